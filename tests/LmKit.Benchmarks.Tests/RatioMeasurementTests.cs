@@ -4,11 +4,11 @@ using static TorchSharp.torch;
 
 namespace LmKit.Benchmarks.Tests;
 
-public sealed class AgreementTests : IDisposable
+public sealed class RatioMeasurementTests : IDisposable
 {
     private readonly DisposeScope _scope;
 
-    public AgreementTests()
+    public RatioMeasurementTests()
     {
         LibTorch.EnsureLoaded();
         _scope = NewDisposeScope();
@@ -51,12 +51,15 @@ public sealed class AgreementTests : IDisposable
     }
 
     [Fact]
-    public void A_side_that_works_twice_as_much_takes_about_twice_the_time()
+    public void Work_left_out_raises_both_ratios()
     {
         var input = ones(400, 400);
-        var twice = new RatioCase("twice", 1, 1, _ => new RatioSides(() => [Steps(input, 8)], () => [Steps(input, 4)]));
+        var tenth = new RatioCase("tenth", 1, 1, _ => new RatioSides(() => [Steps(input, 10)], () => [Steps(input, 1)]));
 
-        Assert.InRange(RatioMeasurement.Run(twice, isTuned: false).CpuRatio, 1.4, 2.8);
+        var result = RatioMeasurement.Run(tenth, isTuned: false);
+
+        // Ten times the work; a shared machine may hide much of that, but not turn it round.
+        Assert.True(result.WallRatio > 2 && result.CpuRatio > 2, result.ToLine());
     }
 
     // The value is the same for any number of steps: a mean over rows of ones.
