@@ -21,7 +21,10 @@ public sealed class ProgressDisplay(IAnsiConsole console, double secondsBetweenL
     {
         if (!IsLive)
         {
-            return work(new Throttle(TimeSpan.FromSeconds(secondsBetweenLines), progress => console.WriteLine(Line(progress))));
+            return work(new Throttle(
+                TimeSpan.FromSeconds(secondsBetweenLines),
+                // Past the console, which would wrap the line at 80 columns in a file.
+                progress => console.Profile.Out.Writer.WriteLine(Line(progress))));
         }
 
         return console.Live(new Text("")).Start(live => work(new Throttle(LiveInterval, progress =>

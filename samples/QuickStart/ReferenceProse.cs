@@ -24,11 +24,9 @@ public static class ReferenceProse
         HashSet<string> seen = new(StringComparer.Ordinal);
         var files = Directory.EnumerateFiles(folder, "*.xml")
             .Order(StringComparer.Ordinal)
-            .AsParallel().AsOrdered()
-            .Select(path => (Name: Path.GetFileName(path), Paragraphs: Paragraphs(path)))
-            .AsSequential()
-            .Select(file => new TextFile(file.Name, Lines(file.Paragraphs.Where(seen.Add))))
-            .ToArray();
+            .Select(path => (Name: Path.GetFileName(path), Paragraphs: Task.Run(() => Paragraphs(path))))
+            .ToArray()
+            .Select(file => new TextFile(file.Name, Lines(file.Paragraphs.GetAwaiter().GetResult().Where(seen.Add))));
         return TextSplit.ByWholeFiles($"the SDK's reference documentation in {folder}", files);
     }
 
