@@ -7,6 +7,7 @@ public static class LossPlot
 {
     private const int Width = 960;
     private const int Height = 540;
+    private static readonly Color[] YardstickColors = [Colors.DarkGreen, Colors.MediumSeaGreen, Colors.Purple, Colors.MediumVioletRed, Colors.Gray];
     // The first steps start near 8 bits a byte and would flatten all that follows.
     private const double Headroom = 1.1;
 
@@ -26,7 +27,7 @@ public static class LossPlot
         using var plot = new Plot();
         var steps = training.Select(point => (double)point.Step).ToArray();
         var losses = training.Select(point => point.BitsPerByte).ToArray();
-        var smooth = RunningMean(losses, Math.Max(1, losses.Length / 50));
+        var smooth = RunningMean(losses, Math.Max(1, losses.Length / 100));
         Line(plot, steps, losses, Colors.LightSteelBlue, 1, "");
         Line(plot, steps, smooth, Colors.SteelBlue, 2.5f, "training (running mean)");
         if (validation.Count > 0)
@@ -39,7 +40,7 @@ public static class LossPlot
 
         foreach (var (yardstick, index) in yardsticks.Select((yardstick, index) => (yardstick, index)))
         {
-            var line = plot.Add.HorizontalLine(yardstick.BitsPerByte, 1.5f, Palette.GetPalettes()[0].GetColor(index + 2), LinePattern.Dashed);
+            var line = plot.Add.HorizontalLine(yardstick.BitsPerByte, 1.5f, YardstickColors[index % YardstickColors.Length], LinePattern.Dashed);
             line.LegendText = FormattableString.Invariant($"{yardstick.Name}: {yardstick.BitsPerByte:F3}");
         }
 
@@ -63,5 +64,5 @@ public static class LossPlot
     }
 
     private static double[] RunningMean(double[] values, int reach) =>
-        Enumerable.Range(0, values.Length).Select(i => values[Math.Max(0, i - reach)..(i + 1)].Average()).ToArray();
+        Enumerable.Range(0, values.Length).Select(i => values[Math.Max(0, i - reach)..Math.Min(values.Length, i + reach + 1)].Average()).ToArray();
 }

@@ -22,4 +22,12 @@ command.SetAction((arguments, cancellation) =>
     AnsiConsole.Write(table);
     return Task.FromResult(0);
 });
-return await command.Parse(args).InvokeAsync();
+try
+{
+    return await command.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (Exception error) when (error is IOException or InvalidDataException)
+{
+    Console.Error.WriteLine(error.Message);
+    return 1;
+}

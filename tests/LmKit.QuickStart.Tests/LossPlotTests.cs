@@ -22,10 +22,6 @@ public sealed class LossPlotTests : IDisposable
         var bytes = File.ReadAllBytes(path);
         Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A], bytes[..8]);
         Assert.Equal((960, 540), (BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(16)), BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(20))));
-        if (Environment.GetEnvironmentVariable("LMKIT_KEEP_PLOT") is { Length: > 0 } keep)
-        {
-            File.Copy(path, keep, overwrite: true);
-        }
     }
 
     [Fact]
