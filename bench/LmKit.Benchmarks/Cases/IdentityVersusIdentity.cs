@@ -1,0 +1,22 @@
+using LmKit.Benchmarks.Ratios;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Benchmarks.Cases;
+
+/// <summary>The runner's check of itself: the same composition on both sides, so every ratio must come out near 1.</summary>
+internal static class IdentityVersusIdentity
+{
+    public static IReadOnlyList<RatioCase> Cases { get; } =
+    [
+        new("SelfCheck: identity vs identity", Target: 0.8, TunedTarget: 0.8, Prepare) { OnlyWhenNamed = true },   // 1.0 less the noise of a shared machine
+    ];
+
+    private static RatioSides Prepare(Generator random)
+    {
+        var weight = randn(256, 256, generator: random);
+        var input = randn(64, 256, generator: random);
+        Tensor[] Project() => [nn.functional.linear(input, weight)];
+        return new RatioSides(Project, Project, weight, input);
+    }
+}

@@ -1,0 +1,11 @@
+using BenchmarkDotNet.Running;
+using LmKit.Benchmarks.Ratios;
+
+// ratios [--filter TEXT] [--threads N] [--json FILE] compares ours with plain libtorch; any other verb (bdn ...) is BenchmarkDotNet's.
+if (args is ["ratios", .. var rest])
+{
+    return RatioCommand.Run(rest, Console.Out, Console.Error);
+}
+
+BenchmarkSwitcher.FromAssembly(typeof(RatioCommand).Assembly).Run(args is ["bdn", .. var forwarded] ? forwarded : args);
+return 0;

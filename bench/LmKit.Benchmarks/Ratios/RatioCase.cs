@@ -1,0 +1,17 @@
+using static TorchSharp.torch;
+
+namespace LmKit.Benchmarks.Ratios;
+
+/// <summary>One comparison of our code (B) with the plain libtorch composition (A).</summary>
+/// <param name="Name">Unique, with the sizes that matter; the class that makes it is named XVersusY.</param>
+/// <param name="Target">Smallest ratio to reach with the default allocator: baseline time / our time.</param>
+/// <param name="TunedTarget">The same where large blocks are kept by the allocator, which helps libtorch's temporaries most.</param>
+/// <param name="Prepare">Makes inputs and modules from the generator; called once per process, right before the case runs.</param>
+internal sealed record RatioCase(string Name, double Target, double TunedTarget, Func<Generator, RatioSides> Prepare)
+{
+    /// <summary>Largest difference allowed, relative to the baseline's largest magnitude; the default suits float32.</summary>
+    public double Tolerance { get; init; } = 1e-4;
+
+    /// <summary>True for checks of the runner itself: they run only when a filter asks for them.</summary>
+    public bool OnlyWhenNamed { get; init; }
+}

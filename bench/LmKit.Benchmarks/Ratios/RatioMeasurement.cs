@@ -1,0 +1,67 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Benchmarks.Ratios;
+
+/// <summary>Runs one case: agreement first, then a warm-up, then both sides in turn, so that a change of load meets both.</summary>
+internal static class RatioMeasurement
+{
+    private const int _rounds = 11;
+    private const int _warmUpCalls = 5;
+    private const double _warmUpSeconds = 0.5;    // enough for the runtime to replace first-tier code
+    private const double _blockSeconds = 0.02;    // well above the clocks' resolution
+    private const long _seed = 20_240_229;
+
+    /// <exception cref="RatioDisagreementException">The sides compute different results.</exception>
+    public static RatioResult Run(RatioCase one, bool isTuned)
+    {
+        using var random = new Generator(_seed);
+        using var sides = one.Prepare(random);
+        RequireAgreement(one, sides);
+        var (baselineCalls, oursCalls) = WarmUp(sides);
+
+        var baseline = new List<CallTime>();
+        var ours = new List<CallTime>();
+        for (var round = 0; round < _rounds; round++)
+        {
+            if (round % 2 == 0)
+            {
+                baseline.Add(CallTime.Measure(sides.Baseline, baselineCalls));
+            }
+
+            ours.Add(CallTime.Measure(sides.Ours, oursCalls));
+            if (round % 2 == 1)
+            {
+                baseline.Add(CallTime.Measure(sides.Baseline, baselineCalls));
+            }
+        }
+
+        return new RatioResult(one.Name, isTuned, CallTime.MedianOf(baseline), CallTime.MedianOf(ours), isTuned ? one.TunedTarget : one.Target);
+    }
+
+    private static void RequireAgreement(RatioCase one, RatioSides sides)
+    {
+        using var scope = NewDisposeScope();
+        if (Agreement.Difference(sides.Baseline(), sides.Ours(), one.Tolerance) is { } difference)
+        {
+            throw new RatioDisagreementException($"{one.Name}: the two sides disagree, so no ratio is given: {difference}.");
+        }
+    }
+
+    // Returns how many calls of each side fill a block.
+    private static (int Baseline, int Ours) WarmUp(RatioSides sides)
+    {
+        var baseline = new List<CallTime>();
+        var ours = new List<CallTime>();
+        while (baseline.Count < _warmUpCalls || baseline.Sum(time => time.Wall) + ours.Sum(time => time.Wall) < _warmUpSeconds)
+        {
+            baseline.Add(CallTime.Measure(sides.Baseline, 1));
+            ours.Add(CallTime.Measure(sides.Ours, 1));
+        }
+
+        return (CallsPerBlock(baseline), CallsPerBlock(ours));
+    }
+
+    private static int CallsPerBlock(IReadOnlyCollection<CallTime> times) =>
+        Math.Max(1, (int)Math.Ceiling(_blockSeconds / Math.Max(CallTime.MedianOf(times).Wall, 1e-7)));
+}

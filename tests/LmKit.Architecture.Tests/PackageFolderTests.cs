@@ -1,0 +1,27 @@
+namespace LmKit.Architecture.Tests;
+
+public class PackageFolderTests
+{
+    private static readonly string[] _everyPackageHas = ["README.md", "CHANGELOG.md", "PublicAPI.Shipped.txt", "PublicAPI.Unshipped.txt"];
+
+    [Fact]
+    public void A_package_folder_has_its_papers() =>
+        Offenders.None(
+            $"Every package has {string.Join(", ", _everyPackageHas)}.",
+            from package in Repository.Packages
+            from file in _everyPackageHas
+            where !Repository.Exists($"src/{package}/{file}")
+            select $"src/{package}/{file} is missing");
+
+    [Fact]
+    public void A_changelog_has_an_unreleased_head() =>
+        Offenders.None(
+            "CHANGELOG.md collects changes under `## Unreleased` until a release dates it.",
+            Repository.Packages.Select(package => Repository.Read($"src/{package}/CHANGELOG.md")).Where(file => !file.Lines.Contains("## Unreleased")).Select(file => file.Path));
+
+    [Fact]
+    public void A_package_has_a_test_project() =>
+        Offenders.None(
+            "Every package has tests/<package>.Tests.",
+            Repository.Packages.Where(package => !Repository.Exists($"tests/{package}.Tests/{package}.Tests.csproj")));
+}

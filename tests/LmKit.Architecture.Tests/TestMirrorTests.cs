@@ -1,0 +1,27 @@
+using System.Text.RegularExpressions;
+
+namespace LmKit.Architecture.Tests;
+
+public class TestMirrorTests
+{
+    private static readonly string[] _kinds = ["Mixer", "Linear", "Mask", "Sampler"];
+
+    [Fact]
+    public void Every_mixer_linear_mask_and_sampler_is_named_by_a_test_of_its_package() =>
+        Offenders.None(
+            "A class of one of the families has a test in its package's test project.",
+            from file in Repository.Files("src", ".cs")
+            where IsOfAFamily(file.Stem)
+            where !Repository.Files($"tests/{file.Package}.Tests", ".cs").Any(test => Regex.IsMatch(test.Text, $@"\b{file.Stem}\b"))
+            select $"{file.Path}: no file of tests/{file.Package}.Tests names {file.Stem}");
+
+    [Theory]
+    [InlineData("H3Mixer", true)]
+    [InlineData("IMixer", false)]
+    [InlineData("InteractionMixer", true)]
+    [InlineData("LambdaMaskOptions", false)]
+    public void Interfaces_and_companions_are_no_members_of_a_family(string name, bool expected) => Assert.Equal(expected, IsOfAFamily(name));
+
+    private static bool IsOfAFamily(string name) =>
+        _kinds.Any(kind => name.EndsWith(kind, StringComparison.Ordinal)) && !(name[0] == 'I' && name.Length > 1 && char.IsUpper(name[1]));
+}

@@ -1,0 +1,40 @@
+using System.Globalization;
+using LmKit.Benchmarks.Ratios;
+
+namespace LmKit.Benchmarks.Tests;
+
+public class RatioResultTests
+{
+    [Fact]
+    public void A_ratio_is_baseline_time_over_our_time()
+    {
+        var result = Result(baseline: new(6, 8), ours: new(2, 4), target: 1);
+
+        Assert.Equal((3.0, 2.0), (result.WallRatio, result.CpuRatio));
+    }
+
+    [Theory]
+    [InlineData(2.0, 2.0, true)]
+    [InlineData(2.0, 1.9, false)]
+    [InlineData(1.9, 2.0, false)]
+    public void A_target_is_met_when_both_ratios_reach_it(double wall, double cpu, bool isMet) =>
+        Assert.Equal(isMet, Result(baseline: new(wall, cpu), ours: new(1, 1), target: 2).IsMet);
+
+    [Fact]
+    public void A_line_has_five_fields_between_tabs_whatever_the_culture()
+    {
+        var culture = CultureInfo.CurrentCulture;
+        CultureInfo.CurrentCulture = CultureInfo.GetCultureInfo("de-DE");
+        try
+        {
+            Assert.Equal("case\t3.00\t2.50\t2.80\tshort", Result(new(3, 5), new(1, 2), 2.8).ToLine());
+            Assert.Equal("case [tuned malloc]\t3.00\t2.50\t2.50\tmet", (Result(new(3, 5), new(1, 2), 2.5) with { IsTuned = true }).ToLine());
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = culture;
+        }
+    }
+
+    private static RatioResult Result(CallTime baseline, CallTime ours, double target) => new("case", IsTuned: false, baseline, ours, target);
+}
