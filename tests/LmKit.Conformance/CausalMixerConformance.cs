@@ -377,7 +377,7 @@ public abstract class CausalMixerConformance : MixerConformance
         }
     }
 
-    private void CheckDocuments(SubjectMixer mixer, PackedBatch batch)
+    private void CheckDocuments(Subject<IMixer> mixer, PackedBatch batch)
     {
         var x = batch.Disturb(Input(batch.Rows, batch.Length, 2));
         var alone = batch.Documents().Select(document => (document, mixer.Module.call(document.Of(x), null))).ToList();
@@ -391,7 +391,7 @@ public abstract class CausalMixerConformance : MixerConformance
         }
     }
 
-    private static Tensor Stream(SubjectMixer mixer, MixerState state, Tensor x, long[] cut)
+    private static Tensor Stream(Subject<IMixer> mixer, MixerState state, Tensor x, long[] cut)
     {
         var (pieces, start) = (new List<Tensor>(), 0L);
         foreach (var length in cut)
@@ -402,7 +402,7 @@ public abstract class CausalMixerConformance : MixerConformance
         return cat(pieces, 1);
     }
 
-    private static Tensor StreamPacked(SubjectMixer mixer, MixerState state, Tensor x, PackedBatch batch, long[] cut)
+    private static Tensor StreamPacked(Subject<IMixer> mixer, MixerState state, Tensor x, PackedBatch batch, long[] cut)
     {
         var (pieces, start) = (new List<Tensor>(), 0L);
         foreach (var length in cut)
