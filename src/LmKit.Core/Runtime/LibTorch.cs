@@ -44,7 +44,14 @@ public static class LibTorch
         return new LibTorchNotFoundException(
             path is null
                 ? "LmKit needs libtorch, which this application does not reference: run `dotnet add package TorchSharp-cpu` (or TorchSharp-cuda-linux, TorchSharp-cuda-windows for a GPU) in its project folder."
-                : $"libtorch is present at {path}, but this system could not load it: {failure.GetBaseException().Message}",
+                : $"libtorch is present at {path}, but this system could not load it: {Reason(failure.GetBaseException().Message)}",
             failure);
+    }
+
+    // The runtime's message lists every path it tried, a line each; the line that names a version is the cause.
+    private static string Reason(string message)
+    {
+        var lines = message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        return lines.FirstOrDefault(line => line.Contains("GLIBC", StringComparison.Ordinal)) ?? lines[0];
     }
 }

@@ -8,6 +8,9 @@ internal static partial class NativeImage
 {
     private const uint CloseOnExec = 1;
 
+    // glibc knows a loaded library by its path. Were the descriptor closed, the next file under its number would be taken for this one.
+    private static readonly List<SafeFileHandle> Loaded = [];
+
     /// <summary>Loads <paramref name="image"/>; zero when the system's loader refuses it.</summary>
     /// <remarks>
     /// An anonymous memory file comes first: it has no path that another user could replace. Where the kernel offers
@@ -21,13 +24,23 @@ internal static partial class NativeImage
 
     internal static nint LoadFromMemoryFile(ReadOnlySpan<byte> image, string name)
     {
-        using var file = CreateMemoryFile(name, CloseOnExec);
+        var file = CreateMemoryFile(name, CloseOnExec);
         if (file.IsInvalid)
         {
             return 0;
         }
         RandomAccess.Write(file, image, 0);
-        _ = NativeLibrary.TryLoad($"/proc/self/fd/{file.DangerousGetHandle()}", out var handle);
+        if (NativeLibrary.TryLoad($"/proc/self/fd/{file.DangerousGetHandle()}", out var handle))
+        {
+            lock (Loaded)
+            {
+                Loaded.Add(file);
+            }
+        }
+        else
+        {
+            file.Dispose();
+        }
         return handle;
     }
 

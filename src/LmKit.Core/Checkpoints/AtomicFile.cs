@@ -1,0 +1,59 @@
+namespace LmKit;
+
+/// <summary>Writes a file so that its name always shows either the whole old content or the whole new one.</summary>
+/// <remarks>
+/// The content goes to a file beside it (".tmp-" and a random ending), is flushed to the disk, and takes the name by a
+/// rename. A failed write removes its own file; the next write removes one that a killed process left behind.
+/// </remarks>
+public static class AtomicFile
+{
+    private const string Mark = ".tmp-";
+
+    /// <summary>Writes <paramref name="path"/> through <paramref name="write"/>; when that throws, the old file stays.</summary>
+    public static void Write(string path, Action<Stream> write) => Write(path, write, Create);
+
+    /// <summary>Writes a text file (UTF-8, no byte-order mark).</summary>
+    public static void WriteText(string path, string text) => Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
+
+    internal static void Write(string path, Action<Stream> write, Func<string, Stream> create)
+    {
+        ArgumentNullException.ThrowIfNull(write);
+        path = Path.GetFullPath(path);
+        RemoveLeftovers(path);
+        var temporary = path + Mark + Path.GetRandomFileName();
+        try
+        {
+            using (var stream = create(temporary))
+            {
+                write(stream);
+                stream.Flush();
+                (stream as FileStream)?.Flush(flushToDisk: true);
+            }
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
+    }
+
+    internal static FileStream Create(string path) => new(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
+
+    private static void RemoveLeftovers(string path)
+    {
+        foreach (var leftover in Directory.EnumerateFiles(Path.GetDirectoryName(path)!, Path.GetFileName(path) + Mark + "*"))
+        {
+            try
+            {
+                // A living writer holds its file exclusively, so only an orphan opens.
+                new FileStream(leftover, FileMode.Open, FileAccess.ReadWrite, FileShare.None).Dispose();
+                File.Delete(leftover);
+            }
+            catch (IOException)
+            {
+                continue;
+            }
+        }
+    }
+}

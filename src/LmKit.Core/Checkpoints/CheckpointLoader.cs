@@ -1,0 +1,74 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Copies named tensors into a module's parameters and buffers, all of them or none.</summary>
+/// <remarks>Shapes must be equal, never merely broadcastable. Names are those of the module's state dictionary.</remarks>
+public static class CheckpointLoader
+{
+    /// <summary>Loads tensors that are in memory; they stay the caller's.</summary>
+    /// <param name="module">The module that receives the values, on whatever device it lies.</param>
+    /// <param name="tensors">One tensor for each parameter and buffer.</param>
+    /// <param name="allowCast">Converts element types instead of refusing them.</param>
+    /// <exception cref="CheckpointMismatchException">Something is missing, unexpected, or of another shape or type.</exception>
+    public static void Load(nn.Module module, IReadOnlyDictionary<string, Tensor> tensors, bool allowCast = false)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentNullException.ThrowIfNull(tensors);
+        var targets = module.state_dict();
+        Check("The checkpoint", targets, tensors.ToDictionary(pair => pair.Key, pair => (pair.Value.dtype, (IReadOnlyList<long>)pair.Value.shape)), allowCast);
+        using var unrecorded = no_grad();
+        foreach (var (name, target) in targets)
+        {
+            target.copy_(tensors[name]);
+        }
+    }
+
+    /// <summary>Loads a safetensors file, one tensor in memory at a time unless <paramref name="map"/> rearranges them.</summary>
+    /// <param name="module">The module that receives the values, on whatever device it lies.</param>
+    /// <param name="path">The safetensors file.</param>
+    /// <param name="map">Turns the file's published names into ours; null when the file has ours.</param>
+    /// <param name="allowCast">Converts element types instead of refusing them.</param>
+    /// <exception cref="CheckpointMismatchException">Something is missing, unexpected, or of another shape or type.</exception>
+    /// <exception cref="SafetensorsException">The file breaks its format.</exception>
+    public static void Load(nn.Module module, string path, KeyMap? map = null, bool allowCast = false)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        using var reader = new SafetensorsReader(path);
+        using var scope = NewDisposeScope();
+        if (map is not null)
+        {
+            Load(module, map.ToOurs(reader.ReadAll()), allowCast);
+            return;
+        }
+        var targets = module.state_dict();
+        Check(path, targets, reader.Entries.ToDictionary(entry => entry.Name, entry => (entry.ScalarType, entry.Shape)), allowCast);
+        using var unrecorded = no_grad();
+        foreach (var (name, target) in targets)
+        {
+            using var tensor = reader.Read(name);
+            target.copy_(tensor);
+        }
+    }
+
+    private static void Check(string source, Dictionary<string, Tensor> targets, Dictionary<string, (ScalarType Type, IReadOnlyList<long> Shape)> found, bool allowCast)
+    {
+        var shared = targets.Where(target => found.ContainsKey(target.Key)).OrderBy(target => target.Key, StringComparer.Ordinal).ToArray();
+        var missing = targets.Keys.Where(name => !found.ContainsKey(name)).Order(StringComparer.Ordinal).ToArray();
+        var unexpected = found.Keys.Where(name => !targets.ContainsKey(name)).Order(StringComparer.Ordinal).ToArray();
+        var wrongShape = shared
+            .Where(target => !target.Value.shape.SequenceEqual(found[target.Key].Shape))
+            .Select(target => new TensorMismatch(target.Key, Text(target.Value.shape), Text(found[target.Key].Shape)))
+            .ToArray();
+        var wrongDtype = shared
+            .Where(target => !allowCast && target.Value.dtype != found[target.Key].Type)
+            .Select(target => new TensorMismatch(target.Key, target.Value.dtype.ToString(), found[target.Key].Type.ToString()))
+            .ToArray();
+        if (missing.Length + unexpected.Length + wrongShape.Length + wrongDtype.Length > 0)
+        {
+            throw new CheckpointMismatchException(source, missing, unexpected, wrongShape, wrongDtype);
+        }
+    }
+
+    private static string Text(IEnumerable<long> shape) => $"({string.Join(", ", shape)})";
+}

@@ -1,0 +1,112 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A table between the tensor names of a published model family and ours, usable in both directions.</summary>
+/// <remarks>
+/// A name that no row knows passes through unchanged, so that <see cref="CheckpointLoader"/> can list it as unexpected.
+/// The first row that knows a name takes it. Thread-safe.
+/// </remarks>
+public sealed class KeyMap
+{
+    private readonly (KeyPattern[] Published, KeyPattern[] Ours, KeyMapRow Row)[] rows;
+
+    /// <summary>Makes the table from its rows.</summary>
+    public KeyMap(params KeyMapRow[] rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        Rows = rows;
+        this.rows = [.. rows.Select(row => (row.Published.Select(text => new KeyPattern(text)).ToArray(), row.Ours.Select(text => new KeyPattern(text)).ToArray(), row))];
+    }
+
+    /// <summary>The rows, in the order they are tried.</summary>
+    public IReadOnlyList<KeyMapRow> Rows { get; }
+
+    /// <summary>Renames and rearranges published tensors into ours; the caller disposes the result and keeps the input.</summary>
+    /// <exception cref="CheckpointMismatchException">A row finds some of its tensors but not all.</exception>
+    public Dictionary<string, Tensor> ToOurs(IReadOnlyDictionary<string, Tensor> published) =>
+        Apply(published, [.. rows.Select(row => (row.Published, row.Ours, row.Row.LayerShift))], (row, tensors, count) => row.Step.ToOurs(tensors, count));
+
+    /// <summary>Renames and rearranges our tensors into the published layout; the caller disposes the result and keeps the input.</summary>
+    /// <exception cref="CheckpointMismatchException">A row finds some of its tensors but not all.</exception>
+    public Dictionary<string, Tensor> ToPublished(IReadOnlyDictionary<string, Tensor> ours) =>
+        Apply(ours, [.. rows.Select(row => (row.Ours, row.Published, -row.Row.LayerShift))], (row, tensors, count) => row.Step.ToPublished(tensors, count));
+
+    private Dictionary<string, Tensor> Apply(
+        IReadOnlyDictionary<string, Tensor> given,
+        (KeyPattern[] From, KeyPattern[] To, int Shift)[] patterns,
+        Func<KeyMapRow, Tensor[], int, Tensor[]> step)
+    {
+        ArgumentNullException.ThrowIfNull(given);
+        var result = new Dictionary<string, Tensor>(StringComparer.Ordinal);
+        var taken = new HashSet<string>(StringComparer.Ordinal);
+        try
+        {
+            foreach (var (name, tensor) in given)
+            {
+                if (taken.Contains(name))
+                {
+                    continue;
+                }
+                var (at, numbers) = FindRow(patterns, name);
+                if (numbers is null)
+                {
+                    Add(result, name, tensor.alias());
+                    continue;
+                }
+                var (from, to, shift) = patterns[at];
+                var names = from.Select(pattern => pattern.Fill(numbers, 0)).ToArray();
+                taken.UnionWith(names);
+                if (to.Length > 0)
+                {
+                    var made = step(Rows[at], Gather(given, names), to.Length);
+                    for (var i = 0; i < to.Length; i++)
+                    {
+                        Add(result, to[i].Fill(numbers, shift), made[i]);
+                    }
+                }
+            }
+            return result;
+        }
+        catch
+        {
+            foreach (var tensor in result.Values)
+            {
+                tensor.Dispose();
+            }
+            throw;
+        }
+    }
+
+    private static (int Row, SortedDictionary<string, int>? Numbers) FindRow((KeyPattern[] From, KeyPattern[] To, int Shift)[] patterns, string name)
+    {
+        for (var row = 0; row < patterns.Length; row++)
+        {
+            foreach (var pattern in patterns[row].From)
+            {
+                if (pattern.Match(name) is { } numbers)
+                {
+                    return (row, numbers);
+                }
+            }
+        }
+        return (-1, null);
+    }
+
+    private static Tensor[] Gather(IReadOnlyDictionary<string, Tensor> given, string[] names)
+    {
+        var missing = names.Where(name => !given.ContainsKey(name)).ToArray();
+        return missing.Length == 0
+            ? [.. names.Select(name => given[name])]
+            : throw new CheckpointMismatchException($"The checkpoint (beside {string.Join(", ", names.Except(missing))})", missing, [], [], []);
+    }
+
+    private static void Add(Dictionary<string, Tensor> result, string name, Tensor tensor)
+    {
+        if (!result.TryAdd(name, tensor))
+        {
+            tensor.Dispose();
+            throw new ArgumentException($"Two tensors of the checkpoint become '{name}'; correct the key map.");
+        }
+    }
+}

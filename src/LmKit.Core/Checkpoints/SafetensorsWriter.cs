@@ -1,0 +1,102 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Text.Json;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Writes named tensors as a safetensors file.</summary>
+public static class SafetensorsWriter
+{
+    private const int Alignment = 8;
+
+    /// <summary>Writes <paramref name="tensors"/> to <paramref name="path"/>, replacing the file in one step.</summary>
+    /// <remarks>
+    /// The same tensors give the same bytes: wide element types come first, then names in ordinal order, which also
+    /// aligns every tensor to its element. Tensors may lie on any device and be non-contiguous. When anything fails the
+    /// old file stays whole and nothing is left beside it (<see cref="AtomicFile"/>).
+    /// </remarks>
+    /// <exception cref="ArgumentException">A name is reserved or an element type has no place in the format.</exception>
+    public static void Save(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        Save(path, tensors, metadata, AtomicFile.Create);
+
+    internal static void Save(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata, Func<string, Stream> create)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        foreach (var (name, tensor) in tensors)
+        {
+            if (name == "__metadata__")
+            {
+                throw new ArgumentException("A tensor cannot be called '__metadata__': the format keeps that key for text pairs. Rename the tensor.", nameof(tensors));
+            }
+            if (SafetensorsTypes.Name(tensor.dtype) is null)
+            {
+                throw new ArgumentException($"Tensor '{name}' has element type {tensor.dtype}; the file can hold {SafetensorsTypes.Names}. Convert it first.", nameof(tensors));
+            }
+        }
+        var ordered = tensors
+            .OrderByDescending(pair => SafetensorsTypes.Size(pair.Value.dtype))
+            .ThenBy(pair => pair.Key, StringComparer.Ordinal)
+            .ToArray();
+        var header = Header(ordered, metadata);
+        AtomicFile.Write(path, stream => Write(stream, header, ordered), create);
+    }
+
+    private static ReadOnlyMemory<byte> Header(KeyValuePair<string, Tensor>[] tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            if (metadata is { Count: > 0 })
+            {
+                json.WriteStartObject("__metadata__");
+                foreach (var (key, value) in metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+                {
+                    json.WriteString(key, value);
+                }
+                json.WriteEndObject();
+            }
+            long start = 0;
+            foreach (var (name, tensor) in tensors)
+            {
+                json.WriteStartObject(name);
+                json.WriteString("dtype", SafetensorsTypes.Name(tensor.dtype));
+                WriteNumbers(json, "shape", tensor.shape);
+                var end = start + (tensor.numel() * SafetensorsTypes.Size(tensor.dtype));
+                WriteNumbers(json, "data_offsets", [start, end]);
+                json.WriteEndObject();
+                start = end;
+            }
+            json.WriteEndObject();
+        }
+        while (buffer.WrittenCount % Alignment != 0)
+        {
+            buffer.Write(" "u8);
+        }
+        return buffer.WrittenMemory;
+    }
+
+    private static void WriteNumbers(Utf8JsonWriter json, string name, long[] numbers)
+    {
+        json.WriteStartArray(name);
+        foreach (var number in numbers)
+        {
+            json.WriteNumberValue(number);
+        }
+        json.WriteEndArray();
+    }
+
+    private static void Write(Stream stream, ReadOnlyMemory<byte> header, KeyValuePair<string, Tensor>[] tensors)
+    {
+        Span<byte> prefix = stackalloc byte[8];
+        BinaryPrimitives.WriteInt64LittleEndian(prefix, header.Length);
+        stream.Write(prefix);
+        stream.Write(header.Span);
+        foreach (var (_, tensor) in tensors)
+        {
+            using var scope = NewDisposeScope();
+            TensorBytes.Visit(tensor.detach().cpu().contiguous(), (_, bytes) => stream.Write(bytes));
+        }
+    }
+}

@@ -1,0 +1,125 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace LmKit;
+
+/// <summary>A model's whole configuration as data: the builder only writes it, and building reads nothing else.</summary>
+/// <remarks>Immutable. <see cref="ToJson"/> is deterministic (fixed key order, defaults written out, invariant numbers) and
+/// round-trips, so a configuration can be snapshot-tested and shipped as <c>config.json</c>.</remarks>
+public sealed record ModelConfig
+{
+    /// <summary>The version of the format that this library writes.</summary>
+    public const int CurrentFormat = 1;
+
+    private readonly JsonObject model;
+
+    /// <summary>Makes a configuration.</summary>
+    /// <param name="options">Sizes and model-wide treatment; copied.</param>
+    /// <param name="components">Components in the order in which they were added.</param>
+    public ModelConfig(LanguageModelOptions options, ImmutableArray<ComponentEntry> components)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        model = OptionsJson.Write(options);
+        Components = components;
+    }
+
+    private ModelConfig(JsonObject model, ImmutableArray<ComponentEntry> components)
+    {
+        this.model = model;
+        Components = components;
+    }
+
+    /// <summary>Components in the order in which they were added; the last that applies to a place wins it.</summary>
+    public ImmutableArray<ComponentEntry> Components { get; init; }
+
+    /// <summary>A validated copy of the sizes and model-wide treatment.</summary>
+    /// <exception cref="ConfigurationException">A value is impossible.</exception>
+    public LanguageModelOptions ReadOptions() =>
+        (LanguageModelOptions)OptionsJson.Read(model, typeof(LanguageModelOptions), "$.model");
+
+    /// <summary>Adds a component at the end.</summary>
+    public ModelConfig With(ComponentEntry entry) => this with { Components = Components.Add(entry) };
+
+    /// <summary>Configurations are equal when their JSON texts are.</summary>
+    public bool Equals(ModelConfig? other) => other is not null && ToJson() == other.ToJson();
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => ToJson().GetHashCode(StringComparison.Ordinal);
+
+    /// <summary>Writes it as JSON text.</summary>
+    public string ToJson()
+    {
+        var root = new JsonObject
+        {
+            ["format"] = CurrentFormat,
+            ["model"] = model.DeepClone(),
+            ["components"] = new JsonArray([.. Components.Select(Write)]),
+        };
+        return root.ToJsonString(OptionsJson.Settings) + "\n";
+    }
+
+    /// <summary>Reads JSON text as <see cref="ToJson"/> wrote it.</summary>
+    /// <exception cref="ConfigurationException">The text is not such a configuration; names the place.</exception>
+    public static ModelConfig FromJson(string json)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        JsonNode? node;
+        try
+        {
+            node = JsonNode.Parse(json);
+        }
+        catch (JsonException error)
+        {
+            throw new ConfigurationException("$", $"not JSON: {error.Message}", error);
+        }
+        var root = node as JsonObject ?? throw new ConfigurationException("$", "expected an object");
+        var format = Member<JsonValue>(root, "$", "format").TryGetValue(out int version) ? version : 0;
+        if (format != CurrentFormat)
+            throw new ConfigurationException("$.format", $"{root["format"]} is not a format this LmKit reads; it reads {CurrentFormat}.");
+        foreach (var (key, _) in root)
+        {
+            if (key is not ("format" or "model" or "components"))
+                throw new ConfigurationException($"$.{key}", "unknown member; a configuration has format, model and components.");
+        }
+        var model = Member<JsonObject>(root, "$", "model");
+        var components = Member<JsonArray>(root, "$", "components").Select(Read);
+        var config = new ModelConfig((JsonObject)model.DeepClone(), [.. components]);
+        _ = config.ReadOptions();
+        return config;
+    }
+
+    private static JsonNode Write(ComponentEntry entry) => new JsonObject
+    {
+        ["slot"] = JsonSerializer.SerializeToNode(entry.Slot, OptionsJson.Settings),
+        ["kind"] = entry.Kind,
+        ["package"] = entry.Package,
+        ["layers"] = entry.Layers is { } layers ? new JsonArray([.. layers.Select(layer => (JsonNode)layer)]) : null,
+        ["sites"] = entry.Sites is { } sites ? new JsonArray([.. sites.Select(site => (JsonNode)site)]) : null,
+        ["options"] = entry.Options.DeepClone(),
+    };
+
+    private static ComponentEntry Read(JsonNode? node, int index)
+    {
+        var path = $"$.components[{index}]";
+        var entry = node as JsonObject ?? throw new ConfigurationException(path, "expected an object");
+        try
+        {
+            return new ComponentEntry(
+                Member<JsonValue>(entry, path, "slot").Deserialize<ComponentSlot>(OptionsJson.Settings),
+                Member<JsonValue>(entry, path, "kind").GetValue<string>(),
+                Member<JsonValue>(entry, path, "package").GetValue<string>(),
+                (JsonObject)Member<JsonObject>(entry, path, "options").DeepClone(),
+                entry["layers"] is { } layers ? [.. layers.AsArray().Select(layer => layer!.GetValue<int>())] : null,
+                entry["sites"] is { } sites ? [.. sites.AsArray().Select(site => site!.GetValue<string>())] : null);
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or NullReferenceException)
+        {
+            throw new ConfigurationException(path, $"cannot be read: {error.Message}", error);
+        }
+    }
+
+    private static T Member<T>(JsonObject parent, string path, string name)
+        where T : JsonNode =>
+        parent[name] as T ?? throw new ConfigurationException($"{path}.{name}", "is missing or of the wrong type.");
+}

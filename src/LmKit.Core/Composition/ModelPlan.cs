@@ -1,0 +1,139 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A configuration resolved against a registry: every entry's kind and validated options, and who wins which place.</summary>
+internal sealed class ModelPlan
+{
+    private readonly List<PlannedComponent> components = [];
+    private readonly HashSet<(int Component, string Site)> usedSites = [];
+    private readonly List<string> sitesSeen = [];
+    private bool masksAsked;
+
+    internal ModelPlan(ModelConfig config, ComponentRegistry registry)
+    {
+        Options = config.ReadOptions();
+        for (var index = 0; index < config.Components.Length; index++)
+        {
+            var entry = config.Components[index];
+            var path = $"$.components[{index}]";
+            var kind = registry.Find(entry, path);
+            foreach (var layer in entry.Layers ?? [])
+            {
+                if (layer < 0 || layer >= Options.LayerCount)
+                    throw new ConfigurationException($"{path}.layers", $"{layer} is not a layer of this model; its layers are 0 to {Options.LayerCount - 1}.");
+            }
+            components.Add(new PlannedComponent(index, path, entry, kind, OptionsJson.Read(entry.Options, kind.OptionsType, $"{path}.options")));
+        }
+    }
+
+    internal LanguageModelOptions Options { get; }
+
+    internal IMixer CreateMixer(LayerContext layer)
+    {
+        var chosen = Last(ComponentSlot.Mixer, layer.LayerIndex)
+            ?? throw new ConfigurationException("$.components", $"layer {layer.LayerIndex} has no mixer; add one for it, e.g. AddAttention().");
+        var mixer = chosen.Create<MixerKind, IMixer>(kind => kind.Create(chosen.Options, layer));
+        if (mixer.IsCausal == Options.IsBidirectional)
+        {
+            throw new ConfigurationException(
+                chosen.Path,
+                $"'{chosen.Entry.Kind}' in layer {layer.LayerIndex} is {(mixer.IsCausal ? "causal" : "not causal")}, but is_bidirectional is {Options.IsBidirectional}.");
+        }
+        return mixer;
+    }
+
+    internal IAttentionMask CreateMask(LayerContext layer)
+    {
+        masksAsked = true;
+        return Last(ComponentSlot.Mask, layer.LayerIndex) is { } chosen
+            ? chosen.Create<MaskKind, IAttentionMask>(kind => kind.Create(chosen.Options, layer))
+            : Options.IsBidirectional ? new BidirectionalMask() : new CausalMask();
+    }
+
+    internal nn.IModule<Tensor, Tensor> CreateFeedForward(LayerContext layer) =>
+        Last(ComponentSlot.FeedForward, layer.LayerIndex) is { } chosen
+            ? chosen.Create<FeedForwardKind, nn.IModule<Tensor, Tensor>>(kind => kind.Create(chosen.Options, layer))
+            : new Mlp(new MlpOptions(), layer);
+
+    internal nn.IModule<Tensor, Tensor> CreateNorm(LayerContext layer) =>
+        Last(ComponentSlot.Norm, layer.LayerIndex) is { } chosen
+            ? chosen.Create<NormKind, nn.IModule<Tensor, Tensor>>(kind => kind.Create(chosen.Options, layer))
+            : new LayerNorm(new LayerNormOptions(), layer);
+
+    internal ILinear CreateLinear(LinearSite site)
+    {
+        sitesSeen.Add(site.Path);
+        var linear = Last(ComponentSlot.Linear, site) is { } chosen
+            ? chosen.Create<LinearKind, ILinear>(kind => kind.Create(chosen.Options, site))
+            : new DenseLinear(site);
+        foreach (var wrapper in Of(ComponentSlot.LinearWrapper).Where(wrapper => wrapper.Entry.AppliesTo(site)).Reverse())
+        {
+            MarkUsed(wrapper, site);
+            linear = wrapper.Create<LinearWrapperKind, ILinear>(kind => kind.Create(wrapper.Options, linear, site));
+        }
+        if (linear.InFeatures != site.InFeatures || linear.OutFeatures != site.OutFeatures)
+        {
+            throw new ConfigurationException("$.components", $"the linear at {site.Path} maps {linear.InFeatures} to {linear.OutFeatures} features; "
+                + $"{site.InFeatures} to {site.OutFeatures} were asked for.");
+        }
+        return linear;
+    }
+
+    internal ISampler CreateSampler(ILanguageModel model) =>
+        Of(ComponentSlot.Sampler).LastOrDefault() is { } chosen
+            ? chosen.Create<SamplerKind, ISampler>(kind => kind.Create(chosen.Options, model))
+            : new AutoregressiveSampler(model, new AutoregressiveSamplerOptions());
+
+    /// <summary>Fails for an entry that found no place: a pattern that names no site, a mask that no layer asks for.</summary>
+    internal void CheckAllUsed()
+    {
+        foreach (var component in components)
+        {
+            foreach (var site in component.Entry.Sites ?? [])
+            {
+                if (!usedSites.Contains((component.Index, site)))
+                    throw new ConfigurationException($"{component.Path}.sites", $"'{site}' names no linear of this model; it has {string.Join(", ", sitesSeen.Select(path => path[(path.LastIndexOf('.') + 1)..]).Distinct())}.");
+            }
+            if (component.Entry.Slot == ComponentSlot.Mask && !masksAsked)
+                throw new ConfigurationException(component.Path, $"no layer of this model asks for a mask, so '{component.Entry.Kind}' has nothing to act on; add attention layers or drop the mask.");
+        }
+    }
+
+    private IEnumerable<PlannedComponent> Of(ComponentSlot slot) => components.Where(component => component.Entry.Slot == slot);
+
+    private PlannedComponent? Last(ComponentSlot slot, int layer) => Of(slot).LastOrDefault(component => component.Entry.AppliesTo(layer));
+
+    private PlannedComponent? Last(ComponentSlot slot, LinearSite site)
+    {
+        PlannedComponent? last = null;
+        foreach (var component in Of(slot).Where(component => component.Entry.AppliesTo(site)))
+        {
+            MarkUsed(component, site);
+            last = component;
+        }
+        return last;
+    }
+
+    private void MarkUsed(PlannedComponent component, LinearSite site)
+    {
+        foreach (var pattern in (component.Entry.Sites ?? []).Where(site.Matches))
+            usedSites.Add((component.Index, pattern));
+    }
+
+    private sealed record PlannedComponent(int Index, string Path, ComponentEntry Entry, ComponentKind Kind, object Options)
+    {
+        internal TPart Create<TKind, TPart>(Func<TKind, TPart> create)
+            where TKind : ComponentKind
+        {
+            try
+            {
+                return create((TKind)Kind);
+            }
+            catch (ArgumentException error)
+            {
+                throw new ConfigurationException($"{Path}.options", $"{Entry.Kind}: {error.Message}", error);
+            }
+        }
+    }
+}

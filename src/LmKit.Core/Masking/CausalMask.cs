@@ -1,0 +1,26 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Every query sees itself and all earlier keys.</summary>
+public sealed class CausalMask : IAttentionMask
+{
+    /// <inheritdoc/>
+    public bool IsCausal => true;
+
+    /// <inheritdoc/>
+    public bool Forgets => false;
+
+    /// <inheritdoc/>
+    public long? DistanceCeiling => null;
+
+    /// <inheritdoc/>
+    public Tensor? Visible(Tensor queries, Tensor keys)
+    {
+        ArgumentNullException.ThrowIfNull(queries);
+        ArgumentNullException.ThrowIfNull(keys);
+        using var i = queries.unsqueeze(-1);
+        using var j = keys.unsqueeze(-2);
+        return i.ge(j); // (..., L, M)
+    }
+}

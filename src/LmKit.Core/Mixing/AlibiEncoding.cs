@@ -1,0 +1,36 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Attention with linear biases: each head lowers its scores by slope * distance.</summary>
+/// <remarks>Slopes are 2^(-8 t / N) for t = 1..N with N the next power of two of the head count; for other head counts every second
+/// slope comes first, then the rest, cut to the head count (MPT's rule).</remarks>
+public sealed class AlibiEncoding : PositionEncoding
+{
+    private const double MaxBias = 8;
+    private readonly double[] slopes;
+
+    /// <summary>Makes the encoding for a number of heads.</summary>
+    public AlibiEncoding(int headCount)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(headCount);
+        var power = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)headCount);
+        var all = Enumerable.Range(1, power).Select(t => Math.Pow(2, -t * MaxBias / power)).ToArray();
+        slopes = power == headCount
+            ? all
+            : [.. all.Where((_, index) => index % 2 == 1).Concat(all.Where((_, index) => index % 2 == 0)).Take(headCount)];
+    }
+
+    /// <summary>The slope of each head.</summary>
+    public ReadOnlySpan<double> Slopes => slopes;
+
+    /// <inheritdoc/>
+    public override Tensor? Bias(Tensor distances, ScalarType dtype)
+    {
+        ArgumentNullException.ThrowIfNull(distances);
+        using var scope = NewDisposeScope();
+        var slope = tensor(slopes, dtype: dtype, device: distances.device).view(1, -1, 1, 1);
+        return (distances.abs().to(dtype).unsqueeze(1) * slope).neg_().MoveToOuterDisposeScope(); // (B, H, L, M)
+    }
+}

@@ -1,0 +1,108 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Multi-head attention: softmax(q k^T / sqrt(P)) v per head, then an output projection (Vaswani et al. 2017, Eq. 1).</summary>
+/// <remarks>Query head h reads key and value head h / (H / Hkv). The layer's mask says what is seen and may bring its own way to
+/// attend (<see cref="IMaskedAttention"/>).</remarks>
+public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMixer
+{
+    [ComponentName(Name = "q_proj")]
+    private readonly ILinear queries;
+    [ComponentName(Name = "k_proj")]
+    private readonly ILinear keys;
+    [ComponentName(Name = "v_proj")]
+    private readonly ILinear values;
+    [ComponentName(Name = "out_proj")]
+    private readonly ILinear output;
+    private readonly Dropout dropout;
+    private readonly IAttentionMask mask;
+    private readonly PositionEncoding? encoding;
+    private readonly ParameterFactory factory;
+    private readonly long modelDim;
+    private readonly long headCount;
+    private readonly long keyHeadCount;
+    private readonly long headDim;
+    private readonly bool hasDropout;
+
+    /// <summary>Makes it for a layer.</summary>
+    /// <exception cref="ArgumentException">The head counts or widths do not fit each other or the model.</exception>
+    public Attention(AttentionOptions options, LayerContext layer)
+        : base(nameof(Attention))
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(layer);
+        modelDim = layer.ModelDim;
+        headCount = options.HeadCount;
+        keyHeadCount = options.KeyValueHeadCount > 0 ? options.KeyValueHeadCount : headCount;
+        if (headCount % keyHeadCount != 0)
+            throw new ArgumentException($"num_key_value_heads = {keyHeadCount} does not divide num_attention_heads = {headCount}.", nameof(options));
+        if (options.HeadDim == 0 && modelDim % headCount != 0)
+            throw new ArgumentException($"num_attention_heads = {headCount} does not divide d_model = {modelDim}; give head_dim.", nameof(options));
+        headDim = options.HeadDim > 0 ? options.HeadDim : modelDim / headCount;
+        encoding = Encoding(options, headDim);
+        mask = layer.Mask();
+        queries = layer.Linear("q_proj", modelDim, headCount * headDim, options.HasBias);
+        keys = layer.Linear("k_proj", modelDim, keyHeadCount * headDim, options.HasBias);
+        values = layer.Linear("v_proj", modelDim, keyHeadCount * headDim, options.HasBias);
+        output = layer.Linear("out_proj", headCount * headDim, modelDim, options.HasBias, isResidualOutput: true);
+        dropout = layer.Dropout(options.DropoutRate);
+        hasDropout = options.DropoutRate > 0;
+        factory = layer.Parameters;
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public bool IsCausal => mask.IsCausal;
+
+    /// <inheritdoc/>
+    public MixerState NewState(long batch) => IsCausal
+        ? new KeyValueCache(mask, batch, keyHeadCount, headDim, factory.Dtype, factory.Device)
+        : throw new NotSupportedException($"{nameof(Attention)} with {mask.GetType().Name} lets tokens see later tokens, so no state can be carried from call to call.");
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor x, SequenceContext? context)
+    {
+        Shapes.CheckSequence(x, modelDim, nameof(Attention));
+        using var scope = NewDisposeScope();
+        var (batch, length) = (x.size(0), x.size(1));
+        var q = Split(queries.call(x), headCount); // (B, H, L, P)
+        var k = Split(keys.call(x), keyHeadCount);
+        var v = Split(values.call(x), keyHeadCount);
+        var cache = context?.State switch
+        {
+            null => null,
+            KeyValueCache own => own,
+            var other => throw new ArgumentException($"{nameof(Attention)} carries a {nameof(KeyValueCache)}; got {other.GetType().Name}.", nameof(context)),
+        };
+        var input = cache?.Extend(q, k, v, context!.Segments, encoding) ?? Whole(q, k, v, context?.Segments);
+        var attended = (mask as IMaskedAttention)?.Attend(input)
+            ?? DenseAttention.Attend(input, mask, hasDropout && training ? dropout : null);
+        cache?.Trim();
+        var joined = attended.transpose(1, 2).reshape(batch, length, headCount * headDim); // (B, L, D)
+        return output.call(joined).MoveToOuterDisposeScope();
+
+        Tensor Split(Tensor joinedHeads, long heads) => joinedHeads.view(batch, length, heads, headDim).transpose(1, 2);
+    }
+
+    private AttentionInput Whole(Tensor q, Tensor k, Tensor v, Tensor? segments)
+    {
+        var layout = SequenceLayout.Read(q.size(0), q.size(2), segments);
+        var positions = layout.PositionTensor(q.device);
+        var documents = layout.IsUniform ? null : layout.SegmentTensor(q.device);
+        return new AttentionInput(q, k, v, positions, positions, documents, documents, encoding);
+    }
+
+    private static PositionEncoding? Encoding(AttentionOptions options, long headDim)
+    {
+        if (options.Positions == PositionKind.Alibi)
+            return new AlibiEncoding(options.HeadCount);
+        if (options.Positions == PositionKind.None)
+            return null;
+        var rotaryDim = options.RotaryDim > 0 ? options.RotaryDim : headDim;
+        return rotaryDim <= headDim
+            ? new RotaryEmbedding(rotaryDim, options.RotaryBase, options.IsRotaryInterleaved)
+            : throw new ArgumentException($"rotary_dim = {rotaryDim} exceeds the head width {headDim}.", nameof(options));
+    }
+}

@@ -1,0 +1,113 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Attention over every key held, with what a mask hides left out: softmax(q k^T / sqrt(P) + bias) v.</summary>
+/// <remarks>The definition that masks with their own attention are compared with; quadratic in the length.</remarks>
+public static class DenseAttention
+{
+    /// <summary>Attends through <see cref="IAttentionMask.Visible"/> and <see cref="IAttentionMask.DistanceCeiling"/>.</summary>
+    /// <param name="input">Queries, keys and values before position encoding.</param>
+    /// <param name="mask">What is seen.</param>
+    /// <param name="dropout">Applied to the weights, or null.</param>
+    /// <returns>(B, H, L, P); zero for a query that sees no key.</returns>
+    public static Tensor Attend(AttentionInput input, IAttentionMask mask, Dropout? dropout = null)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(mask);
+        using var scope = NewDisposeScope();
+        var queryCount = input.Queries.size(2);
+        var keyCount = input.Keys.size(2);
+        if (queryCount == 0 || keyCount == 0)
+            return zeros_like(input.Queries).MoveToOuterDisposeScope();
+        var (keys, values) = (ShareHeads(input.Keys, input.Queries), ShareHeads(input.Values, input.Queries));
+        var isWhole = input.QuerySegments is null && queryCount == keyCount;
+        if (dropout is null && mask.DistanceCeiling is null && input.Encoding is null or RotaryEmbedding)
+        {
+            var q = input.Encoding?.EncodeQueries(input.Queries, input.QueryPositions) ?? input.Queries;
+            var k = input.Encoding?.EncodeKeys(keys, input.KeyPositions) ?? keys;
+            if (mask is CausalMask && isWhole)
+                return nn.functional.scaled_dot_product_attention(q, k, values, is_casual: true).MoveToOuterDisposeScope();
+            if (Allowed(input, mask, out var blind) is not { } allowed)
+                return nn.functional.scaled_dot_product_attention(q, k, values).MoveToOuterDisposeScope();
+            var attended = nn.functional.scaled_dot_product_attention(q, k, values, allowed.unsqueeze(1));
+            return Blank(attended, blind).MoveToOuterDisposeScope();
+        }
+        return Weighted(input with { Keys = keys, Values = values }, mask, dropout).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Repeats key or value heads for the queries that share them: (B, Hkv, M, P) to (B, H, M, P).</summary>
+    public static Tensor ShareHeads(Tensor keys, Tensor queries)
+    {
+        ArgumentNullException.ThrowIfNull(keys);
+        ArgumentNullException.ThrowIfNull(queries);
+        var sharing = queries.size(1) / keys.size(1);
+        if (sharing == 1)
+            return keys.alias();
+        using var one = keys.unsqueeze(2);
+        using var all = one.expand(-1, -1, sharing, -1, -1);
+        return all.reshape(keys.size(0), queries.size(1), keys.size(2), keys.size(3));
+    }
+
+    /// <summary>Which keys each query sees, padding and other documents hidden: (B or 1, L, M) bool, or null for all.</summary>
+    /// <param name="input">Positions and segments.</param>
+    /// <param name="mask">The mask.</param>
+    /// <param name="blind">Queries that see nothing, (B, L, 1) bool, whose rows are all true in the result; null when there are none.</param>
+    public static Tensor? Allowed(AttentionInput input, IAttentionMask mask, out Tensor? blind)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(mask);
+        blind = null;
+        var isUniform = input.QuerySegments is null;
+        if (isUniform && input.Queries.size(2) == 1 && mask is CausalMask)
+            return null;
+        // Rows of a uniform batch share their positions, so one row's mask serves all.
+        var queries = isUniform ? input.QueryPositions.narrow(0, 0, 1) : input.QueryPositions;
+        var keys = isUniform ? input.KeyPositions.narrow(0, 0, 1) : input.KeyPositions;
+        var visible = mask.Visible(queries, keys); // (B or 1, L, M)
+        if (isUniform)
+            return visible;
+        var same = input.QuerySegments!.unsqueeze(-1).eq(input.KeySegments!.unsqueeze(-2));
+        same = same.logical_and(input.KeySegments!.ge(0).unsqueeze(-2));
+        visible = visible is null ? same : visible.logical_and(same);
+        blind = visible.any(-1, keepdim: true).logical_not();
+        return visible.logical_or(blind);
+    }
+
+    private static Tensor Weighted(AttentionInput input, IAttentionMask mask, Dropout? dropout)
+    {
+        var scaled = input.Queries * (1 / Math.Sqrt(input.Queries.size(3)));
+        var distances = input.QueryPositions.unsqueeze(-1) - input.KeyPositions.unsqueeze(-2); // (B, L, M)
+        var scores = Scores(scaled, input.Keys, input.Encoding, input.QueryPositions, input.KeyPositions); // (B, H, L, M)
+        if (mask.DistanceCeiling is { } ceiling)
+        {
+            var far = distances.gt(ceiling);
+            if (input.Encoding is not null)
+            {
+                var capped = Scores(scaled, input.Keys, input.Encoding, full_like(input.QueryPositions, ceiling), zeros_like(input.KeyPositions));
+                scores = where(far.unsqueeze(1), capped, scores);
+            }
+            distances = distances.clamp(max: ceiling);
+        }
+        if (input.Encoding?.Bias(distances, scores.dtype) is { } bias)
+            scores += bias;
+        Tensor? blind = null;
+        if (Allowed(input, mask, out blind) is { } allowed)
+            scores = scores.masked_fill(allowed.logical_not().unsqueeze(1), double.NegativeInfinity);
+        var weights = scores.softmax(-1);
+        if (dropout is not null)
+            weights = dropout.call(weights);
+        return Blank(einsum("bhlm,bhmp->bhlp", weights, input.Values), blind);
+    }
+
+    private static Tensor Scores(Tensor queries, Tensor keys, PositionEncoding? encoding, Tensor queryPositions, Tensor keyPositions)
+    {
+        var q = encoding?.EncodeQueries(queries, queryPositions) ?? queries;
+        var k = encoding?.EncodeKeys(keys, keyPositions) ?? keys;
+        return einsum("bhlp,bhmp->bhlm", q, k);
+    }
+
+    private static Tensor Blank(Tensor attended, Tensor? blind) =>
+        blind is null ? attended : attended.masked_fill(blind.unsqueeze(1), 0);
+}

@@ -1,0 +1,80 @@
+namespace LmKit;
+
+/// <summary>Where each row of a batch stands: the id of its last document and how many valid tokens of it came so far.</summary>
+/// <remarks>Lives on the host, inside a mixer's state. Not thread-safe.</remarks>
+public sealed class DocumentCursor
+{
+    private readonly long[] documents;
+    private readonly long[] counts;
+
+    /// <summary>Rows at the start of document 0.</summary>
+    public DocumentCursor(long batch)
+        : this(new long[batch], new long[batch], true)
+    {
+    }
+
+    private DocumentCursor(long[] documents, long[] counts, bool isUniform)
+    {
+        this.documents = documents;
+        this.counts = counts;
+        IsUniform = isUniform;
+    }
+
+    /// <summary>Number of rows.</summary>
+    public long Batch => documents.Length;
+
+    /// <summary>Whether every row so far was one document, without padding, of one length.</summary>
+    public bool IsUniform { get; private set; }
+
+    /// <summary>The id of each row's last document.</summary>
+    public ReadOnlySpan<long> Documents => documents;
+
+    /// <summary>How many valid tokens of each row's last document came so far.</summary>
+    public ReadOnlySpan<long> Counts => counts;
+
+    /// <summary>Copies the given rows.</summary>
+    public DocumentCursor Fork(ReadOnlySpan<long> rows)
+    {
+        var (forkedDocuments, forkedCounts) = (new long[rows.Length], new long[rows.Length]);
+        for (var index = 0; index < rows.Length; index++)
+        {
+            forkedDocuments[index] = documents[rows[index]];
+            forkedCounts[index] = counts[rows[index]];
+        }
+        return new DocumentCursor(forkedDocuments, forkedCounts, IsUniform);
+    }
+
+    /// <summary>All it holds as numbers, for saving: per row the document and the count, then 1 for uniform.</summary>
+    public long[] ToArray() => [.. documents, .. counts, IsUniform ? 1 : 0];
+
+    /// <summary>Rebuilds a cursor from <see cref="ToArray"/>.</summary>
+    /// <exception cref="ArgumentException">The numbers are not of <paramref name="batch"/> rows.</exception>
+    public static DocumentCursor FromArray(ReadOnlySpan<long> numbers, long batch)
+    {
+        if (numbers.Length != 2 * batch + 1)
+            throw new ArgumentException($"A cursor of {batch} rows has {2 * batch + 1} numbers; got {numbers.Length}.", nameof(numbers));
+        var rows = (int)batch;
+        return new DocumentCursor(numbers[..rows].ToArray(), numbers[rows..(2 * rows)].ToArray(), numbers[^1] == 1);
+    }
+
+    /// <summary>Takes one token of a row and returns its position in its document, or -1 for padding.</summary>
+    internal long Advance(long row, long document)
+    {
+        if (document < 0)
+            return -1;
+        if (document != documents[row])
+        {
+            documents[row] = document;
+            counts[row] = 0;
+        }
+        return counts[row]++;
+    }
+
+    internal void AdvanceAll(long length)
+    {
+        for (var row = 0; row < counts.Length; row++)
+            counts[row] += length;
+    }
+
+    internal void MarkRagged() => IsUniform = false;
+}

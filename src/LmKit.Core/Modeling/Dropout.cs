@@ -1,0 +1,34 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Dropout that draws from a given generator, so that a run is repeatable and resumable; acts in training only.</summary>
+public sealed class Dropout : nn.Module<Tensor, Tensor>
+{
+    private readonly double rate;
+    private readonly Generator random;
+
+    /// <summary>Makes the layer.</summary>
+    /// <param name="rate">Probability of zeroing an entry, in [0, 1); the rest is scaled by 1 / (1 - rate).</param>
+    /// <param name="random">Source of randomness (a CPU generator); not disposed.</param>
+    public Dropout(double rate, Generator random)
+        : base(nameof(Dropout))
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rate);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(rate, 1);
+        this.rate = rate;
+        this.random = random;
+    }
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor x)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        if (!training || rate == 0)
+            return x.alias();
+        using var scope = NewDisposeScope();
+        var keep = rand(x.shape, ScalarType.Float32, generator: random).ge(rate).to(x.dtype, x.device);
+        return x.mul(keep).mul_(1 / (1 - rate)).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,37 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The gated feed-forward part: down(f(gate(x)) * up(x)).</summary>
+public sealed class GatedMlp : nn.Module<Tensor, Tensor>
+{
+    [ComponentName(Name = "gate_proj")]
+    private readonly ILinear gate;
+    [ComponentName(Name = "up_proj")]
+    private readonly ILinear up;
+    [ComponentName(Name = "down_proj")]
+    private readonly ILinear down;
+    private readonly Activation activation;
+
+    /// <summary>Makes it for a layer.</summary>
+    public GatedMlp(GatedMlpOptions options, LayerContext layer)
+        : base(nameof(GatedMlp))
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(layer);
+        var width = options.MlpDim > 0 ? options.MlpDim : (8 * layer.ModelDim / 3 + 7) / 8 * 8;
+        gate = layer.Linear("gate_proj", layer.ModelDim, width, options.HasBias);
+        up = layer.Linear("up_proj", layer.ModelDim, width, options.HasBias);
+        down = layer.Linear("down_proj", width, layer.ModelDim, options.HasBias, isResidualOutput: true);
+        activation = options.Activation;
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        return down.call(activation.Apply(gate.call(x)) * up.call(x)).MoveToOuterDisposeScope();
+    }
+}

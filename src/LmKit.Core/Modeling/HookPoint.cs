@@ -1,0 +1,39 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A named place in a model where activations can be read and edited.</summary>
+/// <remarks>Costs nothing while nothing is attached. Attached functions run on the thread of the forward call, in the order of
+/// attachment, inside the layer's dispose scope: what they keep they must detach.</remarks>
+public sealed class HookPoint
+{
+    private readonly List<Func<Tensor, Tensor>> edits = [];
+
+    /// <summary>Makes the place.</summary>
+    /// <param name="name">Its name, such as <c>layers.3.mixer_out</c>.</param>
+    public HookPoint(string name) => Name = name;
+
+    /// <summary>Its name.</summary>
+    public string Name { get; }
+
+    /// <summary>Attaches a function that sees the activation and returns what the model goes on with (the same one to only read).</summary>
+    /// <returns>Disposing it detaches the function.</returns>
+    public IDisposable Attach(Func<Tensor, Tensor> edit)
+    {
+        ArgumentNullException.ThrowIfNull(edit);
+        edits.Add(edit);
+        return new Attachment(this, edit);
+    }
+
+    internal Tensor Pass(Tensor activation)
+    {
+        for (var index = 0; index < edits.Count; index++)
+            activation = edits[index](activation);
+        return activation;
+    }
+
+    private sealed class Attachment(HookPoint point, Func<Tensor, Tensor> edit) : IDisposable
+    {
+        public void Dispose() => point.edits.Remove(edit);
+    }
+}

@@ -1,0 +1,79 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The carried state of a whole model: its layers' states, whatever their kinds, under one roof.</summary>
+public sealed class ModelState : MixerState
+{
+    private const string CursorName = "cursor";
+
+    private readonly MixerState[] layers;
+    private Tensor? exposedCursor;
+
+    internal ModelState(MixerState[] layers, DocumentCursor cursor, long position = 0)
+    {
+        this.layers = layers;
+        Cursor = cursor;
+        Position = position;
+    }
+
+    internal DocumentCursor Cursor { get; private set; }
+
+    /// <summary>The states of the layers, in their order.</summary>
+    public IReadOnlyList<MixerState> Layers => layers;
+
+    /// <inheritdoc/>
+    public override IReadOnlyDictionary<string, Tensor> Tensors
+    {
+        get
+        {
+            exposedCursor?.Dispose();
+            exposedCursor = tensor(Cursor.ToArray()).DetachFromDisposeScope();
+            var all = new Dictionary<string, Tensor> { [CursorName] = exposedCursor };
+            for (var layer = 0; layer < layers.Length; layer++)
+            {
+                foreach (var (name, value) in layers[layer].Tensors)
+                    all[$"layers.{layer}.{name}"] = value;
+            }
+            return all;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override MixerState Fork(Tensor rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        using var scope = NewDisposeScope();
+        var host = rows.cpu().to(ScalarType.Int64).contiguous().data<long>().ToArray();
+        return new ModelState([.. layers.Select(layer => layer.Fork(rows))], Cursor.Fork(host), Position);
+    }
+
+    /// <inheritdoc/>
+    public override void Restore(IReadOnlyDictionary<string, Tensor> tensors, long position)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        if (!tensors.TryGetValue(CursorName, out var cursor))
+            throw new ArgumentException($"The saved model state lacks '{CursorName}'.", nameof(tensors));
+        using var scope = NewDisposeScope();
+        Cursor = DocumentCursor.FromArray(cursor.cpu().to(ScalarType.Int64).contiguous().data<long>().ToArray(), Cursor.Batch);
+        for (var layer = 0; layer < layers.Length; layer++)
+        {
+            var prefix = $"layers.{layer}.";
+            layers[layer].Restore(
+                tensors.Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(pair => pair.Key[prefix.Length..], pair => pair.Value),
+                position);
+        }
+        Position = position;
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        exposedCursor?.Dispose();
+        foreach (var layer in layers)
+            layer.Dispose();
+    }
+
+    internal void Advance(long columns) => Position += columns;
+}

@@ -1,0 +1,79 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Makes parameters that outlive every dispose scope, on one device, in one dtype, from one source of randomness.</summary>
+/// <remarks>Values are drawn on the CPU, so a seed gives the same model on every device. Not thread-safe.</remarks>
+public sealed class ParameterFactory
+{
+    private readonly Generator random;
+    private readonly bool initializes;
+
+    /// <summary>Makes a factory.</summary>
+    /// <param name="random">Source of randomness; not disposed.</param>
+    /// <param name="dtype">Dtype of the parameters; float32 by default.</param>
+    /// <param name="device">Where they live; the CPU by default.</param>
+    /// <param name="initializes">False leaves contents undefined, for a model that a checkpoint fills.</param>
+    public ParameterFactory(Generator random, ScalarType dtype = ScalarType.Float32, Device? device = null, bool initializes = true)
+    {
+        ArgumentNullException.ThrowIfNull(random);
+        this.random = random;
+        this.initializes = initializes;
+        Dtype = dtype;
+        Device = device ?? CPU;
+    }
+
+    /// <summary>Dtype of the parameters.</summary>
+    public ScalarType Dtype { get; }
+
+    /// <summary>Where the parameters live.</summary>
+    public Device Device { get; }
+
+    /// <summary>The same factory in a dtype no narrower than float32, for parameters that half precision would ruin.</summary>
+    public ParameterFactory AtLeastFloat32() =>
+        Dtype is ScalarType.Float64 or ScalarType.Float32 ? this : new(random, ScalarType.Float32, Device, initializes);
+
+    /// <summary>A parameter drawn from N(0, std^2).</summary>
+    public Parameter Normal(double std, params ReadOnlySpan<long> shape)
+    {
+        var sizes = shape.ToArray();
+        return Make(sizes, () => randn(sizes, DrawDtype, generator: random).mul_(std));
+    }
+
+    /// <summary>A parameter drawn from U(low, high).</summary>
+    public Parameter Uniform(double low, double high, params ReadOnlySpan<long> shape)
+    {
+        var sizes = shape.ToArray();
+        return Make(sizes, () => rand(sizes, DrawDtype, generator: random).mul_(high - low).add_(low));
+    }
+
+    /// <summary>A parameter of one value.</summary>
+    public Parameter Constant(double value, params ReadOnlySpan<long> shape)
+    {
+        var sizes = shape.ToArray();
+        return Make(sizes, () => full(sizes, value, DrawDtype));
+    }
+
+    /// <summary>A parameter that starts as a copy of given values.</summary>
+    /// <param name="values">Makes the values; not called when a checkpoint will fill the parameter.</param>
+    /// <param name="shape">Their shape.</param>
+    public Parameter From(Func<Generator, Tensor> values, params ReadOnlySpan<long> shape)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        return Make(shape.ToArray(), () => values(random));
+    }
+
+    private ScalarType DrawDtype => Dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+
+    private Parameter Make(long[] shape, Func<Tensor> draw)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var values = initializes ? draw() : empty(shape, DrawDtype);
+        var parameter = new Parameter(values.to(Dtype, Device).contiguous().clone());
+        parameter.DetachFromDisposeScope();
+        return parameter;
+    }
+}

@@ -1,0 +1,35 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Root-mean-square normalisation: x / sqrt(mean(x^2) + eps) * weight over the last axis.</summary>
+public sealed class RmsNorm : nn.Module<Tensor, Tensor>, IParameterHints
+{
+    private readonly Parameter weight;
+    private readonly double epsilon;
+
+    /// <summary>Makes it for a model's width.</summary>
+    public RmsNorm(RmsNormOptions options, LayerContext layer)
+        : base(nameof(RmsNorm))
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(layer);
+        epsilon = options.Epsilon;
+        weight = layer.Parameters.Constant(1, layer.ModelDim);
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public ParameterHint Hint(string parameterName) => new(Decays: false);
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor x)
+    {
+        Shapes.CheckWidth(x, weight.size(0), nameof(RmsNorm));
+        using var scope = NewDisposeScope();
+        var scale = x.square().mean([-1], keepdim: true).add_(epsilon).rsqrt(); // (..., 1)
+        return (x * scale * weight).MoveToOuterDisposeScope();
+    }
+}

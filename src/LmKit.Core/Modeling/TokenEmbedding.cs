@@ -1,0 +1,64 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The model's first step: x = dropout(E[token] + P[position]), the table P only where learned positions are configured.</summary>
+public sealed class TokenEmbedding : nn.Module<Tensor, SequenceContext?, Tensor>
+{
+    [ComponentName(Name = "word_embeddings")]
+    private readonly EmbeddingTable words;
+    [ComponentName(Name = "learned")]
+    private readonly LearnedPositions? positions;
+    private readonly Dropout dropout;
+
+    internal TokenEmbedding(LanguageModelOptions options, ParameterFactory parameters, Generator dropoutRandom)
+        : base(nameof(TokenEmbedding))
+    {
+        words = new EmbeddingTable(options.VocabSize, options.ModelDim, options.InitializerRange, parameters);
+        positions = options.LearnedPositionCount > 0
+            ? new LearnedPositions(options.LearnedPositionCount, options.ModelDim, options.InitializerRange, parameters)
+            : null;
+        dropout = new Dropout(options.EmbeddingDropoutRate, dropoutRandom);
+        RegisterComponents();
+    }
+
+    internal EmbeddingTable Words => words;
+
+    /// <summary>Embeds tokens (B, L) as (B, L, D).</summary>
+    /// <param name="tokens">Token ids.</param>
+    /// <param name="context">Segments, and the <see cref="ModelState"/> whose cursor learned positions count on from.</param>
+    /// <exception cref="ArgumentException">A token id lies outside the vocabulary, or a position beyond the table.</exception>
+    public override Tensor forward(Tensor tokens, SequenceContext? context)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        using var scope = NewDisposeScope();
+        if (context?.Segments is { } segments)
+            tokens = tokens.masked_fill(segments.lt(0), 0L);
+        CheckRange(tokens);
+        var x = words.call(tokens);
+        if (positions is not null)
+        {
+            var layout = SequenceLayout.Read(tokens.size(0), tokens.size(1), context?.Segments, (context?.State as ModelState)?.Cursor);
+            x += positions.call(layout.PositionTensor(tokens.device));
+        }
+        return dropout.call(x).MoveToOuterDisposeScope();
+    }
+
+    private void CheckRange(Tensor tokens)
+    {
+        if (tokens.dtype != ScalarType.Int64 || tokens.dim() != 2)
+            throw new ArgumentException($"Tokens are int64 of shape (B, L); got {tokens.dtype} ({string.Join(", ", tokens.shape)}).", nameof(tokens));
+        // On an accelerator the check would stall the stream at every step; the native lookup reports there.
+        if (tokens.device_type != DeviceType.CPU || tokens.numel() == 0)
+            return;
+        using var packed = tokens.contiguous();
+        var index = 0L;
+        foreach (var token in packed.data<long>())
+        {
+            if (token < 0 || token >= words.Count)
+                throw new ArgumentException($"Token id {token} at row {index / tokens.size(1)}, column {index % tokens.size(1)} is outside the vocabulary of {words.Count}.", nameof(tokens));
+            index++;
+        }
+    }
+}

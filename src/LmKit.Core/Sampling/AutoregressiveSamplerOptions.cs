@@ -1,0 +1,38 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace LmKit;
+
+/// <summary>Options of next-token sampling; the order of the filters is penalties, temperature, top-k, top-p, min-p.</summary>
+public sealed class AutoregressiveSamplerOptions
+{
+    /// <summary>Divides the logits; 0 takes the most likely token. Default 1.</summary>
+    [Range(0.0, 1000.0)]
+    public double Temperature { get; set; } = 1;
+
+    /// <summary>Keeps the k most likely tokens; 0 keeps all, the default.</summary>
+    [Range(0, int.MaxValue)]
+    public int TopK { get; set; }
+
+    /// <summary>Keeps the smallest set of most likely tokens whose probability reaches p; 1 keeps all, the default.</summary>
+    [Range(0.0, 1.0)]
+    public double TopP { get; set; } = 1;
+
+    /// <summary>Drops tokens less likely than this share of the most likely one; 0 keeps all, the default.</summary>
+    [Range(0.0, 1.0)]
+    public double MinP { get; set; }
+
+    /// <summary>Divides positive and multiplies negative logits of tokens already present; 1 changes nothing, the default.</summary>
+    [Range(0.01, 100.0)]
+    public double RepetitionPenalty { get; set; } = 1;
+
+    /// <summary>Subtracted from a token's logit once per earlier occurrence after the prompt. Default 0.</summary>
+    [Range(-100.0, 100.0)]
+    public double FrequencyPenalty { get; set; }
+
+    /// <summary>Subtracted from the logit of a token that already occurred after the prompt. Default 0.</summary>
+    [Range(-100.0, 100.0)]
+    public double PresencePenalty { get; set; }
+
+    /// <summary>Token ids that end a row; the id itself is kept in the grid.</summary>
+    public long[] StopTokens { get; set; } = [];
+}

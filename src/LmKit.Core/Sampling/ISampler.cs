@@ -1,0 +1,17 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Draws token sequences from a model that it closed over at construction.</summary>
+/// <remarks>Laws: prompt tokens never change; as many columns are added as asked unless every row stopped earlier; the same
+/// generator seed gives the same result; a consumer that stops early leaves no tensor behind; temperature 0 is the argmax.
+/// Each enumeration owns its state, so enumerations may run side by side on different threads.</remarks>
+public interface ISampler
+{
+    /// <summary>Yields successive versions of the token grid; the last is the sample.</summary>
+    /// <param name="prompt">(B, L) int64, shorter rows padded on the left with -1; not disposed.</param>
+    /// <param name="length">Columns to add after the prompt, at least 0.</param>
+    /// <param name="random">Source of randomness; null draws a fresh seed.</param>
+    /// <returns>Grids (B, L') int64, each disposed by the consumer; -1 marks padding and columns after a row's end.</returns>
+    IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null);
+}

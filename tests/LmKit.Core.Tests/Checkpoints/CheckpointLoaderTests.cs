@@ -1,0 +1,90 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Core.Tests;
+
+public sealed class CheckpointLoaderTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    private static TorchSharp.Modules.Sequential Model()
+    {
+        LibTorch.EnsureLoaded();
+        return nn.Sequential(("linear", nn.Linear(3, 2)), ("norm", nn.BatchNorm1d(2)));
+    }
+
+    private static Dictionary<string, Tensor> Copies(nn.Module model) =>
+        model.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.detach().clone());
+
+    [Fact]
+    public void A_saved_module_comes_back_exactly_parameters_and_buffers()
+    {
+        using var scope = NewDisposeScope();
+        using var first = Model();
+        using var second = Model();
+        var path = folder["m.safetensors"];
+        SafetensorsWriter.Save(path, first.state_dict());
+        CheckpointLoader.Load(second, path);
+        var back = second.state_dict();
+        Assert.All(first.state_dict(), pair => Assert.True(pair.Value.IsSame(back[pair.Key])));
+        Assert.True(second.parameters().All(parameter => parameter.requires_grad && parameter.is_leaf));
+    }
+
+    [Fact]
+    public void Every_mismatch_is_listed_at_once_and_nothing_is_copied()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Model();
+        var before = Copies(model);
+        var tensors = Copies(model);
+        _ = tensors.Remove("linear.bias");
+        tensors["linear.weight"] = ones(1, 3); // would broadcast
+        tensors["norm.weight"] = ones(2, dtype: ScalarType.Float64);
+        tensors["extra"] = ones(1);
+        tensors["norm.bias"] = ones(2) * 5;
+        foreach (var load in new Action[] { () => CheckpointLoader.Load(model, tensors), () => LoadFile(model, tensors) })
+        {
+            var error = Assert.Throws<CheckpointMismatchException>(load);
+            Assert.Equal(["linear.bias"], error.Missing);
+            Assert.Equal(["extra"], error.Unexpected);
+            Assert.Equal([new TensorMismatch("linear.weight", "(2, 3)", "(1, 3)")], error.WrongShape);
+            Assert.Equal([new TensorMismatch("norm.weight", "Float32", "Float64")], error.WrongDtype);
+            Assert.All(["linear.bias", "extra", "(1, 3)", "Float64"], text => Assert.Contains(text, error.Message, StringComparison.Ordinal));
+        }
+        Assert.All(model.state_dict(), pair => Assert.True(pair.Value.IsSame(before[pair.Key])));
+    }
+
+    [Fact]
+    public void A_cast_happens_only_when_allowed()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Model();
+        var tensors = Copies(model);
+        tensors["linear.bias"] = tensor(new[] { 1.5, 2.5 });
+        _ = Assert.Throws<CheckpointMismatchException>(() => CheckpointLoader.Load(model, tensors));
+        CheckpointLoader.Load(model, tensors, allowCast: true);
+        Assert.Equal([1.5f, 2.5f], model.state_dict()["linear.bias"].data<float>().ToArray());
+    }
+
+    [Fact]
+    public void Published_names_load_through_a_key_map()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Model();
+        var map = new KeyMap(KeyMapRow.Rename("head.w", "linear.weight", LayoutStep.Transpose));
+        var tensors = Copies(model);
+        var path = folder["p.safetensors"];
+        SafetensorsWriter.Save(path, map.ToPublished(tensors));
+        using var other = Model();
+        CheckpointLoader.Load(other, path, map);
+        Assert.True(other.state_dict()["linear.weight"].IsSame(tensors["linear.weight"]));
+    }
+
+    private void LoadFile(nn.Module model, Dictionary<string, Tensor> tensors)
+    {
+        SafetensorsWriter.Save(folder["bad.safetensors"], tensors);
+        CheckpointLoader.Load(model, folder["bad.safetensors"]);
+    }
+}
