@@ -23,7 +23,7 @@ internal static class AdamWState
         using var frozen = no_grad();
         var lacking = names.SelectMany(name => (string[])[$"{name}.exp_avg", $"{name}.exp_avg_sq", $"{name}.step"]).Where(key => !saved.ContainsKey(key)).ToArray();
         if (lacking.Length > 0)
-            throw new CheckpointMismatchException(lacking, [], [], []);
+            throw new CheckpointMismatchException("optimizer", lacking, [], [], []);
         foreach (var (name, state) in Pairs(optimizer, names))
         {
             state.exp_avg.copy_(saved[$"{name}.exp_avg"]);

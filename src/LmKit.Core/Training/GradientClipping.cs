@@ -20,7 +20,7 @@ public static class GradientClipping
         if (gradients.Length == 0)
             return 0;
         var norms = gradients.Select(gradient => gradient.norm().to(ScalarType.Float64)).ToArray();
-        var norm = stack(norms).norm().ToDouble() * scale;
+        var norm = stack(norms).norm().item<double>() * scale;
         if (!double.IsFinite(norm))
             return norm;
         var factor = scale * (maxNorm > 0 ? Math.Min(1, maxNorm / (norm + 1e-6)) : 1);

@@ -142,7 +142,7 @@ public sealed class Trainer : IDisposable
         {
             using var inner = NewDisposeScope();
             var loss = task.NextLoss();
-            var value = loss.Sum.ToDouble();
+            var value = loss.Sum.to(ScalarType.Float64).item<double>();
             if (!double.IsFinite(value))
                 throw Diverged("loss");
             loss.Sum.backward();

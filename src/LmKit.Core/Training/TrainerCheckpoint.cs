@@ -44,7 +44,7 @@ internal static class TrainerCheckpoint
     }
 
     private static IEnumerable<string> All(string root) => Directory.Exists(root)
-        ? Directory.EnumerateDirectories(root, Prefix + "*").Where(folder => File.Exists(Path.Combine(folder, "trainer.json"))).Order(StringComparer.Ordinal)
+        ? Directory.EnumerateDirectories(root, Prefix + "*").Where(folder => !Path.GetFileName(folder).Contains('.') && File.Exists(Path.Combine(folder, "trainer.json"))).Order(StringComparer.Ordinal)
         : [];
 
     internal sealed record Header(int Format, long Step, long AverageUpdates, string[] Parts);
