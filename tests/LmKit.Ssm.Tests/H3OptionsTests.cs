@@ -4,10 +4,10 @@ using static TorchSharp.torch;
 
 namespace LmKit.Ssm.Tests;
 
-[NoTensorLeak]
 public class H3OptionsTests
 {
     [Fact]
+    [NoTensorLeak]
     public void A_configuration_in_JSON_rebuilds_the_layers()
     {
         using var scope = NewDisposeScope();
