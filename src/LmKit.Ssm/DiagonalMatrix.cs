@@ -14,8 +14,6 @@ internal static class DiagonalMatrix
             var (re, im) = Row(initialization, stateDim);
             return (re.expand(headCount, -1), im.expand(headCount, -1));
         }
-        if (headCount % 2 != 0)
-            throw new ArgumentException($"measure = mixed gives one half of the heads each matrix; {headCount} heads cannot be halved.", nameof(headCount));
         var first = Create(DiagonalInitialization.Inv, headCount / 2, stateDim);
         var second = Create(DiagonalInitialization.Lin, headCount / 2, stateDim);
         return (cat([first.Real, second.Real], 0), cat([first.Imaginary, second.Imaginary], 0));

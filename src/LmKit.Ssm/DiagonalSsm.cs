@@ -15,7 +15,7 @@ public sealed class DiagonalSsm : nn.Module
     /// <param name="options">What it is made of.</param>
     /// <param name="headCount">Heads H.</param>
     /// <param name="factory">Makes the parameters.</param>
-    /// <exception cref="ArgumentException">The state size is odd, or the time steps are not 0 &lt; min &lt;= max.</exception>
+    /// <exception cref="ArgumentException">The state size or, for mixed, the head count is odd, or the time steps are not 0 &lt; min &lt;= max.</exception>
     public DiagonalSsm(DiagonalSsmOptions options, long headCount, ParameterFactory factory)
         : base(nameof(DiagonalSsm))
     {
@@ -25,6 +25,8 @@ public sealed class DiagonalSsm : nn.Module
             throw new ArgumentException($"d_state = {options.StateDim} must be even and at least 2: states come in conjugate pairs.", nameof(options));
         if (!(options.MinTimeStep > 0 && options.MinTimeStep <= options.MaxTimeStep))
             throw new ArgumentException($"dt_min = {options.MinTimeStep} and dt_max = {options.MaxTimeStep} must hold 0 < dt_min <= dt_max.", nameof(options));
+        if (options.Initialization == DiagonalInitialization.Mixed && headCount % 2 != 0)
+            throw new ArgumentException($"measure = mixed gives each half of the heads a matrix of its own; {headCount} heads cannot be halved.", nameof(options));
         weights = new DiagonalParameters(options, headCount, factory.AtLeastFloat32());
         RegisterComponents();
     }

@@ -17,8 +17,9 @@ internal sealed class FftConvolution : autograd.SingleTensorFunction<FftConvolut
     /// <returns>(B, H, P, L).</returns>
     internal static Tensor Apply(Tensor u, Tensor kernel)
     {
+        using var scope = NewDisposeScope();
         var taps = Math.Min(kernel.size(1), u.size(3));
-        return apply(u, kernel.size(1) == taps ? kernel : kernel.narrow(1, 0, taps));
+        return apply(u, kernel.size(1) == taps ? kernel : kernel.narrow(1, 0, taps)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -32,10 +33,8 @@ internal sealed class FftConvolution : autograd.SingleTensorFunction<FftConvolut
         var response = fft.rfft(kernel, size).unsqueeze(1);       // (H, 1, F/2 + 1)
         if (u.requires_grad || kernel.requires_grad)
         {
-            ctx.save_for_backward([spectrum, response]);
-            ctx.save_data("length", length);
-            ctx.save_data("taps", taps);
-            ctx.save_data("size", size);
+            // They are recorded only after this method has returned, so this scope must not end them.
+            ctx.save_for_backward([spectrum.MoveToOuterDisposeScope(), response.MoveToOuterDisposeScope(), kernel]);
             spectrum = spectrum * response;
         }
         else
@@ -50,7 +49,8 @@ internal sealed class FftConvolution : autograd.SingleTensorFunction<FftConvolut
     {
         using var scope = NewDisposeScope();
         var saved = ctx.get_saved_variables();
-        var (length, taps, size) = ((long)ctx.get_data("length"), (long)ctx.get_data("taps"), (long)ctx.get_data("size"));
+        var (length, taps) = (grad_output.size(3), saved[2].size(1));
+        var size = FftLength.AtLeast(length + taps - 1);
         var g = fft.rfft(grad_output, size);                      // (B, H, P, F/2 + 1)
         var kernelSpectrum = saved[0].conj().mul(g).sum([0, 2]);  // (H, F/2 + 1)
         var kernelGradient = fft.irfft(kernelSpectrum, size).narrow(1, 0, taps);

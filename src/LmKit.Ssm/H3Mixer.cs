@@ -50,14 +50,14 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
             throw new ArgumentException($"head_dim = {headDim} does not divide d_model = {modelDim}.", nameof(options));
         var heads = modelDim / headDim;
         var parameters = layer.Parameters.AtLeastFloat32();
+        diagonal = new DiagonalSsm(
+            new DiagonalSsmOptions(stateDim, options.Discretization, options.Initialization, options.MinTimeStep, options.MaxTimeStep), heads, parameters);
+        shift = new ShiftSsm(modelDim, options.ShiftDim > 0 ? options.ShiftDim : stateDim, parameters);
+        skip = parameters.Normal(1, heads);
+        shiftSkip = parameters.Normal(1, modelDim);
         queries = layer.Linear("q_proj", modelDim, modelDim);
         keys = layer.Linear("k_proj", modelDim, modelDim);
         values = layer.Linear("v_proj", modelDim, modelDim);
-        shiftSkip = parameters.Normal(1, modelDim);
-        shift = new ShiftSsm(modelDim, options.ShiftDim > 0 ? options.ShiftDim : stateDim, parameters);
-        diagonal = new DiagonalSsm(
-            new DiagonalSsmOptions(stateDim, options.Discretization, options.Initialization, options.MinTimeStep, options.MaxTimeStep), heads, parameters);
-        skip = parameters.Normal(1, heads);
         output = layer.Linear("output_linear", modelDim, modelDim, isResidualOutput: true);
         RegisterComponents();
     }
