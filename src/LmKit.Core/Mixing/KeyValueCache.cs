@@ -35,8 +35,7 @@ public sealed class KeyValueCache : MixerState
     {
         mask = source.mask;
         using var scope = NewDisposeScope();
-        using var host = rows.cpu().to(ScalarType.Int64).contiguous();
-        cursor = source.cursor.Fork(host.data<long>().ToArray());
+        cursor = source.cursor.Fork(HostValues.Read(rows));
         var index = rows.to(source.keys.device);
         Tensor Copy(Tensor buffer, long axis) => buffer.narrow(axis, 0, source.count).index_select(0, index).DetachFromDisposeScope();
         (keys, values) = (Copy(source.keys, 2), Copy(source.values, 2));
@@ -80,7 +79,7 @@ public sealed class KeyValueCache : MixerState
         if (tensors["keys"].size(0) != batch || tensors["keys"].size(1) != keys.size(1) || tensors["keys"].size(3) != keys.size(3))
             throw new ArgumentException($"The saved keys ({string.Join(", ", tensors["keys"].shape)}) do not fit a state of ({batch}, {keys.size(1)}, ..., {keys.size(3)}).", nameof(tensors));
         Forget();
-        cursor = DocumentCursor.FromArray(tensors["cursor"].cpu().to(ScalarType.Int64).contiguous().data<long>().ToArray(), batch);
+        cursor = DocumentCursor.FromArray(HostValues.Read(tensors["cursor"]), batch);
         Keep(ref keys, tensors["keys"].to(keys.dtype, keys.device).clone());
         Keep(ref values, tensors["values"].to(values.dtype, values.device).clone());
         Keep(ref positions, tensors["positions"].to(ScalarType.Int64, keys.device).clone());

@@ -46,7 +46,7 @@ public sealed class RotaryEmbedding : PositionEncoding
         Tensor first, second;
         if (isInterleaved)
         {
-            var pairs = turning.unflatten(-1, [half, 2]); // (B, H, L, R/2, 2)
+            var pairs = turning.unflatten(3, [half, 2]); // (B, H, L, R/2, 2)
             (first, second) = (pairs.select(-1, 0), pairs.select(-1, 1));
         }
         else
@@ -56,7 +56,7 @@ public sealed class RotaryEmbedding : PositionEncoding
         var turnedFirst = first * cos - second * sin;
         var turnedSecond = second * cos + first * sin;
         var turned = isInterleaved
-            ? stack([turnedFirst, turnedSecond], -1).flatten(-2, -1)
+            ? stack([turnedFirst, turnedSecond], -1).flatten(3)
             : cat([turnedFirst, turnedSecond], -1);
         var rest = x.size(-1) - rotaryDim;
         return (rest == 0 ? turned : cat([turned, x.narrow(-1, rotaryDim, rest)], -1)).MoveToOuterDisposeScope();

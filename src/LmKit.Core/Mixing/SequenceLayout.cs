@@ -97,9 +97,7 @@ public sealed class SequenceLayout
                 $"Segments are int64 of shape ({batch}, {length}) like the input; got {segments.dtype} ({string.Join(", ", segments.shape)}).",
                 nameof(segments));
         }
-        using var host = segments.cpu();
-        using var packed = host.contiguous();
-        return packed.data<long>().ToArray();
+        return HostValues.Read(segments);
     }
 
     private static bool Continues(long[] ids, DocumentCursor cursor)

@@ -44,9 +44,7 @@ public sealed class ModelState : MixerState
     public override MixerState Fork(Tensor rows)
     {
         ArgumentNullException.ThrowIfNull(rows);
-        using var scope = NewDisposeScope();
-        var host = rows.cpu().to(ScalarType.Int64).contiguous().data<long>().ToArray();
-        return new ModelState([.. layers.Select(layer => layer.Fork(rows))], Cursor.Fork(host), Position);
+        return new ModelState([.. layers.Select(layer => layer.Fork(rows))], Cursor.Fork(HostValues.Read(rows)), Position);
     }
 
     /// <inheritdoc/>
@@ -55,8 +53,7 @@ public sealed class ModelState : MixerState
         ArgumentNullException.ThrowIfNull(tensors);
         if (!tensors.TryGetValue(CursorName, out var cursor))
             throw new ArgumentException($"The saved model state lacks '{CursorName}'.", nameof(tensors));
-        using var scope = NewDisposeScope();
-        Cursor = DocumentCursor.FromArray(cursor.cpu().to(ScalarType.Int64).contiguous().data<long>().ToArray(), Cursor.Batch);
+        Cursor = DocumentCursor.FromArray(HostValues.Read(cursor), Cursor.Batch);
         for (var layer = 0; layer < layers.Length; layer++)
         {
             var prefix = $"layers.{layer}.";

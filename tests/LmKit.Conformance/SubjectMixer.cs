@@ -1,0 +1,30 @@
+using static TorchSharp.torch;
+
+namespace LmKit.Conformance;
+
+/// <summary>A mixer under test, in evaluation mode, disposed with this.</summary>
+internal sealed class SubjectMixer : IDisposable
+{
+    internal SubjectMixer(IMixer module)
+    {
+        Module = module;
+        (module as nn.Module)?.eval();
+    }
+
+    internal IMixer Module { get; }
+
+    internal IEnumerable<(string Name, Tensor Value)> Parameters() =>
+        (Module as nn.Module)?.named_parameters().Select(pair => (pair.name, (Tensor)pair.parameter)) ?? [];
+
+    /// <summary>Takes over the values of another mixer's parameters, whatever their dtype.</summary>
+    internal SubjectMixer CopyFrom(SubjectMixer source)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        foreach (var (own, theirs) in Parameters().Zip(source.Parameters()))
+            own.Value.copy_(theirs.Value);
+        return this;
+    }
+
+    public void Dispose() => (Module as IDisposable)?.Dispose();
+}
