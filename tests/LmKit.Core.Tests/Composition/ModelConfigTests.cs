@@ -141,7 +141,7 @@ public class ModelConfigTests
     [InlineData("model.d_model", "0", "$.model.d_model", "ModelDim = 0")]
     [InlineData("model.embedding_dropout_rate", "1.5", "$.model.embedding_dropout_rate", "EmbeddingDropoutRate = 1.5")]
     [InlineData("model.width", "8", "$.model", "width")]
-    [InlineData("model.d_model", "\"8\"", "$.model.d_model", "d_model")]
+    [InlineData("model.d_model", "\"8\"", "$.model.d_model", "\"8\"")]
     [InlineData("components.0.slot", "\"nothing\"", "$.components[0]", "nothing")]
     [InlineData("components.0.layers", "3", "$.components[0]", "")]
     public void A_bad_value_in_the_text_is_refused_with_place_and_value(string place, string value, string path, string word)
