@@ -86,7 +86,7 @@ public sealed class QuickStartRun(QuickStartSettings settings, string folder, ul
         return loss / Math.Log(2) * (heldOut.Count - 1) / validationBytes;
     }
 
-    private void Compare(double bitsPerByte, Yardstick[] references)
+    private static void Compare(double bitsPerByte, Yardstick[] references)
     {
         var table = new Table().Border(TableBorder.Simple).AddColumns("on the held-out text", "bits per byte");
         foreach (var row in references.Append(new Yardstick("this model", bitsPerByte, TimeSpan.Zero)).OrderByDescending(row => row.BitsPerByte))
@@ -108,7 +108,7 @@ public sealed class QuickStartRun(QuickStartSettings settings, string folder, ul
         // Loaded from the folder alone, as another process would.
         using var model = LanguageModel.Load(folder, QuickStartModel.AddKinds);
         var tokenizer = TokenizerFiles.Load(folder);
-        var generator = new TextGenerator(model.Config.BuildSampler(model, QuickStartModel.AddKinds), tokenizer);
+        var generator = new TextGenerator(model.CreateSampler(), tokenizer);
         Say($"reloaded; {settings.GeneratedTokens} tokens after a prompt, {(double)settings.GeneratedTokens / settings.WindowLength:F1} times the training window:");
         AnsiConsole.WriteLine();
         AnsiConsole.Profile.Out.Writer.Write(prompt);
