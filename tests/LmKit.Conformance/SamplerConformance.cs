@@ -147,7 +147,8 @@ public abstract class SamplerConformance
             last?.Dispose();
             last = grid;
         }
-        return last ?? prompt.clone();
+        using (last)
+            return (last ?? prompt).clone();
     }
 
     private static Tensor Prompt() => tensor(new long[] { 1, 2, 0, 2, 0, 1 }, [2, 3]);

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>A mask that brings its own way to attend, faster than or beyond what <see cref="IAttentionMask.Visible"/> can say.</summary>
-/// <remarks><see cref="Attention"/> asks it first. Its result must equal attention through <see cref="IAttentionMask.Visible"/>
+/// <remarks><see cref="Attention"/> asks it first, except while dropout acts on the attention weights. Its result must equal
+/// attention through <see cref="IAttentionMask.Visible"/>
 /// wherever that defines one.</remarks>
 public interface IMaskedAttention
 {

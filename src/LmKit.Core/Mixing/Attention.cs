@@ -77,8 +77,8 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
             var other => throw new ArgumentException($"{nameof(Attention)} carries a {nameof(KeyValueCache)}; got {other.GetType().Name}.", nameof(context)),
         };
         var input = cache?.Extend(q, k, v, context!.Segments, encoding) ?? Whole(q, k, v, context?.Segments);
-        var attended = (mask as IMaskedAttention)?.Attend(input)
-            ?? DenseAttention.Attend(input, mask, hasDropout && training ? dropout : null);
+        var active = hasDropout && training ? dropout : null;
+        var attended = (active is null ? (mask as IMaskedAttention)?.Attend(input) : null) ?? DenseAttention.Attend(input, mask, active);
         cache?.Trim();
         var joined = attended.transpose(1, 2).reshape(batch, length, headCount * headDim); // (B, L, D)
         return output.call(joined).MoveToOuterDisposeScope();

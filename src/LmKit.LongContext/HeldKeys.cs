@@ -1,0 +1,30 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The positions of the keys that every row of a uniform batch holds, ascending, with gaps where a cache dropped some.</summary>
+internal readonly struct HeldKeys
+{
+    private readonly long[] positions;
+
+    internal HeldKeys(Tensor keyPositions) => positions = Host(keyPositions);
+
+    internal long Count => positions.Length;
+
+    internal long this[long index] => positions[index];
+
+    /// <summary>How many keys stand before a position.</summary>
+    internal long CountBefore(long position)
+    {
+        var index = Array.BinarySearch(positions, position);
+        return index < 0 ? ~index : index;
+    }
+
+    /// <summary>The positions of one row (B, L) on the host.</summary>
+    internal static long[] Host(Tensor rows)
+    {
+        using var scope = NewDisposeScope();
+        return rows.select(0, 0).cpu().contiguous().data<long>().ToArray();
+    }
+}

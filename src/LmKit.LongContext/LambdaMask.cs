@@ -1,0 +1,90 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>LM-Infinite's Lambda mask: a query sees the last L tokens and the first G, the latter at distance D once they leave the
+/// window (Han et al. 2024, section 4).</summary>
+/// <remarks>
+/// <para>keep(i, j): 0 &lt;= i - j and (i - j &lt; L or j &lt; G). Distance shown: i - j if i - j &lt; L, else D. While a sequence is no
+/// longer than L this is plain causal attention.</para>
+/// <para>Attends in time and memory linear in the length, in tiles of queries; ragged or packed batches go through a dense form.
+/// For D = L the effective distance is min(i - j, L), so <see cref="DistanceCeiling"/> tells the whole meaning; for any other D
+/// only <see cref="Attend"/> does, and <see cref="DistanceCeiling"/> throws.</para>
+/// </remarks>
+public sealed class LambdaMask : IAttentionMask, IMaskedAttention
+{
+    private readonly long ceiling;
+
+    /// <summary>Makes the mask.</summary>
+    /// <exception cref="ArgumentException">L is below 1, or G or D below 0.</exception>
+    public LambdaMask(LambdaMaskOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.LocalLength, 1, nameof(options.LocalLength));
+        ArgumentOutOfRangeException.ThrowIfNegative(options.GlobalLength, nameof(options.GlobalLength));
+        LocalLength = options.LocalLength;
+        GlobalLength = options.GlobalLength;
+        ceiling = options.DistanceCeiling ?? options.LocalLength;
+        ArgumentOutOfRangeException.ThrowIfNegative(ceiling, nameof(options.DistanceCeiling));
+    }
+
+    /// <summary>Makes the mask of a layer.</summary>
+    /// <exception cref="ArgumentException">An option is out of range, tokens of the model see later tokens, or positions are learned.</exception>
+    public LambdaMask(LambdaMaskOptions options, LayerContext layer)
+        : this(options)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        if (layer.IsBidirectional)
+            throw new ArgumentException("is_bidirectional = True: the Lambda mask is causal; drop it or build a causal model.", nameof(layer));
+        if (layer.HasLearnedPositions)
+        {
+            throw new ArgumentException(
+                "max_position_embeddings > 0: learned absolute positions end with their table, so no mask carries the model beyond it; use rotary, ALiBi or no positions.",
+                nameof(layer));
+        }
+    }
+
+    /// <summary>The window L, the query itself included.</summary>
+    public long LocalLength { get; }
+
+    /// <summary>The starting tokens G that stay visible.</summary>
+    public long GlobalLength { get; }
+
+    /// <inheritdoc/>
+    public bool IsCausal => true;
+
+    /// <inheritdoc/>
+    public bool Forgets => true;
+
+    /// <summary>The window L, at which distances stop growing.</summary>
+    /// <exception cref="NotSupportedException">D is not L: min(i - j, D) is then not what this mask means.</exception>
+    public long? DistanceCeiling => ceiling == LocalLength
+        ? ceiling
+        : throw new NotSupportedException(
+            $"limit_distance = {ceiling} with local_branch = {LocalLength}: distances stay true inside the window and are {ceiling} beyond it, "
+            + $"which only {nameof(LambdaMask)}'s own attention computes; set limit_distance to local_branch, or attention_dropout to 0.");
+
+    /// <inheritdoc/>
+    public Tensor? Visible(Tensor queries, Tensor keys)
+    {
+        ArgumentNullException.ThrowIfNull(queries);
+        ArgumentNullException.ThrowIfNull(keys);
+        using var scope = NewDisposeScope();
+        var j = keys.unsqueeze(-2);
+        var distance = queries.unsqueeze(-1) - j; // (..., L, M)
+        return distance.lt(LocalLength).logical_or(j.lt(GlobalLength)).logical_and(distance.ge(0)).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public Tensor? Attend(AttentionInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        if (input.Queries.numel() == 0 || input.Keys.size(2) == 0)
+            return zeros_like(input.Queries);
+        var shape = new LambdaShape(LocalLength, GlobalLength, ceiling);
+        if (input.QuerySegments is not null)
+            return LambdaDense.Attend(input, shape, this);
+        return input.Queries.size(2) == 1 ? LambdaStep.Attend(input, shape) : LambdaTiles.Attend(input, shape);
+    }
+}

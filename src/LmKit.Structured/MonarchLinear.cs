@@ -1,0 +1,106 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The Monarch linear y = M x + b with M = P2 L P1 R (Dao et al. 2022, Definition 1).</summary>
+/// <remarks>
+/// <para>With nb blocks the widths are padded to nb ib and nb ob; R is (nb, c, ib) and L (nb, ob, c), c = min(ib, ob). It holds
+/// nb c (ib + ob) parameters beside the bias. Component names and shapes are those of the authors' code.</para>
+/// <para>More blocks than c, or than features, are legal: some slices of M are then zero by structure.</para>
+/// </remarks>
+public sealed class MonarchLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterHints
+{
+    private const string FirstName = "blkdiag1";
+    private const string SecondName = "blkdiag2";
+    private const string BiasName = "bias";
+
+    [ComponentName(Name = FirstName)]
+    private readonly Parameter first;
+    [ComponentName(Name = SecondName)]
+    private readonly Parameter second;
+    [ComponentName(Name = BiasName)]
+    private readonly Parameter? bias;
+    private readonly MonarchInitialization initialization;
+    private readonly long paddedIn;
+
+    /// <summary>Makes the linear of a site.</summary>
+    public MonarchLinear(MonarchOptions options, LinearSite site)
+        : base(nameof(MonarchLinear))
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(site);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.BlockCount, "nblocks");
+        long blocks = options.BlockCount;
+        InFeatures = site.InFeatures;
+        OutFeatures = site.OutFeatures;
+        initialization = options.Initialization;
+        var inWidth = (InFeatures + blocks - 1) / blocks; // ib
+        var outWidth = (OutFeatures + blocks - 1) / blocks; // ob
+        var middle = Math.Min(inWidth, outWidth); // c
+        paddedIn = blocks * inWidth;
+        first = Factor(site.Parameters, 1, blocks, middle, inWidth);
+        second = Factor(site.Parameters, initialization == MonarchInitialization.DenseMatched ? Math.Sqrt(3) : 1, blocks, outWidth, middle);
+        bias = site.HasBias ? Bias(site.Parameters) : null;
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public long InFeatures { get; }
+
+    /// <inheritdoc/>
+    public long OutFeatures { get; }
+
+    /// <inheritdoc/>
+    public Tensor ToDense()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var padded = MonarchMultiply.ToDense(first, second);
+        return padded.narrow(0, 0, OutFeatures).narrow(1, 0, InFeatures).clone().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Factors decay and the bias does not; under MuP each factor has its own learning-rate factor, (fan-in of the layer /
+    /// fan-in of the factor) / 2.</summary>
+    /// <inheritdoc/>
+    public ParameterHint? Hint(string parameterName) => parameterName switch
+    {
+        FirstName => new ParameterHint(LearningRateScale(first), Decays: true),
+        SecondName => new ParameterHint(LearningRateScale(second), Decays: true),
+        BiasName => new ParameterHint(Decays: false),
+        _ => null,
+    };
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor x)
+    {
+        Shapes.CheckWidth(x, InFeatures, GetName());
+        using var scope = NewDisposeScope();
+        var padding = paddedIn - InFeatures;
+        var y = MonarchMultiply.Apply(padding > 0 ? nn.functional.pad(x, [0, padding]) : x, first, second);
+        if (y.size(-1) > OutFeatures)
+            y = y.narrow(-1, 0, OutFeatures);
+        return (bias is null ? y : y + bias).MoveToOuterDisposeScope();
+    }
+
+    private double LearningRateScale(Tensor factor) =>
+        initialization == MonarchInitialization.MuP ? (double)InFeatures / factor.size(2) / 2 : 1;
+
+    private Parameter Factor(ParameterFactory parameters, double scale, long blocks, long outWidth, long inWidth)
+    {
+        if (initialization == MonarchInitialization.MuP)
+            return parameters.Normal(Math.Sqrt(1.0 / inWidth) * Math.Min(1, Math.Sqrt((double)outWidth / inWidth)), blocks, outWidth, inWidth);
+        var bound = scale / Math.Sqrt(inWidth);
+        return parameters.Uniform(-bound, bound, blocks, outWidth, inWidth);
+    }
+
+    private Parameter Bias(ParameterFactory parameters)
+    {
+        if (initialization == MonarchInitialization.MuP)
+            return parameters.Constant(0, OutFeatures);
+        // The authors' code takes the bias's own length as its fan-in, unlike a dense layer.
+        var bound = 1 / Math.Sqrt(OutFeatures);
+        return parameters.Uniform(-bound, bound, OutFeatures);
+    }
+}

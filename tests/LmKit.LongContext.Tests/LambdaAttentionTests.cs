@@ -1,0 +1,65 @@
+using LmKit.Conformance;
+using static TorchSharp.torch;
+
+namespace LmKit.LongContext.Tests;
+
+/// <summary>Attention under Lambda masks, as a mixer: cuts, packing, padding, bounded state.</summary>
+public abstract class LambdaAttentionTests : CausalMixerConformance
+{
+    protected override long ModelDim => ToyModel.ModelDim;
+
+    protected override StateGrowth Growth => StateGrowth.Bounded;
+
+    protected abstract AttentionOptions Options { get; }
+
+    protected abstract LambdaMaskOptions Mask { get; }
+
+    protected override IMixer Create(ScalarType dtype)
+    {
+        var builder = ToyModel.Builder(dtype: dtype).AddLambdaMask(mask =>
+            (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (Mask.LocalLength, Mask.GlobalLength, Mask.DistanceCeiling));
+        return ToyModel.Component(builder, layer => new Attention(Options, layer));
+    }
+}
+
+public class LambdaAttentionWithoutPositionsTests : LambdaAttentionTests
+{
+    protected override AttentionOptions Options => new() { HeadCount = 2 };
+
+    protected override LambdaMaskOptions Mask => new() { LocalLength = 5, GlobalLength = 2 };
+}
+
+public class LambdaAttentionWithRotaryTests : LambdaAttentionTests
+{
+    protected override AttentionOptions Options => new() { HeadCount = 2, Positions = PositionKind.Rotary };
+
+    protected override LambdaMaskOptions Mask => new() { LocalLength = 5, GlobalLength = 2 };
+}
+
+public class LambdaAttentionWithALowCeilingTests : LambdaAttentionTests
+{
+    protected override AttentionOptions Options => new() { HeadCount = 4, KeyValueHeadCount = 2, HeadDim = 6, Positions = PositionKind.Rotary, HasBias = false };
+
+    protected override LambdaMaskOptions Mask => new() { LocalLength = 7, GlobalLength = 3, DistanceCeiling = 4 };
+}
+
+public class LambdaAttentionWithAHighCeilingTests : LambdaAttentionTests
+{
+    protected override AttentionOptions Options => new() { HeadCount = 2, Positions = PositionKind.Rotary, RotaryDim = 2, IsRotaryInterleaved = true };
+
+    protected override LambdaMaskOptions Mask => new() { LocalLength = 3, GlobalLength = 6, DistanceCeiling = 12 };
+}
+
+public class LambdaAttentionWithAlibiTests : LambdaAttentionTests
+{
+    protected override AttentionOptions Options => new() { HeadCount = 4, KeyValueHeadCount = 2, Positions = PositionKind.Alibi };
+
+    protected override LambdaMaskOptions Mask => new() { LocalLength = 5, GlobalLength = 1, DistanceCeiling = 2 };
+}
+
+public class LambdaAttentionWithoutStartingTokensTests : LambdaAttentionTests
+{
+    protected override AttentionOptions Options => new() { HeadCount = 2, Positions = PositionKind.Rotary };
+
+    protected override LambdaMaskOptions Mask => new() { LocalLength = 1, GlobalLength = 0 };
+}

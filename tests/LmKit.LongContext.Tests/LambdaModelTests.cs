@@ -1,0 +1,140 @@
+using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.LongContext.Tests;
+
+[NoTensorLeak]
+public class LambdaModelTests
+{
+    private const int Layers = 2;
+    private const long Window = 5;
+    private const long Starts = 2;
+
+    [Fact]
+    public void Tokens_beyond_the_reach_of_all_layers_do_not_matter_and_those_at_its_edge_do()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = Build();
+        const long row = 30;
+        const long edge = row - Layers * (Window - 1);
+        var tokens = arange(32, dtype: ScalarType.Int64).remainder(ToyModel.VocabSize).unsqueeze(0);
+        var expected = model.call(tokens, null)[0][row];
+
+        for (var j = Starts; j < edge; j++)
+            Close.Check($"token {j}", expected, Changed(j));
+        foreach (var j in new[] { 0, Starts - 1, edge, row })
+            Assert.True((Changed(j) - expected).abs().max().ToDouble() > 1e-9, $"Token {j} should matter.");
+
+        Tensor Changed(long j)
+        {
+            var other = tokens.clone();
+            other[0][j] = (tokens[0][j] + 1).remainder(ToyModel.VocabSize);
+            return model.call(other, null)[0][row];
+        }
+    }
+
+    [Fact]
+    public void Two_thousand_steps_keep_the_cache_bounded_and_leave_no_tensor()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = Build();
+        using var state = (ModelState)model.NewState(1);
+        var token = zeros(1, 1, dtype: ScalarType.Int64);
+        for (var step = 0; step < 100; step++)
+            model.call(token, new SequenceContext(state)).Dispose();
+        var caches = state.Layers.Cast<KeyValueCache>().ToList();
+        LiveTensors.Unchanged("2,000 steps", () =>
+        {
+            for (var step = 0; step < 2000; step++)
+            {
+                model.call(token, new SequenceContext(state)).Dispose();
+                foreach (var cache in caches)
+                    Assert.InRange(cache.Count, Starts + Window - 1, Starts + Window - 1 + 32);
+            }
+        });
+    }
+
+    [Fact]
+    public void A_configuration_says_everything_and_comes_back()
+    {
+        var json = Builder().AddLambdaMask(mask => mask.DistanceCeiling = 7, layers: [1]).Config.ToJson();
+
+        Assert.Contains("\"kind\": \"lambda\"", json, StringComparison.Ordinal);
+        Assert.Contains("\"local_branch\": 2048", json, StringComparison.Ordinal);
+        Assert.Contains("\"global_branch\": 10", json, StringComparison.Ordinal);
+        Assert.Contains("\"limit_distance\": 7", json, StringComparison.Ordinal);
+        using var model = LanguageModel.Build(ModelConfig.FromJson(json), new ComponentRegistry().AddLongContext());
+        Assert.Equal(json, model.Config.ToJson());
+    }
+
+    [Theory]
+    [InlineData("local_branch", 0, 1, null)]
+    [InlineData("global_branch", 1, -1, null)]
+    [InlineData("limit_distance", 1, 1, -1)]
+    public void An_impossible_option_is_refused_with_its_path(string option, int window, int starts, int? ceiling)
+    {
+        var builder = Builder().AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (window, starts, ceiling));
+
+        Assert.Equal($"$.components[1].options.{option}", Assert.Throws<ConfigurationException>(builder.Build).Path);
+    }
+
+    [Fact]
+    public void Learned_positions_are_refused()
+    {
+        var builder = Builder().AddLambdaMask();
+        builder.Options.LearnedPositionCount = 64;
+
+        Assert.Contains("max_position_embeddings", Refusal(builder), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_bidirectional_model_is_refused()
+    {
+        var builder = Builder().AddLambdaMask();
+        builder.Options.IsBidirectional = true;
+
+        Assert.Contains("is_bidirectional", Refusal(builder), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Dropout_of_attention_weights_acts_in_training_only()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var random = new Generator(3);
+        var builder = ToyModel.Builder().AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength) = (Window, Starts));
+        using var attention = new Attention(new AttentionOptions { HeadCount = 2, DropoutRate = 0.5 }, builder.CreateLayerContext(0, random));
+        var x = Inputs.Random(1, 1, 20, ToyModel.ModelDim);
+        var trained = attention.call(x);
+        attention.eval();
+
+        Assert.True((attention.call(x) - trained).abs().max().ToDouble() > 1e-3);
+    }
+
+    [Fact]
+    public void Dropout_with_a_ceiling_of_its_own_is_refused_rather_than_wrong()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(3);
+        var builder = ToyModel.Builder().AddLambdaMask(mask => (mask.LocalLength, mask.DistanceCeiling) = (Window, Window + 1));
+        using var attention = new Attention(new AttentionOptions { DropoutRate = 0.5 }, builder.CreateLayerContext(0, random));
+
+        var error = Assert.Throws<NotSupportedException>(() => attention.call(Inputs.Random(1, 1, 20, ToyModel.ModelDim)));
+        Assert.Contains("attention_dropout", error.Message, StringComparison.Ordinal);
+    }
+
+    private static LanguageModelBuilder Builder() =>
+        ToyModel.Builder(Layers).AddAttention(attention => (attention.HeadCount, attention.Positions) = (2, PositionKind.Rotary));
+
+    private static LanguageModel Build() =>
+        Builder().AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength) = (Window, Starts)).Build();
+
+    private static string Refusal(LanguageModelBuilder builder)
+    {
+        using var random = new Generator(1);
+        return Assert.Throws<ConfigurationException>(builder.CreateLayerContext(0, random).Mask).Message;
+    }
+}
