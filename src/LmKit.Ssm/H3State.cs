@@ -25,8 +25,7 @@ public sealed class H3State : MixerState
     private H3State(H3State source, Tensor rows)
     {
         using var scope = NewDisposeScope();
-        using var host = rows.cpu().to(ScalarType.Int64).contiguous();
-        Cursor = source.Cursor.Fork(host.data<long>().ToArray());
+        Cursor = source.Cursor.Fork(HostValues.Read(rows));
         var index = rows.to(source.recent.device);
         recent = source.recent.index_select(0, index).DetachFromDisposeScope();
         diagonal = source.diagonal.index_select(0, index).DetachFromDisposeScope();
@@ -66,7 +65,7 @@ public sealed class H3State : MixerState
         CheckShape("recent_keys", recent, tensors);
         CheckShape("diagonal", diagonal, tensors);
         using var scope = NewDisposeScope();
-        Cursor = DocumentCursor.FromArray(tensors["cursor"].cpu().to(ScalarType.Int64).contiguous().data<long>().ToArray(), recent.size(0));
+        Cursor = DocumentCursor.FromArray(HostValues.Read(tensors["cursor"]), recent.size(0));
         Set(new H3Carry(tensors["recent_keys"].to(recent.dtype, recent.device).clone(), tensors["diagonal"].to(diagonal.dtype, diagonal.device).clone()));
         Position = position;
     }

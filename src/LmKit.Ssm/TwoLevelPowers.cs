@@ -19,7 +19,7 @@ internal sealed class TwoLevelPowers
         farCount = Math.Max(1, (length + nearCount - 1) / nearCount);
         var device = logA.Real.device;
         var steps = cat([arange(nearCount, dtype: ScalarType.Float64, device: device), arange(farCount, dtype: ScalarType.Float64, device: device) * (double)nearCount], 0);
-        var powers = logA.Unsqueeze(-1).Scale(steps).Exp(); // (H, n, M + A)
+        var powers = PowerTable.Of(logA, steps); // (H, n, M + A)
         far = powers.Narrow(-1, nearCount, farCount);
         var (re, im) = powers.Narrow(-1, 0, nearCount);
         near = cat([re, im.neg()], 1).to(dtype);

@@ -108,6 +108,19 @@ public class H3MixerTests
     }
 
     [Fact]
+    public void A_fork_of_no_rows_is_an_empty_state()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var mixer = ToyH3.Build();
+        using var state = mixer.NewState(2);
+        using var fork = state.Fork(zeros(0, dtype: ScalarType.Int64));
+
+        Assert.Equal([0, 3, 8], mixer.call(zeros(0, 3, 8, dtype: ScalarType.Float64), new SequenceContext(fork)).shape);
+        Assert.Equal(3, fork.Position);
+    }
+
+    [Fact]
     public void State_size_is_the_taps_and_the_stored_pairs()
     {
         using var mixer = ToyH3.Build(new H3Options { HeadDim = 2, StateDim = 16, ShiftDim = 4 });

@@ -8,6 +8,7 @@ internal static class RatioCaseList
     public static IReadOnlyList<RatioCase> All { get; } =
     [
         .. IdentityVersusIdentity.Cases,
+        .. H3LayerVersusPlainComposition.Cases,
     ];
 
     /// <summary>The cases whose name contains the text, or all that are not reserved for a filter.</summary>

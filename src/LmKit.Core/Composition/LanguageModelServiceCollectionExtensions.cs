@@ -16,7 +16,7 @@ public static class LanguageModelServiceCollectionExtensions
         var builder = Create(configure);
         services.TryAddSingleton(_ => builder.Build());
         services.TryAddSingleton<ILanguageModel>(provider => provider.GetRequiredService<LanguageModel>());
-        services.TryAddSingleton(provider => builder.BuildSampler(provider.GetRequiredService<LanguageModel>()));
+        services.TryAddSingleton(provider => provider.GetRequiredService<LanguageModel>().CreateSampler());
         return builder;
     }
 
@@ -32,7 +32,7 @@ public static class LanguageModelServiceCollectionExtensions
         var builder = Create(configure);
         services.TryAddKeyedSingleton(name, (_, _) => builder.Build());
         services.TryAddKeyedSingleton<ILanguageModel>(name, (provider, key) => provider.GetRequiredKeyedService<LanguageModel>(key));
-        services.TryAddKeyedSingleton(name, (provider, key) => builder.BuildSampler(provider.GetRequiredKeyedService<LanguageModel>(key)));
+        services.TryAddKeyedSingleton(name, (provider, key) => provider.GetRequiredKeyedService<LanguageModel>(key).CreateSampler());
         return builder;
     }
 

@@ -41,17 +41,6 @@ public sealed record ModelConfig
     /// <summary>Adds a component at the end.</summary>
     public ModelConfig With(ComponentEntry entry) => this with { Components = Components.Add(entry) };
 
-    /// <summary>Builds the configured sampler over a model, such as one that was loaded from a folder.</summary>
-    /// <param name="model">The model; not disposed.</param>
-    /// <param name="kinds">Adds the kinds of the packages in use.</param>
-    /// <exception cref="ConfigurationException">The configuration names an unknown kind.</exception>
-    public ISampler BuildSampler(ILanguageModel model, Action<ComponentRegistry>? kinds = null)
-    {
-        var registry = new ComponentRegistry();
-        kinds?.Invoke(registry);
-        return new ModelPlan(this, registry).CreateSampler(model);
-    }
-
     /// <summary>Configurations are equal when their JSON texts are.</summary>
     public bool Equals(ModelConfig? other) => other is not null && ToJson() == other.ToJson();
 

@@ -4,11 +4,12 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Brings index tensors to the host.</summary>
-internal static class HostValues
+public static class HostValues
 {
     /// <summary>The entries of an integer tensor, row after row; none for an empty one, which TorchSharp's accessor refuses.</summary>
-    internal static long[] Read(Tensor indices)
+    public static long[] Read(Tensor indices)
     {
+        ArgumentNullException.ThrowIfNull(indices);
         if (indices.numel() == 0)
             return [];
         using var scope = NewDisposeScope();

@@ -21,12 +21,14 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     private readonly DenseLinear? head;
     private readonly TiedHead? tiedHead;
     private readonly Generator random;
+    private readonly ModelPlan plan;
     private readonly HookPoint embedded = new("embeddings.out");
     private readonly HookPoint final = new("ln_f.out");
 
     private LanguageModel(ModelPlan plan, ParameterFactory parameters, Generator random)
         : base(nameof(LanguageModel))
     {
+        this.plan = plan;
         Config = plan.Config;
         this.random = random;
         var options = plan.Options;
@@ -119,6 +121,9 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         model.eval();
         return model;
     }
+
+    /// <summary>Makes the sampler that the configuration wants, over this model.</summary>
+    public ISampler CreateSampler() => plan.CreateSampler(this);
 
     /// <summary>Saves the model folder in one step; a failure leaves the folder that was there.</summary>
     /// <param name="folder">The folder; replaced as a whole.</param>
