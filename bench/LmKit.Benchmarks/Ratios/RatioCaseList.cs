@@ -8,6 +8,8 @@ internal static class RatioCaseList
     public static IReadOnlyList<RatioCase> All { get; } =
     [
         .. IdentityVersusIdentity.Cases,
+        .. MonarchLinearVersusTorchBmm.Cases,
+        .. LambdaAttentionVersusMaskedSdpa.Cases,
     ];
 
     /// <summary>The cases whose name contains the text, or all that are not reserved for a filter.</summary>
