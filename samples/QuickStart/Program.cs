@@ -1,32 +1,38 @@
 using System.CommandLine;
-using System.Diagnostics;
-using System.Text;
+using LmKit;
 using LmKit.QuickStart;
-using Spectre.Console;
 
 var text = new Option<string?>("--text") { Description = "Your own text: a UTF-8 file, or a folder of them. Default: the SDK's reference documentation." };
-var command = new RootCommand("What simple models and a compressor make of the text.") { text };
+var output = new Option<string>("--out") { Description = "The model folder to write.", DefaultValueFactory = _ => "quickstart-model" };
+var plot = new Option<string?>("--plot") { Description = "Write the loss curve as a PNG.", Arity = ArgumentArity.ZeroOrOne };
+var prompt = new Option<string?>("--prompt") { Description = "The text to continue at the end. Default: the held-out text's first words." };
+var steps = new Option<long?>("--steps") { Description = "Optimizer steps." };
+var seed = new Option<ulong>("--seed") { Description = "Seed of parameters, data order and generated text." };
+var toy = new Option<bool>("--toy") { Description = "A run of seconds that only shows that everything works." };
+var command = new RootCommand("Trains a Monarch-linear H3 hybrid with Lambda-masked attention on text, measures it, saves it, reloads it, and streams text.")
+{
+    text, output, plot, prompt, steps, seed, toy,
+};
 command.SetAction((arguments, cancellation) =>
 {
-    var watch = Stopwatch.StartNew();
+    var settings = arguments.GetValue(toy) ? QuickStartSettings.Toy : QuickStartSettings.Default;
+    settings = settings with { Steps = arguments.GetValue(steps) ?? settings.Steps };
     var split = arguments.GetValue(text) is { } path ? UserText.Read(path) : ReferenceProse.Read();
-    var (training, validation) = (Encoding.UTF8.GetBytes(split.Training), Encoding.UTF8.GetBytes(split.Validation));
-    Console.WriteLine($"{split.Source}: {training.Length:N0} bytes to train on, {validation.Length:N0} held out ({100.0 * validation.Length / (training.Length + validation.Length):F1} %), read in {watch.Elapsed.TotalSeconds:F1} s");
-    Console.WriteLine($"held out: {string.Join(", ", split.HeldOut)}");
-    var table = new Table().AddColumns("reference", "bits per byte", "seconds");
-    foreach (var yardstick in Yardstick.ByteModels(training, validation).Concat(Yardstick.Compressors(training, validation, cancellation)))
-    {
-        table.AddRow(yardstick.Name, $"{yardstick.BitsPerByte:F3}", $"{yardstick.Elapsed.TotalSeconds:F1}");
-    }
-
-    AnsiConsole.Write(table);
+    split = split.Limit(settings.TextLimit);
+    var picture = arguments.GetResult(plot) is null ? null : arguments.GetValue(plot) ?? "loss.png";
+    new QuickStartRun(settings, arguments.GetValue(output)!, arguments.GetValue(seed)).Execute(split, picture, arguments.GetValue(prompt), cancellation);
     return Task.FromResult(0);
 });
 try
 {
     return await command.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }
-catch (Exception error) when (error is IOException or InvalidDataException)
+catch (OperationCanceledException)
+{
+    Console.Error.WriteLine("Stopped.");
+    return 130;
+}
+catch (Exception error) when (error is IOException or InvalidDataException or ConfigurationException or TrainingDivergedException or LibTorchNotFoundException or UnauthorizedAccessException)
 {
     Console.Error.WriteLine(error.Message);
     return 1;

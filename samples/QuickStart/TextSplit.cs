@@ -18,6 +18,13 @@ public sealed record TextSplit(string Source, string Training, string Validation
     /// <summary>Size of the validation text in UTF-8 bytes.</summary>
     public int ValidationBytes => Encoding.UTF8.GetByteCount(Validation);
 
+    /// <summary>The same split cut to at most so many characters of training text, and a twelfth of that held out.</summary>
+    public TextSplit Limit(int characters) => this with
+    {
+        Training = Training[..Math.Min(Training.Length, characters)],
+        Validation = Validation[..Math.Min(Validation.Length, Math.Max(1, characters / Parts))],
+    };
+
     /// <summary>Holds out whole files: every twelfth in order of name.</summary>
     /// <remarks>
     /// Sentences that differ in one word mostly stand in the same file, so a file is never cut. Of the twelve places to

@@ -11,6 +11,7 @@ public sealed class RatioMeasurementTests : IDisposable
     public RatioMeasurementTests()
     {
         LibTorch.EnsureLoaded();
+        set_num_threads(1);   // other test projects run beside this one
         _scope = NewDisposeScope();
     }
 

@@ -212,7 +212,7 @@ public abstract class MixerConformance
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        SubjectMixer mixer;
+        Subject<IMixer> mixer;
         using (NewDisposeScope())
             mixer = Make();
         using (mixer)
@@ -223,7 +223,7 @@ public abstract class MixerConformance
         }
     }
 
-    private protected SubjectMixer Make(ScalarType dtype = ScalarType.Float64) => new(Create(dtype));
+    private protected Subject<IMixer> Make(ScalarType dtype = ScalarType.Float64) => new(Create(dtype));
 
     private protected Tensor Input(long batch, long length, ulong seed)
     {

@@ -38,6 +38,7 @@ public sealed class KeyMap
         Func<KeyMapRow, Tensor[], int, Tensor[]> step)
     {
         ArgumentNullException.ThrowIfNull(given);
+        using var unrecorded = no_grad();
         var result = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         var taken = new HashSet<string>(StringComparer.Ordinal);
         try

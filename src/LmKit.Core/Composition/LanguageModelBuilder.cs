@@ -81,9 +81,6 @@ public sealed class LanguageModelBuilder
     /// <exception cref="ConfigurationException">The configuration cannot work; names the option and its value.</exception>
     public LanguageModel Build() => LanguageModel.Build(Config, Kinds, Device, Dtype);
 
-    /// <summary>Builds the configured sampler over a model.</summary>
-    public ISampler BuildSampler(ILanguageModel model) => new ModelPlan(Config, Kinds).CreateSampler(model);
-
     /// <summary>The context in which one layer's mixer would be built, for building or testing a mixer by itself.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="random">Source of initial values and dropout; must outlive what is built.</param>

@@ -29,6 +29,9 @@ internal sealed class ModelPlan
 
     internal LanguageModelOptions Options { get; }
 
+    /// <summary>The same configuration with every default written out.</summary>
+    internal ModelConfig Config => new(Options, [.. components.Select(component => component.Entry with { Options = OptionsJson.Write(component.Options) })]);
+
     internal IMixer CreateMixer(LayerContext layer)
     {
         var chosen = Last(ComponentSlot.Mixer, layer.LayerIndex)

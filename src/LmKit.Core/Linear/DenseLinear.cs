@@ -29,7 +29,11 @@ public sealed class DenseLinear : nn.Module<Tensor, Tensor>, ILinear
     public long OutFeatures { get; }
 
     /// <inheritdoc/>
-    public Tensor ToDense() => weight.detach().clone();
+    public Tensor ToDense()
+    {
+        using var frozen = no_grad();
+        return weight.clone();
+    }
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor x)

@@ -9,6 +9,9 @@ namespace LmKit;
 /// it and each has its own state.</remarks>
 public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>, ILanguageModel
 {
+    private const string ConfigFile = "config.json";
+    private const string WeightsFile = "model.safetensors";
+
     [ComponentName(Name = "embeddings")]
     private readonly TokenEmbedding embedding;
     private readonly ModuleList<Block> layers;
@@ -18,13 +21,15 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     private readonly DenseLinear? head;
     private readonly TiedHead? tiedHead;
     private readonly Generator random;
+    private readonly ModelPlan plan;
     private readonly HookPoint embedded = new("embeddings.out");
     private readonly HookPoint final = new("ln_f.out");
 
-    private LanguageModel(ModelConfig config, ModelPlan plan, ParameterFactory parameters, Generator random)
+    private LanguageModel(ModelPlan plan, ParameterFactory parameters, Generator random)
         : base(nameof(LanguageModel))
     {
-        Config = config;
+        this.plan = plan;
+        Config = plan.Config;
         this.random = random;
         var options = plan.Options;
         VocabSize = options.VocabSize;
@@ -43,7 +48,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         Block Layer(int index) => new(new LayerContext(plan, index, $"layers.{index}", parameters, random), plan);
     }
 
-    /// <summary>The configuration it was built from.</summary>
+    /// <summary>The configuration it was built from, with every default written out.</summary>
     public ModelConfig Config { get; }
 
     /// <inheritdoc/>
@@ -77,8 +82,54 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         LibTorch.EnsureLoaded();
         var plan = new ModelPlan(config, kinds);
         var random = new Generator(plan.Options.Seed);
-        return new LanguageModel(config, plan, new ParameterFactory(random, dtype, device, initializes), random);
+        return new LanguageModel(plan, new ParameterFactory(random, dtype, device, initializes), random);
     }
+
+    /// <summary>Loads a model folder: <c>config.json</c> and <c>model.safetensors</c>; the model is in evaluation mode.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="kinds">Adds the kinds of the packages in use, such as <c>kinds => kinds.AddSsm()</c>.</param>
+    /// <param name="device">Where; the CPU by default.</param>
+    /// <param name="dtype">Dtype of the parameters; the file's must fit.</param>
+    /// <exception cref="ConfigurationException">The configuration cannot work or names an unknown kind.</exception>
+    /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration; lists every mismatch.</exception>
+    public static LanguageModel Load(string folder, Action<ComponentRegistry>? kinds = null, Device? device = null, ScalarType dtype = ScalarType.Float32)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        AtomicFolder.Recover(folder);
+        var registry = new ComponentRegistry();
+        kinds?.Invoke(registry);
+        var config = ModelConfig.FromJson(File.ReadAllText(Path.Combine(folder, ConfigFile)));
+        var model = Build(config, registry, device, dtype, initializes: false);
+        try
+        {
+            CheckpointLoader.Load(model, Path.Combine(folder, WeightsFile));
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+        model.eval();
+        return model;
+    }
+
+    /// <summary>Makes the sampler that the configuration wants, over this model.</summary>
+    public ISampler CreateSampler() => plan.CreateSampler(this);
+
+    /// <summary>Saves the model folder in one step; a failure leaves the folder that was there.</summary>
+    /// <param name="folder">The folder; replaced as a whole.</param>
+    /// <param name="more">Writes further files into the folder that it is given, such as the tokenizer's
+    /// (<see cref="TokenizerFiles"/>); null for none.</param>
+    public void Save(string folder, Action<string>? more = null) => AtomicFolder.Write(folder, target =>
+    {
+        using var frozen = no_grad();
+        File.WriteAllText(Path.Combine(target, ConfigFile), Config.ToJson());
+        var tensors = named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
+        foreach (var (name, buffer) in named_buffers())
+            tensors[name] = buffer;
+        SafetensorsWriter.Save(Path.Combine(target, WeightsFile), tensors);
+        more?.Invoke(target);
+    });
 
     /// <inheritdoc/>
     public MixerState NewState(long batch)

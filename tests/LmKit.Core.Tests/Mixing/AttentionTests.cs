@@ -52,3 +52,24 @@ public class BidirectionalAttentionTests : BidirectionalMixerConformance
     protected override IMixer Create(ScalarType dtype) =>
         ToyModel.Component(ToyModel.Builder(dtype: dtype).AddBidirectionalMask(), layer => new Attention(new AttentionOptions { HeadCount = 2, Positions = PositionKind.Alibi }, layer));
 }
+
+public class AttentionThroughAWindowTests : AttentionTests
+{
+    protected override StateGrowth Growth => StateGrowth.Bounded;
+
+    protected override long BoundReachedAt => 150;
+
+    protected override long Length => 90;
+
+    protected virtual long Sinks => 0;
+
+    protected override AttentionOptions Options => new() { HeadCount = 2, Positions = PositionKind.Rotary };
+
+    protected override IMixer Create(ScalarType dtype) =>
+        ToyModel.Component(ToyModel.Builder(dtype: dtype).AddMask(WindowMaskOptions.Kind, options => options.Sinks = Sinks), layer => new Attention(Options, layer));
+}
+
+public class AttentionThroughAWindowWithSinksTests : AttentionThroughAWindowTests
+{
+    protected override long Sinks => 3;
+}

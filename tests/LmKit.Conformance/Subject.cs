@@ -1,23 +1,25 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit.Conformance;
 
-/// <summary>A mixer under test, in evaluation mode, disposed with this.</summary>
-internal sealed class SubjectMixer : IDisposable
+/// <summary>A component under test, in evaluation mode, disposed with this.</summary>
+internal sealed class Subject<T> : IDisposable
+    where T : class
 {
-    internal SubjectMixer(IMixer module)
+    internal Subject(T module)
     {
         Module = module;
         (module as nn.Module)?.eval();
     }
 
-    internal IMixer Module { get; }
+    internal T Module { get; }
 
     internal IEnumerable<(string Name, Tensor Value)> Parameters() =>
         (Module as nn.Module)?.named_parameters().Select(pair => (pair.name, (Tensor)pair.parameter)) ?? [];
 
-    /// <summary>Takes over the values of another mixer's parameters, whatever their dtype.</summary>
-    internal SubjectMixer CopyFrom(SubjectMixer source)
+    /// <summary>Takes over the values of another subject's parameters, whatever their dtype.</summary>
+    internal Subject<T> CopyFrom(Subject<T> source)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();

@@ -1,0 +1,131 @@
+using System.Diagnostics;
+using System.Text;
+using Microsoft.Extensions.DependencyInjection;
+using Spectre.Console;
+
+namespace LmKit.QuickStart;
+
+/// <summary>The whole run: read, tokenize, train, measure, save, reload, generate.</summary>
+/// <param name="settings">The size of the run.</param>
+/// <param name="folder">Where the model folder goes; the token files lie beside it.</param>
+/// <param name="seed">Seed of the parameters, the windows and the generated text.</param>
+public sealed class QuickStartRun(QuickStartSettings settings, string folder, ulong seed)
+{
+    private const int EvaluationFactor = 4;
+    private readonly Stopwatch watch = Stopwatch.StartNew();
+    private readonly List<TrainingProgress> curve = [];
+
+    /// <summary>Runs it.</summary>
+    /// <param name="split">The text.</param>
+    /// <param name="plot">Where to draw the loss, or null.</param>
+    /// <param name="prompt">The text to continue; null takes the held-out text's first words.</param>
+    /// <param name="cancellation">Observed between steps and between tokens.</param>
+    public void Execute(TextSplit split, string? plot, string? prompt, CancellationToken cancellation)
+    {
+        var (training, validation) = (Encoding.UTF8.GetBytes(split.Training), Encoding.UTF8.GetBytes(split.Validation));
+        Say($"{split.Source}: {training.Length:N0} bytes to train on, {validation.Length:N0} held out ({string.Join(", ", split.HeldOut.Take(3))}{(split.HeldOut.Count > 3 ? ", ..." : "")})");
+        var yardsticks = Task.Run(() => Yardstick.ByteModels(training, validation).Concat(Yardstick.Compressors(training, validation, cancellation)).ToArray(), cancellation);
+        var vocabulary = new BytePairTrainer(new BytePairOptions { VocabSize = settings.VocabSize }).Train([split.Training], cancellation);
+        var tokenizer = vocabulary.CreateTokenizer();
+        using var data = Tokens("training", split.Training, tokenizer, cancellation);
+        using var heldOut = Tokens("validation", split.Validation, tokenizer, cancellation);
+        var bytesPerToken = training.Length / (double)data.Count;
+        Say($"{vocabulary.Entries.Count:N0} byte-pair entries, {data.Count:N0} tokens of {bytesPerToken:F2} bytes");
+
+        var bitsPerByte = Train(data, heldOut, vocabulary, tokenizer, bytesPerToken, validation.Length, cancellation);
+        var references = yardsticks.GetAwaiter().GetResult();
+        Compare(bitsPerByte, references);
+        if (plot is not null)
+        {
+            LossPlot.Save(plot, curve, [(settings.Steps, bitsPerByte)], references);
+            Say($"loss curve: {plot}");
+        }
+
+        Generate(prompt ?? FirstWords(split.Validation), cancellation);
+        Say($"done");
+    }
+
+    private TokenDataset Tokens(string name, string text, ModelTokenizer tokenizer, CancellationToken cancellation) =>
+        TokenDataset.Create([new TextDocument(name, text)], tokenizer, $"{folder}.{name}.tokens", cancellation);
+
+    private double Train(
+        TokenDataset data,
+        TokenDataset heldOut,
+        BytePairVocabulary vocabulary,
+        ModelTokenizer tokenizer,
+        double bytesPerToken,
+        long validationBytes,
+        CancellationToken cancellation)
+    {
+        var services = new ServiceCollection();
+        services.AddQuickStartModel(settings, tokenizer.VocabSize, seed);
+        using var provider = services.BuildServiceProvider();
+        var model = provider.GetRequiredService<LanguageModel>();
+        Say($"{model.parameters().Sum(parameter => parameter.numel()):N0} parameters, {settings.LayerCount} layers of width {settings.ModelDim}, windows of {settings.WindowLength} tokens");
+
+        var task = new LanguageModelTask(model, data, settings.WindowLength, settings.BatchSize, (long)seed);
+        using var trainer = new Trainer(task, new TrainingOptions
+        {
+            Steps = settings.Steps,
+            LearningRate = 4e-3,
+            WarmupSteps = Math.Min(50, settings.Steps / 4),
+            Beta2 = 0.98,
+            FinalShare = 0.02,
+        });
+        new ProgressDisplay(AnsiConsole.Console).Run(progress =>
+        {
+            trainer.Run(new StepProgress(progress, curve, settings, bytesPerToken), cancellation);
+            return true;
+        });
+        var last = curve[^1];
+        Say($"trained at {last.TokensPerSecond:N0} tokens/s, {last.BytesPerSecond / 1000:F1} kB of text a second");
+
+        var loss = LanguageModelTask.Evaluate(model, heldOut, EvaluationFactor * settings.WindowLength, Math.Max(1, settings.BatchSize / EvaluationFactor));
+        model.Save(folder, target => TokenizerFiles.Save(target, vocabulary));
+        Say($"saved to {folder}");
+        return loss / Math.Log(2) * (heldOut.Count - 1) / validationBytes;
+    }
+
+    private static void Compare(double bitsPerByte, Yardstick[] references)
+    {
+        var table = new Table().Border(TableBorder.Simple).AddColumns("on the held-out text", "bits per byte");
+        foreach (var row in references.Append(new Yardstick("this model", bitsPerByte, TimeSpan.Zero)).OrderByDescending(row => row.BitsPerByte))
+            table.AddRow(row.Name, FormattableString.Invariant($"{row.BitsPerByte:F3}"));
+        AnsiConsole.Write(table);
+        var order5 = references.First(row => row.Name.Contains("order 5", StringComparison.Ordinal));
+        var packed = references.First(row => row.Name.Contains("primed", StringComparison.Ordinal));
+        AnsiConsole.WriteLine(
+            (bitsPerByte < order5.BitsPerByte
+                ? "The model has learned words, spelling and the phrases of this text better than counting contexts of five bytes can"
+                : "The model has not yet learned more than counting contexts of five bytes tells")
+            + (bitsPerByte < packed.BitsPerByte
+                ? ", and more than the repeats that a strong compressor finds. It has not learned what the sentences mean."
+                : "; a strong compressor, which may copy any earlier sentence to the letter, still does better. It has not learned what the sentences mean."));
+    }
+
+    private void Generate(string prompt, CancellationToken cancellation)
+    {
+        // Loaded from the folder alone, as another process would.
+        using var model = LanguageModel.Load(folder, QuickStartModel.AddKinds);
+        var tokenizer = TokenizerFiles.Load(folder);
+        var generator = new TextGenerator(model.CreateSampler(), tokenizer);
+        Say($"reloaded; {settings.GeneratedTokens} tokens after a prompt, {(double)settings.GeneratedTokens / settings.WindowLength:F1} times the training window:");
+        AnsiConsole.WriteLine();
+        AnsiConsole.Profile.Out.Writer.Write(prompt);
+        var began = watch.Elapsed;
+        foreach (var piece in generator.Stream(prompt, new TextGenerationOptions { MaxTokens = settings.GeneratedTokens, Seed = seed }, cancellation))
+            AnsiConsole.Profile.Out.Writer.Write(piece);
+        AnsiConsole.Profile.Out.Writer.WriteLine();
+        AnsiConsole.WriteLine();
+        Say($"{settings.GeneratedTokens / (watch.Elapsed - began).TotalSeconds:F0} tokens/s");
+    }
+
+    private void Say(FormattableString line) =>
+        AnsiConsole.Profile.Out.Writer.WriteLine(FormattableString.Invariant($"[{watch.Elapsed.TotalSeconds,5:F1} s] ") + FormattableString.Invariant(line));
+
+    private static string FirstWords(string text)
+    {
+        var words = text.Split([' ', '\n'], 5, StringSplitOptions.RemoveEmptyEntries);
+        return string.Join(' ', words.Take(4));
+    }
+}

@@ -1,0 +1,29 @@
+using LmKit;
+
+internal static class TrainingSample
+{
+    public static void Train(LanguageModelBuilder builder, string textFolder, string modelFolder)
+    {
+        var documents = TextDocuments.Read(textFolder);
+        var vocabulary = new BytePairTrainer().Train(documents.Select(document => document.Text));
+        using var data = TokenDataset.Create(documents, vocabulary.CreateTokenizer(), modelFolder + ".tokens");
+
+        builder.VocabSize = data.VocabSize;
+        using var model = builder.Build();
+        using var trainer = new Trainer(
+            new LanguageModelTask(model, data, length: 256, batchSize: 16, seed: 1),
+            new TrainingOptions { Steps = 1_000, LearningRate = 2e-3, WarmupSteps = 50, CheckpointFolder = modelFolder + ".checkpoints", CheckpointInterval = 200 });
+        trainer.Resume(); // goes on where an interrupted run stopped
+        trainer.Run(new Progress<TrainingStep>(step => Console.WriteLine($"{step.Step}: {step.Loss:F3}")));
+
+        model.Save(modelFolder, folder => TokenizerFiles.Save(folder, vocabulary));
+    }
+
+    public static void Generate(string modelFolder)
+    {
+        using var model = LanguageModel.Load(modelFolder, kinds => kinds.AddSsm().AddStructured().AddLongContext());
+        var generator = new TextGenerator(model.CreateSampler(), TokenizerFiles.Load(modelFolder));
+        foreach (var piece in generator.Stream("The method", new TextGenerationOptions { MaxTokens = 200, StopStrings = ["\n\n"] }))
+            Console.Write(piece);
+    }
+}

@@ -1,0 +1,118 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace LmKit;
+
+/// <summary>Keeps a tokenizer in a model folder.</summary>
+/// <remarks>
+/// A byte-pair vocabulary is <c>vocab.json</c> and <c>merges.txt</c> as GPT-2 publishes them, which every BPE
+/// implementation reads. <c>lmkit_tokenizer.json</c> says which kind the folder holds and its end of text; a folder
+/// without it that has the two files is read as GPT-2's.
+/// </remarks>
+public static class TokenizerFiles
+{
+    internal const string KindFile = "lmkit_tokenizer.json";
+    internal const string VocabularyFile = "vocab.json";
+    internal const string MergesFile = "merges.txt";
+    private const string BytePairKind = "byte-pair";
+    private const string ByteKind = "byte";
+    private const string UsualEndOfText = "<|endoftext|>";
+
+    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, AllowDuplicateProperties = false };
+
+    /// <summary>Writes a byte-pair vocabulary into an existing folder, each file in one step.</summary>
+    public static void Save(string folder, BytePairVocabulary vocabulary)
+    {
+        ArgumentNullException.ThrowIfNull(vocabulary);
+        var ordered = vocabulary.Entries.OrderBy(entry => entry.Value).ToDictionary(entry => entry.Key, entry => entry.Value);
+        AtomicFile.WriteText(Path.Combine(folder, VocabularyFile), JsonSerializer.Serialize(ordered, Json));
+        AtomicFile.WriteText(Path.Combine(folder, MergesFile), "#version: 0.2\n" + string.Concat(vocabulary.Merges.Select(merge => merge + "\n")));
+        WriteKind(folder, new(BytePairKind, vocabulary.EndOfText));
+    }
+
+    /// <summary>Notes in an existing folder that its model reads bytes (<see cref="ByteTokenizer"/>).</summary>
+    public static void SaveBytes(string folder) => WriteKind(folder, new(ByteKind, null));
+
+    /// <summary>Makes the tokenizer that a folder holds.</summary>
+    /// <exception cref="TokenizerException">There is none, or a file is malformed.</exception>
+    public static ModelTokenizer Load(string folder)
+    {
+        var path = Path.Combine(folder, KindFile);
+        if (File.Exists(path))
+        {
+            var kind = Parse<TokenizerKind>(path);
+            return kind.Kind switch
+            {
+                ByteKind => ModelTokenizer.Bytes,
+                BytePairKind => LoadVocabulary(folder, kind.EndOfText).CreateTokenizer(),
+                _ => throw new TokenizerException(path, $"kind '{kind.Kind}' is unknown; known are {ByteKind} and {BytePairKind}."),
+            };
+        }
+        if (!File.Exists(Path.Combine(folder, VocabularyFile)))
+        {
+            throw new TokenizerException(folder, $"the folder holds no tokenizer; it needs {VocabularyFile} and {MergesFile}, or {KindFile}.");
+        }
+        return LoadVocabulary(folder, null, UsualEndOfText).CreateTokenizer();
+    }
+
+    /// <summary>Reads <c>vocab.json</c> and <c>merges.txt</c>.</summary>
+    /// <param name="folder">The folder that holds both.</param>
+    /// <param name="endOfText">The entry that separates documents, which must be there; null for none.</param>
+    /// <exception cref="TokenizerException">A file is missing or malformed.</exception>
+    public static BytePairVocabulary LoadVocabulary(string folder, string? endOfText) => LoadVocabulary(folder, endOfText, null);
+
+    private static BytePairVocabulary LoadVocabulary(string folder, string? endOfText, string? optionalEndOfText)
+    {
+        var path = Path.Combine(folder, VocabularyFile);
+        var entries = Parse<Dictionary<string, int>>(path);
+        try
+        {
+            endOfText ??= optionalEndOfText is not null && entries.ContainsKey(optionalEndOfText) ? optionalEndOfText : null;
+            return new BytePairVocabulary(entries, ReadMerges(Path.Combine(folder, MergesFile), entries), endOfText);
+        }
+        catch (ArgumentException failure)
+        {
+            throw new TokenizerException(path, failure.Message, failure);
+        }
+    }
+
+    private static List<string> ReadMerges(string path, Dictionary<string, int> entries)
+    {
+        if (!File.Exists(path))
+        {
+            throw new TokenizerException(path, "the file is missing; copy it beside vocab.json.");
+        }
+        var merges = new List<string>();
+        var number = 0;
+        foreach (var line in File.ReadLines(path))
+        {
+            number++;
+            if (line.Length == 0 || (number == 1 && line.StartsWith("#version", StringComparison.Ordinal)))
+            {
+                continue;
+            }
+            var parts = line.Split(' ');
+            if (parts.Length != 2 || !entries.ContainsKey(parts[0]) || !entries.ContainsKey(parts[1]) || !entries.ContainsKey(parts[0] + parts[1]))
+            {
+                throw new TokenizerException($"{path}:{number}", $"'{line}' does not join two entries of the vocabulary into a third.");
+            }
+            merges.Add(line);
+        }
+        return merges;
+    }
+
+    private static T Parse<T>(string path)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), Json) ?? throw new TokenizerException(path, "the file holds null.");
+        }
+        catch (JsonException failure)
+        {
+            throw new TokenizerException(path, $"the file is not the JSON it should be: {failure.Message}", failure);
+        }
+    }
+
+    private static void WriteKind(string folder, TokenizerKind kind) =>
+        AtomicFile.WriteText(Path.Combine(folder, KindFile), JsonSerializer.Serialize(kind, Json) + "\n");
+}

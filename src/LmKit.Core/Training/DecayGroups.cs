@@ -1,0 +1,37 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Sorts a model's parameters by how they are trained: matrices decay; vectors, norms and embeddings do not.</summary>
+/// <remarks>A module that knows better says so through <see cref="IParameterHints"/>. Frozen parameters are left out.</remarks>
+public static class DecayGroups
+{
+    /// <summary>The groups of a model, in the order of their first parameter.</summary>
+    public static IReadOnlyList<DecayGroup> Of(nn.Module model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var hints = new Dictionary<string, ParameterHint>();
+        foreach (var (path, module) in model.named_modules().Prepend(("", model)))
+        {
+            if (module is not IParameterHints knowing)
+                continue;
+            foreach (var (name, _) in module.named_parameters())
+            {
+                if (knowing.Hint(name) is { } hint)
+                    hints[path.Length == 0 ? name : $"{path}.{name}"] = hint;
+            }
+        }
+        return [.. model.named_parameters()
+            .Where(pair => pair.parameter.requires_grad)
+            .Select(pair => (Hint: Resolve(hints.GetValueOrDefault(pair.name), pair.parameter), pair.name, pair.parameter))
+            .GroupBy(entry => entry.Hint)
+            .Select(group => new DecayGroup(group.Key, [.. group.Select(entry => (entry.name, entry.parameter))]))];
+    }
+
+    private static ParameterHint Resolve(ParameterHint? hint, Parameter parameter)
+    {
+        hint ??= new ParameterHint();
+        return hint with { Decays = hint.Decays ?? parameter.dim() >= 2 };
+    }
+}

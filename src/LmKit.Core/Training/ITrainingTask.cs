@@ -1,0 +1,24 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>What is trained and on what: the part of a training run that differs between language modelling, denoising and tuning.</summary>
+/// <remarks>Used by one thread. Every random choice comes from what <see cref="Progress"/> holds, so a run that is restored from it
+/// goes on as if it had never stopped.</remarks>
+public interface ITrainingTask
+{
+    /// <summary>The module whose parameters are trained.</summary>
+    nn.Module Model { get; }
+
+    /// <summary>Takes the next micro-batch and computes its loss; the sum belongs to the caller's dispose scope.</summary>
+    TrainingLoss NextLoss();
+
+    /// <summary>Mean held-out loss in nats per token, with the model as it stands; null when nothing is held out.</summary>
+    double? Evaluate();
+
+    /// <summary>Where the run stands in its data and its randomness, as tensors that the caller disposes.</summary>
+    IReadOnlyDictionary<string, Tensor> Progress();
+
+    /// <summary>Goes back to where <see cref="Progress"/> was taken.</summary>
+    void Restore(IReadOnlyDictionary<string, Tensor> progress);
+}

@@ -1,0 +1,66 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Cross entropy of each next token of the same document; logits are made only for positions that count.</summary>
+public static class NextTokenLoss
+{
+    /// <summary>The summed loss of a batch in nats.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="tokens">(B, L) int64.</param>
+    /// <param name="segments">Document ids (B, L), -1 for padding, or null.</param>
+    /// <param name="counted">(B, L) bool: which tokens count as targets, beside those that no document predicts; null for all.</param>
+    public static TrainingLoss Of(ILanguageModel model, Tensor tokens, Tensor? segments = null, Tensor? counted = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(tokens);
+        using var scope = NewDisposeScope();
+        var length = tokens.size(1);
+        var hidden = model.Hidden(tokens, segments is null ? null : new SequenceContext(Segments: segments)); // (B, L, D)
+        if (length < 2)
+            return new TrainingLoss((hidden.sum() * 0).MoveToOuterDisposeScope(), 0);
+        var predicting = hidden.narrow(1, 0, length - 1).flatten(0, 1); // (B (L-1), D)
+        var targets = tokens.narrow(1, 1, length - 1).reshape(-1);
+        if (Counts(segments, counted, length) is { } rows)
+        {
+            var index = rows.nonzero().squeeze(1);
+            predicting = predicting.index_select(0, index);
+            targets = targets.index_select(0, index);
+        }
+        var sum = targets.size(0) == 0
+            ? hidden.sum() * 0
+            : nn.functional.cross_entropy(model.Logits(predicting), targets, reduction: nn.Reduction.Sum);
+        return new TrainingLoss(sum.MoveToOuterDisposeScope(), targets.size(0));
+    }
+
+    /// <summary>The loss in nats of every next token, (B, L - 1), without a graph.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="tokens">(B, L) int64.</param>
+    /// <param name="context">State to continue from, and segments.</param>
+    public static Tensor PerToken(ILanguageModel model, Tensor tokens, SequenceContext? context = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(tokens);
+        using var frozen = no_grad();
+        using var scope = NewDisposeScope();
+        var hidden = model.Hidden(tokens, context);
+        var logits = model.Logits(hidden.narrow(1, 0, tokens.size(1) - 1)).flatten(0, 1);
+        var targets = tokens.narrow(1, 1, tokens.size(1) - 1);
+        var losses = nn.functional.cross_entropy(logits, targets.reshape(-1), reduction: nn.Reduction.None);
+        return losses.view(targets.shape).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor? Counts(Tensor? segments, Tensor? counted, long length)
+    {
+        var wanted = counted?.narrow(1, 1, length - 1);
+        if (segments is not null)
+        {
+            var here = segments.narrow(1, 0, length - 1);
+            var next = segments.narrow(1, 1, length - 1);
+            var same = here.eq(next).logical_and(next.ge(0));
+            wanted = wanted is null ? same : wanted.logical_and(same);
+        }
+        return wanted?.reshape(-1);
+    }
+}

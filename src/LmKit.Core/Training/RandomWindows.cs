@@ -1,0 +1,90 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Batches of training windows in a random order that a seed fixes and a place resumes.</summary>
+/// <remarks>
+/// In each epoch the data, from a random offset on, is cut into windows side by side, which come in random order, each
+/// once; a batch that an epoch's end cuts is filled from the next. (Epoch, Index) is the whole state: another instance
+/// with the same seed that seeks there goes on identically. Not thread-safe.
+/// </remarks>
+public sealed class RandomWindows
+{
+    private readonly TokenDataset data;
+    private readonly long length;
+    private readonly long batchSize;
+    private readonly long seed;
+    private long[] starts = [];
+    private long startsEpoch = -1;
+
+    /// <summary>Makes the order of windows of <paramref name="length"/> tokens, <paramref name="batchSize"/> at a time.</summary>
+    /// <exception cref="ArgumentException">The data is shorter than one window, or a size is below 1.</exception>
+    public RandomWindows(TokenDataset data, long length, long batchSize, long seed)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentOutOfRangeException.ThrowIfLessThan(length, 2);
+        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
+        if (data.Count < length)
+        {
+            throw new ArgumentException($"{data.FilePath} has {data.Count} tokens, fewer than one window of {length}; give more text or shorten the window.", nameof(data));
+        }
+        this.data = data;
+        this.length = length;
+        this.batchSize = batchSize;
+        this.seed = seed;
+        WindowsPerEpoch = (data.Count - MaxOffset) / length;
+    }
+
+    /// <summary>The epoch of the next window, from 0.</summary>
+    public long Epoch { get; private set; }
+
+    /// <summary>The next window's place in its epoch's order.</summary>
+    public long Index { get; private set; }
+
+    /// <summary>How many windows an epoch has.</summary>
+    public long WindowsPerEpoch { get; }
+
+    // Offsets go up to length - 1 where the data has room to spare, so that every epoch has as many windows.
+    private long MaxOffset => Math.Min(length - 1, data.Count - length);
+
+    /// <summary>Goes to a place that <see cref="Epoch"/> and <see cref="Index"/> gave before.</summary>
+    public void Seek(long epoch, long index)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(epoch);
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(index, WindowsPerEpoch);
+        Epoch = epoch;
+        Index = index;
+    }
+
+    /// <summary>The next batch: (B, L) int64, which the caller disposes.</summary>
+    public Tensor Next()
+    {
+        var chosen = new long[batchSize];
+        for (var row = 0; row < batchSize; row++)
+        {
+            if (Index == WindowsPerEpoch)
+            {
+                (Epoch, Index) = (Epoch + 1, 0);
+            }
+            Prepare();
+            chosen[row] = starts[Index++];
+        }
+        return data.Windows(chosen, length);
+    }
+
+    private void Prepare()
+    {
+        if (startsEpoch == Epoch)
+        {
+            return;
+        }
+        LibTorch.EnsureLoaded();
+        using var scope = NewDisposeScope();
+        using var random = new Generator(unchecked((ulong)((seed * 0x5851F42D4C957F2D) + Epoch)));
+        var offset = randint(0, MaxOffset + 1, [1], dtype: ScalarType.Int64, generator: random).item<long>();
+        var order = randperm(WindowsPerEpoch, dtype: ScalarType.Int64, generator: random);
+        starts = [.. order.data<long>().Select(window => offset + (window * length))];
+        startsEpoch = Epoch;
+    }
+}

@@ -1,0 +1,138 @@
+using System.IO.MemoryMappedFiles;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A long row of token ids in a memory-mapped file, cut into windows for training and evaluation.</summary>
+/// <remarks>
+/// Windows are (B, L) int64 tensors on the CPU that the caller disposes; targets are the same ids one place on. Reading
+/// is thread-safe; disposing is not. <see cref="RandomWindows"/> and <see cref="EvaluationWindows"/> choose windows.
+/// </remarks>
+public sealed class TokenDataset : IDisposable
+{
+    private readonly MemoryMappedFile file;
+    private readonly MemoryMappedViewAccessor view;
+    private readonly TokenFileHeader header;
+
+    private TokenDataset(string path)
+    {
+        FilePath = path;
+        var length = new FileInfo(path).Length;
+        if (length < TokenFileHeader.Length)
+        {
+            throw new TextDataException(path, $"the file has {length} bytes and is no token file; delete it, and it is made again.");
+        }
+        file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+        try
+        {
+            view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
+            var start = new byte[TokenFileHeader.Length];
+            _ = view.ReadArray(0, start, 0, start.Length);
+            header = TokenFileHeader.Parse(path, start, length);
+        }
+        catch
+        {
+            view?.Dispose();
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The token file.</summary>
+    public string FilePath { get; }
+
+    /// <summary>The number of tokens.</summary>
+    public long Count => header.Count;
+
+    /// <summary>The number of ids of the tokenizer that made the file.</summary>
+    public int VocabSize => header.VocabSize;
+
+    /// <summary>The id that ends each document, or null.</summary>
+    public int? EndOfTextId => header.EndOfTextId < 0 ? null : header.EndOfTextId;
+
+    /// <summary>Opens a token file.</summary>
+    /// <exception cref="TextDataException">It is no token file or is cut short.</exception>
+    public static TokenDataset Open(string path) => new(path);
+
+    /// <summary>Makes the token file of <paramref name="documents"/>, or opens it when the same text and tokenizer made it.</summary>
+    /// <param name="documents">The documents; enumerated once for the hash and again when the file must be made.</param>
+    /// <param name="tokenizer">Encodes them; its end-of-text id, if any, ends each.</param>
+    /// <param name="path">The token file, written in one step.</param>
+    /// <param name="cancellation">Stops between documents; nothing is left behind.</param>
+    /// <exception cref="TextDataException">There is no text, or the tokenizer gives an id outside its vocabulary.</exception>
+    public static TokenDataset Create(IEnumerable<TextDocument> documents, ModelTokenizer tokenizer, string path, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(documents);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        var key = TokenFileWriter.Key(documents, tokenizer);
+        if (OpenIfMadeFrom(path, key) is { } made)
+        {
+            return made;
+        }
+        TokenFileWriter.Write(path, documents, tokenizer, key, cancellation);
+        return new TokenDataset(path);
+    }
+
+    /// <summary>The windows of <paramref name="length"/> tokens that start at <paramref name="starts"/>: (B, L) int64.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A window does not lie inside the data.</exception>
+    /// <exception cref="TextDataException">The file holds an id outside its vocabulary.</exception>
+    public Tensor Windows(ReadOnlySpan<long> starts, long length)
+    {
+        ObjectDisposedException.ThrowIf(!view.CanRead, this);
+        ArgumentOutOfRangeException.ThrowIfLessThan(length, 1);
+        var ids = new long[starts.Length * length];
+        for (var row = 0; row < starts.Length; row++)
+        {
+            if (starts[row] < 0 || starts[row] > Count - length)
+            {
+                throw new ArgumentOutOfRangeException(nameof(starts), starts[row], $"A window of {length} tokens must start between 0 and {Count - length}.");
+            }
+            Read(starts[row], ids.AsSpan((int)(row * length), (int)length));
+        }
+        LibTorch.EnsureLoaded();
+        return tensor(ids, [starts.Length, length]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        view.Dispose();
+        file.Dispose();
+    }
+
+    private static TokenDataset? OpenIfMadeFrom(string path, string key)
+    {
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+        try
+        {
+            var made = new TokenDataset(path);
+            if (made.header.Key == key)
+            {
+                return made;
+            }
+            made.Dispose();
+        }
+        catch (TextDataException)
+        {
+            return null; // cut short or foreign: it is made again under the same name
+        }
+        return null;
+    }
+
+    private void Read(long start, Span<long> ids)
+    {
+        var at = TokenFileHeader.Length + (start * header.Width);
+        for (var i = 0; i < ids.Length; i++, at += header.Width)
+        {
+            var id = header.Width == 2 ? view.ReadUInt16(at) : view.ReadUInt32(at);
+            if (id >= header.VocabSize)
+            {
+                throw new TextDataException(FilePath, $"token {start + i} has id {id}, outside the vocabulary of {VocabSize}; delete the file, and it is made again.");
+            }
+            ids[i] = id;
+        }
+    }
+}

@@ -1,0 +1,94 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>An exponential moving average of a model's parameters.</summary>
+/// <remarks>Update n (from 1) uses d = min(decay, (1 + n) / (10 + n)); shadow = d shadow + (1 - d) parameter. Not thread-safe.</remarks>
+public sealed class WeightAverage : IDisposable
+{
+    private readonly double decay;
+    private readonly (string Name, Parameter Parameter, Tensor Shadow)[] entries;
+
+    /// <summary>Starts the average at the model's present parameters.</summary>
+    public WeightAverage(nn.Module model, double decay)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentOutOfRangeException.ThrowIfNegative(decay);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(decay, 1);
+        this.decay = decay;
+        entries = [.. model.named_parameters()
+            .Where(pair => pair.parameter.requires_grad)
+            .Select(pair => (pair.name, pair.parameter, pair.parameter.detach().clone().DetachFromDisposeScope()))];
+    }
+
+    /// <summary>Updates done so far.</summary>
+    public long UpdateCount { get; private set; }
+
+    /// <summary>The averages by parameter name, owned by this object.</summary>
+    public IReadOnlyDictionary<string, Tensor> Tensors => entries.ToDictionary(entry => entry.Name, entry => entry.Shadow);
+
+    /// <summary>Moves the averages towards the present parameters.</summary>
+    public void Update()
+    {
+        UpdateCount++;
+        var kept = Math.Min(decay, (1.0 + UpdateCount) / (10.0 + UpdateCount));
+        using var frozen = no_grad();
+        foreach (var (_, parameter, shadow) in entries)
+        {
+            using var difference = parameter - shadow;
+            shadow.add_(difference.mul_(1 - kept));
+        }
+    }
+
+    /// <summary>Puts the averages into the model until the result is disposed, which puts the parameters back.</summary>
+    public IDisposable Swap() => new Swapped(entries);
+
+    /// <summary>Takes over saved averages.</summary>
+    /// <exception cref="ArgumentException">An average is missing or has another shape.</exception>
+    public void Restore(IReadOnlyDictionary<string, Tensor> tensors, long updateCount)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        using var frozen = no_grad();
+        foreach (var (name, _, shadow) in entries)
+        {
+            if (!tensors.TryGetValue(name, out var saved) || !saved.shape.SequenceEqual(shadow.shape))
+                throw new ArgumentException($"The saved weight average lacks '{name}' of shape ({string.Join(", ", shadow.shape)}).", nameof(tensors));
+            shadow.copy_(saved);
+        }
+        UpdateCount = updateCount;
+    }
+
+    /// <summary>Frees the averages.</summary>
+    public void Dispose()
+    {
+        foreach (var (_, _, shadow) in entries)
+            shadow.Dispose();
+    }
+
+    private sealed class Swapped : IDisposable
+    {
+        private readonly (Parameter Parameter, Tensor Original)[] originals;
+
+        internal Swapped((string Name, Parameter Parameter, Tensor Shadow)[] entries)
+        {
+            using var frozen = no_grad();
+            originals = [.. entries.Select(entry => (entry.Parameter, entry.Parameter.detach().clone().DetachFromDisposeScope()))];
+            foreach (var (_, parameter, shadow) in entries)
+                parameter.copy_(shadow);
+        }
+
+        public void Dispose()
+        {
+            using var frozen = no_grad();
+            foreach (var (parameter, original) in originals)
+            {
+                if (original.IsInvalid)
+                    continue;
+                parameter.copy_(original);
+                original.Dispose();
+            }
+        }
+    }
+}

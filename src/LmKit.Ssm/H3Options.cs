@@ -1,0 +1,48 @@
+using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
+
+namespace LmKit;
+
+/// <summary>Options of the H3 layer.</summary>
+public sealed class H3Options
+{
+    /// <summary>State size N of the diagonal state space (d_state); even. Default 64 (Fu et al. 2022).</summary>
+    [Range(2, 65536)]
+    [JsonPropertyName("d_state")]
+    public long StateDim { get; set; } = 64;
+
+    /// <summary>State size of the shift state space, the taps of its filter (shift_dim); 0 stands for d_state, the default.</summary>
+    [Range(0, 65536)]
+    public long ShiftDim { get; set; }
+
+    /// <summary>Width of a head (head_dim); must divide d_model. Default 1, as in all published checkpoints.</summary>
+    [Range(1, 65536)]
+    public long HeadDim { get; set; } = 1;
+
+    /// <summary>How the diagonal state space becomes a recurrence (disc). Default bilinear (official code).</summary>
+    [JsonPropertyName("disc")]
+    public Discretization Discretization { get; set; }
+
+    /// <summary>The initial state matrix A (measure). Default lin (official code, "diag-lin").</summary>
+    [JsonPropertyName("measure")]
+    public DiagonalInitialization Initialization { get; set; }
+
+    /// <summary>Least initial time step (dt_min). Default 0.001.</summary>
+    [Range(1e-12, 1e6)]
+    [JsonPropertyName("dt_min")]
+    public double MinTimeStep { get; set; } = 1e-3;
+
+    /// <summary>Largest initial time step (dt_max). Default 0.1.</summary>
+    [Range(1e-12, 1e6)]
+    [JsonPropertyName("dt_max")]
+    public double MaxTimeStep { get; set; } = 0.1;
+
+    /// <summary>Cuts both kernels to so many taps (l_max); no state can be carried then. Null, the default, cuts nothing.</summary>
+    [Range(1, long.MaxValue)]
+    [JsonPropertyName("l_max")]
+    public long? MaxKernelLength { get; set; }
+
+    /// <summary>Cuts to l_max in training only, so that the trained layer can still carry state. Default false.</summary>
+    [JsonPropertyName("l_max_in_training_only")]
+    public bool CutsOnlyInTraining { get; set; }
+}

@@ -1,0 +1,57 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A shift state space per channel: the state holds the last N inputs, x_t[m] = x_(t-1)[m-1] + B[m] u_t, y_t = sum over m of C[m] x_t[m].</summary>
+/// <remarks>It equals a causal filter with N taps f_j = sum over m of B[m] C[m + j]. B starts as e_1, so f = C, and is trained.
+/// Published names <c>kernel.B</c> and <c>kernel.C</c>.</remarks>
+public sealed class ShiftSsm : nn.Module
+{
+    [ComponentName(Name = "kernel")]
+    private readonly ShiftParameters weights;
+
+    /// <summary>Makes it with B = e_1 and C uniform within 1/sqrt(N).</summary>
+    /// <param name="channelCount">Channels D.</param>
+    /// <param name="stateDim">State size N.</param>
+    /// <param name="factory">Makes the parameters.</param>
+    public ShiftSsm(long channelCount, long stateDim, ParameterFactory factory)
+        : base(nameof(ShiftSsm))
+    {
+        ArgumentNullException.ThrowIfNull(factory);
+        ArgumentOutOfRangeException.ThrowIfLessThan(stateDim, 1);
+        StateDim = stateDim;
+        weights = new ShiftParameters(channelCount, stateDim, factory.AtLeastFloat32());
+        RegisterComponents();
+    }
+
+    /// <summary>State size N.</summary>
+    public long StateDim { get; }
+
+    /// <summary>The filter's taps f (D, N), differentiable; belongs to the caller's dispose scope.</summary>
+    public Tensor Taps()
+    {
+        using var scope = NewDisposeScope();
+        var latestFirst = FftConvolution.Apply(Channels(weights.Readout.squeeze(0).flip(1)), weights.Input);
+        return latestFirst.view(-1, StateDim).flip(1).MoveToOuterDisposeScope(); // (D, N)
+    }
+
+    /// <summary>The kernel (D, length): the taps, cut or followed by zeros.</summary>
+    public Tensor Kernel(long length)
+    {
+        using var scope = NewDisposeScope();
+        return nn.functional.pad(Taps(), [0, length - StateDim]).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The published recurrent state from the last inputs: s[m] = sum over j of B[m - j] u_(t-j).</summary>
+    /// <param name="recent">The last N inputs per channel, newest first: (B, D, N).</param>
+    /// <returns>(B, D, N).</returns>
+    public Tensor PublishedState(Tensor recent)
+    {
+        ArgumentNullException.ThrowIfNull(recent);
+        using var scope = NewDisposeScope();
+        return FftConvolution.Apply(recent.unsqueeze(2), weights.Input).squeeze(2).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Channels(Tensor rows) => rows.unsqueeze(0).unsqueeze(2); // (1, D, 1, N)
+}

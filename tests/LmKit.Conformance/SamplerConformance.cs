@@ -1,0 +1,159 @@
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace LmKit.Conformance;
+
+/// <summary>The laws of a sampler.</summary>
+/// <remarks>Make the model that it draws from once per test class and dispose it there; the suite disposes grids only.</remarks>
+[NoTensorLeak]
+public abstract class SamplerConformance
+{
+    private const long Padding = -1;
+
+    /// <summary>Makes a sampler that draws at random and stops no row early.</summary>
+    protected abstract ISampler Create();
+
+    /// <summary>Vocabulary size of the model; prompts use its first tokens.</summary>
+    protected abstract long VocabSize { get; }
+
+    /// <summary>A sampler that takes the most likely token, and what it must give; null where the kind has no such form.</summary>
+    /// <param name="prompt">(B, L), padded on the left.</param>
+    /// <param name="length">Columns to add.</param>
+    protected virtual (ISampler Sampler, Tensor Expected)? Greedy(Tensor prompt, long length) => null;
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(7)]
+    public void The_sample_has_as_many_columns_as_asked_and_starts_with_the_prompt(long length)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var prompt in new[] { Prompt(), RaggedPrompt() })
+        {
+            var sample = Last(Create(), prompt, length, 1);
+
+            Assert.Equal([prompt.size(0), prompt.size(1) + length], sample.shape);
+            Assert.Equal(ScalarType.Int64, sample.dtype);
+            Close.Check("the prompt", prompt, sample.narrow(1, 0, prompt.size(1)));
+            Assert.All(Numbers(sample.narrow(1, prompt.size(1), length)), token => Assert.InRange(token, 0, VocabSize - 1));
+        }
+    }
+
+    [Fact]
+    public void Prompt_tokens_never_change_on_the_way()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(4);
+        var prompt = RaggedPrompt();
+        var kept = prompt.clone();
+        foreach (var grid in Create().Sample(prompt, 5, random))
+        {
+            using (grid)
+            {
+                using var inner = NewDisposeScope();
+                Assert.Equal(prompt.size(0), grid.size(0));
+                Close.Check("the prompt", kept, grid.narrow(1, 0, prompt.size(1)));
+            }
+        }
+        Close.Check("the caller's prompt", kept, prompt);
+    }
+
+    [Fact]
+    public void The_same_seed_gives_the_same_sample_and_another_seed_another()
+    {
+        using var scope = NewDisposeScope();
+        var samples = new ulong[] { 1, 1, 2, 3, 4 }.Select(seed => Numbers(Last(Create(), Prompt(), 12, seed))).ToList();
+
+        Assert.Equal(samples[0], samples[1]);
+        Assert.Contains(samples.Skip(2), sample => !sample.SequenceEqual(samples[0]));
+    }
+
+    [Fact]
+    public void A_sampler_may_be_used_again()
+    {
+        using var scope = NewDisposeScope();
+        var sampler = Create();
+
+        Assert.Equal(Numbers(Last(sampler, Prompt(), 6, 1)), Numbers(Last(sampler, Prompt(), 6, 1)));
+    }
+
+    [Fact]
+    public void A_row_of_a_ragged_batch_is_drawn_without_its_padding()
+    {
+        using var scope = NewDisposeScope();
+        var prompt = RaggedPrompt();
+        if (Greedy(prompt, 6) is not { } batch)
+            return;
+        var sample = Last(batch.Sampler, prompt, 6, 1);
+        for (var row = 0L; row < prompt.size(0); row++)
+        {
+            var padded = Numbers(prompt[row]).TakeWhile(token => token == Padding).Count();
+            var alone = prompt.narrow(0, row, 1).narrow(1, padded, prompt.size(1) - padded);
+            Close.Check($"row {row}", Last(Greedy(alone, 6)!.Value.Sampler, alone, 6, 1), sample.narrow(0, row, 1).narrow(1, padded, prompt.size(1) - padded + 6));
+        }
+    }
+
+    [Fact]
+    public void Temperature_zero_takes_the_most_likely_token()
+    {
+        using var scope = NewDisposeScope();
+        foreach (var prompt in new[] { Prompt(), RaggedPrompt() })
+        {
+            if (Greedy(prompt, 6) is { } greedy)
+                Close.Check("the greedy sample", greedy.Expected, Last(greedy.Sampler, prompt, 6, 1));
+        }
+    }
+
+    [Fact]
+    public void Sampling_leaves_no_tensor_behind_however_early_it_stops()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(4);
+        var (sampler, prompt) = (Create(), RaggedPrompt());
+        Last(sampler, prompt, 2, 1).Dispose();
+
+        foreach (var count in new[] { 0, 1, 3, int.MaxValue })
+        {
+            LiveTensors.Unchanged($"Taking {count} grids", () =>
+            {
+                foreach (var grid in sampler.Sample(prompt, 5, random).Take(count))
+                    grid.Dispose();
+            });
+        }
+    }
+
+    [Fact]
+    public void A_consumer_keeps_its_own_tensors()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(4);
+        var own = new List<Tensor>();
+        foreach (var grid in Create().Sample(Prompt(), 3, random))
+        {
+            own.Add(grid + 1);
+            grid.Dispose();
+        }
+
+        Assert.All(own, tensor => Assert.False(tensor.IsInvalid));
+    }
+
+    private static Tensor Last(ISampler sampler, Tensor prompt, long length, ulong seed)
+    {
+        using var random = new Generator(seed);
+        Tensor? last = null;
+        foreach (var grid in sampler.Sample(prompt, length, random))
+        {
+            last?.Dispose();
+            last = grid;
+        }
+        using (last)
+            return (last ?? prompt).clone();
+    }
+
+    private static Tensor Prompt() => tensor(new long[] { 1, 2, 0, 2, 0, 1 }, [2, 3]);
+
+    private static Tensor RaggedPrompt() => tensor(new long[] { Padding, Padding, 1, 2, 0, 1, 0, 2, Padding, 2, 2, 0 }, [3, 4]);
+
+    private static long[] Numbers(Tensor tensor) => tensor.numel() == 0 ? [] : tensor.contiguous().data<long>().ToArray();
+}

@@ -1,0 +1,87 @@
+using Microsoft.ML.Tokenizers;
+
+namespace LmKit.Core.Tests;
+
+public sealed class TokenizerFilesTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    private static BytePairVocabulary Vocabulary { get; } =
+        new BytePairTrainer(new BytePairOptions { VocabSize = 320 }).Train([SampleText.Words(1, 2000) + SampleText.Mixed]);
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public void A_saved_vocabulary_gives_the_same_ids_and_end_of_text()
+    {
+        TokenizerFiles.Save(folder.Path, Vocabulary);
+        Assert.Equal(["lmkit_tokenizer.json", "merges.txt", "vocab.json"], folder.Names);
+        var loaded = TokenizerFiles.Load(folder.Path);
+        var original = Vocabulary.CreateTokenizer();
+        Assert.Equal(original.Tokenizer.EncodeToIds(SampleText.Mixed), loaded.Tokenizer.EncodeToIds(SampleText.Mixed));
+        Assert.Equal((original.VocabSize, original.EndOfTextId), (loaded.VocabSize, loaded.EndOfTextId));
+        Assert.Equal(original.Fingerprint(), loaded.Fingerprint());
+    }
+
+    [Fact]
+    public void The_two_files_load_in_the_library_by_itself()
+    {
+        TokenizerFiles.Save(folder.Path, Vocabulary);
+        var text = "the taring's 42 naïve 👍";
+        var expected = Vocabulary.CreateTokenizer().Tokenizer.EncodeToIds(text);
+        Tokenizer codeGen;
+        using (var vocabulary = File.OpenRead(folder["vocab.json"]))
+        using (var merges = File.OpenRead(folder["merges.txt"]))
+        {
+            codeGen = CodeGenTokenizer.Create(vocabulary, merges, addPrefixSpace: false, addBeginOfSentence: false, addEndOfSentence: false);
+        }
+        var pairs = BpeTokenizer.Create(new BpeOptions(folder["vocab.json"], folder["merges.txt"])
+        {
+            ByteLevel = true,
+            PreTokenizer = new RegexPreTokenizer(GptPreTokenizer.Words(), null),
+        });
+        Assert.Equal(expected, codeGen.EncodeToIds(text));
+        Assert.Equal(expected, pairs.EncodeToIds(text));
+    }
+
+    [Fact]
+    public void A_folder_without_the_kind_file_is_read_as_gpt2s()
+    {
+        TokenizerFiles.Save(folder.Path, Vocabulary);
+        File.Delete(folder["lmkit_tokenizer.json"]);
+        Assert.Equal(Vocabulary.Entries["<|endoftext|>"], TokenizerFiles.Load(folder.Path).EndOfTextId);
+    }
+
+    [Fact]
+    public void The_byte_tokenizer_is_kept_by_name()
+    {
+        TokenizerFiles.SaveBytes(folder.Path);
+        Assert.IsType<ByteTokenizer>(TokenizerFiles.Load(folder.Path).Tokenizer);
+    }
+
+    [Theory]
+    [InlineData("lmkit_tokenizer.json", "{\"kind\":\"other\"}", "kind 'other' is unknown")]
+    [InlineData("lmkit_tokenizer.json", "{", "JSON")]
+    [InlineData("lmkit_tokenizer.json", "{\"kind\":\"byte-pair\",\"end_of_text\":\"<no>\"}", "'<no>' is not in the vocabulary")]
+    [InlineData("vocab.json", "{\"a\":0,\"b\":2}", "ids 0 to 1")]
+    [InlineData("vocab.json", "{\"a\":0,\"a\":1}", "JSON")]
+    [InlineData("vocab.json", "[]", "JSON")]
+    [InlineData("merges.txt", "#version: 0.2\na zzz\n", "merges.txt:2")]
+    public void A_malformed_file_is_refused_by_name(string file, string content, string fault)
+    {
+        TokenizerFiles.Save(folder.Path, Vocabulary);
+        File.WriteAllText(folder["merges.txt"], string.Empty);
+        File.WriteAllText(folder[file], content);
+        var error = Assert.Throws<TokenizerException>(() => TokenizerFiles.Load(folder.Path));
+        Assert.Contains(fault, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_missing_file_is_named()
+    {
+        Assert.Contains("no tokenizer", Assert.Throws<TokenizerException>(() => TokenizerFiles.Load(folder.Path)).Message, StringComparison.Ordinal);
+        TokenizerFiles.Save(folder.Path, Vocabulary);
+        File.Delete(folder["merges.txt"]);
+        Assert.Contains("merges.txt", Assert.Throws<TokenizerException>(() => TokenizerFiles.Load(folder.Path)).Message, StringComparison.Ordinal);
+    }
+}

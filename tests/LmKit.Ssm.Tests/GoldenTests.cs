@@ -1,0 +1,168 @@
+using System.Globalization;
+using LmKit.Conformance;
+using TorchSharp;
+using Xunit.Abstractions;
+using static TorchSharp.torch;
+
+namespace LmKit.Ssm.Tests;
+
+[GoldenArea("ssm")]
+public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
+{
+    // The data's README: 1e-10 for values and 1e-9 for gradients made and computed in float64, 2e-5 where float32 takes part,
+    // 1e-5 for initial values that were made in float32.
+    private const double Exact = 1e-10;
+    private const double ExactGradient = 1e-9;
+    private const double Single = 2e-5;
+    private const double SingleGradient = 2e-4;
+    private const double InitialValue = 1e-5;
+
+    protected override IReadOnlyDictionary<string, Action<GoldenCase>> Checks { get; } = new Dictionary<string, Action<GoldenCase>>
+    {
+        ["h3_layer"] = Layer,
+        ["h3_step"] = Step,
+        ["s4d_init"] = Initialization,
+        ["shift_kernel"] = Shift,
+    };
+
+    private static void Layer(GoldenCase golden)
+    {
+        var stored = StoredType(golden);
+        foreach (var dtype in new[] { ScalarType.Float64, ScalarType.Float32 })
+        {
+            var isExact = stored == ScalarType.Float64 && dtype == ScalarType.Float64;
+            var tolerance = isExact ? Exact : Single;
+            using var mixer = Build(golden, dtype);
+            var u = golden.Tensor("u").to(dtype).requires_grad_(true);
+            var y = mixer.call(u, null);
+            CheckValue("y", golden.Tensor("y"), y, tolerance);
+            CheckKernels(golden, mixer, tolerance);
+            if (golden.Has("gy"))
+                CheckGradients(golden, mixer, u, y, isExact ? ExactGradient : SingleGradient, isExact);
+            if (golden.Has("state_end.re"))
+                CheckState(golden, mixer, u.detach(), tolerance);
+        }
+    }
+
+    private static void CheckKernels(GoldenCase golden, H3Mixer mixer, double tolerance)
+    {
+        var children = mixer.named_children().ToDictionary(child => child.name, child => child.module);
+        var kernel = golden.Tensor("ssm_kernel");
+        CheckValue("ssm_kernel", kernel, ((DiagonalSsm)children["kernel"]).Kernel(kernel.size(1)), tolerance);
+        var taps = golden.Tensor("shift_kernel");
+        CheckValue("shift_kernel", taps, ((ShiftSsm)children["ssm_k_kernel"]).Kernel(taps.size(1)), tolerance);
+    }
+
+    private static void CheckGradients(GoldenCase golden, H3Mixer mixer, Tensor u, Tensor y, double tolerance, bool isExact)
+    {
+        var leaves = mixer.named_parameters().Select(pair => (pair.name, Value: (Tensor)pair.parameter)).Prepend((name: "u", Value: u)).ToList();
+        var gradients = autograd.grad([y], [.. leaves.Select(leaf => leaf.Value)], [golden.Tensor("gy").to(y.dtype)]);
+        foreach (var ((name, _), gradient) in leaves.Zip(gradients))
+        {
+            Close.Check(
+                $"gradient of {name}",
+                golden.Tensor($"grad.{name}"),
+                gradient,
+                absolute: isExact ? tolerance : 0,
+                relativeToLargest: isExact ? 0 : tolerance);
+        }
+    }
+
+    private static void CheckState(GoldenCase golden, H3Mixer mixer, Tensor u, double tolerance)
+    {
+        using var frozen = no_grad();
+        foreach (var chunk in new[] { u.size(1), 1, 5 })
+        {
+            using var state = (H3State)mixer.NewState(u.size(0));
+            foreach (var piece in u.split(chunk, 1))
+                _ = mixer.call(piece, new SequenceContext(state));
+            CheckValue($"state_k_end in chunks of {chunk}", golden.Tensor("state_k_end"), mixer.PublishedShiftState(state), tolerance);
+            CheckValue($"state_end in chunks of {chunk}", golden.Complex("state_end").view_as_real(), state.Tensors["diagonal"], tolerance);
+        }
+    }
+
+    private static void Step(GoldenCase golden)
+    {
+        using var frozen = no_grad();
+        foreach (var dtype in new[] { ScalarType.Float64, ScalarType.Float32 })
+        {
+            var tolerance = dtype == ScalarType.Float64 ? Exact : Single;
+            using var mixer = Build(golden, dtype);
+            var (prompt, steps) = (long.Parse(golden.Metadata["prompt"], CultureInfo.InvariantCulture), long.Parse(golden.Metadata["steps"], CultureInfo.InvariantCulture));
+            var u = golden.Tensor("u").to(dtype);
+            CheckValue("y", golden.Tensor("y"), mixer.call(u, null), tolerance);
+            using var state = (H3State)mixer.NewState(u.size(0));
+            CheckValue("prefill_y", golden.Tensor("prefill_y"), mixer.call(u.narrow(1, 0, prompt), new SequenceContext(state)), tolerance);
+            CheckValue("prefill_state_k", golden.Tensor("prefill_state_k"), mixer.PublishedShiftState(state), tolerance);
+            CheckValue("prefill_state", golden.Complex("prefill_state").view_as_real(), Diagonal(state), tolerance);
+            for (var step = 0L; step < steps; step++)
+            {
+                var y = mixer.call(u.narrow(1, prompt + step, 1), new SequenceContext(state));
+                CheckValue($"step_y {step}", golden.Tensor("step_y").narrow(1, step, 1), y, tolerance);
+                CheckValue($"step_state_k {step}", golden.Tensor("step_state_k")[step], mixer.PublishedShiftState(state), tolerance);
+                CheckValue($"step_state {step}", golden.Complex("step_state")[step].view_as_real(), Diagonal(state), tolerance);
+            }
+        }
+
+        // The published state of head width 1 has no pair axes.
+        static Tensor Diagonal(H3State state) => state.Tensors["diagonal"].squeeze(1).squeeze(1);
+    }
+
+    private static void Initialization(GoldenCase golden)
+    {
+        using var random = new Generator(1);
+        foreach (var name in golden.Names().Where(name => name.EndsWith(".A.re", StringComparison.Ordinal)))
+        {
+            var parts = name.Split('.');
+            var stateDim = long.Parse(parts[0].AsSpan(1), CultureInfo.InvariantCulture);
+            var options = new DiagonalSsmOptions(stateDim, Initialization: Enum.Parse<DiagonalInitialization>(parts[1], ignoreCase: true));
+            using var ssm = new DiagonalSsm(options, 3, new ParameterFactory(random, ScalarType.Float64));
+            var parameters = ssm.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
+            var (re, im) = (golden.Tensor(name), golden.Tensor($"{parts[0]}.{parts[1]}.A.im"));
+            for (var head = 0; head < 3; head++)
+            {
+                Close.Check($"{parts[0]} {parts[1]} real", re, parameters["kernel.inv_A_real"][head].exp().neg(), relative: InitialValue);
+                Close.Check($"{parts[0]} {parts[1]} imaginary", im, parameters["kernel.A_imag"][head], relative: InitialValue, relativeToLargest: 1e-7);
+            }
+        }
+    }
+
+    private static void Shift(GoldenCase golden)
+    {
+        foreach (var name in golden.Groups('.'))
+        {
+            using var random = new Generator(1);
+            var (B, C, K) = (golden.Tensor($"{name}.B"), golden.Tensor($"{name}.C"), golden.Tensor($"{name}.K"));
+            using var ssm = new ShiftSsm(B.size(0), B.size(1), new ParameterFactory(random, ScalarType.Float64));
+            CheckpointLoader.Load(ssm, new Dictionary<string, Tensor> { ["kernel.B"] = B, ["kernel.C"] = C });
+            var kernel = ssm.Kernel(K.size(2));
+            CheckValue($"{name} K", K.squeeze(0), kernel, Exact);
+            var leaves = ssm.named_parameters().ToList();
+            var gradients = autograd.grad([kernel], [.. leaves.Select(leaf => (Tensor)leaf.parameter)], [golden.Tensor($"{name}.gK").squeeze(0)]);
+            foreach (var ((parameter, _), gradient) in leaves.Zip(gradients))
+                CheckValue($"{name} gradient of {parameter}", golden.Tensor($"{name}.grad.{parameter.Split('.')[^1]}"), gradient, ExactGradient);
+        }
+    }
+
+    private static void CheckValue(string name, Tensor expected, Tensor actual, double tolerance) =>
+        Close.Check(name, expected, actual, absolute: tolerance, relative: tolerance == Exact ? 0 : tolerance);
+
+    private static ScalarType StoredType(GoldenCase golden) => golden.Tensor("u").dtype;
+
+    private static H3Mixer Build(GoldenCase golden, ScalarType dtype)
+    {
+        var weights = golden.Names("w.").ToDictionary(name => name[2..], golden.Tensor);
+        var modelDim = weights["ssm_k_D"].size(0);
+        var options = new H3Options
+        {
+            HeadDim = modelDim / weights["D"].size(0),
+            StateDim = 2 * weights["kernel.kernel.C"].size(2),
+            ShiftDim = weights["ssm_k_kernel.kernel.B"].size(1),
+            Discretization = golden.Metadata.GetValueOrDefault("disc") == "zoh" ? Discretization.Zoh : Discretization.Bilinear,
+            MaxKernelLength = long.TryParse(golden.Metadata.GetValueOrDefault("l_max"), CultureInfo.InvariantCulture, out var length) ? length : null,
+        };
+        var mixer = ToyH3.Build(options, dtype, modelDim);
+        CheckpointLoader.Load(mixer, weights, allowCast: true);
+        return mixer;
+    }
+}
