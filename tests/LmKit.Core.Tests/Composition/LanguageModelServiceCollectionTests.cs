@@ -9,15 +9,16 @@ public sealed class LanguageModelServiceCollectionTests
     {
         var services = new ServiceCollection();
         services.AddLanguageModel(Size(8)).AddAttention().AddAutoregressiveSampler(sampler => sampler.Temperature = 0);
-        LanguageModel model;
+        TorchSharp.Modules.Parameter parameter;
         using (var provider = services.BuildServiceProvider())
         {
-            model = provider.GetRequiredService<LanguageModel>();
+            var model = provider.GetRequiredService<LanguageModel>();
             Assert.Same(model, provider.GetRequiredService<ILanguageModel>());
             Assert.Same(provider.GetRequiredService<ISampler>(), provider.GetRequiredService<ISampler>());
-            Assert.False(model.parameters().First().IsInvalid);
+            parameter = model.parameters().First();
+            Assert.False(parameter.IsInvalid);
         }
-        Assert.True(model.parameters().First().IsInvalid);
+        Assert.True(parameter.IsInvalid);
     }
 
     [Fact]
