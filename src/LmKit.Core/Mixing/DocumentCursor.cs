@@ -32,6 +32,9 @@ public sealed class DocumentCursor
     /// <summary>How many valid tokens of each row's last document came so far.</summary>
     public ReadOnlySpan<long> Counts => counts;
 
+    /// <summary>Copies all rows.</summary>
+    internal DocumentCursor Copy() => new([.. documents], [.. counts], IsUniform);
+
     /// <summary>Copies the given rows.</summary>
     public DocumentCursor Fork(ReadOnlySpan<long> rows)
     {

@@ -18,7 +18,7 @@ public sealed class ModelState : MixerState
         Position = position;
     }
 
-    internal DocumentCursor Cursor { get; private set; }
+    internal DocumentCursor Cursor { get; set; }
 
     /// <summary>The states of the layers, in their order.</summary>
     public IReadOnlyList<MixerState> Layers => layers;

@@ -39,8 +39,13 @@ public sealed class TokenEmbedding : nn.Module<Tensor, SequenceContext?, Tensor>
         var x = words.call(tokens);
         if (positions is not null)
         {
-            var layout = SequenceLayout.Read(tokens.size(0), tokens.size(1), context?.Segments, (context?.State as ModelState)?.Cursor);
+            // Counted on a copy, so that a refused position leaves the state as it was.
+            var state = context?.State as ModelState;
+            var cursor = state?.Cursor.Copy();
+            var layout = SequenceLayout.Read(tokens.size(0), tokens.size(1), context?.Segments, cursor);
             x += positions.call(layout.PositionTensor(tokens.device));
+            if (cursor is not null)
+                state!.Cursor = cursor;
         }
         return dropout.call(x).MoveToOuterDisposeScope();
     }

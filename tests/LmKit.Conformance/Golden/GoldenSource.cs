@@ -37,6 +37,21 @@ public sealed record GoldenSource(string? Root, bool IsChosen, bool IsPartial)
         return [.. names.DefaultIfEmpty(NoData)];
     }
 
+    /// <summary>Fails unless every sub-folder is an area that some suite checks.</summary>
+    /// <param name="known">The areas with a suite.</param>
+    /// <param name="write">Takes a line for each that has none.</param>
+    public void RequireKnownAreas(IEnumerable<string> known, Action<string> write)
+    {
+        ArgumentNullException.ThrowIfNull(write);
+        if (!Directory.Exists(Root))
+            return;
+        var unknown = Directory.GetDirectories(Root).Select(path => Path.GetFileName(path)).Where(name => name[0] != '.').Except(known).Order(StringComparer.Ordinal).ToList();
+        foreach (var area in unknown)
+            write($"not covered: {area}");
+        if (!IsPartial)
+            Assert.True(unknown.Count == 0, $"not covered: {string.Join(", ", unknown)}; no suite has that area. {PartialVariable}=1 allows it.");
+    }
+
     /// <summary>Runs the check of a case's kind, the longest of the known kinds that its name starts with.</summary>
     /// <param name="area">The area.</param>
     /// <param name="name">One of <see cref="Cases"/>.</param>

@@ -80,6 +80,18 @@ public sealed class GoldenSourceTests : IDisposable
     }
 
     [Fact]
+    public void An_area_without_a_suite_fails_unless_the_run_is_partial()
+    {
+        Write("known/h3.safetensors");
+        Write("novel/h3.safetensors");
+
+        Assert.ThrowsAny<XunitException>(() => Source().RequireKnownAreas(["known", "absent"], lines.Add));
+        (Source() with { IsPartial = true }).RequireKnownAreas(["known"], lines.Add);
+        Source().RequireKnownAreas(["known", "novel"], lines.Add);
+        Assert.Equal(["not covered: novel", "not covered: novel"], lines);
+    }
+
+    [Fact]
     public void A_check_that_reads_nothing_fails()
     {
         Write("area/h3.safetensors");

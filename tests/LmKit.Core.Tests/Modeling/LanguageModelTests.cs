@@ -111,7 +111,10 @@ public class LanguageModelTests
         Assert.Contains("Position 4", error.Message, StringComparison.Ordinal);
         Assert.Contains("max_position_embeddings", error.Message, StringComparison.Ordinal);
         using var state = model.NewState(1);
-        _ = model.call(Tokens(1, 4), new SequenceContext(state));
+        _ = model.call(Tokens(1, 3), new SequenceContext(state));
+        Assert.Throws<ArgumentException>(() => model.call(Tokens(1, 2), new SequenceContext(state)));
+        Assert.Equal(3, state.Position);
+        _ = model.call(Tokens(1, 1), new SequenceContext(state));
         Assert.Throws<ArgumentException>(() => model.call(Tokens(1, 1), new SequenceContext(state)));
     }
 
