@@ -116,10 +116,9 @@ public class LanguageModelBuilderTests
     [Fact]
     public void Building_the_default_sampler_needs_no_sampler_entry()
     {
-        var builder = ToyModel.Builder().AddAttention();
-        using var model = builder.Build();
+        using var model = ToyModel.Builder().AddAttention().Build();
 
-        Assert.IsType<AutoregressiveSampler>(builder.BuildSampler(model));
+        Assert.IsType<AutoregressiveSampler>(model.CreateSampler());
     }
 
     internal static Tensor Tokens() => tensor(new long[] { 1, 2, 3, 4, 5, 6 }, [2, 3]);
