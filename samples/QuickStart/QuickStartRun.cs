@@ -9,7 +9,8 @@ namespace LmKit.QuickStart;
 /// <param name="settings">The size of the run.</param>
 /// <param name="folder">Where the model folder goes; the token files lie beside it.</param>
 /// <param name="seed">Seed of the parameters, the windows and the generated text.</param>
-public sealed class QuickStartRun(QuickStartSettings settings, string folder, ulong seed)
+/// <param name="greedy">Whether to take the most likely token each time.</param>
+public sealed class QuickStartRun(QuickStartSettings settings, string folder, ulong seed, bool greedy)
 {
     private const int EvaluationFactor = 4;
     private readonly Stopwatch watch = Stopwatch.StartNew();
@@ -105,19 +106,12 @@ public sealed class QuickStartRun(QuickStartSettings settings, string folder, ul
 
     private void Generate(string prompt, CancellationToken cancellation)
     {
-        // Loaded from the folder alone, as another process would.
-        using var model = LanguageModel.Load(folder, QuickStartModel.AddKinds);
-        var tokenizer = TokenizerFiles.Load(folder);
-        var generator = new TextGenerator(model.CreateSampler(), tokenizer);
         Say($"reloaded; {settings.GeneratedTokens} tokens after a prompt, {(double)settings.GeneratedTokens / settings.WindowLength:F1} times the training window:");
         AnsiConsole.WriteLine();
-        AnsiConsole.Profile.Out.Writer.Write(prompt);
         var began = watch.Elapsed;
-        foreach (var piece in generator.Stream(prompt, new TextGenerationOptions { MaxTokens = settings.GeneratedTokens, Seed = seed }, cancellation))
-            AnsiConsole.Profile.Out.Writer.Write(piece);
-        AnsiConsole.Profile.Out.Writer.WriteLine();
+        new TextStream(folder, settings.GeneratedTokens, seed, greedy).WriteTo(AnsiConsole.Profile.Out.Writer, prompt, cancellation);
         AnsiConsole.WriteLine();
-        Say($"{settings.GeneratedTokens / (watch.Elapsed - began).TotalSeconds:F0} tokens/s");
+        Say($"{settings.GeneratedTokens / (watch.Elapsed - began).TotalSeconds:F0} tokens/s, loading included");
     }
 
     private void Say(FormattableString line) =>

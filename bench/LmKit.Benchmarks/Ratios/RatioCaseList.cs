@@ -9,6 +9,8 @@ internal static class RatioCaseList
     [
         .. IdentityVersusIdentity.Cases,
         .. H3LayerVersusPlainComposition.Cases,
+        .. MonarchLinearVersusTorchBmm.Cases,
+        .. LambdaAttentionVersusMaskedSdpa.Cases,
     ];
 
     /// <summary>The cases whose name contains the text, or all that are not reserved for a filter.</summary>

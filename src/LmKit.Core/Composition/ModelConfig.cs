@@ -106,7 +106,7 @@ public sealed record ModelConfig
         try
         {
             return new ComponentEntry(
-                Member<JsonValue>(entry, path, "slot").Deserialize<ComponentSlot>(OptionsJson.Settings),
+                Slot(Member<JsonValue>(entry, path, "slot"), path),
                 Member<JsonValue>(entry, path, "kind").GetValue<string>(),
                 Member<JsonValue>(entry, path, "package").GetValue<string>(),
                 (JsonObject)Member<JsonObject>(entry, path, "options").DeepClone(),
@@ -116,6 +116,19 @@ public sealed record ModelConfig
         catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or NullReferenceException)
         {
             throw new ConfigurationException(path, $"cannot be read: {error.Message}", error);
+        }
+    }
+
+    private static ComponentSlot Slot(JsonValue value, string path)
+    {
+        try
+        {
+            return value.Deserialize<ComponentSlot>(OptionsJson.Settings);
+        }
+        catch (JsonException error)
+        {
+            var slots = Enum.GetValues<ComponentSlot>().Select(slot => JsonSerializer.Serialize(slot, OptionsJson.Settings));
+            throw new ConfigurationException($"{path}.slot", $"{value.ToJsonString()} is no slot; slots are {string.Join(", ", slots)}.", error);
         }
     }
 

@@ -8,7 +8,7 @@ internal sealed class ModelPlan
     private readonly List<PlannedComponent> components = [];
     private readonly HashSet<(int Component, string Site)> usedSites = [];
     private readonly List<string> sitesSeen = [];
-    private bool masksAsked;
+    private readonly HashSet<int> layersWithMask = [];
 
     internal ModelPlan(ModelConfig config, ComponentRegistry registry)
     {
@@ -48,7 +48,7 @@ internal sealed class ModelPlan
 
     internal IAttentionMask CreateMask(LayerContext layer)
     {
-        masksAsked = true;
+        _ = layersWithMask.Add(layer.LayerIndex);
         return Last(ComponentSlot.Mask, layer.LayerIndex) is { } chosen
             ? chosen.Create<MaskKind, IAttentionMask>(kind => kind.Create(chosen.Options, layer))
             : Options.IsBidirectional ? new BidirectionalMask() : new CausalMask();
@@ -98,8 +98,8 @@ internal sealed class ModelPlan
                 if (!usedSites.Contains((component.Index, site)))
                     throw new ConfigurationException($"{component.Path}.sites", $"'{site}' names no linear of this model; it has {string.Join(", ", sitesSeen.Select(path => path[(path.LastIndexOf('.') + 1)..]).Distinct())}.");
             }
-            if (component.Entry.Slot == ComponentSlot.Mask && !masksAsked)
-                throw new ConfigurationException(component.Path, $"no layer of this model asks for a mask, so '{component.Entry.Kind}' has nothing to act on; add attention layers or drop the mask.");
+            if (component.Entry.Slot == ComponentSlot.Mask && !layersWithMask.Any(component.Entry.AppliesTo))
+                throw new ConfigurationException(component.Path, $"no layer {(component.Entry.Layers is { } layers ? $"among {string.Join(", ", layers)}" : "of this model")} asks for a mask, so '{component.Entry.Kind}' has nothing to act on; add attention layers or drop the mask.");
         }
     }
 

@@ -20,8 +20,19 @@ internal static class OptionsJson
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
     };
 
-    internal static JsonObject Write(object options) =>
-        JsonSerializer.SerializeToNode(options, options.GetType(), Settings)!.AsObject();
+    internal static JsonObject Write(object options)
+    {
+        foreach (var property in options.GetType().GetProperties())
+        {
+            if (property.GetIndexParameters().Length == 0 && property.GetValue(options) is double value && !double.IsFinite(value))
+            {
+                throw new ConfigurationException(
+                    JsonName(property),
+                    $"{options.GetType().Name}.{property.Name} = {value.ToString(CultureInfo.InvariantCulture)}: a finite number is needed.");
+            }
+        }
+        return JsonSerializer.SerializeToNode(options, options.GetType(), Settings)!.AsObject();
+    }
 
     internal static object Read(JsonNode node, Type type, string path)
     {
@@ -32,7 +43,8 @@ internal static class OptionsJson
         }
         catch (JsonException error)
         {
-            throw new ConfigurationException(Join(path, error.Path), error.Message, error);
+            var value = error.Path is { Length: > 2 } place && node is JsonObject members && members[place[2..]] is { } member ? $"{member.ToJsonString()}: " : string.Empty;
+            throw new ConfigurationException(Join(path, error.Path), value + error.Message, error);
         }
         Validate(options, path);
         return options;

@@ -4,8 +4,7 @@ namespace LmKit;
 
 /// <summary>A mask that brings its own way to attend, faster than or beyond what <see cref="IAttentionMask.Visible"/> can say.</summary>
 /// <remarks><see cref="Attention"/> asks it first, except while dropout acts on the attention weights. Its result must equal
-/// attention through <see cref="IAttentionMask.Visible"/>
-/// wherever that defines one.</remarks>
+/// attention through <see cref="IAttentionMask.Visible"/> wherever that defines one.</remarks>
 public interface IMaskedAttention
 {
     /// <summary>Attends, or declines a case that it does not serve.</summary>

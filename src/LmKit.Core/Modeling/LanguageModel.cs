@@ -82,7 +82,16 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         LibTorch.EnsureLoaded();
         var plan = new ModelPlan(config, kinds);
         var random = new Generator(plan.Options.Seed);
-        return new LanguageModel(plan, new ParameterFactory(random, dtype, device, initializes), random);
+        try
+        {
+            var parameters = new ParameterFactory(random, dtype, device, initializes);
+            return parameters.Complete(() => new LanguageModel(plan, parameters, random));
+        }
+        catch
+        {
+            random.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Loads a model folder: <c>config.json</c> and <c>model.safetensors</c>; the model is in evaluation mode.</summary>

@@ -10,6 +10,7 @@ public sealed class ParameterFactory
 {
     private readonly Generator random;
     private readonly bool initializes;
+    private List<Parameter>? unfinished;
 
     /// <summary>Makes a factory.</summary>
     /// <param name="random">Source of randomness; not disposed.</param>
@@ -33,7 +34,7 @@ public sealed class ParameterFactory
 
     /// <summary>The same factory in a dtype no narrower than float32, for parameters that half precision would ruin.</summary>
     public ParameterFactory AtLeastFloat32() =>
-        Dtype is ScalarType.Float64 or ScalarType.Float32 ? this : new(random, ScalarType.Float32, Device, initializes);
+        Dtype is ScalarType.Float64 or ScalarType.Float32 ? this : new(random, ScalarType.Float32, Device, initializes) { unfinished = unfinished };
 
     /// <summary>A parameter drawn from N(0, std^2).</summary>
     public Parameter Normal(double std, params ReadOnlySpan<long> shape)
@@ -65,6 +66,26 @@ public sealed class ParameterFactory
         return Make(shape.ToArray(), () => values(random));
     }
 
+    /// <summary>Builds something from this factory's parameters; when that fails, those already made are disposed.</summary>
+    internal T Complete<T>(Func<T> build)
+    {
+        unfinished = [];
+        try
+        {
+            return build();
+        }
+        catch
+        {
+            foreach (var parameter in unfinished)
+                parameter.Dispose();
+            throw;
+        }
+        finally
+        {
+            unfinished = null;
+        }
+    }
+
     private ScalarType DrawDtype => Dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
 
     private Parameter Make(long[] shape, Func<Tensor> draw)
@@ -74,6 +95,7 @@ public sealed class ParameterFactory
         var values = initializes ? draw() : empty(shape, DrawDtype);
         var parameter = new Parameter(values.to(Dtype, Device).contiguous().clone());
         parameter.DetachFromDisposeScope();
+        unfinished?.Add(parameter);
         return parameter;
     }
 }

@@ -1,0 +1,34 @@
+using static TorchSharp.torch;
+
+namespace LmKit.Core.Tests;
+
+/// <summary>A wrapper that says its name when it is called, before it calls what it wraps.</summary>
+internal sealed class TaggedLinear : nn.Module<Tensor, Tensor>, ILinear
+{
+    private readonly ILinear inner;
+    private readonly string tag;
+    private readonly List<string> said;
+
+    internal TaggedLinear(ILinear inner, string tag, List<string> said)
+        : base(nameof(TaggedLinear))
+    {
+        (this.inner, this.tag, this.said) = (inner, tag, said);
+        RegisterComponents();
+    }
+
+    public long InFeatures => inner.InFeatures;
+
+    public long OutFeatures => inner.OutFeatures;
+
+    public Tensor ToDense() => inner.ToDense();
+
+    public override Tensor forward(Tensor x)
+    {
+        said.Add(tag);
+        return inner.call(x);
+    }
+
+    internal static LinearWrapperKind<DenseLinearOptions> Wrapper(string tag, List<string> said) => new(tag, (_, inner, _) => new TaggedLinear(inner, tag, said));
+
+    internal static LinearKind<DenseLinearOptions> Kind(string tag, List<string> said) => new(tag, (_, site) => new TaggedLinear(new DenseLinear(site), tag, said));
+}
