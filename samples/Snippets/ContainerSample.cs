@@ -1,6 +1,8 @@
 using LmKit;
 using Microsoft.Extensions.DependencyInjection;
 
+namespace LmKit.Snippets;
+
 internal static class ContainerSample
 {
     public static void Register(IServiceCollection services)

@@ -2,7 +2,7 @@ using LmKit;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Snippets;
+namespace LmKit.Snippets;
 
 internal static class H3Sample
 {

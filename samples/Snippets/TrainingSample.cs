@@ -1,5 +1,7 @@
 using LmKit;
 
+namespace LmKit.Snippets;
+
 internal static class TrainingSample
 {
     public static void Train(LanguageModelBuilder builder, string textFolder, string modelFolder)

@@ -42,7 +42,7 @@ public sealed class DiagonalSsm : nn.Module
     {
         using var scope = NewDisposeScope();
         var recurrence = Discretize();
-        return recurrence.Kernel(recurrence.Powers(length), length).MoveToOuterDisposeScope();
+        return recurrence.Kernel(recurrence.Powers(length, rows: 1), length).MoveToOuterDisposeScope();
     }
 
     internal DiscreteDiagonal Discretize() => weights.Discretize();

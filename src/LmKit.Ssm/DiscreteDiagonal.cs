@@ -10,8 +10,8 @@ namespace LmKit;
 /// <param name="Dtype">Dtype in which sequences are computed.</param>
 internal sealed record DiscreteDiagonal(ComplexPair LogA, ComplexPair InputB, ComplexPair ReadoutC, ScalarType Dtype)
 {
-    /// <summary>Powers of A-bar for sequences of up to <paramref name="length"/> tokens.</summary>
-    internal TwoLevelPowers Powers(long length) => new(LogA, length, Dtype);
+    /// <summary>Powers of A-bar for sequences of up to <paramref name="length"/> tokens, in <paramref name="rows"/> rows that carry state.</summary>
+    internal TwoLevelPowers Powers(long length, long rows) => new(LogA, length, Math.Max(1, rows), Dtype);
 
     /// <summary>K_l = 2 Re sum over n of c b e^(lambda l), l = 0 .. length - 1: (H, length).</summary>
     internal Tensor Kernel(TwoLevelPowers powers, long length) => powers.Sum(ReadoutC.Times(InputB).Unsqueeze(0), length).squeeze(0);

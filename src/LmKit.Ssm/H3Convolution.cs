@@ -13,13 +13,13 @@ internal sealed class H3Convolution
     private readonly Tensor taps;   // (D, taps)
     private readonly long headDim;
 
-    internal H3Convolution(DiscreteDiagonal diagonal, Tensor taps, Tensor skip, long headDim, long length, long maxLength)
+    internal H3Convolution(DiscreteDiagonal diagonal, Tensor taps, Tensor skip, long headDim, long length, long maxLength, long rows)
     {
         this.diagonal = diagonal;
         this.headDim = headDim;
         this.taps = taps.narrow(1, 0, Math.Min(taps.size(1), maxLength));
         var kernelLength = Math.Min(length, maxLength);
-        powers = diagonal.Powers(length);
+        powers = diagonal.Powers(length, rows * headDim * headDim);
         kernel = diagonal.Kernel(powers, kernelLength) + nn.functional.pad(skip.unsqueeze(-1), [0, kernelLength - 1]);
     }
 

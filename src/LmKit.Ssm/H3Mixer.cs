@@ -142,7 +142,7 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
         }
         state?.DropStep();
         var isCut = state is null && (training || !cutsOnlyInTraining);
-        return new H3Convolution(diagonal.Discretize(), Taps(), skip, headDim, length, isCut ? maxKernelLength : long.MaxValue).Mix;
+        return new H3Convolution(diagonal.Discretize(), Taps(), skip, headDim, length, isCut ? maxKernelLength : long.MaxValue, state?.Cursor.Batch ?? 0).Mix;
     }
 
     // f of the shift state space with its skip in f_0.

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Powers e^(lambda l) for l = aM + b as two small tables, e^(lambda aM) and e^(lambda b), joined by one matrix product.</summary>
-/// <remarks>M is about sqrt(L), so 2 sqrt(L) exponentials serve L powers. The tables are computed in float64: large phases
-/// l Im(lambda) would lose float32's digits.</remarks>
+/// <remarks>M is about sqrt(L), so 2 sqrt(L) exponentials serve L powers; more where many rows of states are carried, each of which
+/// multiplies the far table once. The tables are computed in float64: large phases l Im(lambda) would lose float32's digits.</remarks>
 internal sealed class TwoLevelPowers
 {
     private readonly ComplexPair far;   // (H, n, A)
@@ -13,9 +13,9 @@ internal sealed class TwoLevelPowers
     private readonly long nearCount;    // M
     private readonly long farCount;     // A
 
-    internal TwoLevelPowers(ComplexPair logA, long length, ScalarType dtype)
+    internal TwoLevelPowers(ComplexPair logA, long length, long rows, ScalarType dtype)
     {
-        nearCount = Math.Max(1, (long)Math.Ceiling(Math.Sqrt(length)));
+        nearCount = Math.Clamp((long)Math.Ceiling(Math.Sqrt((double)length * rows)), 1, Math.Max(1, length));
         farCount = Math.Max(1, (length + nearCount - 1) / nearCount);
         var device = logA.Real.device;
         var steps = cat([arange(nearCount, dtype: ScalarType.Float64, device: device), arange(farCount, dtype: ScalarType.Float64, device: device) * (double)nearCount], 0);

@@ -4,7 +4,7 @@ namespace LmKit.Core.Tests;
 
 internal static class SampleText
 {
-    public const string Mixed = "It's naïve — 中文, العربية, Ελληνικά 12345  \n\n\tdon't! 👩‍👩‍👧‍👦🏳️‍🌈 \u00a0 𝒜𝓑 e\u0301 <|endoftext|> \u0000\u007f end";
+    public const string Mixed = "It's na\u00efve \u2014 \u4e2d\u6587, \u0627\u0644\u0639\u0631\u0628\u064a\u0629, \u0395\u03bb\u03bb\u03b7\u03bd\u03b9\u03ba\u03ac 12345  \n\n\tdon't! \ud83d\udc69\u200d\ud83d\udc69\u200d\ud83d\udc67\u200d\ud83d\udc66\ud83c\udff3\ufe0f\u200d\ud83c\udf08 \u00a0 \ud835\udc9c\ud835\udcd1 e\u0301 <|endoftext|> \u0000\u007f end";
 
     public static string Random(int seed, int length)
     {

@@ -19,7 +19,7 @@ public sealed class TextDocumentsTests : IDisposable
         _ = Write("b.txt", "two");
         _ = Write("a/x.jsonl", "{\"text\":\"one\"}\n\n{\"id\":1,\"text\":\"and a \\u00bd\"}");
         _ = Write("c.bin", "no");
-        Assert.Equal(["one", "and a ½", "two"], TextDocuments.Read(folder.Path).Select(document => document.Text));
+        Assert.Equal(["one", "and a \u00bd", "two"], TextDocuments.Read(folder.Path).Select(document => document.Text));
         Assert.Equal($"{folder["a/x.jsonl"]}:3", TextDocuments.Read(folder["a/x.jsonl"]).Last().Place);
         Assert.Equal(["no"], TextDocuments.Read(folder.Path, [".bin"]).Select(document => document.Text));
     }
