@@ -68,10 +68,11 @@ public sealed class QuickStartRun(QuickStartSettings settings, string folder, ul
         using var trainer = new Trainer(task, new TrainingOptions
         {
             Steps = settings.Steps,
-            LearningRate = 4e-3,
+            LearningRate = 6e-3,
             WarmupSteps = Math.Min(50, settings.Steps / 4),
             Beta2 = 0.98,
-            FinalShare = 0.02,
+            WeightDecay = 0.3,
+            FinalShare = 0,
         });
         new ProgressDisplay(AnsiConsole.Console).Run(progress =>
         {

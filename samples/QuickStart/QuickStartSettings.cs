@@ -3,7 +3,7 @@ namespace LmKit.QuickStart;
 /// <summary>The size of a run.</summary>
 /// <param name="VocabSize">Entries of the byte-pair vocabulary.</param>
 /// <param name="ModelDim">Width of the model.</param>
-/// <param name="LayerCount">Layers; the middle one mixes by attention, the others by H3.</param>
+/// <param name="LayerCount">Layers; the one after the middle mixes by attention, the others by H3.</param>
 /// <param name="WindowLength">Tokens of a training window.</param>
 /// <param name="BatchSize">Windows of a step.</param>
 /// <param name="Steps">Optimizer steps.</param>
@@ -18,7 +18,7 @@ public sealed record QuickStartSettings(
     long GeneratedTokens)
 {
     /// <summary>The default run: about three minutes on two cores.</summary>
-    public static QuickStartSettings Default { get; } = new(2_000, 192, 4, 256, 16, 450, 600);
+    public static QuickStartSettings Default { get; } = new(2_000, 192, 2, 128, 8, 2_600, 600);
 
     /// <summary>A run of seconds that only shows that everything works.</summary>
     public static QuickStartSettings Toy { get; } = new(300, 32, 2, 64, 4, 6, 40) { TextLimit = 200_000 };
