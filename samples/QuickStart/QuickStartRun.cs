@@ -25,7 +25,6 @@ public sealed class QuickStartRun(QuickStartSettings settings, string folder, ul
     {
         var (training, validation) = (Encoding.UTF8.GetBytes(split.Training), Encoding.UTF8.GetBytes(split.Validation));
         Say($"{split.Source}: {training.Length:N0} bytes to train on, {validation.Length:N0} held out ({string.Join(", ", split.HeldOut.Take(3))}{(split.HeldOut.Count > 3 ? ", ..." : "")})");
-        var yardsticks = Task.Run(() => Yardstick.ByteModels(training, validation).Concat(Yardstick.Compressors(training, validation, cancellation)).ToArray(), cancellation);
         var vocabulary = new BytePairTrainer(new BytePairOptions { VocabSize = settings.VocabSize }).Train([split.Training], cancellation);
         var tokenizer = vocabulary.CreateTokenizer();
         using var data = Tokens("training", split.Training, tokenizer, cancellation);
@@ -34,7 +33,8 @@ public sealed class QuickStartRun(QuickStartSettings settings, string folder, ul
         Say($"{vocabulary.Entries.Count:N0} byte-pair entries, {data.Count:N0} tokens of {bytesPerToken:F2} bytes");
 
         var bitsPerByte = Train(data, heldOut, vocabulary, tokenizer, bytesPerToken, validation.Length, cancellation);
-        var references = yardsticks.GetAwaiter().GetResult();
+        // After the training, which would lose far more to a busy core than these need.
+        var references = Yardstick.ByteModels(training, validation).Concat(Yardstick.Compressors(training, validation, cancellation)).ToArray();
         Compare(bitsPerByte, references);
         if (plot is not null)
         {
