@@ -40,7 +40,7 @@ catch (OperationCanceledException)
     Console.Error.WriteLine("Stopped.");
     return 130;
 }
-catch (Exception error) when (error is IOException or InvalidDataException or ConfigurationException or TrainingDivergedException or LibTorchNotFoundException or UnauthorizedAccessException)
+catch (Exception error) when (error is IOException or InvalidDataException or ArgumentException or ConfigurationException or CheckpointMismatchException or TrainingDivergedException or LibTorchNotFoundException or UnauthorizedAccessException)
 {
     Console.Error.WriteLine(error.Message);
     return 1;

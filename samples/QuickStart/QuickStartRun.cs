@@ -16,6 +16,9 @@ public sealed class QuickStartRun(QuickStartSettings settings, string folder, ul
     private readonly Stopwatch watch = Stopwatch.StartNew();
     private readonly List<TrainingProgress> curve = [];
 
+    /// <summary>Told of every training step.</summary>
+    public event Action<TrainingProgress>? Stepped;
+
     /// <summary>Runs it.</summary>
     /// <param name="split">The text.</param>
     /// <param name="plot">Where to draw the loss, or null.</param>
@@ -25,10 +28,15 @@ public sealed class QuickStartRun(QuickStartSettings settings, string folder, ul
     {
         var (training, validation) = (Encoding.UTF8.GetBytes(split.Training), Encoding.UTF8.GetBytes(split.Validation));
         Say($"{split.Source}: {training.Length:N0} bytes to train on, {validation.Length:N0} held out ({string.Join(", ", split.HeldOut.Take(3))}{(split.HeldOut.Count > 3 ? ", ..." : "")})");
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(folder))!);
         var vocabulary = new BytePairTrainer(new BytePairOptions { VocabSize = settings.VocabSize }).Train([split.Training], cancellation);
         var tokenizer = vocabulary.CreateTokenizer();
         using var data = Tokens("training", split.Training, tokenizer, cancellation);
         using var heldOut = Tokens("validation", split.Validation, tokenizer, cancellation);
+        if (heldOut.Count < 2)
+            throw new InvalidDataException($"{split.Source} leaves {heldOut.Count} token(s) to measure on; give a longer text.");
+        if (prompt is not null && tokenizer.Tokenizer.CountTokens(prompt) == 0)
+            throw new InvalidDataException("--prompt is empty; give at least one character, or leave it out.");
         var bytesPerToken = training.Length / (double)data.Count;
         Say($"{vocabulary.Entries.Count:N0} byte-pair entries, {data.Count:N0} tokens of {bytesPerToken:F2} bytes");
 
@@ -76,7 +84,7 @@ public sealed class QuickStartRun(QuickStartSettings settings, string folder, ul
         });
         new ProgressDisplay(AnsiConsole.Console).Run(progress =>
         {
-            trainer.Run(new StepProgress(progress, curve, settings, bytesPerToken), cancellation);
+            trainer.Run(new StepProgress(progress, point => { curve.Add(point); Stepped?.Invoke(point); }, settings, bytesPerToken), cancellation);
             return true;
         });
         var last = curve[^1];

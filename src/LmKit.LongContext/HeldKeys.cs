@@ -24,7 +24,7 @@ internal readonly struct HeldKeys
     /// <summary>The positions of one row (B, L) on the host.</summary>
     internal static long[] Host(Tensor rows)
     {
-        using var scope = NewDisposeScope();
-        return rows.select(0, 0).cpu().contiguous().data<long>().ToArray();
+        using var first = rows.select(0, 0);
+        return HostValues.Read(first);
     }
 }

@@ -20,7 +20,7 @@ public abstract class SamplerConformance
     /// <summary>A sampler that takes the most likely token, and what it must give; null where the kind has no such form.</summary>
     /// <param name="prompt">(B, L), padded on the left.</param>
     /// <param name="length">Columns to add.</param>
-    protected virtual (ISampler Sampler, Tensor Expected)? Greedy(Tensor prompt, long length) => null;
+    protected abstract (ISampler Sampler, Tensor Expected)? Greedy(Tensor prompt, long length);
 
     [Theory]
     [InlineData(0)]

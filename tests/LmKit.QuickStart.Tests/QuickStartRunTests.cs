@@ -43,11 +43,26 @@ public sealed class QuickStartRunTests : IDisposable
     [Fact]
     public void A_cancelled_run_stops_between_steps_and_writes_no_model()
     {
-        using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
+        using var stop = new CancellationTokenSource();
         var settings = QuickStartSettings.Toy with { Steps = 100_000 };
-        Assert.ThrowsAny<OperationCanceledException>(() =>
-            new QuickStartRun(settings, Path.Combine(folder, "model"), 1, true).Execute(Split(), null, null, stop.Token));
+        var steps = 0;
+        var run = new QuickStartRun(settings, Path.Combine(folder, "model"), 1, true);
+        run.Stepped += _ =>
+        {
+            if (++steps == 3)
+                stop.Cancel();
+        };
+        Assert.ThrowsAny<OperationCanceledException>(() => run.Execute(Split(), null, null, stop.Token));
+        Assert.Equal(3, steps);
         Assert.False(Directory.Exists(Path.Combine(folder, "model")));
+    }
+
+    [Fact]
+    public void An_empty_prompt_is_refused_before_the_training()
+    {
+        var run = new QuickStartRun(QuickStartSettings.Toy, Path.Combine(folder, "model"), 1, true);
+        run.Stepped += _ => Assert.Fail("The training began.");
+        Assert.Throws<InvalidDataException>(() => run.Execute(Split(), null, "", CancellationToken.None));
     }
 
     public void Dispose() => Directory.Delete(folder, recursive: true);

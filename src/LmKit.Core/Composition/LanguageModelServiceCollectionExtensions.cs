@@ -1,5 +1,4 @@
 using LmKit;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -9,14 +8,14 @@ public static class LanguageModelServiceCollectionExtensions
     /// <summary>Registers one model: a singleton <see cref="ILanguageModel"/> (and <see cref="LanguageModel"/>) and <see cref="ISampler"/>.</summary>
     /// <param name="services">The services.</param>
     /// <param name="configure">Fills sizes and model-wide treatment.</param>
-    /// <returns>The builder, for the packages' verbs; the model is built when it is first asked for, and the container disposes it.</returns>
+    /// <returns>The builder, for the packages' verbs; the model is built when it is first asked for, and the container disposes it. Registering again wins over the earlier registration.</returns>
     public static LanguageModelBuilder AddLanguageModel(this IServiceCollection services, Action<LanguageModelOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
         var builder = Create(configure);
-        services.TryAddSingleton(_ => builder.Build());
-        services.TryAddSingleton<ILanguageModel>(provider => provider.GetRequiredService<LanguageModel>());
-        services.TryAddSingleton(provider => provider.GetRequiredService<LanguageModel>().CreateSampler());
+        services.AddSingleton(_ => builder.Build());
+        services.AddSingleton<ILanguageModel>(provider => provider.GetRequiredService<LanguageModel>());
+        services.AddSingleton(provider => provider.GetRequiredService<LanguageModel>().CreateSampler());
         return builder;
     }
 
@@ -30,9 +29,9 @@ public static class LanguageModelServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(services);
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         var builder = Create(configure);
-        services.TryAddKeyedSingleton(name, (_, _) => builder.Build());
-        services.TryAddKeyedSingleton<ILanguageModel>(name, (provider, key) => provider.GetRequiredKeyedService<LanguageModel>(key));
-        services.TryAddKeyedSingleton(name, (provider, key) => provider.GetRequiredKeyedService<LanguageModel>(key).CreateSampler());
+        services.AddKeyedSingleton(name, (_, _) => builder.Build());
+        services.AddKeyedSingleton<ILanguageModel>(name, (provider, key) => provider.GetRequiredKeyedService<LanguageModel>(key));
+        services.AddKeyedSingleton(name, (provider, key) => provider.GetRequiredKeyedService<LanguageModel>(key).CreateSampler());
         return builder;
     }
 

@@ -67,7 +67,7 @@ public sealed record ModelConfig
         JsonNode? node;
         try
         {
-            node = JsonNode.Parse(json);
+            node = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
         }
         catch (JsonException error)
         {
@@ -103,6 +103,11 @@ public sealed record ModelConfig
     {
         var path = $"$.components[{index}]";
         var entry = node as JsonObject ?? throw new ConfigurationException(path, "expected an object");
+        foreach (var (key, _) in entry)
+        {
+            if (key is not ("slot" or "kind" or "package" or "layers" or "sites" or "options"))
+                throw new ConfigurationException($"{path}.{key}", "unknown member; a component has slot, kind, package, layers, sites and options.");
+        }
         try
         {
             return new ComponentEntry(

@@ -9,6 +9,7 @@ internal sealed class ModelPlan
     private readonly HashSet<(int Component, string Site)> usedSites = [];
     private readonly List<string> sitesSeen = [];
     private readonly HashSet<int> layersWithMask = [];
+    private readonly HashSet<ComponentKind> assumed = [];
 
     internal ModelPlan(ModelConfig config, ComponentRegistry registry)
     {
@@ -29,8 +30,10 @@ internal sealed class ModelPlan
 
     internal LanguageModelOptions Options { get; }
 
-    /// <summary>The same configuration with every default written out.</summary>
-    internal ModelConfig Config => new(Options, [.. components.Select(component => component.Entry with { Options = OptionsJson.Write(component.Options) })]);
+    /// <summary>The same configuration with every default written out: options, and the components that building assumed.</summary>
+    internal ModelConfig Config => new(
+        Options,
+        [.. assumed.OrderBy(kind => kind.Slot).Select(Assumed), .. components.Select(component => component.Entry with { Options = OptionsJson.Write(component.Options) })]);
 
     internal IMixer CreateMixer(LayerContext layer)
     {
@@ -51,25 +54,26 @@ internal sealed class ModelPlan
         _ = layersWithMask.Add(layer.LayerIndex);
         return Last(ComponentSlot.Mask, layer.LayerIndex) is { } chosen
             ? chosen.Create<MaskKind, IAttentionMask>(kind => kind.Create(chosen.Options, layer))
-            : Options.IsBidirectional ? new BidirectionalMask() : new CausalMask();
+            : Options.IsBidirectional ? Assume<MaskKind>(CoreKinds.BidirectionalMask).Create(new BidirectionalMaskOptions(), layer)
+            : Assume<MaskKind>(CoreKinds.CausalMask).Create(new CausalMaskOptions(), layer);
     }
 
     internal nn.IModule<Tensor, Tensor> CreateFeedForward(LayerContext layer) =>
         Last(ComponentSlot.FeedForward, layer.LayerIndex) is { } chosen
             ? chosen.Create<FeedForwardKind, nn.IModule<Tensor, Tensor>>(kind => kind.Create(chosen.Options, layer))
-            : new Mlp(new MlpOptions(), layer);
+            : Assume<FeedForwardKind>(CoreKinds.Mlp).Create(new MlpOptions(), layer);
 
     internal nn.IModule<Tensor, Tensor> CreateNorm(LayerContext layer) =>
         Last(ComponentSlot.Norm, layer.LayerIndex) is { } chosen
             ? chosen.Create<NormKind, nn.IModule<Tensor, Tensor>>(kind => kind.Create(chosen.Options, layer))
-            : new LayerNorm(new LayerNormOptions(), layer);
+            : Assume<NormKind>(CoreKinds.LayerNorm).Create(new LayerNormOptions(), layer);
 
     internal ILinear CreateLinear(LinearSite site)
     {
         sitesSeen.Add(site.Path);
         var linear = Last(ComponentSlot.Linear, site) is { } chosen
             ? chosen.Create<LinearKind, ILinear>(kind => kind.Create(chosen.Options, site))
-            : new DenseLinear(site);
+            : Assume<LinearKind>(CoreKinds.Dense).Create(new DenseLinearOptions(), site);
         foreach (var wrapper in Of(ComponentSlot.LinearWrapper).Where(wrapper => wrapper.Entry.AppliesTo(site)).Reverse())
         {
             MarkUsed(wrapper, site);
@@ -103,6 +107,16 @@ internal sealed class ModelPlan
         }
     }
 
+    private TKind Assume<TKind>(TKind kind)
+        where TKind : ComponentKind
+    {
+        _ = assumed.Add(kind);
+        return kind;
+    }
+
+    private static ComponentEntry Assumed(ComponentKind kind) =>
+        new(kind.Slot, kind.Name, kind.Package, OptionsJson.Write(Activator.CreateInstance(kind.OptionsType)!));
+
     private IEnumerable<PlannedComponent> Of(ComponentSlot slot) => components.Where(component => component.Entry.Slot == slot);
 
     private PlannedComponent? Last(ComponentSlot slot, int layer) => Of(slot).LastOrDefault(component => component.Entry.AppliesTo(layer));
@@ -133,7 +147,7 @@ internal sealed class ModelPlan
             {
                 return create((TKind)Kind);
             }
-            catch (ArgumentException error)
+            catch (Exception error) when (error is ArgumentException or NotSupportedException)
             {
                 throw new ConfigurationException($"{Path}.options", $"{Entry.Kind}: {error.Message}", error);
             }

@@ -19,7 +19,6 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
     private readonly Dropout dropout;
     private readonly IAttentionMask mask;
     private readonly PositionEncoding? encoding;
-    private readonly ParameterFactory factory;
     private readonly long modelDim;
     private readonly long headCount;
     private readonly long keyHeadCount;
@@ -43,13 +42,14 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         headDim = options.HeadDim > 0 ? options.HeadDim : modelDim / headCount;
         encoding = Encoding(options, headDim);
         mask = layer.Mask();
+        if (options.DropoutRate > 0 && mask is IMaskedAttention)
+            _ = mask.DistanceCeiling; // dropout attends through it; a mask that it cannot say throws here, not at the first step
         queries = layer.Linear("q_proj", modelDim, headCount * headDim, options.HasBias);
         keys = layer.Linear("k_proj", modelDim, keyHeadCount * headDim, options.HasBias);
         values = layer.Linear("v_proj", modelDim, keyHeadCount * headDim, options.HasBias);
         output = layer.Linear("out_proj", headCount * headDim, modelDim, options.HasBias, isResidualOutput: true);
         dropout = layer.Dropout(options.DropoutRate);
         hasDropout = options.DropoutRate > 0;
-        factory = layer.Parameters;
         RegisterComponents();
     }
 
@@ -58,7 +58,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
 
     /// <inheritdoc/>
     public MixerState NewState(long batch) => IsCausal
-        ? new KeyValueCache(mask, batch, keyHeadCount, headDim, factory.Dtype, factory.Device)
+        ? new KeyValueCache(mask, batch, keyHeadCount, headDim)
         : throw new NotSupportedException($"{nameof(Attention)} with {mask.GetType().Name} lets tokens see later tokens, so no state can be carried from call to call.");
 
     /// <inheritdoc/>

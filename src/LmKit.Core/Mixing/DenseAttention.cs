@@ -67,7 +67,12 @@ public static class DenseAttention
         var keys = isUniform ? input.KeyPositions.narrow(0, 0, 1) : input.KeyPositions;
         var visible = mask.Visible(queries, keys); // (B or 1, L, M)
         if (isUniform)
-            return visible;
+        {
+            if (visible is null || mask is CausalMask)
+                return visible;
+            blind = visible.any(-1, keepdim: true).logical_not();
+            return visible.logical_or(blind);
+        }
         var same = input.QuerySegments!.unsqueeze(-1).eq(input.KeySegments!.unsqueeze(-2));
         same = same.logical_and(input.KeySegments!.ge(0).unsqueeze(-2));
         visible = visible is null ? same : visible.logical_and(same);

@@ -21,14 +21,14 @@ public sealed class KeyValueCache : MixerState
     private long count;
     private long dropAt = SpareSlots;
 
-    internal KeyValueCache(IAttentionMask mask, long batch, long headCount, long headDim, ScalarType dtype, Device device)
+    internal KeyValueCache(IAttentionMask mask, long batch, long headCount, long headDim)
     {
         this.mask = mask;
         cursor = new DocumentCursor(batch);
-        keys = empty([batch, headCount, 0, headDim], dtype, device).DetachFromDisposeScope();
-        values = empty([batch, headCount, 0, headDim], dtype, device).DetachFromDisposeScope();
-        positions = empty([batch, 0], ScalarType.Int64, device).DetachFromDisposeScope();
-        documents = empty([batch, 0], ScalarType.Int64, device).DetachFromDisposeScope();
+        keys = empty(batch, headCount, 0, headDim).DetachFromDisposeScope();
+        values = empty(batch, headCount, 0, headDim).DetachFromDisposeScope();
+        positions = empty([batch, 0], ScalarType.Int64).DetachFromDisposeScope();
+        documents = empty([batch, 0], ScalarType.Int64).DetachFromDisposeScope();
     }
 
     private KeyValueCache(KeyValueCache source, Tensor rows)
@@ -76,17 +76,28 @@ public sealed class KeyValueCache : MixerState
             throw new ArgumentException($"The saved key-value cache lacks '{name}'.", nameof(tensors));
         using var scope = NewDisposeScope();
         var batch = keys.size(0);
-        if (tensors["keys"].size(0) != batch || tensors["keys"].size(1) != keys.size(1) || tensors["keys"].size(3) != keys.size(3))
-            throw new ArgumentException($"The saved keys ({string.Join(", ", tensors["keys"].shape)}) do not fit a state of ({batch}, {keys.size(1)}, ..., {keys.size(3)}).", nameof(tensors));
+        var held = tensors["keys"].dim() == 4 ? tensors["keys"].size(2) : -1;
+        long[] wide = [batch, keys.size(1), held, keys.size(3)];
+        Check("keys", wide);
+        Check("values", wide);
+        Check("positions", [batch, held]);
+        Check("documents", [batch, held]);
+        var restored = DocumentCursor.FromArray(HostValues.Read(tensors["cursor"]), batch);
         Forget();
-        cursor = DocumentCursor.FromArray(HostValues.Read(tensors["cursor"]), batch);
-        Keep(ref keys, tensors["keys"].to(keys.dtype, keys.device).clone());
-        Keep(ref values, tensors["values"].to(values.dtype, values.device).clone());
+        cursor = restored;
+        Keep(ref keys, tensors["keys"].clone());
+        Keep(ref values, tensors["values"].clone());
         Keep(ref positions, tensors["positions"].to(ScalarType.Int64, keys.device).clone());
         Keep(ref documents, tensors["documents"].to(ScalarType.Int64, keys.device).clone());
         count = keys.size(2);
         dropAt = count + SpareSlots;
         Position = position;
+
+        void Check(string name, long[] shape)
+        {
+            if (!tensors[name].shape.SequenceEqual(shape))
+                throw new ArgumentException($"The saved {name} ({string.Join(", ", tensors[name].shape)}) do not fit a state of ({string.Join(", ", shape)}).", nameof(tensors));
+        }
     }
 
     /// <inheritdoc/>
@@ -103,6 +114,7 @@ public sealed class KeyValueCache : MixerState
     internal AttentionInput Extend(Tensor q, Tensor k, Tensor v, Tensor? segments, PositionEncoding? encoding)
     {
         Forget();
+        Adopt(k);
         var length = q.size(2);
         var layout = SequenceLayout.Read(q.size(0), length, segments, cursor);
         var newPositions = layout.PositionTensor(q.device); // (B, L)
@@ -112,7 +124,7 @@ public sealed class KeyValueCache : MixerState
         Position += length;
         var allKeys = keys.narrow(2, 0, count);
         var allValues = values.narrow(2, 0, count);
-        if (is_grad_enabled() && (k.requires_grad || v.requires_grad))
+        if (is_grad_enabled() && (q.requires_grad || k.requires_grad || v.requires_grad))
         {
             // The buffer is written in place later, so what backward will read is a copy with this call's graph.
             allKeys = cat([keys.narrow(2, 0, before), k], 2);
@@ -173,6 +185,21 @@ public sealed class KeyValueCache : MixerState
         Keep(ref positions, positions.gather(1, index));
         Keep(ref documents, documents.gather(1, index).masked_fill(tensor(hidden, [batch, kept], device: keys.device), -1L));
         count = kept;
+    }
+
+    // The cache takes the dtype and the device of what it is given, so a model that was moved after it was built streams too.
+    private void Adopt(Tensor k)
+    {
+        if (!keys.shape.Where((_, axis) => axis != 2).SequenceEqual(k.shape.Where((_, axis) => axis != 2)))
+            throw new ArgumentException($"The state holds keys of ({keys.size(0)}, {keys.size(1)}, ..., {keys.size(3)}) and the call brings ({string.Join(", ", k.shape)}).", nameof(k));
+        if (keys.dtype == k.dtype && keys.device == k.device)
+            return;
+        if (count > 0 && keys.dtype != k.dtype)
+            throw new ArgumentException($"The state holds keys in {keys.dtype} and the model now computes in {k.dtype}; start a new state.", nameof(k));
+        Keep(ref keys, keys.to(k.dtype, k.device));
+        Keep(ref values, values.to(k.dtype, k.device));
+        Keep(ref positions, positions.to(k.device));
+        Keep(ref documents, documents.to(k.device));
     }
 
     private void Append(Tensor k, Tensor v, Tensor newPositions, Tensor newDocuments)

@@ -29,7 +29,6 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         : base(nameof(LanguageModel))
     {
         this.plan = plan;
-        Config = plan.Config;
         this.random = random;
         var options = plan.Options;
         VocabSize = options.VocabSize;
@@ -42,8 +41,10 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         else
             head = new DenseLinear(new LinearSite("lm_head", options.LayerCount, options.ModelDim, options.VocabSize, false, options.InitializerRange, parameters));
         plan.CheckAllUsed();
+        Config = plan.Config;
         HookPoints = new[] { embedded }.Concat(layers.SelectMany(layer => layer.HookPoints)).Append(final).ToDictionary(point => point.Name);
         RegisterComponents();
+        eval();
 
         Block Layer(int index) => new(new LayerContext(plan, index, $"layers.{index}", parameters, random), plan);
     }
@@ -63,7 +64,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     /// <summary>The generator that dropout draws from; its state belongs to a training checkpoint.</summary>
     public Generator Random => random;
 
-    /// <summary>Builds a model from a configuration.</summary>
+    /// <summary>Builds a model from a configuration; it is in evaluation mode, and a trainer switches as it needs.</summary>
     /// <param name="config">What to build.</param>
     /// <param name="kinds">The kinds it may name.</param>
     /// <param name="device">Where; the CPU by default.</param>
@@ -144,7 +145,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     public MixerState NewState(long batch)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batch);
-        return new ModelState([.. layers.Select(layer => layer.Mixing.NewState(batch))], new DocumentCursor(batch));
+        return new ModelState(ModelState.Together([.. layers.Select(layer => (Func<MixerState>)(() => layer.Mixing.NewState(batch)))]), new DocumentCursor(batch));
     }
 
     /// <inheritdoc/>
@@ -157,10 +158,20 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
             ModelState own when own.Layers.Count == layers.Count => own,
             var other => throw new ArgumentException($"{other.GetType().Name} is not a state of this model; NewState makes one.", nameof(context)),
         };
+        state?.CheckWhole();
         using var scope = NewDisposeScope();
-        var x = embedded.Pass(embedding.call(tokens, context)); // (B, L, D)
-        for (var index = 0; index < layers.Count; index++)
-            x = layers[index].call(x, context is null ? null : context with { State = state?.Layers[index] });
+        var x = embedding.call(tokens, context); // (B, L, D)
+        try
+        {
+            x = embedded.Pass(x);
+            for (var index = 0; index < layers.Count; index++)
+                x = layers[index].call(x, context is null ? null : context with { State = state?.Layers[index] });
+        }
+        catch
+        {
+            state?.MarkTorn();
+            throw;
+        }
         state?.Advance(tokens.size(1));
         return final.Pass(norm.call(x)).MoveToOuterDisposeScope();
     }

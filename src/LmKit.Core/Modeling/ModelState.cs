@@ -10,12 +10,31 @@ public sealed class ModelState : MixerState
 
     private readonly MixerState[] layers;
     private Tensor? exposedCursor;
+    private bool isTorn;
 
     internal ModelState(MixerState[] layers, DocumentCursor cursor, long position = 0)
     {
         this.layers = layers;
         Cursor = cursor;
         Position = position;
+    }
+
+    /// <summary>Makes several states, or none when one fails.</summary>
+    internal static MixerState[] Together(IReadOnlyList<Func<MixerState>> makers)
+    {
+        var made = new List<MixerState>();
+        try
+        {
+            foreach (var make in makers)
+                made.Add(make());
+        }
+        catch
+        {
+            foreach (var state in made)
+                state.Dispose();
+            throw;
+        }
+        return [.. made];
     }
 
     internal DocumentCursor Cursor { get; set; }
@@ -44,7 +63,8 @@ public sealed class ModelState : MixerState
     public override MixerState Fork(Tensor rows)
     {
         ArgumentNullException.ThrowIfNull(rows);
-        return new ModelState([.. layers.Select(layer => layer.Fork(rows))], Cursor.Fork(HostValues.Read(rows)), Position);
+        CheckWhole();
+        return new ModelState(Together([.. layers.Select(layer => (Func<MixerState>)(() => layer.Fork(rows)))]), Cursor.Fork(HostValues.Read(rows)), Position);
     }
 
     /// <inheritdoc/>
@@ -73,4 +93,13 @@ public sealed class ModelState : MixerState
     }
 
     internal void Advance(long columns) => Position += columns;
+
+    /// <summary>Refuses a state that a failed call left part-way.</summary>
+    internal void CheckWhole()
+    {
+        if (isTorn)
+            throw new InvalidOperationException("A call that failed left this state between two tokens; go on from a fork taken before it, or from a new state.");
+    }
+
+    internal void MarkTorn() => isTorn = true;
 }

@@ -5,7 +5,7 @@ namespace LmKit;
 
 /// <summary>Next-token sampling from a causal model with carried state: one prefill, then one token per row and step.</summary>
 /// <remarks>Rows end on their own stop token and are fed padding from then on, which changes no other row. The model should be in
-/// evaluation mode. No gradient is recorded.</remarks>
+/// evaluation mode, as a built or loaded one is. No gradient is recorded.</remarks>
 public sealed class AutoregressiveSampler : ISampler
 {
     private readonly ILanguageModel model;
@@ -42,7 +42,7 @@ public sealed class AutoregressiveSampler : ISampler
     {
         ArgumentNullException.ThrowIfNull(prompt);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        CheckPrompt(prompt);
+        CheckPrompt(prompt, model.VocabSize);
         return Run(prompt, length, random);
     }
 
@@ -133,12 +133,25 @@ public sealed class AutoregressiveSampler : ISampler
             yield return LmKit.MinP.Filter(options.MinP);
     }
 
-    private static void CheckPrompt(Tensor prompt)
+    private static void CheckPrompt(Tensor prompt, long vocabSize)
     {
         if (prompt.dtype != ScalarType.Int64 || prompt.dim() != 2 || prompt.size(0) == 0)
             throw new ArgumentException($"A prompt is int64 of shape (B, L); got {prompt.dtype} ({string.Join(", ", prompt.shape)}).", nameof(prompt));
-        using var scope = NewDisposeScope();
-        if (prompt.size(1) == 0 || prompt.narrow(1, prompt.size(1) - 1, 1).lt(0).any().ToBoolean())
-            throw new ArgumentException("Each row of a prompt needs at least one token, with its padding (-1) on the left.", nameof(prompt));
+        var ids = HostValues.Read(prompt);
+        var length = (int)prompt.size(1);
+        for (var row = 0; row < prompt.size(0); row++)
+        {
+            var tokens = ids.AsSpan(row * length, length);
+            var start = tokens.IndexOfAnyExcept(-1L);
+            if (start < 0)
+                throw new ArgumentException($"Row {row} of the prompt has no token.", nameof(prompt));
+            for (var column = start; column < length; column++)
+            {
+                if (tokens[column] < 0 || tokens[column] >= vocabSize)
+                    throw new ArgumentException($"The prompt's row {row}, column {column} holds {tokens[column]}; after the padding (-1, on the left) come token ids below {vocabSize}.", nameof(prompt));
+            }
+            if (tokens[..start].ContainsAnyExcept(-1L))
+                throw new ArgumentException($"Row {row} of the prompt is padded with something else than -1.", nameof(prompt));
+        }
     }
 }

@@ -28,7 +28,18 @@ public sealed class LanguageModelServiceCollectionTests
         var builder = services.AddLanguageModel(Size(8));
         using var provider = services.BuildServiceProvider();
         builder.AddAttention(attention => attention.HeadCount = 2);
-        Assert.Single(provider.GetRequiredService<LanguageModel>().Config.Components);
+        Assert.Single(provider.GetRequiredService<LanguageModel>().Config.Components, entry => entry.Slot == ComponentSlot.Mixer);
+    }
+
+    [Fact]
+    public void Registering_again_wins_over_the_earlier_registration()
+    {
+        var services = new ServiceCollection();
+        services.AddLanguageModel(Size(8)).AddAttention();
+        services.AddLanguageModel(Size(16)).AddAttention();
+        using var provider = services.BuildServiceProvider();
+        Assert.Equal(16, provider.GetRequiredService<LanguageModel>().Config.ReadOptions().ModelDim);
+        Assert.NotNull(provider.GetRequiredService<ISampler>());
     }
 
     [Fact]

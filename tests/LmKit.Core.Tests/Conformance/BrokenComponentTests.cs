@@ -136,6 +136,8 @@ public class BrokenComponentTests
         protected override long VocabSize => 5;
 
         protected override ISampler Create() => new FaultySampler(fault);
+
+        protected override (ISampler Sampler, Tensor Expected)? Greedy(Tensor prompt, long length) => null;
     }
 
     private sealed class FaultyDictionary : IDictionary, IDisposable
