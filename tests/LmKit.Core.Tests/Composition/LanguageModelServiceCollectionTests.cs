@@ -1,7 +1,9 @@
+using LmKit.Conformance;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace LmKit.Core.Tests;
 
+[NoTensorLeak]
 public sealed class LanguageModelServiceCollectionTests
 {
     [Fact]

@@ -1,5 +1,8 @@
+using LmKit.Conformance;
+
 namespace LmKit.Core.Tests;
 
+[NoTensorLeak]
 public sealed class ModelConfigMemberTests
 {
     private static readonly string Written = new LanguageModelBuilder { VocabSize = 11, ModelDim = 8, LayerCount = 1 }.AddAttention().Config.ToJson();

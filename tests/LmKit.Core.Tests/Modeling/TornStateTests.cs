@@ -1,8 +1,10 @@
+using LmKit.Conformance;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit.Core.Tests;
 
+[NoTensorLeak]
 public sealed class TornStateTests
 {
     [Fact]

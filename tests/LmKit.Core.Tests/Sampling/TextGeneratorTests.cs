@@ -1,8 +1,10 @@
+using LmKit.Conformance;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit.Core.Tests;
 
+[NoTensorLeak]
 public sealed class TextGeneratorTests
 {
     [Fact]
@@ -70,10 +72,11 @@ public sealed class TextGeneratorTests
     public void Rows_end_on_their_own_stop_token_and_leave_the_others_alone()
     {
         using var model = Model();
-        using var prompt = tensor(new long[] { 1, 2, 3, 4, 5, 6 }, [2, 3]);
-        var free = Last(new AutoregressiveSampler(model, new AutoregressiveSamplerOptions { Temperature = 0 }), prompt, 8);
+        using var scope = NewDisposeScope();
+        var prompt = tensor(new long[] { 1, 2, 3, 4, 5, 6 }, [2, 3]);
+        using var free = Last(new AutoregressiveSampler(model, new AutoregressiveSamplerOptions { Temperature = 0 }), prompt, 8);
         var stop = free[0, 4].item<long>();
-        var stopped = Last(new AutoregressiveSampler(model, new AutoregressiveSamplerOptions { Temperature = 0, StopTokens = [stop] }), prompt, 8);
+        using var stopped = Last(new AutoregressiveSampler(model, new AutoregressiveSamplerOptions { Temperature = 0, StopTokens = [stop] }), prompt, 8);
         Assert.Equal(stop, stopped[0, 4].item<long>());
         for (var column = 5; column < stopped.size(1); column++)
             Assert.Equal(-1, stopped[0, column].item<long>());
