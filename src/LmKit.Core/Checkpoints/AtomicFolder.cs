@@ -12,6 +12,7 @@ public static class AtomicFolder
     private const string Filling = ".lmkit-filling";
     private const string Complete = ".lmkit-next";
     private const string Previous = ".lmkit-previous";
+    private const int Attempts = 10;
 
     /// <summary>Fills a fresh folder through <paramref name="fill"/> and puts it in the place of <paramref name="path"/>.</summary>
     /// <exception cref="IOException">The disk fails, or another writer of the same folder does not finish within a minute.</exception>
@@ -54,6 +55,23 @@ public static class AtomicFolder
         }
         using var held = FolderLock.Take(path);
         CompleteSwap(path);
+    }
+
+    /// <summary>Reads a folder of several files; begins anew when a writer put another in its place meanwhile.</summary>
+    internal static T Read<T>(string path, Func<string, T> read)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            Recover(path);
+            try
+            {
+                return read(path);
+            }
+            catch (IOException error) when (error is FileNotFoundException or DirectoryNotFoundException && attempt < Attempts)
+            {
+                Thread.Sleep(attempt);
+            }
+        }
     }
 
     /// <summary>Recovers every folder in <paramref name="parent"/> whose swap was interrupted.</summary>
