@@ -15,8 +15,8 @@ public static class CheckpointLoader
     {
         ArgumentNullException.ThrowIfNull(module);
         ArgumentNullException.ThrowIfNull(tensors);
-        var targets = module.state_dict();
-        Check("The checkpoint", targets, tensors.ToDictionary(pair => pair.Key, pair => (pair.Value.dtype, (IReadOnlyList<long>)pair.Value.shape)), allowCast);
+        var targets = ModuleTensors.Of(module);
+        Check("The checkpoint", targets, tensors, allowCast);
         using var unrecorded = no_grad();
         foreach (var (name, target) in targets)
         {
@@ -41,7 +41,7 @@ public static class CheckpointLoader
             Load(module, map.ToOurs(reader.ReadAll()), allowCast);
             return;
         }
-        var targets = module.state_dict();
+        var targets = ModuleTensors.Of(module);
         Check(path, targets, reader.Entries.ToDictionary(entry => entry.Name, entry => (entry.ScalarType, entry.Shape)), allowCast);
         using var unrecorded = no_grad();
         foreach (var (name, target) in targets)
@@ -51,7 +51,12 @@ public static class CheckpointLoader
         }
     }
 
-    private static void Check(string source, Dictionary<string, Tensor> targets, Dictionary<string, (ScalarType Type, IReadOnlyList<long> Shape)> found, bool allowCast)
+    /// <summary>Lists every difference of names, shapes and types between what is wanted and what there is.</summary>
+    /// <exception cref="CheckpointMismatchException">There is one.</exception>
+    internal static void Check(string source, IReadOnlyDictionary<string, Tensor> targets, IReadOnlyDictionary<string, Tensor> found, bool allowCast = false) =>
+        Check(source, targets, found.ToDictionary(pair => pair.Key, pair => (pair.Value.dtype, (IReadOnlyList<long>)pair.Value.shape)), allowCast);
+
+    private static void Check(string source, IReadOnlyDictionary<string, Tensor> targets, Dictionary<string, (ScalarType Type, IReadOnlyList<long> Shape)> found, bool allowCast)
     {
         var shared = targets.Where(target => found.ContainsKey(target.Key)).OrderBy(target => target.Key, StringComparer.Ordinal).ToArray();
         var missing = targets.Keys.Where(name => !found.ContainsKey(name)).Order(StringComparer.Ordinal).ToArray();

@@ -6,18 +6,26 @@ namespace LmKit;
 public sealed class CheckpointMismatchException : Exception
 {
     /// <summary>Makes the exception from all mismatches of <paramref name="source"/> (a file or a description).</summary>
+    /// <param name="source">What does not fit.</param>
+    /// <param name="missing">Names that the model has and the checkpoint lacks.</param>
+    /// <param name="unexpected">Names that the checkpoint has and the model lacks.</param>
+    /// <param name="wrongShape">Tensors of another shape.</param>
+    /// <param name="wrongDtype">Tensors of another element type.</param>
+    /// <param name="wrongValue">Settings of another value.</param>
     public CheckpointMismatchException(
         string source,
         IReadOnlyList<string> missing,
         IReadOnlyList<string> unexpected,
         IReadOnlyList<TensorMismatch> wrongShape,
-        IReadOnlyList<TensorMismatch> wrongDtype)
-        : base(Describe(source, missing, unexpected, wrongShape, wrongDtype))
+        IReadOnlyList<TensorMismatch> wrongDtype,
+        IReadOnlyList<TensorMismatch>? wrongValue = null)
+        : base(Describe(source, missing, unexpected, wrongShape, wrongDtype, wrongValue ?? []))
     {
         Missing = missing;
         Unexpected = unexpected;
         WrongShape = wrongShape;
         WrongDtype = wrongDtype;
+        WrongValue = wrongValue ?? [];
     }
 
     /// <summary>Names that the model has and the checkpoint lacks.</summary>
@@ -32,13 +40,23 @@ public sealed class CheckpointMismatchException : Exception
     /// <summary>Tensors of another element type.</summary>
     public IReadOnlyList<TensorMismatch> WrongDtype { get; }
 
-    private static string Describe(string source, IReadOnlyList<string> missing, IReadOnlyList<string> unexpected, IReadOnlyList<TensorMismatch> wrongShape, IReadOnlyList<TensorMismatch> wrongDtype)
+    /// <summary>Settings of the run, such as its seed, that have another value.</summary>
+    public IReadOnlyList<TensorMismatch> WrongValue { get; }
+
+    private static string Describe(
+        string source,
+        IReadOnlyList<string> missing,
+        IReadOnlyList<string> unexpected,
+        IReadOnlyList<TensorMismatch> wrongShape,
+        IReadOnlyList<TensorMismatch> wrongDtype,
+        IReadOnlyList<TensorMismatch> wrongValue)
     {
         var text = new StringBuilder($"{source} does not fit the model; nothing was loaded.");
         Append(text, "missing", missing);
         Append(text, "unexpected", unexpected);
         Append(text, "wrong shape", wrongShape);
         Append(text, "wrong dtype (pass allowCast to convert)", wrongDtype);
+        Append(text, "of another run (set the same value, or start a new folder)", wrongValue);
         return text.ToString();
     }
 

@@ -99,20 +99,26 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     /// <param name="folder">The folder.</param>
     /// <param name="kinds">Adds the kinds of the packages in use, such as <c>kinds => kinds.AddSsm()</c>.</param>
     /// <param name="device">Where; the CPU by default.</param>
-    /// <param name="dtype">Dtype of the parameters; the file's must fit.</param>
+    /// <param name="dtype">Dtype of the parameters, to which the file's are converted; null takes the file's. Parameters that their
+    /// module keeps in float32 or wider stay so.</param>
     /// <exception cref="ConfigurationException">The configuration cannot work or names an unknown kind.</exception>
     /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration; lists every mismatch.</exception>
-    public static LanguageModel Load(string folder, Action<ComponentRegistry>? kinds = null, Device? device = null, ScalarType dtype = ScalarType.Float32)
+    public static LanguageModel Load(string folder, Action<ComponentRegistry>? kinds = null, Device? device = null, ScalarType? dtype = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        AtomicFolder.Recover(folder);
         var registry = new ComponentRegistry();
         kinds?.Invoke(registry);
+        return AtomicFolder.Read(folder, whole => Load(whole, registry, device, dtype));
+    }
+
+    private static LanguageModel Load(string folder, ComponentRegistry registry, Device? device, ScalarType? dtype)
+    {
         var config = ModelConfig.FromJson(File.ReadAllText(Path.Combine(folder, ConfigFile)));
-        var model = Build(config, registry, device, dtype, initializes: false);
+        var weights = Path.Combine(folder, WeightsFile);
+        var model = Build(config, registry, device, dtype ?? StoredDtype(weights), initializes: false);
         try
         {
-            CheckpointLoader.Load(model, Path.Combine(folder, WeightsFile));
+            CheckpointLoader.Load(model, weights, allowCast: dtype is not null);
         }
         catch
         {
@@ -134,10 +140,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     {
         using var frozen = no_grad();
         File.WriteAllText(Path.Combine(target, ConfigFile), Config.ToJson());
-        var tensors = named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
-        foreach (var (name, buffer) in named_buffers())
-            tensors[name] = buffer;
-        SafetensorsWriter.Save(Path.Combine(target, WeightsFile), tensors);
+        SafetensorsWriter.Save(Path.Combine(target, WeightsFile), ModuleTensors.Of(this));
         more?.Invoke(target);
     });
 
@@ -184,6 +187,17 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     {
         using var hidden = Hidden(tokens, context);
         return Logits(hidden);
+    }
+
+    // A model in half precision may keep single parameters in float32, never the other way round, so its dtype is the narrowest.
+    private static ScalarType StoredDtype(string weights)
+    {
+        using var reader = new SafetensorsReader(weights);
+        return reader.Entries
+            .Select(entry => entry.ScalarType)
+            .Where(type => type is ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16)
+            .DefaultIfEmpty(ScalarType.Float32)
+            .MinBy(SafetensorsTypes.Size);
     }
 
     /// <inheritdoc/>

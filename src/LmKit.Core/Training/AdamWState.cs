@@ -18,12 +18,17 @@ internal static class AdamWState
         return saved;
     }
 
+    /// <summary>Refuses moments that are not exactly this optimizer's in names, shapes and types.</summary>
+    internal static void Check(AdamW optimizer, IReadOnlyList<string> names, IReadOnlyDictionary<string, Tensor> saved)
+    {
+        using var scope = NewDisposeScope();
+        CheckpointLoader.Check("The checkpoint's optimizer state", Save(optimizer, names), saved);
+    }
+
     internal static void Restore(AdamW optimizer, IReadOnlyList<string> names, IReadOnlyDictionary<string, Tensor> saved)
     {
         using var frozen = no_grad();
-        var lacking = names.SelectMany(name => (string[])[$"{name}.exp_avg", $"{name}.exp_avg_sq", $"{name}.step"]).Where(key => !saved.ContainsKey(key)).ToArray();
-        if (lacking.Length > 0)
-            throw new CheckpointMismatchException("optimizer", lacking, [], [], []);
+        Check(optimizer, names, saved);
         foreach (var (name, state) in Pairs(optimizer, names))
         {
             state.exp_avg.copy_(saved[$"{name}.exp_avg"]);

@@ -19,6 +19,7 @@ public interface ITrainingTask
     /// <summary>Where the run stands in its data and its randomness, as tensors that the caller disposes.</summary>
     IReadOnlyDictionary<string, Tensor> Progress();
 
-    /// <summary>Goes back to where <see cref="Progress"/> was taken.</summary>
+    /// <summary>Goes back to where <see cref="Progress"/> was taken; all of it or, when it throws, nothing.</summary>
+    /// <exception cref="CheckpointMismatchException">The progress is of another run; names what differs.</exception>
     void Restore(IReadOnlyDictionary<string, Tensor> progress);
 }

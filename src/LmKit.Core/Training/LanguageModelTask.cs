@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -8,12 +9,18 @@ public sealed class LanguageModelTask : ITrainingTask
 {
     private const string Place = "place";
     private const string Random = "dropout_random";
+    private const string Length = "window_length";
+    private const string BatchSize = "batch_size";
+    private const string Seed = "seed";
+    private const string Data = "data_key";
 
     private readonly LanguageModel model;
     private readonly RandomWindows windows;
     private readonly TokenDataset? heldOut;
     private readonly long length;
     private readonly long batchSize;
+    private readonly long seed;
+    private readonly string dataKey;
     private readonly Device device;
 
     /// <summary>Makes the task.</summary>
@@ -34,6 +41,8 @@ public sealed class LanguageModelTask : ITrainingTask
         this.heldOut = heldOut;
         this.length = length;
         this.batchSize = batchSize;
+        this.seed = seed;
+        dataKey = data.Key;
         windows = new RandomWindows(data, length, batchSize, seed);
         device = model.parameters().First().device;
     }
@@ -57,16 +66,32 @@ public sealed class LanguageModelTask : ITrainingTask
     {
         [Place] = tensor(new[] { windows.Epoch, windows.Index }),
         [Random] = model.Random.get_state(),
+        [Length] = tensor(length),
+        [BatchSize] = tensor(batchSize),
+        [Seed] = tensor(seed),
+        [Data] = tensor(Convert.FromHexString(dataKey)),
     };
 
     /// <inheritdoc/>
     public void Restore(IReadOnlyDictionary<string, Tensor> progress)
     {
         ArgumentNullException.ThrowIfNull(progress);
+        using var scope = NewDisposeScope();
+        var own = Progress();
+        CheckpointLoader.Check("The checkpoint's progress", own, progress);
+        TensorMismatch[] others = [.. new[] { Length, BatchSize, Seed, Data }
+            .Select(name => new TensorMismatch(name, Text(own[name]), Text(progress[name])))
+            .Where(pair => pair.Expected != pair.Found)];
+        if (others.Length > 0)
+            throw new CheckpointMismatchException("The checkpoint's progress", [], [], [], [], others);
         var place = progress[Place].data<long>().ToArray();
         windows.Seek(place[0], place[1]);
         model.Random.set_state(progress[Random]);
     }
+
+    private static string Text(Tensor value) => value.dtype == ScalarType.Byte
+        ? Convert.ToHexStringLower([.. value.data<byte>()])
+        : value.item<long>().ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Mean next-token loss in nats over a whole data set, each token but the first counted once.</summary>
     /// <param name="model">The model, in evaluation mode.</param>

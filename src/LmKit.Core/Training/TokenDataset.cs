@@ -50,16 +50,21 @@ public sealed class TokenDataset : IDisposable
     /// <summary>The id that ends each document, or null.</summary>
     public int? EndOfTextId => header.EndOfTextId < 0 ? null : header.EndOfTextId;
 
+    /// <summary>The SHA-256 of the text and the tokenizer that made the file, in hexadecimal.</summary>
+    internal string Key => header.Key;
+
     /// <summary>Opens a token file.</summary>
     /// <exception cref="TextDataException">It is no token file or is cut short.</exception>
     public static TokenDataset Open(string path) => new(path);
 
     /// <summary>Makes the token file of <paramref name="documents"/>, or opens it when the same text and tokenizer made it.</summary>
+    /// <remarks>A token file of other text, or one that is cut short, is replaced; a file of any other kind never is.</remarks>
     /// <param name="documents">The documents; enumerated once for the hash and again when the file must be made.</param>
     /// <param name="tokenizer">Encodes them; its end-of-text id, if any, ends each.</param>
     /// <param name="path">The token file, written in one step.</param>
     /// <param name="cancellation">Stops between documents; nothing is left behind.</param>
-    /// <exception cref="TextDataException">There is no text, or the tokenizer gives an id outside its vocabulary.</exception>
+    /// <exception cref="TextDataException">There is no text, the tokenizer gives an id outside its vocabulary, or
+    /// <paramref name="path"/> is a file that is no token file.</exception>
     public static TokenDataset Create(IEnumerable<TextDocument> documents, ModelTokenizer tokenizer, string path, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(documents);
@@ -115,9 +120,13 @@ public sealed class TokenDataset : IDisposable
             }
             made.Dispose();
         }
+        catch (TextDataException) when (TokenFileHeader.Marks(path))
+        {
+            return null; // cut short: it is made again under the same name
+        }
         catch (TextDataException)
         {
-            return null; // cut short or foreign: it is made again under the same name
+            throw new TextDataException(path, "the file is there and is no token file, so it is not overwritten; give the token file a name of its own.");
         }
         return null;
     }

@@ -27,6 +27,15 @@ internal readonly record struct TokenFileHeader(int Width, int VocabSize, long C
         return bytes;
     }
 
+    /// <summary>Whether a file begins as a token file does, or is empty.</summary>
+    public static bool Marks(string path)
+    {
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read);
+        Span<byte> start = stackalloc byte[Magic.Length];
+        var count = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        return count == 0 || start[..count].SequenceEqual(Magic);
+    }
+
     /// <summary>Reads and checks a header for a file of <paramref name="fileLength"/> bytes.</summary>
     public static TokenFileHeader Parse(string path, ReadOnlySpan<byte> bytes, long fileLength)
     {

@@ -90,13 +90,17 @@ public sealed class Trainer : IDisposable
     /// <summary>Writes a checkpoint into the checkpoint folder, keeping the one before it too.</summary>
     /// <returns>Its folder.</returns>
     /// <exception cref="InvalidOperationException">No checkpoint folder is set.</exception>
+    /// <exception cref="TrainingDivergedException">A weight is not finite; the checkpoints that are there stay.</exception>
     public string Save()
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
+        var contents = ModuleTensors.Of(task.Model);
+        if (ModuleTensors.FirstNotFinite(contents) is { } name)
+            throw new TrainingDivergedException(Step, $"weight '{name}'", TrainerCheckpoint.Latest(CheckpointFolder));
         var parts = new Dictionary<string, IReadOnlyDictionary<string, Tensor>>
         {
-            ["model"] = Contents(),
+            ["model"] = contents,
             ["optimizer"] = AdamWState.Save(optimizer, names),
             ["progress"] = task.Progress(),
         };
@@ -107,18 +111,24 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Goes on from the newest checkpoint in the checkpoint folder.</summary>
     /// <returns>False when there is none.</returns>
-    /// <exception cref="CheckpointMismatchException">The checkpoint is of another model.</exception>
+    /// <remarks>Everything is checked before anything is changed: after an exception the run is as it was.</remarks>
+    /// <exception cref="CheckpointMismatchException">The checkpoint is of another model or run.</exception>
     public bool Resume()
     {
         if (TrainerCheckpoint.Latest(CheckpointFolder) is not { } folder)
             return false;
         using var scope = NewDisposeScope();
         var (header, parts) = TrainerCheckpoint.Load(folder);
+        string[] missing = [.. (Average is null ? (string[])["model", "optimizer", "progress"] : ["model", "optimizer", "progress", "average"]).Where(part => !parts.ContainsKey(part))];
+        if (missing.Length > 0)
+            throw new CheckpointMismatchException(folder, missing, [], [], []);
+        CheckpointLoader.Check(folder, ModuleTensors.Of(task.Model), parts["model"]);
+        AdamWState.Check(optimizer, names, parts["optimizer"]);
+        Average?.Check(parts["average"]);
+        task.Restore(parts["progress"]); // the one step that checks and changes at once comes before those that cannot fail
         CheckpointLoader.Load(task.Model, parts["model"]);
         AdamWState.Restore(optimizer, names, parts["optimizer"]);
-        task.Restore(parts["progress"]);
-        if (Average is not null && parts.TryGetValue("average", out var average))
-            Average.Restore(average, header.AverageUpdates);
+        Average?.Restore(parts["average"], header.AverageUpdates);
         Step = header.Step;
         return true;
     }
@@ -167,14 +177,6 @@ public sealed class Trainer : IDisposable
         var loss = task.Evaluate();
         task.Model.train();
         return loss;
-    }
-
-    private Dictionary<string, Tensor> Contents()
-    {
-        var contents = task.Model.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
-        foreach (var (name, buffer) in task.Model.named_buffers())
-            contents[name] = buffer;
-        return contents;
     }
 
     private TrainingDivergedException Diverged(string quantity) =>

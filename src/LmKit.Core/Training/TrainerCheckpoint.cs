@@ -14,6 +14,7 @@ internal static class TrainerCheckpoint
     internal static string Save(string root, long step, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> parts, long averageUpdates)
     {
         Directory.CreateDirectory(root);
+        AtomicFolder.CleanAll(root);
         var folder = Path.Combine(root, Prefix + step.ToString("D8", CultureInfo.InvariantCulture));
         AtomicFolder.Write(folder, target =>
         {
@@ -24,12 +25,16 @@ internal static class TrainerCheckpoint
                 JsonSerializer.Serialize(new Header(1, step, averageUpdates, [.. parts.Keys]), OptionsJson.Settings));
         });
         foreach (var old in All(root).SkipLast(Kept))
-            Directory.Delete(old, recursive: true);
+            AtomicFolder.Remove(old);
         return folder;
     }
 
     /// <summary>The newest complete checkpoint, or null.</summary>
-    internal static string? Latest(string root) => All(root).LastOrDefault();
+    internal static string? Latest(string root)
+    {
+        AtomicFolder.RecoverAll(root);
+        return All(root).LastOrDefault();
+    }
 
     internal static (Header Header, Dictionary<string, Dictionary<string, Tensor>> Parts) Load(string folder)
     {
@@ -44,7 +49,9 @@ internal static class TrainerCheckpoint
     }
 
     private static IEnumerable<string> All(string root) => Directory.Exists(root)
-        ? Directory.EnumerateDirectories(root, Prefix + "*").Where(folder => !Path.GetFileName(folder).Contains('.') && File.Exists(Path.Combine(folder, "trainer.json"))).Order(StringComparer.Ordinal)
+        ? Directory.EnumerateDirectories(root, Prefix + "*")
+            .Where(folder => Path.GetFileName(folder).AsSpan(Prefix.Length).IndexOfAnyExceptInRange('0', '9') < 0 && File.Exists(Path.Combine(folder, "trainer.json")))
+            .Order(StringComparer.Ordinal)
         : [];
 
     internal sealed record Header(int Format, long Step, long AverageUpdates, string[] Parts);

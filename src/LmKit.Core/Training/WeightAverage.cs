@@ -20,7 +20,7 @@ public sealed class WeightAverage : IDisposable
         this.decay = decay;
         entries = [.. model.named_parameters()
             .Where(pair => pair.parameter.requires_grad)
-            .Select(pair => (pair.name, pair.parameter, pair.parameter.detach().clone().DetachFromDisposeScope()))];
+            .Select(pair => (pair.name, pair.parameter, Copy(pair.parameter)))];
     }
 
     /// <summary>Updates done so far.</summary>
@@ -46,25 +46,30 @@ public sealed class WeightAverage : IDisposable
     public IDisposable Swap() => new Swapped(entries);
 
     /// <summary>Takes over saved averages.</summary>
-    /// <exception cref="ArgumentException">An average is missing or has another shape.</exception>
+    /// <exception cref="CheckpointMismatchException">An average is missing, unexpected, or of another shape or type; nothing was taken.</exception>
     public void Restore(IReadOnlyDictionary<string, Tensor> tensors, long updateCount)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         using var frozen = no_grad();
+        Check(tensors);
         foreach (var (name, _, shadow) in entries)
-        {
-            if (!tensors.TryGetValue(name, out var saved) || !saved.shape.SequenceEqual(shadow.shape))
-                throw new ArgumentException($"The saved weight average lacks '{name}' of shape ({string.Join(", ", shadow.shape)}).", nameof(tensors));
-            shadow.copy_(saved);
-        }
+            shadow.copy_(tensors[name]);
         UpdateCount = updateCount;
     }
+
+    internal void Check(IReadOnlyDictionary<string, Tensor> tensors) => CheckpointLoader.Check("The checkpoint's weight average", Tensors, tensors);
 
     /// <summary>Frees the averages.</summary>
     public void Dispose()
     {
         foreach (var (_, _, shadow) in entries)
             shadow.Dispose();
+    }
+
+    private static Tensor Copy(Parameter parameter)
+    {
+        using var scope = NewDisposeScope();
+        return parameter.detach().clone().DetachFromDisposeScope();
     }
 
     private sealed class Swapped : IDisposable
@@ -74,7 +79,7 @@ public sealed class WeightAverage : IDisposable
         internal Swapped((string Name, Parameter Parameter, Tensor Shadow)[] entries)
         {
             using var frozen = no_grad();
-            originals = [.. entries.Select(entry => (entry.Parameter, entry.Parameter.detach().clone().DetachFromDisposeScope()))];
+            originals = [.. entries.Select(entry => (entry.Parameter, Copy(entry.Parameter)))];
             foreach (var (_, parameter, shadow) in entries)
                 parameter.copy_(shadow);
         }

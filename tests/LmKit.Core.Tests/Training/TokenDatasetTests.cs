@@ -76,6 +76,19 @@ public sealed class TokenDatasetTests : IDisposable
         Assert.Equal(whole, File.ReadAllBytes(folder["tokens.bin"]));
     }
 
+    [Theory]
+    [InlineData("LMKTOK2\n")]
+    [InlineData("A corpus that the user wrote by hand.")]
+    [InlineData("A corpus that is longer than the header of a token file, so that its length alone does not give it away as foreign.")]
+    public void A_file_of_the_user_is_never_overwritten(string text)
+    {
+        File.WriteAllText(folder["tokens.bin"], text);
+        var error = Assert.Throws<TextDataException>(() => Create(Pairs, "one"));
+        Assert.Contains("tokens.bin", error.Message, StringComparison.Ordinal);
+        Assert.Contains("not overwritten", error.Message, StringComparison.Ordinal);
+        Assert.Equal(text, File.ReadAllText(folder["tokens.bin"]));
+    }
+
     [Fact]
     public void Ids_out_of_range_are_refused_when_written_and_when_read()
     {

@@ -1,0 +1,23 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The tensors of a module that a checkpoint holds.</summary>
+public static class ModuleTensors
+{
+    /// <summary>A module's parameters and persistent buffers by name, which <see cref="CheckpointLoader"/> loads again.</summary>
+    /// <remarks>The tensors are the module's own, not copies: they stay the module's and change with it.</remarks>
+    public static IReadOnlyDictionary<string, Tensor> Of(nn.Module module)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        return module.state_dict();
+    }
+
+    /// <summary>The name of a floating tensor with a value that is not finite, or null.</summary>
+    internal static string? FirstNotFinite(IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        using var frozen = no_grad();
+        using var scope = NewDisposeScope();
+        return tensors.Where(pair => pair.Value.is_floating_point() && !pair.Value.isfinite().all().item<bool>()).Select(pair => pair.Key).FirstOrDefault();
+    }
+}
