@@ -67,7 +67,9 @@ public class LambdaModelTests
         Assert.Contains("\"global_branch\": 10", json, StringComparison.Ordinal);
         Assert.Contains("\"limit_distance\": 7", json, StringComparison.Ordinal);
         using var model = LanguageModel.Build(ModelConfig.FromJson(json), new ComponentRegistry().AddLongContext());
-        Assert.Equal(json, model.Config.ToJson());
+        // Built, it also writes out what the builder left to the defaults; what was said stays at the end.
+        var said = ModelConfig.FromJson(json);
+        Assert.Equal(said.ToJson(), (model.Config with { Components = model.Config.Components[^said.Components.Length..] }).ToJson());
     }
 
     [Theory]
@@ -120,9 +122,8 @@ public class LambdaModelTests
         using var scope = NewDisposeScope();
         using var random = new Generator(3);
         var builder = ToyModel.Builder().AddLambdaMask(mask => (mask.LocalLength, mask.DistanceCeiling) = (Window, Window + 1));
-        using var attention = new Attention(new AttentionOptions { DropoutRate = 0.5 }, builder.CreateLayerContext(0, random));
 
-        var error = Assert.Throws<NotSupportedException>(() => attention.call(Inputs.Random(1, 1, 20, ToyModel.ModelDim)));
+        var error = Assert.Throws<NotSupportedException>(() => new Attention(new AttentionOptions { DropoutRate = 0.5 }, builder.CreateLayerContext(0, random)));
         Assert.Contains("attention_dropout", error.Message, StringComparison.Ordinal);
     }
 
