@@ -13,5 +13,10 @@ public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         ["topafa_train"] = GoldenAutoencoders.TopAfaTraining,
         ["saelens_saes"] = GoldenSaeLens.Check,
         ["task_saes"] = GoldenTaskAutoencoders.Check,
+        ["afa_bounds"] = GoldenAnalysis.Bounds,
+        ["misc"] = GoldenAnalysis.Other,
+        ["supervised"] = GoldenSupervised.Check,
+        ["sparse_control"] = GoldenEvaluation.Control,
+        ["interp_f1"] = GoldenEvaluation.Scores,
     };
 }

@@ -16,12 +16,11 @@ public static class FeatureResampling
         var features = silent.nonzero().squeeze(1);
         if (features.numel() == 0)
             return;
-        var pass = autoencoder.Run(activations);
-        var weights = (pass.Output - activations).square().sum(1).square();
-        if (weights.sum().item<double>() <= 0)
+        var weights = Probabilities(autoencoder, activations);
+        if (!weights.isfinite().all().item<bool>())
             return;
         var rows = multinomial(weights, features.numel(), replacement: true, generator: random);
-        Start(autoencoder, features, pass.Normalized.index_select(0, rows));
+        Start(autoencoder, features, RowScaling.Of(activations, autoencoder.Options.InputNormalization).Values.index_select(0, rows));
         foreach (var moment in Both(optimizer, "W_dec"))
             moment.index_fill_(0, features, 0);
         foreach (var moment in Both(optimizer, "W_enc"))
@@ -31,6 +30,19 @@ public static class FeatureResampling
             foreach (var moment in Both(optimizer, "b_enc"))
                 moment.index_fill_(0, features, 0);
         }
+    }
+
+    /// <summary>Chances (B) that a row is drawn: in proportion to its squared loss, penalty included; NaN when every row is rebuilt
+    /// exactly. The caller disposes them.</summary>
+    public static Tensor Probabilities(SparseAutoencoder autoencoder, Tensor activations)
+    {
+        ArgumentNullException.ThrowIfNull(autoencoder);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var pass = autoencoder.Run(activations);
+        var loss = (pass.Output - activations).square().sum(1) + pass.Codes.sum(1) * autoencoder.Options.SparsityCoefficient;
+        var squares = loss.square();
+        return (squares / squares.sum()).MoveToOuterDisposeScope();
     }
 
     /// <summary>Points features at inputs: decoder rows at norm 1, encoder columns at a fifth of the living ones' mean norm, bias 0.</summary>

@@ -114,7 +114,7 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         random.Dispose();
     }
 
-    private double SparsityShare() => options.SparsityWarmupSteps > 0 ? Math.Min(1, (Step + 1.0) / options.SparsityWarmupSteps) : 1;
+    private double SparsityShare() => options.SparsityWarmupSteps > 0 ? Math.Min(1, (double)Step / options.SparsityWarmupSteps) : 1;
 
     private void Resample(Tensor activations)
     {
