@@ -17,6 +17,7 @@ public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         ["misc"] = GoldenAnalysis.Other,
         ["supervised"] = GoldenSupervised.Check,
         ["sparse_control"] = GoldenEvaluation.Control,
+        ["ckpt"] = GoldenCheckpoints.Check,
         ["interp_f1"] = GoldenEvaluation.Scores,
     };
 }

@@ -12,7 +12,7 @@ internal static class SupervisedFit
     internal static (Tensor Atoms, Tensor Bias) Means(Tensor activations, Tensor codes)
     {
         var bias = activations.mean([0L]);
-        var counts = codes.sum(0).unsqueeze(1);
+        var counts = codes.sum([0L]).unsqueeze(1);
         var means = codes.t().mm(activations) / counts.clamp_min(1) - bias;
         return (where(counts.gt(0), means, zeros_like(means)), bias);
     }

@@ -25,8 +25,8 @@ public sealed record FeatureScores(Tensor Precision, Tensor Recall, Tensor F1) :
         var fired = active.to(ScalarType.Float64);
         var truth = AttributeCodes.Of(attributes, [block], ScalarType.Float64); // (B, values)
         var hits = fired.t().mm(truth); // (F, values)
-        var precision = hits / fired.sum(0).unsqueeze(1);
-        var recall = hits / truth.sum(0).unsqueeze(0);
+        var precision = hits / fired.sum([0L]).unsqueeze(1);
+        var recall = hits / truth.sum([0L]).unsqueeze(0);
         return new(precision.MoveToOuterDisposeScope(), recall.MoveToOuterDisposeScope(), (2 * precision * recall / (precision + recall)).MoveToOuterDisposeScope());
     }
 
@@ -58,13 +58,24 @@ public sealed record FeatureScores(Tensor Precision, Tensor Recall, Tensor F1) :
         using var single = Of(active, attributes, block);
         var (_, order) = single.Ranked().sort(1, descending: true, stable: true);
         var values = order.narrow(1, 0, count).clone();
+        var union = UnionsOf(active, attributes, block, values);
+        return (values.MoveToOuterDisposeScope(), union.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>F1 of unions of the first 1, 2, ... of given values (F, count) of each feature; the caller disposes it.</summary>
+    public static Tensor UnionsOf(Tensor active, Tensor attributes, AttributeBlock block, Tensor values)
+    {
+        ArgumentNullException.ThrowIfNull(active);
+        ArgumentNullException.ThrowIfNull(block);
+        ArgumentNullException.ThrowIfNull(values);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
         var fired = active.to(ScalarType.Float64);
         var truth = AttributeCodes.Of(attributes, [block], ScalarType.Float64);
-        var hits = fired.t().mm(truth).gather(1, values).cumsum(1); // one value a row: unions add up
-        var members = truth.sum(0).unsqueeze(0).expand(values.size(0), -1).gather(1, values).cumsum(1);
-        var (precision, recall) = (hits / fired.sum(0).unsqueeze(1), hits / members);
-        var union = 2 * precision * recall / (precision + recall + UnionEpsilon);
-        return (values.MoveToOuterDisposeScope(), union.MoveToOuterDisposeScope());
+        var hits = fired.t().mm(truth).gather(1, values).cumsum(1); // a row has one value: unions add up
+        var members = truth.sum([0L]).unsqueeze(0).expand(values.size(0), -1).gather(1, values).cumsum(1);
+        var (precision, recall) = (hits / fired.sum([0L]).unsqueeze(1), hits / members);
+        return (2 * precision * recall / (precision + recall + UnionEpsilon)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
