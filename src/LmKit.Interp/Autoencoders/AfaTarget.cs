@@ -1,0 +1,11 @@
+namespace LmKit;
+
+/// <summary>Which norm an AFA selection or loss wants codes to reach.</summary>
+public enum AfaTarget
+{
+    /// <summary>|x - b_dec|.</summary>
+    CentredInput,
+
+    /// <summary>|x|.</summary>
+    Input,
+}

@@ -1,0 +1,6 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Features of a batch: pre-activations, rectified values before any selection, and the codes kept, each (B, F).</summary>
+internal sealed record FeatureActivations(Tensor Pre, Tensor Dense, Tensor Codes);

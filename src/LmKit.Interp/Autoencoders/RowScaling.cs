@@ -1,0 +1,41 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Rows after their own normalisation, with what undoes it: y * Scale + Shift.</summary>
+internal sealed record RowScaling(Tensor Values, Tensor? Scale, Tensor? Shift)
+{
+    // The authors' code and SAELens agree on it.
+    private const double Epsilon = 1e-5;
+
+    internal static RowScaling Of(Tensor x, InputNormalization kind) => kind switch
+    {
+        InputNormalization.None => new(x, null, null),
+        InputNormalization.ConstantNorm => ConstantNorm(x),
+        _ => Standardize(x),
+    };
+
+    internal Tensor Undo(Tensor y)
+    {
+        if (Scale is not null)
+            y = y * Scale;
+        return Shift is null ? y : y + Shift;
+    }
+
+    private static RowScaling ConstantNorm(Tensor x)
+    {
+        var norms = x.norm(-1, keepdim: true) / Math.Sqrt(x.size(-1));
+        norms = where(norms.eq(0), ones_like(norms), norms);
+        return new(x / norms, norms, null);
+    }
+
+    private static RowScaling Standardize(Tensor x)
+    {
+        var mean = x.mean([-1L], keepdim: true);
+        var centred = x - mean;
+        var width = x.size(-1);
+        var deviation = width > 1 ? (centred.square().sum(-1, keepdim: true) / (width - 1)).sqrt() : zeros_like(mean);
+        return new(centred / (deviation + Epsilon), deviation, mean);
+    }
+}

@@ -1,0 +1,205 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A dictionary of features that is learned: an encoder to sparse codes and a linear decoder.</summary>
+/// <remarks>
+/// <para>Encode and Decode take (B, D) and (B, F), or any leading axes. With a row normalisation, Encode takes raw activations and
+/// Decode returns normalised ones; <see cref="Reconstruct"/> undoes it with each row's own factors.</para>
+/// <para>Parameters bear SAELens's names: W_enc (D, F), W_dec (F, D), b_enc, b_dec. Not thread-safe while it is trained.</para>
+/// </remarks>
+public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
+{
+    [ComponentName(Name = "W_enc")]
+    private protected readonly Parameter encoder;
+    [ComponentName(Name = "W_dec")]
+    private protected readonly Parameter decoder;
+    [ComponentName(Name = "b_enc")]
+    private protected readonly Parameter? encoderBias;
+    [ComponentName(Name = "b_dec")]
+    private protected readonly Parameter decoderBias;
+    private readonly CodeUnitAtoms atoms = new();
+
+    private protected SparseAutoencoder(string name, SparseAutoencoderOptions options, ParameterFactory parameters, bool hasEncoderBias = true)
+        : base(name)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(parameters);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.ModelDim, nameof(options.ModelDim));
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.FeatureCount, nameof(options.FeatureCount));
+        Options = options;
+        (encoder, decoder) = AutoencoderStart.Make(options, parameters);
+        encoderBias = hasEncoderBias ? parameters.Constant(0, options.FeatureCount) : null;
+        decoderBias = parameters.Constant(0, options.ModelDim);
+    }
+
+    /// <summary>The options it was made from.</summary>
+    public SparseAutoencoderOptions Options { get; }
+
+    /// <summary>Width D.</summary>
+    public long ModelDim => decoder.size(1);
+
+    /// <summary>Features F.</summary>
+    public long FeatureCount => decoder.size(0);
+
+    /// <inheritdoc/>
+    public Tensor Atoms => CodesAreNormScaled ? atoms.Of(decoder) : decoder;
+
+    /// <inheritdoc/>
+    public Tensor Bias => decoderBias;
+
+    /// <summary>Whether codes are multiplied by the norms of their decoder rows, so that Atoms are those rows at norm 1.</summary>
+    public virtual bool CodesAreNormScaled => false;
+
+    /// <inheritdoc/>
+    public Tensor Encode(ActivationBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return Encode(batch.Values);
+    }
+
+    /// <summary>Codes (..., F) of raw activations (..., D); the caller disposes them.</summary>
+    /// <exception cref="ArgumentException">The width is wrong or a row is not finite; names both.</exception>
+    public Tensor Encode(Tensor activations)
+    {
+        AutoencoderInput.Check(activations, ModelDim, GetName());
+        using var scope = NewDisposeScope();
+        var shape = activations.shape;
+        shape[^1] = FeatureCount;
+        var rows = RowScaling.Of(AutoencoderInput.Flat(activations), Options.InputNormalization);
+        return Activate(Centre(rows), rows.Values).Codes.reshape(shape).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public Tensor Decode(Tensor codes)
+    {
+        Shapes.CheckWidth(codes, FeatureCount, GetName());
+        using var scope = NewDisposeScope();
+        var shape = codes.shape;
+        shape[^1] = ModelDim;
+        return DecodeRows(AutoencoderInput.Flat(codes), FeatureCount).reshape(shape).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Runs a batch (B, D) and keeps everything that a loss needs; the caller disposes it.</summary>
+    public AutoencoderPass Run(Tensor activations)
+    {
+        AutoencoderInput.Check(activations, ModelDim, GetName());
+        using var scope = NewDisposeScope();
+        var rows = RowScaling.Of(activations, Options.InputNormalization);
+        var centred = Centre(rows);
+        var features = Activate(centred, rows.Values);
+        var reconstruction = DecodeRows(features.Codes, FeatureCount);
+        return new AutoencoderPass(activations, rows, centred, features, reconstruction, rows.Undo(reconstruction)).MoveOut();
+    }
+
+    /// <summary>Raw activations (B, D) rebuilt from their own codes; the caller disposes them.</summary>
+    public Tensor Reconstruct(Tensor activations) => call(activations);
+
+    /// <summary>The training loss of a run.</summary>
+    /// <param name="pass">The run.</param>
+    /// <param name="dead">Which features (F, bool) are dead; null for none.</param>
+    /// <param name="gradients">Gradients (B, D) of a task's metric at the activations, where the loss has attribution terms.</param>
+    public AutoencoderLoss Loss(AutoencoderPass pass, Tensor? dead = null, Tensor? gradients = null)
+    {
+        ArgumentNullException.ThrowIfNull(pass);
+        using var scope = NewDisposeScope();
+        var terms = new LossTerms { ["reconstruction"] = SquaredError.Of(pass, Options.Reconstruction) };
+        AddTerms(terms, pass, dead, gradients);
+        if (Options.AfaCoefficient > 0)
+            terms["afa"] = AfaLoss.Of(pass, AfaUsesCentredInput) * Options.AfaCoefficient;
+        if (Options.AuxiliaryCoefficient > 0)
+            terms["aux"] = AuxiliaryLoss.Of(this, pass, dead) * Options.AuxiliaryCoefficient;
+        return terms.Sum();
+    }
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var pass = Run(AutoencoderInput.Flat(input));
+        return pass.Output.reshape(input.shape).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Folds a scale into the weights: a dictionary trained on scaled activations then takes and returns raw ones.</summary>
+    public void Fold(ActivationScale scale)
+    {
+        ArgumentNullException.ThrowIfNull(scale);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        if (scale.Mean is not null && !Options.SubtractsDecoderBias)
+            (encoderBias ?? throw new InvalidOperationException($"{GetName()} has no encoder bias that could take the mean of the scale.")).sub_(encoder.t().mv(scale.Mean) * scale.Factor);
+        encoder.mul_(scale.Factor);
+        decoder.div_(scale.Factor);
+        decoderBias.div_(scale.Factor);
+        if (scale.Mean is not null)
+            decoderBias.add_(scale.Mean);
+        FoldIntoThreshold(scale.Factor);
+    }
+
+    /// <summary>Moves the decoder rows' norms into the encoder, for inference: rows get norm 1 and codes grow by the old norms.</summary>
+    /// <exception cref="InvalidOperationException">The kind selects features by values that this would change.</exception>
+    public void FoldDecoderNorms()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var norms = DecoderNorms();
+        FoldNorms(norms);
+        encoder.mul_(norms);
+        encoderBias?.mul_(norms);
+        decoder.div_(norms.unsqueeze(1));
+    }
+
+    internal Tensor DecoderWeight => decoder;
+
+    internal Tensor DecoderNorms() => decoder.norm(1);
+
+    /// <summary>Decodes the first <paramref name="width"/> features of codes, in normalised units.</summary>
+    internal Tensor DecodeRows(Tensor codes, long width)
+    {
+        var rows = decoder.narrow(0, 0, width);
+        var kept = codes.narrow(1, 0, width);
+        return (CodesAreNormScaled ? kept / rows.norm(1) : kept).mm(rows) + decoderBias;
+    }
+
+    private protected virtual bool AfaUsesCentredInput => false;
+
+    private protected abstract FeatureActivations Activate(Tensor centred, Tensor normalized);
+
+    private protected virtual void AddTerms(LossTerms terms, AutoencoderPass pass, Tensor? dead, Tensor? gradients) =>
+        AddPenalty(terms, pass.Codes);
+
+    /// <summary>Adds lambda x mean sum of codes, by default.</summary>
+    private protected void AddPenalty(LossTerms terms, Tensor codes)
+    {
+        if (Options.SparsityCoefficient > 0)
+            terms["l1"] = (Options.PenaltyUsesDecoderNorm ? codes * DecoderNorms() : codes).sum(1).mean() * Options.SparsityCoefficient;
+    }
+
+    /// <summary>Adapts thresholds of codes that are measured in the decoder's units; none by default.</summary>
+    private protected virtual void FoldIntoThreshold(double factor)
+    {
+    }
+
+    /// <summary>Adapts what else the encoder holds to a multiplication of pre-activations by the norms, or refuses it.</summary>
+    private protected virtual void FoldNorms(Tensor norms)
+    {
+    }
+
+    private protected Tensor PreActivations(Tensor centred)
+    {
+        var pre = centred.mm(encoder); // (B, F)
+        return Options.UsesEncoderBias && encoderBias is not null ? pre + encoderBias : pre;
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            atoms.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private Tensor Centre(RowScaling rows) => Options.SubtractsDecoderBias ? rows.Values - decoderBias : rows.Values;
+}

@@ -1,0 +1,55 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace LmKit;
+
+/// <summary>What all sparse autoencoders have in common.</summary>
+public abstract class SparseAutoencoderOptions
+{
+    /// <summary>Width D of the activations (d_in). No default.</summary>
+    [Range(1L, long.MaxValue)]
+    public long ModelDim { get; set; }
+
+    /// <summary>Features F (d_sae, h). No default.</summary>
+    [Range(1L, long.MaxValue)]
+    public long FeatureCount { get; set; }
+
+    /// <summary>What is done to each row first. Default none.</summary>
+    public InputNormalization InputNormalization { get; set; }
+
+    /// <summary>Whether b_dec is subtracted from the input (apply_b_dec_to_input). Default true.</summary>
+    public bool SubtractsDecoderBias { get; set; } = true;
+
+    /// <summary>Whether b_enc is added to pre-activations. Default true; the k-type autoencoders of Lee et al. have it and leave it out.</summary>
+    public bool UsesEncoderBias { get; set; } = true;
+
+    /// <summary>How encoder and decoder start. Default tied.</summary>
+    public AutoencoderInitialization Initialization { get; set; }
+
+    /// <summary>How reconstruction errors are counted. Default summed over dimensions.</summary>
+    public ReconstructionLoss Reconstruction { get; set; }
+
+    /// <summary>What training keeps true of the decoder. Default unit rows.</summary>
+    public DecoderConstraint Constraint { get; set; } = DecoderConstraint.UnitRows;
+
+    /// <summary>Weight of the penalty on codes (lambda, l1_coeff); for JumpReLU of the penalty on their number. Default 0.</summary>
+    [Range(0.0, double.MaxValue)]
+    public double SparsityCoefficient { get; set; }
+
+    /// <summary>Whether that penalty multiplies codes by their atoms' norms (April 2024 update). Default false.</summary>
+    public bool PenaltyUsesDecoderNorm { get; set; }
+
+    /// <summary>Weight of (|codes| - |x|)^2, the approximate feature activation (afa_coeff). Default 0.</summary>
+    [Range(0.0, double.MaxValue)]
+    public double AfaCoefficient { get; set; }
+
+    /// <summary>Weight of the dead features' loss; 0 leaves it out, the default.</summary>
+    [Range(0.0, double.MaxValue)]
+    public double AuxiliaryCoefficient { get; set; }
+
+    /// <summary>Its form. Default normalised.</summary>
+    public AuxiliaryKind Auxiliary { get; set; }
+
+    /// <summary>Dead features that may speak in a row (top_k_aux); 0 means D / 2, the default.</summary>
+    [Range(0L, long.MaxValue)]
+    public long AuxiliaryCount { get; set; }
+}

@@ -1,0 +1,89 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A dictionary of features whose atoms belong to known attributes: A(p) = bias + sum of u_(i, a_i(p)) (Makelov et al. 2024).</summary>
+/// <remarks>Codes are 1 for the value that each block of attributes has and 0 elsewhere; they are read from the batch's attributes.</remarks>
+public sealed class SupervisedDictionary : IDictionary, IDisposable
+{
+    private SupervisedDictionary(IReadOnlyList<AttributeBlock> blocks, Tensor atoms, Tensor bias)
+    {
+        Blocks = blocks;
+        Atoms = atoms;
+        Bias = bias;
+    }
+
+    /// <summary>The blocks, in the order of their features.</summary>
+    public IReadOnlyList<AttributeBlock> Blocks { get; }
+
+    /// <inheritdoc/>
+    public Tensor Atoms { get; }
+
+    /// <inheritdoc/>
+    public Tensor Bias { get; }
+
+    /// <summary>Fits a dictionary.</summary>
+    /// <param name="activations">Activations (B, D).</param>
+    /// <param name="attributes">Attribute values (B, A) int64.</param>
+    /// <param name="blocks">Which attributes have features, alone or coupled.</param>
+    /// <param name="method">How.</param>
+    /// <exception cref="ArgumentException">A value lies outside its attribute's range, or an activation is not finite.</exception>
+    public static SupervisedDictionary Fit(Tensor activations, Tensor attributes, IReadOnlyList<AttributeBlock> blocks, SupervisedMethod method = SupervisedMethod.LeastSquares)
+    {
+        ArgumentNullException.ThrowIfNull(activations);
+        ArgumentNullException.ThrowIfNull(blocks);
+        AutoencoderInput.Check(activations, activations.size(-1), nameof(SupervisedDictionary));
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var design = AttributeCodes.Of(attributes, blocks, activations.dtype);
+        var (atoms, bias) = method == SupervisedMethod.Mean ? SupervisedFit.Means(activations, design) : SupervisedFit.LeastSquares(activations, design);
+        return new(blocks, atoms.DetachFromDisposeScope(), bias.DetachFromDisposeScope());
+    }
+
+    /// <summary>Makes one from atoms (F, D) and bias (D) at hand, which it takes over.</summary>
+    public static SupervisedDictionary FromAtoms(IReadOnlyList<AttributeBlock> blocks, Tensor atoms, Tensor bias)
+    {
+        ArgumentNullException.ThrowIfNull(blocks);
+        ArgumentNullException.ThrowIfNull(atoms);
+        ArgumentNullException.ThrowIfNull(bias);
+        var count = blocks.Sum(block => block.FeatureCount);
+        if (atoms.dim() != 2 || atoms.size(0) != count || bias.dim() != 1 || bias.size(0) != atoms.size(1))
+            throw new ArgumentException($"Blocks have {count} features; atoms are ({string.Join(", ", atoms.shape)}) and bias ({string.Join(", ", bias.shape)}).", nameof(atoms));
+        return new(blocks, atoms.DetachFromDisposeScope(), bias.DetachFromDisposeScope());
+    }
+
+    /// <inheritdoc/>
+    public Tensor Encode(ActivationBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        Shapes.CheckWidth(batch.Values, Bias.size(0), nameof(SupervisedDictionary));
+        return Encode(batch.Attributes ?? throw new ArgumentException($"{nameof(SupervisedDictionary)} reads attributes; the batch has none.", nameof(batch)));
+    }
+
+    /// <summary>Codes (B, F) of attribute values (B, A); the caller disposes them.</summary>
+    public Tensor Encode(Tensor attributes) => AttributeCodes.Of(attributes, Blocks, Atoms.dtype);
+
+    /// <inheritdoc/>
+    public Tensor Decode(Tensor codes)
+    {
+        Shapes.CheckWidth(codes, Atoms.size(0), nameof(SupervisedDictionary));
+        using var scope = NewDisposeScope();
+        return (codes.mm(Atoms) + Bias).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The atom (B, D) that each row's values select in a block; the caller disposes it.</summary>
+    public Tensor Selected(int block, Tensor attributes)
+    {
+        using var scope = NewDisposeScope();
+        var start = Blocks.Take(block).Sum(earlier => earlier.FeatureCount);
+        return Atoms.index_select(0, AttributeCodes.Index(attributes, Blocks[block]) + start).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Atoms.Dispose();
+        Bias.Dispose();
+    }
+}

@@ -1,0 +1,37 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The k largest pre-activations of each row, rectified (Gao et al. 2024).</summary>
+public sealed class TopKAutoencoder : SparseAutoencoder
+{
+    private readonly TopKOptions options;
+
+    /// <summary>Makes it.</summary>
+    public TopKAutoencoder(TopKOptions options, ParameterFactory parameters)
+        : base(nameof(TopKAutoencoder), options, parameters)
+    {
+        this.options = options;
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.ActiveCount, nameof(options.ActiveCount));
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public override bool CodesAreNormScaled => options.RescalesByDecoderNorm;
+
+    private protected override FeatureActivations Activate(Tensor centred, Tensor normalized)
+    {
+        var pre = PreActivations(centred);
+        if (options.RescalesByDecoderNorm)
+            pre = pre * DecoderNorms();
+        var dense = options.AllowsNegativeCodes ? pre : pre.relu();
+        return new(pre, dense, dense * FeatureSelection.Largest(dense.detach(), options.ActiveCount));
+    }
+
+    private protected override void FoldNorms(Tensor norms)
+    {
+        if (!options.RescalesByDecoderNorm)
+            throw new InvalidOperationException($"{nameof(TopKAutoencoder)} without {nameof(TopKOptions.RescalesByDecoderNorm)} chooses features by values that folding the decoder's norms would change.");
+    }
+}

@@ -1,0 +1,29 @@
+namespace LmKit;
+
+/// <summary>Scores of an intervention from mean logit differences (Makelov et al. 2024, test 1).</summary>
+/// <param name="Sufficiency">LD(intervention) / LD(clean).</param>
+/// <param name="Recovered">|LD(intervention) - LD(ablated)| / |LD(clean) - LD(ablated)|, as the authors print it: an overshoot looks like
+/// more than 1 and a wrong sign is hidden.</param>
+/// <param name="SignedRecovered">The same without the absolute values.</param>
+/// <param name="Necessity">1 - |LD(ablated) - LD(intervention)| / |LD(ablated) - LD(clean)|; NaN when ill-conditioned.</param>
+/// <param name="IsIllConditioned">Whether |LD(ablated) - LD(clean)| is below 5 % of |LD(clean)|, so that nothing can be said.</param>
+public sealed record LogitDifferenceScore(double Sufficiency, double Recovered, double SignedRecovered, double Necessity, bool IsIllConditioned)
+{
+    private const double ConditionLimit = 0.05;
+
+    /// <summary>Makes the scores of one intervention.</summary>
+    /// <param name="clean">LD of the clean run.</param>
+    /// <param name="ablated">LD under mean ablation.</param>
+    /// <param name="intervention">LD under the intervention.</param>
+    public static LogitDifferenceScore Of(double clean, double ablated, double intervention)
+    {
+        var span = clean - ablated;
+        var isIll = Math.Abs(span) < ConditionLimit * Math.Abs(clean);
+        return new(
+            intervention / clean,
+            Math.Abs(intervention - ablated) / Math.Abs(span),
+            (intervention - ablated) / span,
+            isIll ? double.NaN : 1 - Math.Abs(ablated - intervention) / Math.Abs(span),
+            isIll);
+    }
+}

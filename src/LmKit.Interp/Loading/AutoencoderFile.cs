@@ -1,0 +1,60 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Loads published sparse autoencoders, whatever their layout, without Python.</summary>
+public static class AutoencoderFile
+{
+    /// <summary>Loads an autoencoder; the caller disposes it.</summary>
+    /// <param name="path">Its folder, or for Gemma Scope and OpenAI the file.</param>
+    /// <param name="options">What the files do not say.</param>
+    /// <exception cref="InvalidDataException">No layout fits, or the files contradict themselves.</exception>
+    /// <exception cref="CheckpointMismatchException">A tensor is missing.</exception>
+    /// <exception cref="PickleException">A PyTorch file asks for something other than tensors.</exception>
+    /// <exception cref="NotSupportedException">It is of a kind that is not read.</exception>
+    public static LoadedAutoencoder Load(string path, AutoencoderLoadOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        LibTorch.EnsureLoaded();
+        options ??= new AutoencoderLoadOptions();
+        using var scope = NewDisposeScope();
+        return Find(path) switch
+        {
+            AutoencoderLayout.SaeLens => SaeLensLayout.Load(path, options),
+            AutoencoderLayout.GemmaScope => ScopeLayouts.GemmaScope(FileIn(path, "params.npz"), options),
+            AutoencoderLayout.LlamaScope => ScopeLayouts.LlamaScope(path, options),
+            AutoencoderLayout.Sparsify => ScopeLayouts.Sparsify(path, options),
+            AutoencoderLayout.DictionaryLearning => PickledLayouts.DictionaryLearning(path, options),
+            AutoencoderLayout.TopAfa => PickledLayouts.TopAfa(path, options),
+            _ => PickledLayouts.OpenAi(FileIn(path, "*.pt"), options),
+        };
+    }
+
+    /// <summary>Says which layout lies at a path.</summary>
+    /// <exception cref="InvalidDataException">None does.</exception>
+    public static AutoencoderLayout Find(string path)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        if (File.Exists(path))
+            return Path.GetExtension(path) == ".npz" ? AutoencoderLayout.GemmaScope : Path.GetExtension(path) == ".pt" ? AutoencoderLayout.OpenAi : throw Unknown(path);
+        bool Has(string name) => File.Exists(Path.Combine(path, name));
+        if (Has("cfg.json") && Has("sae_weights.safetensors"))
+            return AutoencoderLayout.SaeLens;
+        if (Has("cfg.json") && Has("sae.safetensors"))
+            return AutoencoderLayout.Sparsify;
+        if (Has("hyperparams.json"))
+            return AutoencoderLayout.LlamaScope;
+        if (Has("params.npz"))
+            return AutoencoderLayout.GemmaScope;
+        if (Has("ae.pt"))
+            return AutoencoderLayout.DictionaryLearning;
+        if (Has("sae.pt"))
+            return AutoencoderLayout.TopAfa;
+        return Directory.Exists(path) && Directory.EnumerateFiles(path, "*.pt").Count() == 1 ? AutoencoderLayout.OpenAi : throw Unknown(path);
+    }
+
+    private static string FileIn(string path, string pattern) => File.Exists(path) ? path : Directory.EnumerateFiles(path, pattern).First();
+
+    private static InvalidDataException Unknown(string path) => new(
+        $"{path}: no published layout fits. Known are cfg.json with sae_weights.safetensors (SAELens) or sae.safetensors (sparsify), hyperparams.json with final.safetensors (Llama Scope), params.npz (Gemma Scope), ae.pt with config.json (dictionary_learning), sae.pt with config.json (top-AFA), and one LAYER.pt (OpenAI).");
+}

@@ -1,0 +1,12 @@
+namespace LmKit;
+
+/// <summary>A published autoencoder and what its files say about it.</summary>
+/// <param name="Autoencoder">The autoencoder, in evaluation mode.</param>
+/// <param name="Layout">The layout it was read from.</param>
+/// <param name="HookName">The place in its model, as published; null when the files do not say.</param>
+/// <param name="ModelName">The model, as published; null when the files do not say.</param>
+public sealed record LoadedAutoencoder(SparseAutoencoder Autoencoder, AutoencoderLayout Layout, string? HookName, string? ModelName) : IDisposable
+{
+    /// <inheritdoc/>
+    public void Dispose() => Autoencoder.Dispose();
+}

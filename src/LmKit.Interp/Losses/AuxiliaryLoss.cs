@@ -1,0 +1,44 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The loss that lets dead features explain what the others leave, in its three published forms.</summary>
+public static class AuxiliaryLoss
+{
+    /// <summary>dictionary_learning's form: the squared error of a reconstruction of the residual over the residual's spread.</summary>
+    /// <param name="residual">What is left to explain (B, D), detached.</param>
+    /// <param name="explained">The dead features' reconstruction of it (B, D), without bias.</param>
+    /// <returns>A scalar; 0 where the residual has no spread. The caller disposes it.</returns>
+    public static Tensor Normalized(Tensor residual, Tensor explained)
+    {
+        ArgumentNullException.ThrowIfNull(residual);
+        ArgumentNullException.ThrowIfNull(explained);
+        using var scope = NewDisposeScope();
+        var spread = SquaredError.RowMean(residual - residual.mean([0L], keepdim: true));
+        return (SquaredError.RowMean(residual - explained) / spread).nan_to_num(0, 0, 0).MoveToOuterDisposeScope();
+    }
+
+    internal static Tensor Of(SparseAutoencoder autoencoder, AutoencoderPass pass, Tensor? dead)
+    {
+        var options = autoencoder.Options;
+        var deadCount = dead?.sum().item<long>() ?? 0;
+        if (deadCount == 0)
+            return zeros_like(pass.Reconstruction.sum());
+        var wanted = options.AuxiliaryCount > 0 ? options.AuxiliaryCount : Math.Max(1, autoencoder.ModelDim / 2);
+        var count = Math.Min(wanted, deadCount);
+        var values = options.Auxiliary == AuxiliaryKind.SaeLens ? pass.PreActivations : pass.Features.Dense;
+        var chosen = FeatureSelection.Largest(values.masked_fill(dead!.logical_not(), double.NegativeInfinity), count).logical_and(dead);
+        var codes = values * chosen;
+        if (options.Auxiliary == AuxiliaryKind.SaeLens)
+        {
+            var rebuilt = pass.Rows.Undo(autoencoder.DecodeRows(codes, autoencoder.FeatureCount));
+            return SquaredError.RowMean(rebuilt - (pass.Input - pass.Output).detach()) * Math.Min((double)deadCount / wanted, 1);
+        }
+        var explained = autoencoder.CodesAreNormScaled ? (codes / autoencoder.DecoderNorms()).mm(autoencoder.DecoderWeight) : codes.mm(autoencoder.DecoderWeight);
+        var residual = pass.Normalized - pass.Reconstruction;
+        return options.Auxiliary == AuxiliaryKind.Residual
+            ? (explained - residual).square().mean()
+            : Normalized(residual.detach(), explained);
+    }
+}

@@ -1,0 +1,55 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace LmKit;
+
+/// <summary>Options of <see cref="SparseAutoencoderTrainer"/>.</summary>
+public sealed class SparseAutoencoderTrainingOptions
+{
+    /// <summary>Steps of a whole run, which the learning rate's schedule needs. Default 10 000.</summary>
+    [Range(1L, long.MaxValue)]
+    public long Steps { get; set; } = 10_000;
+
+    /// <summary>Peak learning rate. Default 3e-4 (Lee et al. 2025).</summary>
+    [Range(0.0, 100.0)]
+    public double LearningRate { get; set; } = 3e-4;
+
+    /// <summary>Warm-up steps. Default 0.</summary>
+    [Range(0L, long.MaxValue)]
+    public long WarmupSteps { get; set; }
+
+    /// <summary>Share of the steps, at the end, over which the rate falls linearly to 0. Default 0.</summary>
+    [Range(0.0, 1.0)]
+    public double DecayShare { get; set; }
+
+    /// <summary>Steps over which the penalty grows linearly to its weight. Default 0.</summary>
+    [Range(0L, long.MaxValue)]
+    public long SparsityWarmupSteps { get; set; }
+
+    /// <summary>Adam's first decay rate. Default 0.9.</summary>
+    [Range(0.0, 0.9999999)]
+    public double Beta1 { get; set; } = 0.9;
+
+    /// <summary>Adam's second decay rate. Default 0.99 (Lee et al. 2025).</summary>
+    [Range(0.0, 0.9999999)]
+    public double Beta2 { get; set; } = 0.99;
+
+    /// <summary>Adam's epsilon. Default 1e-8.</summary>
+    [Range(0.0, 1.0)]
+    public double Epsilon { get; set; } = 1e-8;
+
+    /// <summary>Largest gradient norm; 0 clips nothing. Default 1.</summary>
+    [Range(0.0, double.MaxValue)]
+    public double MaxGradientNorm { get; set; } = 1;
+
+    /// <summary>Batches without a positive code after which a feature counts as dead (n_batches_to_dead). Default 1000 (SAELens); the
+    /// first paper's code takes 5.</summary>
+    [Range(1L, long.MaxValue)]
+    public long DeadHorizon { get; set; } = 1000;
+
+    /// <summary>Steps between resamplings of features that were silent since the last one; 0 never, the default.</summary>
+    [Range(0L, long.MaxValue)]
+    public long ResampleInterval { get; set; }
+
+    /// <summary>Seed of the resampling. Default 0.</summary>
+    public long Seed { get; set; }
+}

@@ -1,0 +1,31 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Keeps decoder rows at norm 1 during training.</summary>
+public static class UnitRows
+{
+    /// <summary>Scales rows to norm 1 in place; zero rows stay.</summary>
+    public static void Normalize(Tensor rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var norms = rows.norm(1, keepdim: true);
+        rows.div_(norms.masked_fill(norms.eq(0), 1));
+    }
+
+    /// <summary>Removes from the gradient its part along each row, in place; does nothing without a gradient.</summary>
+    public static void ProjectGradient(Parameter rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        if (rows.grad is not { } gradient)
+            return;
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var squares = rows.square().sum(1, keepdim: true);
+        gradient.sub_((gradient * rows).sum(1, keepdim: true) / squares.masked_fill(squares.eq(0), 1) * rows);
+    }
+}

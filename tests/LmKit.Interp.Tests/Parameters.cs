@@ -1,0 +1,48 @@
+using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Interp.Tests;
+
+/// <summary>Makes autoencoders for tests and moves values and gradients between them and golden data.</summary>
+internal static class Parameters
+{
+    // Float64 results; the golden README allows 1e-9 + 1e-8 relative.
+    internal const double Absolute = 1e-9;
+    internal const double Relative = 1e-8;
+
+    internal static T Make<T>(Func<ParameterFactory, T> make, ScalarType dtype = ScalarType.Float64)
+    {
+        LibTorch.EnsureLoaded();
+        using var random = new Generator(3);
+        return make(new ParameterFactory(random, dtype));
+    }
+
+    /// <summary>Copies golden parameters whose names the module has, by its names or by a translation.</summary>
+    internal static void Fill(nn.Module module, GoldenCase golden, string prefix, Func<string, string>? translate = null)
+    {
+        using var frozen = no_grad();
+        foreach (var (name, parameter) in module.named_parameters())
+        {
+            var published = prefix + (translate?.Invoke(name) ?? name);
+            if (golden.Has(published))
+                parameter.copy_(golden.Tensor(published));
+        }
+    }
+
+    internal static void CheckGradients(nn.Module module, GoldenCase golden, string prefix, Func<string, string>? translate = null)
+    {
+        foreach (var (name, parameter) in module.named_parameters())
+        {
+            var published = prefix + (translate?.Invoke(name) ?? name);
+            if (golden.Has(published))
+                Check(golden, published, parameter.grad ?? zeros_like(parameter));
+        }
+    }
+
+    internal static void Check(GoldenCase golden, string name, Tensor actual)
+    {
+        var expected = golden.Tensor(name);
+        Close.Check(name, expected, actual.detach().reshape(expected.shape), absolute: Absolute, relative: Relative);
+    }
+}
