@@ -148,6 +148,7 @@ public sealed class Trainer : IDisposable
             loss.Sum.backward();
             (sum, count) = (sum + value, count + loss.Count);
         }
+        task.PrepareGradients();
         var norm = GradientClipping.Apply(trained, 1.0 / Math.Max(1, count), options.MaxGradientNorm);
         if (!double.IsFinite(norm))
             throw Diverged("gradient");
