@@ -17,6 +17,11 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         ["lora_layers"] = Layers,
         ["lora_monarch"] = Monarch,
         ["peft_adapter"] = Adapter,
+        ["sft_loss"] = SupervisedLoss,
+        ["packing"] = Packing,
+        ["lr_schedules"] = Schedules,
+        ["adamw"] = Optimizer,
+        ["chat_templates"] = Templates,
     };
 
     private static void Layers(GoldenCase golden)
