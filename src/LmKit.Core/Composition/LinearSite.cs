@@ -17,6 +17,10 @@ public sealed record LinearSite(
     double InitializerRange,
     ParameterFactory Parameters)
 {
+    /// <summary>Dropout that draws from the model's own generator, for what wraps a linear.</summary>
+    /// <param name="rate">The probability of zeroing an entry.</param>
+    public Dropout Dropout(double rate) => new(rate, Parameters.Random);
+
     /// <summary>Whether a site pattern names this site: the whole path or its last segments, with * for any one segment.</summary>
     /// <param name="pattern">Such as <c>q_proj</c>, <c>mlp.*</c> or <c>layers.0.mixer.q_proj</c>.</param>
     public bool Matches(string pattern)

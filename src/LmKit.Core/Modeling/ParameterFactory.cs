@@ -26,6 +26,8 @@ public sealed class ParameterFactory
         Device = device ?? CPU;
     }
 
+    internal Generator Random => random;
+
     /// <summary>Dtype of the parameters.</summary>
     public ScalarType Dtype { get; }
 

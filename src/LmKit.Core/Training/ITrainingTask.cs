@@ -13,6 +13,11 @@ public interface ITrainingTask
     /// <summary>Takes the next micro-batch and computes its loss; the sum belongs to the caller's dispose scope.</summary>
     TrainingLoss NextLoss();
 
+    /// <summary>Called once per optimizer step, when all gradients are there and before they are clipped: the place to keep some from acting.</summary>
+    void PrepareGradients()
+    {
+    }
+
     /// <summary>Mean held-out loss in nats per token, with the model as it stands; null when nothing is held out.</summary>
     double? Evaluate();
 

@@ -5,7 +5,8 @@ namespace LmKit;
 /// <param name="WarmupSteps">Steps W of the warm-up; step k &lt; W uses k / W, so step 0 rests.</param>
 /// <param name="TotalSteps">Steps T in all.</param>
 /// <param name="Floor">The share left at step T, in [0, 1].</param>
-public sealed record LearningRateSchedule(LearningRateShape Shape, long WarmupSteps, long TotalSteps, double Floor = 0)
+/// <param name="CycleCount">Cycles R of <see cref="LearningRateShape.CosineRestarts"/>.</param>
+public sealed record LearningRateSchedule(LearningRateShape Shape, long WarmupSteps, long TotalSteps, double Floor = 0, int CycleCount = 1)
 {
     /// <summary>The share of the peak that optimizer step <paramref name="step"/> (from 0) uses.</summary>
     public double At(long step)
@@ -18,7 +19,11 @@ public sealed record LearningRateSchedule(LearningRateShape Shape, long WarmupSt
         {
             LearningRateShape.Constant => 1,
             LearningRateShape.Linear => Math.Max(Floor, 1 - progress * (1 - Floor)),
-            _ => Floor + (1 - Floor) * 0.5 * (1 + Math.Cos(Math.PI * progress)),
+            LearningRateShape.CosineRestarts when progress >= 1 => Floor,
+            LearningRateShape.CosineRestarts => HalfCosine(CycleCount * progress % 1),
+            _ => HalfCosine(progress),
         };
     }
+
+    private double HalfCosine(double progress) => Floor + (1 - Floor) * 0.5 * (1 + Math.Cos(Math.PI * progress));
 }

@@ -28,7 +28,7 @@ public sealed class Trainer : IDisposable
         OptionsJson.Validate(options, "$.training");
         this.task = task;
         this.options = options;
-        schedule = new LearningRateSchedule(options.Shape, options.WarmupSteps, options.Steps, options.FinalShare);
+        schedule = new LearningRateSchedule(options.Shape, options.WarmupSteps, options.Steps, options.FinalShare, options.CycleCount);
         foreach (var group in DecayGroups.Of(task.Model))
         {
             var peak = Math.Min(options.LearningRate * group.Hint.LearningRateScale, group.Hint.MaxLearningRate ?? double.PositiveInfinity);
@@ -158,6 +158,7 @@ public sealed class Trainer : IDisposable
             loss.Sum.backward();
             (sum, count) = (sum + value, count + loss.Count);
         }
+        task.PrepareGradients();
         var norm = GradientClipping.Apply(trained, 1.0 / Math.Max(1, count), options.MaxGradientNorm);
         if (!double.IsFinite(norm))
             throw Diverged("gradient");

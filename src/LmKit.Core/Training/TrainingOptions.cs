@@ -28,6 +28,10 @@ public sealed class TrainingOptions
     [Range(0.0, 1.0)]
     public double FinalShare { get; set; } = 0.1;
 
+    /// <summary>Cycles of the shape with restarts. Default 1.</summary>
+    [Range(1, 1_000_000)]
+    public int CycleCount { get; set; } = 1;
+
     /// <summary>AdamW's first decay rate. Default 0.9.</summary>
     [Range(0.0, 0.9999999)]
     public double Beta1 { get; set; } = 0.9;

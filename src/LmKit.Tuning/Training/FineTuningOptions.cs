@@ -1,0 +1,27 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace LmKit;
+
+/// <summary>Options of <see cref="FineTuner"/>.</summary>
+public sealed class FineTuningOptions
+{
+    /// <summary>Tokens of a row that examples are packed into. Default 2048.</summary>
+    [Range(2, 1 << 24)]
+    public int RowLength { get; set; } = 2048;
+
+    /// <summary>Rows of a micro-batch. Default 4.</summary>
+    [Range(1, 1 << 20)]
+    public int RowCount { get; set; } = 4;
+
+    /// <summary>Whether several examples share a row; else every example is a row. Default true.</summary>
+    public bool IsPacked { get; set; } = true;
+
+    /// <summary>Seed of the order of rows. Default 0.</summary>
+    public long Seed { get; set; }
+
+    /// <summary>Token ids whose embedding rows are trained beside the adapters, such as new role tokens; empty by default.</summary>
+    public long[] TrainedTokens { get; set; } = [];
+
+    /// <summary>Whether only adapters (and <see cref="TrainedTokens"/>) are trained. Default true.</summary>
+    public bool TrainsAdaptersOnly { get; set; } = true;
+}
