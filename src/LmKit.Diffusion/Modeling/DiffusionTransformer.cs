@@ -1,0 +1,97 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The diffusion transformer (DiT) of masked diffusion: tokens (B, L) or soft rows (B, L, V), and noise levels (B), to logits (B, L, V).</summary>
+/// <remarks>
+/// <para>Component names and shapes are the published checkpoints' (<see cref="MdlmKeyMap"/>). Logits are raw: <see cref="TransformerDenoiser"/>
+/// makes an <see cref="IDenoiser"/> of it. A level of one entry serves all rows.</para>
+/// <para>A new transformer's blocks are the identity and its logits zero. Calls may run side by side while nobody trains it.</para>
+/// </remarks>
+public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
+{
+    [ComponentName(Name = "vocab_embed")]
+    private readonly TokenVectors embedding;
+    [ComponentName(Name = "sigma_map")]
+    private readonly TimestepEmbedding timestep;
+    private readonly ModuleList<DiffusionBlock> blocks;
+    [ComponentName(Name = "output_layer")]
+    private readonly DiffusionHead head;
+    private readonly Generator random;
+
+    /// <summary>Makes the transformer.</summary>
+    /// <param name="options">Its sizes.</param>
+    /// <param name="dtype">Dtype of the parameters.</param>
+    /// <param name="device">Where; the CPU by default.</param>
+    /// <exception cref="ConfigurationException">An option is out of range.</exception>
+    public DiffusionTransformer(DiffusionTransformerOptions options, ScalarType dtype = ScalarType.Float32, Device? device = null)
+        : base(nameof(DiffusionTransformer))
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        LibTorch.EnsureLoaded();
+        Options = options;
+        random = new Generator(options.Seed);
+        var parameters = new ParameterFactory(random, dtype, device);
+        embedding = new TokenVectors(options.VocabSize, options.ModelDim, parameters);
+        timestep = new TimestepEmbedding(options.ConditionDim, parameters);
+        blocks = new ModuleList<DiffusionBlock>([.. Enumerable.Range(0, options.LayerCount).Select(_ => new DiffusionBlock(options, parameters, random))]);
+        head = new DiffusionHead(options, parameters);
+        Dtype = dtype;
+        RegisterComponents();
+    }
+
+    /// <summary>The sizes it was made with.</summary>
+    public DiffusionTransformerOptions Options { get; }
+
+    /// <summary>Dtype of the parameters.</summary>
+    public ScalarType Dtype { get; }
+
+    /// <summary>The generator that dropout draws from; its state belongs to a training checkpoint.</summary>
+    public Generator Random => random;
+
+    /// <summary>The conditioning vector (B, c) of levels (B).</summary>
+    public Tensor Condition(Tensor level) => timestep.call(level);
+
+    /// <summary>Hidden states (B, L, D) after every block, before the head's norm.</summary>
+    /// <param name="tokens">Ids (B, L) or soft rows (B, L, V).</param>
+    /// <param name="condition">From <see cref="Condition"/>.</param>
+    /// <param name="blockCount">How many blocks to run; null for all.</param>
+    public Tensor Trunk(Tensor tokens, Tensor condition, int? blockCount = null)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        ArgumentNullException.ThrowIfNull(condition);
+        using var scope = NewDisposeScope();
+        var x = embedding.call(tokens);
+        foreach (var block in blocks.Take(blockCount ?? blocks.Count))
+            x = block.call(x, condition);
+        return x.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Final hidden states (B, L, D), modulated by the level: what <see cref="Logits"/> takes.</summary>
+    public Tensor Hidden(Tensor tokens, Tensor level)
+    {
+        using var scope = NewDisposeScope();
+        var condition = Condition(level);
+        return head.Normalize(Trunk(tokens, condition), condition).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Logits (..., V) of final hidden states (..., D).</summary>
+    public Tensor Logits(Tensor hidden) => head.Logits(hidden);
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor tokens, Tensor level)
+    {
+        using var hidden = Hidden(tokens, level);
+        return Logits(hidden);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            random.Dispose();
+        base.Dispose(disposing);
+    }
+}

@@ -1,0 +1,40 @@
+using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
+
+namespace LmKit;
+
+/// <summary>Options of the diffusion transformer; defaults are the official "small" model.</summary>
+public sealed class DiffusionTransformerOptions
+{
+    /// <summary>Vocabulary size V, the mask included.</summary>
+    [Range(2L, int.MaxValue)]
+    public long VocabSize { get; set; } = 50_258;
+
+    /// <summary>Width d (hidden_dim). Default 768.</summary>
+    [Range(1L, int.MaxValue)]
+    [JsonPropertyName("hidden_dim")]
+    public long ModelDim { get; set; } = 768;
+
+    /// <summary>Blocks (n_blocks). Default 12.</summary>
+    [Range(1, 10_000)]
+    [JsonPropertyName("n_blocks")]
+    public int LayerCount { get; set; } = 12;
+
+    /// <summary>Attention heads (n_heads); divides the width into even parts. Default 12.</summary>
+    [Range(1, 10_000)]
+    [JsonPropertyName("n_heads")]
+    public int HeadCount { get; set; } = 12;
+
+    /// <summary>Width of the time conditioning (cond_dim). Default 128.</summary>
+    [Range(1L, int.MaxValue)]
+    [JsonPropertyName("cond_dim")]
+    public long ConditionDim { get; set; } = 128;
+
+    /// <summary>Dropout of both residual branches. Default 0.1.</summary>
+    [Range(0.0, 0.999)]
+    [JsonPropertyName("dropout")]
+    public double DropoutRate { get; set; } = 0.1;
+
+    /// <summary>Seed of the initial values and of dropout.</summary>
+    public ulong Seed { get; set; }
+}

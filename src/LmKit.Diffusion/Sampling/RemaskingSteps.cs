@@ -1,0 +1,58 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The transition weights of remasking (ReMDM) steps.</summary>
+public static class RemaskingSteps
+{
+    /// <summary>The remasking probability sigma (B, L) of every position.</summary>
+    /// <param name="strategy">Cap, rescale or confidence; the loop uses eta itself.</param>
+    /// <param name="eta">Its strength.</param>
+    /// <param name="cleanBefore">alpha_t; at 0 nothing bounds sigma.</param>
+    /// <param name="cleanAfter">alpha_s.</param>
+    /// <param name="confidence">Probability (B, L) of each token when it was revealed; read where revealed.</param>
+    /// <param name="isMasked">(B, L) bool.</param>
+    public static Tensor Sigma(RemaskingStrategy strategy, double eta, double cleanBefore, double cleanAfter, Tensor confidence, Tensor isMasked)
+    {
+        ArgumentNullException.ThrowIfNull(confidence);
+        ArgumentNullException.ThrowIfNull(isMasked);
+        using var scope = NewDisposeScope();
+        var bound = cleanBefore > 0 ? (1 - cleanAfter) / cleanBefore : double.PositiveInfinity;
+        var sigma = strategy switch
+        {
+            RemaskingStrategy.Cap => full_like(confidence, Math.Min(eta, bound)),
+            RemaskingStrategy.Rescale => full_like(confidence, eta * Math.Min(1, bound)),
+            RemaskingStrategy.Confidence => Unsureness(confidence, isMasked).mul(Math.Min(1, bound)),
+            _ => full_like(confidence, eta),
+        };
+        return sigma.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The weights (B, L, V): masked positions reveal by (alpha_s - (1 - sigma) alpha_t) / (1 - alpha_t), revealed ones are
+    /// remasked with probability sigma.</summary>
+    /// <param name="probabilities">SUBS probabilities (B, L, V) after top-p.</param>
+    /// <param name="sigma">(B, L).</param>
+    /// <param name="cleanBefore">alpha_t.</param>
+    /// <param name="cleanAfter">alpha_s.</param>
+    /// <param name="isMasked">(B, L) bool.</param>
+    /// <param name="maskId">Token id of the mask.</param>
+    public static Tensor Weights(Tensor probabilities, Tensor sigma, double cleanBefore, double cleanAfter, Tensor isMasked, long maskId)
+    {
+        ArgumentNullException.ThrowIfNull(probabilities);
+        ArgumentNullException.ThrowIfNull(sigma);
+        ArgumentNullException.ThrowIfNull(isMasked);
+        using var scope = NewDisposeScope();
+        var masked = 1 - cleanBefore;
+        var reveal = (sigma * cleanBefore + (cleanAfter - cleanBefore)) / masked;
+        var stay = ((1 - cleanAfter) - sigma * cleanBefore) / masked;
+        var factor = where(isMasked, reveal, 1 - sigma).unsqueeze(-1);
+        return DiffusionSteps.WithMask(probabilities * factor, where(isMasked, stay, sigma), maskId).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Unsureness(Tensor confidence, Tensor isMasked)
+    {
+        var weights = confidence.neg().masked_fill(isMasked, double.NegativeInfinity).softmax(-1);
+        return weights.nan_to_num(0.0); // a row of masks has nothing to take back
+    }
+}

@@ -1,0 +1,72 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Samples of any length from a network of one length: windows side by side, each seeing the last tokens of the one before.</summary>
+/// <remarks>Each window takes <see cref="DiffusionSamplerOptions.StepCount"/> cached steps by time and then the most likely token where
+/// one is still masked. Left padding counts as columns of the first windows.</remarks>
+public sealed class SemiAutoregressiveSampler : DiffusionSampler
+{
+    private const string Cache = "log_probabilities";
+
+    private readonly SemiAutoregressiveSamplerOptions options;
+
+    /// <summary>Makes the sampler.</summary>
+    /// <param name="denoiser">The network; not disposed.</param>
+    /// <param name="options">Windows and steps.</param>
+    /// <param name="schedule">The schedule it was trained on; null for the log-linear one.</param>
+    /// <exception cref="ArgumentException">The stride is longer than the window.</exception>
+    public SemiAutoregressiveSampler(IDenoiser denoiser, SemiAutoregressiveSamplerOptions? options = null, NoiseSchedule? schedule = null)
+        : base(denoiser, schedule, options ??= new SemiAutoregressiveSamplerOptions())
+    {
+        if (options.StrideLength > options.WindowLength)
+            throw new ArgumentException($"stride_length = {options.StrideLength} is longer than window_length = {options.WindowLength}; columns between windows would stay masked.", nameof(options));
+        this.options = options;
+    }
+
+    /// <inheritdoc/>
+    protected override int StepCount(DiffusionWalk walk, Tensor tokens)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        var beyond = Math.Max(0, tokens.size(1) - options.WindowLength);
+        return checked((int)(1 + (beyond + options.StrideLength - 1) / options.StrideLength) * options.StepCount);
+    }
+
+    /// <inheritdoc/>
+    protected override Tensor Advance(DiffusionWalk walk, Tensor tokens, int stepIndex)
+    {
+        ArgumentNullException.ThrowIfNull(walk);
+        ArgumentNullException.ThrowIfNull(tokens);
+        var (index, within) = (stepIndex / options.StepCount, stepIndex % options.StepCount);
+        var start = Math.Min((long)index * options.StrideLength, tokens.size(1));
+        var window = tokens.narrow(1, start, Math.Min(options.WindowLength, tokens.size(1) - start));
+        if (within == 0)
+            walk.Keep(Cache, null);
+        var uniforms = walk.Uniforms(tokens.size(0), window.size(1), Denoiser.VocabSize);
+        if (!window.eq(MaskId).any().ToBoolean())
+        {
+            walk.Ledger.SavedForwards++;
+            return tokens.alias();
+        }
+        var time = 1 - (double)within / options.StepCount;
+        if (walk.Kept(Cache) is null)
+        {
+            walk.Ledger.DenoiserForwards++;
+            walk.Keep(Cache, Denoise(window, time));
+        }
+        else
+        {
+            walk.Ledger.SavedForwards++;
+        }
+        var weights = DiffusionSteps.Ancestral(walk.Kept(Cache)!, Scalar(1 - time), Scalar(1 - time + 1.0 / options.StepCount), MaskId);
+        var isLast = within == options.StepCount - 1;
+        var drawn = isLast ? weights.narrow(-1, 0, weights.size(-1)).index_fill(-1, tensor([MaskId], device: weights.device), 0) : weights;
+        var next = where(window.eq(MaskId), CategoricalDraw.Sample(drawn, uniforms), window);
+        if (Denoiser.IsTimeConditioned || !next.eq(window).all().ToBoolean())
+            walk.Keep(Cache, null);
+        var result = tokens.clone();
+        result.narrow(1, start, window.size(1)).copy_(next);
+        return result;
+    }
+}

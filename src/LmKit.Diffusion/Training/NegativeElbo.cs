@@ -1,0 +1,58 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The negative evidence lower bound of masked diffusion: E over t of weight(t) times -log p(x_0 | x_t), an upper bound of -log p(x_0).</summary>
+public static class NegativeElbo
+{
+    /// <summary>The bound's terms (B, L) in nats from log-probabilities (B, L, V); exactly 0 where nothing is masked.</summary>
+    /// <param name="logProbabilities">SUBS log-probabilities at the corrupted tokens.</param>
+    /// <param name="clean">Clean tokens (B, L).</param>
+    /// <param name="weight">Weight of each row, (B) (<see cref="NoiseLevels.Weight"/>).</param>
+    public static Tensor PerToken(Tensor logProbabilities, Tensor clean, Tensor weight)
+    {
+        ArgumentNullException.ThrowIfNull(logProbabilities);
+        ArgumentNullException.ThrowIfNull(clean);
+        ArgumentNullException.ThrowIfNull(weight);
+        using var scope = NewDisposeScope();
+        var picked = logProbabilities.gather(-1, clean.unsqueeze(-1)).squeeze(-1); // (B, L)
+        var factor = weight.to(picked.dtype, picked.device).neg().view(-1, 1);
+        return (picked * factor).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>One draw of the bound for a batch; only masked positions reach the vocabulary where the denoiser can split.</summary>
+    /// <param name="denoiser">The denoiser.</param>
+    /// <param name="clean">Clean tokens (B, L) int64.</param>
+    /// <param name="levels">The batch's noise.</param>
+    /// <param name="uniforms">Decides what is masked, (B, L) in [0, 1).</param>
+    /// <param name="counted">Which positions count, (B, L) bool; null for all.</param>
+    /// <returns>The summed loss in nats and the number of counted positions; a batch with nothing masked has loss 0.</returns>
+    /// <exception cref="ArgumentException">A token is the mask id or lies outside the vocabulary.</exception>
+    public static TrainingLoss Of(IDenoiser denoiser, Tensor clean, NoiseLevels levels, Tensor uniforms, Tensor? counted = null)
+    {
+        ArgumentNullException.ThrowIfNull(denoiser);
+        ArgumentNullException.ThrowIfNull(levels);
+        MaskingProcess.CheckClean(clean, denoiser.VocabSize, denoiser.MaskId);
+        using var scope = NewDisposeScope();
+        var corrupted = MaskingProcess.Corrupt(clean, levels.MaskedShare.to(clean.device), denoiser.MaskId, uniforms);
+        var level = levels.Level.to(clean.device);
+        var count = counted is null ? clean.numel() : counted.sum().item<long>();
+        if (denoiser is not ISplitDenoiser split)
+        {
+            var terms = PerToken(denoiser.call(corrupted, level), clean, levels.Weight);
+            return new TrainingLoss((counted is null ? terms.sum() : (terms * counted.to(terms.dtype)).sum()).MoveToOuterDisposeScope(), count);
+        }
+        var hidden = split.Hidden(corrupted, level);
+        var wanted = corrupted.eq(denoiser.MaskId);
+        if (counted is not null)
+            wanted = wanted.logical_and(counted);
+        var index = wanted.view(-1).nonzero().squeeze(1); // (R)
+        if (index.size(0) == 0)
+            return new TrainingLoss((hidden.sum() * 0).MoveToOuterDisposeScope(), count);
+        var rows = split.LogProbabilities(hidden.flatten(0, 1).index_select(0, index)); // (R, V)
+        var picked = rows.gather(-1, clean.reshape(-1).index_select(0, index).unsqueeze(-1)).squeeze(-1);
+        var weight = levels.Weight.to(picked.dtype, picked.device).unsqueeze(1).expand(clean.shape).reshape(-1).index_select(0, index);
+        return new TrainingLoss((picked * weight).sum().neg().MoveToOuterDisposeScope(), count);
+    }
+}

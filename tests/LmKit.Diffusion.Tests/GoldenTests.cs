@@ -1,0 +1,25 @@
+using LmKit.Conformance;
+using Xunit.Abstractions;
+using static TorchSharp.torch;
+
+namespace LmKit.Diffusion.Tests;
+
+[GoldenArea("diffusion")]
+public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
+{
+    protected override IReadOnlyDictionary<string, Action<GoldenCase>> Checks { get; } = new Dictionary<string, Action<GoldenCase>>
+    {
+        ["noise_schedules"] = NoiseGolden.Schedules,
+        ["time_sampling"] = NoiseGolden.Times,
+        ["subs_mask"] = NoiseGolden.Subs,
+        ["nelbo"] = NoiseGolden.Bound,
+        ["ema"] = TransformerGolden.Average,
+        ["ema_didi_double"] = TransformerGolden.DoubleAverage,
+        ["dit_forward"] = TransformerGolden.Forward,
+        ["dit_soft_input"] = TransformerGolden.SoftInput,
+        ["sampler_step"] = SamplerGolden.Steps,
+        ["sampler_loop"] = SamplerGolden.Loops,
+        ["ancestral_alpha"] = SamplerGolden.ByShare,
+        ["remdm_step"] = SamplerGolden.Remasking,
+    };
+}

@@ -1,0 +1,66 @@
+using LmKit.Conformance;
+using static TorchSharp.torch;
+
+namespace LmKit.Diffusion.Tests;
+
+/// <summary>A fixed toy denoiser for the sampler suites: 7 tokens, mask 6, preferences that differ by place.</summary>
+public abstract class ToySamplerSuite : SamplerConformance, IDisposable
+{
+    private const long Mask = 6;
+    private readonly Tensor preferences = Preferences();
+
+    private protected TableDenoiser Plain => new(preferences, Mask);
+
+    private protected SplitTableDenoiser Split => new(preferences, Mask);
+
+    protected override long VocabSize => Mask;
+
+    public void Dispose()
+    {
+        preferences.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    private static Tensor Preferences()
+    {
+        LibTorch.EnsureLoaded();
+        using var random = new Generator(3);
+        return randn([32, 7], ScalarType.Float64, generator: random);
+    }
+}
+
+public class AncestralSamplerConformanceTests : ToySamplerSuite
+{
+    protected override ISampler Create() => new AncestralSampler(Plain, new DiffusionSamplerOptions { StepCount = 6 });
+}
+
+public class CachedAncestralSamplerConformanceTests : ToySamplerSuite
+{
+    protected override ISampler Create() => new CachedAncestralSampler(Plain, new CachedAncestralSamplerOptions { StepCount = 6 });
+}
+
+public class AnalyticSamplerConformanceTests : ToySamplerSuite
+{
+    protected override ISampler Create() => new AnalyticSampler(Plain, new DiffusionSamplerOptions { StepCount = 6 });
+}
+
+public class SparseAncestralSamplerConformanceTests : ToySamplerSuite
+{
+    protected override ISampler Create() => new SparseAncestralSampler(Split, new DiffusionSamplerOptions { StepCount = 6 });
+}
+
+public class RemaskingSamplerConformanceTests : ToySamplerSuite
+{
+    protected override ISampler Create() => new RemaskingSampler(Plain, new RemaskingSamplerOptions { StepCount = 8, Strategy = RemaskingStrategy.Loop });
+}
+
+public class ConfidenceRemaskingSamplerConformanceTests : ToySamplerSuite
+{
+    protected override ISampler Create() => new RemaskingSampler(Plain, new RemaskingSamplerOptions { StepCount = 8, Strategy = RemaskingStrategy.Confidence });
+}
+
+public class SemiAutoregressiveSamplerConformanceTests : ToySamplerSuite
+{
+    protected override ISampler Create() =>
+        new SemiAutoregressiveSampler(Plain, new SemiAutoregressiveSamplerOptions { StepCount = 4, WindowLength = 5, StrideLength = 3 });
+}
