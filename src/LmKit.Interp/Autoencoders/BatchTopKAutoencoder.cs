@@ -16,10 +16,6 @@ public sealed class BatchTopKAutoencoder : SparseAutoencoder
         : base(nameof(BatchTopKAutoencoder), options, parameters)
     {
         this.options = options;
-        if (!(options.ActiveCount > 0))
-            throw new ArgumentOutOfRangeException(nameof(options), options.ActiveCount, $"{nameof(options.ActiveCount)} must be positive.");
-        if (options.NestedWidths.Any(width => width < 1 || width >= options.FeatureCount))
-            throw new ArgumentException($"{nameof(options.NestedWidths)} ({string.Join(", ", options.NestedWidths)}) must lie between 1 and {options.FeatureCount - 1}.", nameof(options));
         threshold = zeros([], ScalarType.Float64, parameters.Device).DetachFromDisposeScope();
         RegisterComponents();
     }

@@ -22,4 +22,12 @@ public sealed class BatchTopKOptions : SparseAutoencoderOptions
 
     /// <summary>Nested widths, ascending, each below F, whose features must reconstruct alone (Matryoshka). Default none.</summary>
     public IReadOnlyList<long> NestedWidths { get; set; } = [];
+
+    internal override void Check()
+    {
+        base.Check();
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ActiveCount);
+        if (NestedWidths.Any(width => width < 1 || width >= FeatureCount))
+            throw new ArgumentException($"{nameof(NestedWidths)} ({string.Join(", ", NestedWidths)}) must lie between 1 and {FeatureCount - 1}.");
+    }
 }

@@ -17,8 +17,6 @@ public sealed class JumpReluAutoencoder : SparseAutoencoder
         : base(nameof(JumpReluAutoencoder), options, parameters)
     {
         this.options = options;
-        if (!(options.InitialThreshold > 0) || !(options.Bandwidth > 0))
-            throw new ArgumentOutOfRangeException(nameof(options), $"{nameof(options.InitialThreshold)} = {options.InitialThreshold} and {nameof(options.Bandwidth)} = {options.Bandwidth} must be positive.");
         logThreshold = parameters.Constant(Math.Log(options.InitialThreshold), options.FeatureCount);
         RegisterComponents();
     }

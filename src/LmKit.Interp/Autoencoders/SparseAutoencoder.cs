@@ -7,7 +7,7 @@ namespace LmKit;
 /// <summary>A dictionary of features that is learned: an encoder to sparse codes and a linear decoder.</summary>
 /// <remarks>
 /// <para>Encode and Decode take (B, D) and (B, F), or any leading axes. With a row normalisation, Encode takes raw activations and
-/// Decode returns normalised ones; <see cref="Reconstruct"/> undoes it with each row's own factors.</para>
+/// Decode returns normalised ones; <see cref="Reconstruct(Tensor)"/> undoes it with each row's own factors.</para>
 /// <para>Parameters bear SAELens's names: W_enc (D, F), W_dec (F, D), b_enc, b_dec. Not thread-safe while it is trained.</para>
 /// </remarks>
 public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
@@ -27,8 +27,7 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(parameters);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.ModelDim, nameof(options.ModelDim));
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.FeatureCount, nameof(options.FeatureCount));
+        options.Check();
         Options = options;
         (encoder, decoder) = AutoencoderStart.Make(options, parameters);
         encoderBias = hasEncoderBias ? parameters.Constant(0, options.FeatureCount) : null;
@@ -96,6 +95,16 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
 
     /// <summary>Raw activations (B, D) rebuilt from their own codes; the caller disposes them.</summary>
     public Tensor Reconstruct(Tensor activations) => call(activations);
+
+    /// <summary>Raw activations (..., D) rebuilt from codes (..., F) of theirs that may have been edited, with each row's own factors.</summary>
+    public Tensor Reconstruct(Tensor activations, Tensor codes)
+    {
+        Shapes.CheckWidth(activations, ModelDim, GetName());
+        Shapes.CheckWidth(codes, FeatureCount, GetName());
+        using var scope = NewDisposeScope();
+        var rows = RowScaling.Of(AutoencoderInput.Flat(activations), Options.InputNormalization);
+        return rows.Undo(DecodeRows(AutoencoderInput.Flat(codes), FeatureCount)).reshape(activations.shape).MoveToOuterDisposeScope();
+    }
 
     /// <summary>The training loss of a run.</summary>
     /// <param name="pass">The run.</param>

@@ -52,4 +52,15 @@ public abstract class SparseAutoencoderOptions
     /// <summary>Dead features that may speak in a row (top_k_aux); 0 means D / 2, the default.</summary>
     [Range(0L, long.MaxValue)]
     public long AuxiliaryCount { get; set; }
+
+    /// <summary>Fails by name on a value that cannot work.</summary>
+    internal virtual void Check()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ModelDim);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(FeatureCount);
+        ArgumentOutOfRangeException.ThrowIfNegative(SparsityCoefficient);
+        ArgumentOutOfRangeException.ThrowIfNegative(AfaCoefficient);
+        ArgumentOutOfRangeException.ThrowIfNegative(AuxiliaryCoefficient);
+        ArgumentOutOfRangeException.ThrowIfNegative(AuxiliaryCount);
+    }
 }

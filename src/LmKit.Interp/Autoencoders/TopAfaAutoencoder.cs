@@ -15,7 +15,6 @@ public sealed class TopAfaAutoencoder : SparseAutoencoder
         : base(nameof(TopAfaAutoencoder), options, parameters)
     {
         this.options = options;
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MinActiveCount, nameof(options.MinActiveCount));
         RegisterComponents();
     }
 

@@ -13,7 +13,6 @@ public sealed class TopKAutoencoder : SparseAutoencoder
         : base(nameof(TopKAutoencoder), options, parameters)
     {
         this.options = options;
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.ActiveCount, nameof(options.ActiveCount));
         RegisterComponents();
     }
 

@@ -1,0 +1,88 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Reads or edits activations at a named point of a model, as long as it lives.</summary>
+/// <remarks>Edits run on the thread of the forward call; several taps at one point act in the order they were attached. Disposing it
+/// leaves the model as it was.</remarks>
+public sealed class ActivationTap : IDisposable
+{
+    private readonly IDisposable attachment;
+    private Tensor? latest;
+
+    private ActivationTap(LanguageModel model, string point, Func<Tensor, Tensor>? edit)
+    {
+        Point = point;
+        attachment = Find(model, point).Attach(activation => edit is null ? Keep(activation) : edit(activation));
+    }
+
+    /// <summary>The point's name.</summary>
+    public string Point { get; }
+
+    /// <summary>The activation (B, L, D) of the last forward call, detached and owned by the tap; null before the first, and for an edit.</summary>
+    public Tensor? Latest => latest;
+
+    /// <summary>Reads at a point, such as <c>layers.3.resid_post</c>.</summary>
+    /// <exception cref="ArgumentException">The model has no such point; names those it has.</exception>
+    public static ActivationTap Read(LanguageModel model, string point) => new(model, point, null);
+
+    /// <summary>Edits at a point: the model goes on with what the function returns.</summary>
+    /// <inheritdoc cref="Read"/>
+    public static ActivationTap Edit(LanguageModel model, string point, Func<Tensor, Tensor> edit)
+    {
+        ArgumentNullException.ThrowIfNull(edit);
+        return new(model, point, edit);
+    }
+
+    /// <summary>Puts a dictionary in the place of an activation: what it rebuilds, with codes edited, and with its error kept or dropped.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="point">The point.</param>
+    /// <param name="autoencoder">The dictionary.</param>
+    /// <param name="keepsError">Whether what the dictionary cannot rebuild is added back; an edit of nothing then changes nothing.</param>
+    /// <param name="edits">Edits of codes.</param>
+    public static ActivationTap Splice(LanguageModel model, string point, SparseAutoencoder autoencoder, bool keepsError = true, params IReadOnlyList<FeatureEdit> edits)
+    {
+        ArgumentNullException.ThrowIfNull(autoencoder);
+        ArgumentNullException.ThrowIfNull(edits);
+        foreach (var edit in edits)
+            edit.Check(autoencoder.FeatureCount);
+        return new(model, point, activation => Spliced(autoencoder, activation, keepsError, edits));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        attachment.Dispose();
+        latest?.Dispose();
+        latest = null;
+    }
+
+    internal static HookPoint Find(LanguageModel model, string point)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return model.HookPoints.TryGetValue(point, out var found)
+            ? found
+            : throw new ArgumentException($"The model has no point '{point}'; it has {string.Join(", ", model.HookPoints.Keys)}.", nameof(point));
+    }
+
+    private static Tensor Spliced(SparseAutoencoder autoencoder, Tensor activation, bool keepsError, IReadOnlyList<FeatureEdit> edits)
+    {
+        if (keepsError && edits.Count == 0)
+            return activation;
+        using var scope = NewDisposeScope();
+        var codes = autoencoder.Encode(activation);
+        var edited = edits.Aggregate(codes, (current, edit) => edit.Apply(current));
+        var rebuilt = autoencoder.Reconstruct(activation, edited);
+        if (keepsError)
+            rebuilt = activation + rebuilt - autoencoder.Reconstruct(activation, codes);
+        return rebuilt.MoveToOuterDisposeScope();
+    }
+
+    private Tensor Keep(Tensor activation)
+    {
+        latest?.Dispose();
+        latest = activation.detach().clone().DetachFromDisposeScope();
+        return activation;
+    }
+}

@@ -1,0 +1,9 @@
+namespace LmKit;
+
+/// <summary>What test 1 found.</summary>
+/// <param name="CleanDifference">Logit difference of the clean runs.</param>
+/// <param name="AblatedDifference">Under mean ablation.</param>
+/// <param name="Sufficiency">Scores with activations replaced by their reconstructions.</param>
+/// <param name="Necessity">Scores with activations replaced by the mean plus what reconstructions leave; see its
+/// <see cref="LogitDifferenceScore.Necessity"/>.</param>
+public sealed record ApproximationResult(double CleanDifference, double AblatedDifference, LogitDifferenceScore Sufficiency, LogitDifferenceScore Necessity);

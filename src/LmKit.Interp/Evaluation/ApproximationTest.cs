@@ -1,0 +1,47 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Test 1: are reconstructions sufficient, and are they necessary, for what a model computes at a section?</summary>
+public static class ApproximationTest
+{
+    /// <summary>Runs it.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="section">The section whose activations the dictionary codes.</param>
+    /// <param name="dictionary">The dictionary.</param>
+    /// <param name="batch">Prompts.</param>
+    /// <param name="mean">Mean activation (D) of the data the dictionary was made from.</param>
+    /// <param name="scale">What activations were scaled by before the dictionary saw them; null for nothing.</param>
+    public static ApproximationResult Run(LanguageModel model, CircuitSection section, IDictionary dictionary, IoiBatch batch, Tensor mean, ActivationScale? scale = null)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+        ArgumentNullException.ThrowIfNull(dictionary);
+        ArgumentNullException.ThrowIfNull(mean);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var activations = section.Read(model, batch);
+        var rebuilt = Rebuild(dictionary, activations, batch, scale);
+        var clean = LogitDifference.Mean(section.Logits(model, batch), batch);
+        var ablated = Difference(mean.expand_as(activations));
+        return new(
+            clean,
+            ablated,
+            LogitDifferenceScore.Of(clean, ablated, Difference(rebuilt)),
+            LogitDifferenceScore.Of(clean, ablated, Difference(mean + activations - rebuilt)));
+
+        double Difference(Tensor values) => LogitDifference.Mean(section.Logits(model, batch, values), batch);
+    }
+
+    private static Tensor Rebuild(IDictionary dictionary, Tensor activations, IoiBatch batch, ActivationScale? scale)
+    {
+        var seen = scale is null ? activations : scale.Apply(activations);
+        var rebuilt = dictionary is SparseAutoencoder autoencoder
+            ? autoencoder.Reconstruct(seen)
+            : dictionary.Decode(dictionary.Encode(new ActivationBatch(seen, batch.Attributes)));
+        if (scale is null)
+            return rebuilt;
+        rebuilt = rebuilt / scale.Factor;
+        return scale.Mean is null ? rebuilt : rebuilt + scale.Mean;
+    }
+}

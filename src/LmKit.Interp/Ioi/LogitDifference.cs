@@ -1,0 +1,38 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The IOI metric: logit of the indirect object less logit of the subject, and whether the former is the largest of all.</summary>
+public static class LogitDifference
+{
+    /// <summary>Mean difference over prompts.</summary>
+    /// <param name="logits">Logits (B, V) at the last place.</param>
+    /// <param name="batch">The prompts.</param>
+    public static double Mean(Tensor logits, IoiBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(logits);
+        ArgumentNullException.ThrowIfNull(batch);
+        using var scope = NewDisposeScope();
+        var difference = logits.gather(1, batch.Answers.unsqueeze(1)) - logits.gather(1, batch.Subjects.unsqueeze(1));
+        return difference.to(ScalarType.Float64).mean().item<double>();
+    }
+
+    /// <summary>Share of prompts whose largest logit over the whole vocabulary is the indirect object's.</summary>
+    public static double Accuracy(Tensor logits, IoiBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(logits);
+        ArgumentNullException.ThrowIfNull(batch);
+        using var scope = NewDisposeScope();
+        return logits.argmax(1).eq(batch.Answers).to(ScalarType.Float64).mean().item<double>();
+    }
+
+    /// <summary>Share of prompts where two runs have the same largest logit.</summary>
+    public static double Agreement(Tensor logits, Tensor others)
+    {
+        ArgumentNullException.ThrowIfNull(logits);
+        ArgumentNullException.ThrowIfNull(others);
+        using var scope = NewDisposeScope();
+        return logits.argmax(1).eq(others.argmax(1)).to(ScalarType.Float64).mean().item<double>();
+    }
+}

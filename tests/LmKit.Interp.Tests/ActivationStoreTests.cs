@@ -1,0 +1,92 @@
+using LmKit.Conformance;
+using static TorchSharp.torch;
+
+namespace LmKit.Interp.Tests;
+
+[NoTensorLeak]
+public class ActivationStoreTests
+{
+    private static readonly ActivationStoreInfo _info = new("toy", "layers.0.resid_post", 2, ShardRows: 4);
+
+    [Fact]
+    public void A_killed_writer_goes_on_and_every_row_is_there_once()
+    {
+        using var folder = new TemporaryFolder();
+        using var scope = NewDisposeScope();
+        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+            writer.Append(Rows(0, 10)); // killed with 2 rows that fill no shard
+        File.WriteAllText(folder["shard-000002.safetensors"], "torn by a kill before the manifest knew it");
+        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+        {
+            Assert.Equal(8, writer.StoredCount);
+            writer.Append(Rows(8, 3));
+            writer.Append(Rows(11, 2));
+            writer.Complete();
+            Assert.Equal(13, writer.StoredCount);
+        }
+        using var store = new ActivationStore(folder.Path, seed: 3);
+        var read = store.Next(13).select(1, 0).to(ScalarType.Int64).data<long>().ToArray();
+
+        Assert.Equal(Enumerable.Range(0, 13).Select(row => (long)row), read.Order());
+        Assert.NotEqual(Enumerable.Range(0, 13).Select(row => (long)row), read);
+    }
+
+    [Fact]
+    public void An_order_resumes_at_any_position_and_differs_by_epoch_and_seed()
+    {
+        using var folder = new TemporaryFolder();
+        using var scope = NewDisposeScope();
+        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+        {
+            writer.Append(Rows(0, 13));
+            writer.Complete();
+        }
+        using var whole = new ActivationStore(folder.Path, seed: 3);
+        var rows = whole.Next(40);
+        using var resumed = new ActivationStore(folder.Path, seed: 3) { Position = 17 };
+        Close.Check("resumed", rows.narrow(0, 17, 23), resumed.Next(23));
+        using var other = new ActivationStore(folder.Path, seed: 4);
+
+        Assert.True((other.Next(13) - rows.narrow(0, 0, 13)).abs().max().item<float>() > 0);
+        Assert.True((rows.narrow(0, 13, 13) - rows.narrow(0, 0, 13)).abs().max().item<float>() > 0);
+    }
+
+    [Fact]
+    public void A_torn_shard_is_refused_by_name()
+    {
+        using var folder = new TemporaryFolder();
+        using var scope = NewDisposeScope();
+        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+            writer.Append(Rows(0, 4));
+        using (var stream = File.OpenWrite(folder["shard-000000.safetensors"]))
+        {
+            stream.Seek(-3, SeekOrigin.End);
+            stream.WriteByte(0x7F);
+        }
+        using var store = new ActivationStore(folder.Path);
+
+        Assert.Contains("shard-000000", Assert.Throws<ActivationStoreException>(() => store.Next(1)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Wrong_stores_writers_and_rows_are_refused()
+    {
+        using var folder = new TemporaryFolder();
+        using var scope = NewDisposeScope();
+        Assert.Throws<ActivationStoreException>(() => new ActivationStore(folder.Path));
+        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+        {
+            Assert.Contains("another writer", Assert.Throws<ActivationStoreException>(() => new ActivationStoreWriter(folder.Path, _info)).Message, StringComparison.Ordinal);
+            Assert.Throws<ArgumentException>(() => writer.Append(zeros([1, 3])));
+            Assert.Contains("row 1", Assert.Throws<ArgumentException>(() => writer.Append(tensor(new[] { 0, 1, float.NaN, 1 }).reshape(2, 2))).Message, StringComparison.Ordinal);
+            writer.Append(Rows(0, 4));
+        }
+        Assert.Contains("other", Assert.Throws<ActivationStoreException>(() => new ActivationStoreWriter(folder.Path, _info with { ModelId = "other" })).Message, StringComparison.Ordinal);
+        File.WriteAllText(folder["manifest.json"], "{ torn");
+        Assert.Throws<ActivationStoreException>(() => new ActivationStore(folder.Path));
+        File.WriteAllText(folder["manifest.json"], """{"Info":{"ModelId":"toy","HookName":"x","ModelDim":2,"ShardRows":4},"Shards":[{"File":"../x","RowCount":4,"Sha256":""}]}""");
+        Assert.Throws<ActivationStoreException>(() => new ActivationStore(folder.Path));
+    }
+
+    private static Tensor Rows(int start, int count) => arange(start, start + count, ScalarType.Float32).unsqueeze(1).expand(count, 2).contiguous();
+}
