@@ -24,4 +24,22 @@ public partial class GoldenTests
                 Assert.Equal((string)one["expected"]!, Render());
         }
     }
+
+    private static void Halves(GoldenCase golden)
+    {
+        foreach (var one in golden.Json().EnumerateArray())
+        {
+            var text = one.GetProperty("text").GetString()!;
+            Same(one.GetProperty("result"), TextHalves.Split(text));
+            Same(one.GetProperty("result_max3"), TextHalves.Split(text, maxPromptWords: 3));
+        }
+
+        static void Same(System.Text.Json.JsonElement expected, TextHalves? actual)
+        {
+            if (expected.ValueKind == System.Text.Json.JsonValueKind.Null)
+                Assert.Null(actual);
+            else
+                Assert.Equal(new TextHalves(expected[0].GetString()!, expected[1].GetString()!, expected[2].GetInt32(), expected[3].GetInt32()), actual);
+        }
+    }
 }

@@ -22,6 +22,10 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         ["lr_schedules"] = Schedules,
         ["adamw"] = Optimizer,
         ["chat_templates"] = Templates,
+        ["split_halves"] = Halves,
+        ["judge_parse"] = Verdicts,
+        ["bradley_terry"] = PairwiseRatings,
+        ["bootstrap"] = Intervals,
     };
 
     private static void Layers(GoldenCase golden)
