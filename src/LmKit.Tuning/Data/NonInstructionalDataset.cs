@@ -47,7 +47,7 @@ public sealed class NonInstructionalDataset
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         using var slots = new SemaphoreSlim(options.MaxConcurrency);
         var running = new List<Task>();
-        var seen = new HashSet<string>(journal.Records.Values.Where(record => record.Status == "ok").Select(record => Hash(record.Prompt)));
+        var seen = journal.Records.Values.Where(IsFirstOfItsKind).Select(record => Hash(record.Prompt)).ToHashSet();
         try
         {
             await foreach (var document in documents.WithCancellation(stop.Token).ConfigureAwait(false))
@@ -80,6 +80,10 @@ public sealed class NonInstructionalDataset
 
     private bool IsDone(DatasetJournal journal, SourceDocument document) =>
         journal.Records.TryGetValue(document.Id, out var record) && !(options.RetriesFailed && record.Status == "failed");
+
+    // What an uninterrupted run would have counted as seen. A duplicate does not count: the document it repeats may have been in flight.
+    private bool IsFirstOfItsKind(DatasetRecord record) =>
+        record.Prompt.Length > 0 && record.Reason != "duplicate" && !(options.RetriesFailed && record.Status == "failed") && ContentRules.OfPrompt(record.Prompt) is null;
 
     private DatasetRecord Prepare(SourceDocument document, HashSet<string> seen)
     {

@@ -108,6 +108,27 @@ public class NonInstructionalDatasetTests
             Assert.Contains("another run", (await Assert.ThrowsAsync<DatasetException>(() => Bytes(folder["d"], 4, new ScriptedTeacher(), 3))).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Of_documents_that_begin_alike_the_first_stays_also_after_an_interruption()
+    {
+        using var folder = new TemporaryFolder();
+        await Assert.ThrowsAsync<TeacherException>(() => new NonInstructionalDataset(new ScriptedTeacher((_, _) => HttpStatusCode.Unauthorized), Options).RunAsync(Twins(), folder["d"]));
+
+        var report = await new NonInstructionalDataset(new ScriptedTeacher(), Options).RunAsync(Twins(), folder["d"]);
+
+        Assert.Equal((1, 2), (report.Counts["ok"], report.Counts["filtered:duplicate"]));
+        Assert.Contains("\"id\":\"a\"", await File.ReadAllTextAsync(report.DataFile), StringComparison.Ordinal);
+
+        static async IAsyncEnumerable<SourceDocument> Twins()
+        {
+            foreach (var id in new[] { "a", "b", "c" })
+            {
+                yield return new SourceDocument(id[0], id, $"one two three {id}");
+                await Task.Yield();
+            }
+        }
+    }
+
     [Theory]
     [InlineData("All of it ends so. Can you say why", "request")]
     [InlineData("user: hello there", "dialogue")]

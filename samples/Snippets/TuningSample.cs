@@ -1,0 +1,43 @@
+using Microsoft.Extensions.AI;
+
+namespace LmKit.Snippets;
+
+/// <summary>The samples of the README of LmKit.Tuning.</summary>
+internal static class TuningSample
+{
+    /// <summary>Adapters on a model, a few steps of tuning, and the adapter as a folder that PEFT reads.</summary>
+    internal static void Tune(string folder)
+    {
+        using var model = new LanguageModelBuilder { VocabSize = 256, ModelDim = 64, LayerCount = 2 }
+            .AddAttention(attention => attention.HeadCount = 4)
+            .UseLora(lora => lora.Rank = 8, sites: ["q_proj", "v_proj"])
+            .Build();
+        var encoder = new ExampleEncoder(ModelTokenizer.Bytes, new ExampleOptions { MaxLength = 128 });
+        var examples = new[] { encoder.Encode("The river ran past the mill", "and under the old bridge.")! };
+        var task = new FineTuner(model, examples, new FineTuningOptions { RowLength = 128, RowCount = 1 });
+        using (var trainer = new Trainer(task, new TrainingOptions { Steps = 10, LearningRate = 2e-4, WeightDecay = 0 }))
+            trainer.Run();
+        AdapterFile.Save(model, folder);
+        LoraAdapters.Merge(model);
+    }
+
+    /// <summary>Halves of documents and a teacher's continuations of them.</summary>
+    internal static async Task MakeDataAsync(IChatClient teacher, IAsyncEnumerable<SourceDocument> documents, string folder)
+    {
+        var report = await new NonInstructionalDataset(teacher).RunAsync(documents, folder);
+        Console.WriteLine($"{report.Counts.GetValueOrDefault("ok")} examples in {report.DataFile}");
+    }
+
+    /// <summary>A tuned model as a chat client.</summary>
+    internal static IChatClient Serve(ILanguageModel model, ModelTokenizer tokenizer) =>
+        model.AsChatClient(tokenizer, new ChatTemplateFormat(ChatTemplate.Named("plain"), tokenizer));
+
+    /// <summary>Ratings from games, with an interval.</summary>
+    internal static void Rate(IReadOnlyList<Battle> battles)
+    {
+        var ratings = BradleyTerry.Fit(battles, modelCount: 3);
+        var resampled = BootstrapInterval.Resamples(battles.Count, 200, seed: 1)
+            .Select(drawn => BradleyTerry.Fit(drawn.Select(index => battles[index]), 3, l2: 1e-6).Elo[0]);
+        Console.WriteLine($"{ratings.Elo[0]:F0}, {BootstrapInterval.Of(resampled)}");
+    }
+}

@@ -1,0 +1,106 @@
+using Microsoft.Extensions.AI;
+
+namespace LmKit;
+
+/// <summary>A chat template with a tokenizer: what a tuned model was trained on and is served with.</summary>
+/// <remarks>Special tokens come from the template's own characters only; the same characters in a message are ordinary text.</remarks>
+public sealed class ChatTemplateFormat : IChatFormat
+{
+    private readonly ChatTemplate template;
+    private readonly ModelTokenizer tokenizer;
+    private readonly (string Text, int Id)[] special;
+    private readonly string begin;
+    private readonly string end;
+
+    /// <summary>Joins a template and a tokenizer.</summary>
+    /// <param name="template">The template.</param>
+    /// <param name="tokenizer">The tokenizer; it must not turn text into special tokens by itself.</param>
+    /// <param name="specialTokens">Special tokens and their ids.</param>
+    /// <param name="beginToken">The special token that begins a text; empty for none.</param>
+    /// <param name="endToken">The special token that ends a text; empty for none.</param>
+    /// <param name="stopTokens">Ids that end an answer; null takes the end token and the tokenizer's end of text.</param>
+    public ChatTemplateFormat(
+        ChatTemplate template,
+        ModelTokenizer tokenizer,
+        IReadOnlyDictionary<string, int>? specialTokens = null,
+        string beginToken = "",
+        string endToken = "",
+        IReadOnlyList<long>? stopTokens = null)
+    {
+        ArgumentNullException.ThrowIfNull(template);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        this.template = template;
+        this.tokenizer = tokenizer;
+        (begin, end) = (beginToken, endToken);
+        special = [.. (specialTokens ?? new Dictionary<string, int>()).Where(pair => pair.Key.Length > 0).OrderByDescending(pair => pair.Key.Length).Select(pair => (pair.Key, pair.Value))];
+        var ends = special.Where(token => token.Text == endToken).Select(token => (long)token.Id);
+        StopTokens = stopTokens ?? [.. (tokenizer.EndOfTextId is { } id ? ends.Append(id) : ends).Distinct()];
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<long> StopTokens { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> Encode(IReadOnlyList<ChatMessage> messages)
+    {
+        try
+        {
+            return [.. Tokens(Render(messages, true)).Select(token => token.Id)];
+        }
+        catch (TemplateException error)
+        {
+            throw new ArgumentException($"The chat template refuses the conversation: {error.Message}", nameof(messages), error);
+        }
+    }
+
+    /// <summary>A conversation as a training example in which the assistant's turns are learned.</summary>
+    /// <exception cref="TemplateException">The template refuses the messages, or does not mark what the assistant generates.</exception>
+    public SupervisedExample Example(IReadOnlyList<ChatMessage> messages)
+    {
+        if (!template.MarksGeneration)
+            throw new TemplateException("The template has no generation blocks, so what the assistant says cannot be told apart; put them around it, or take a named template.");
+        var tokens = Tokens(Render(messages, false)).ToArray();
+        return new SupervisedExample([.. tokens.Select(token => token.Id)], [.. tokens.Select(token => token.IsGenerated)]);
+    }
+
+    private RenderedChat Render(IReadOnlyList<ChatMessage> messages, bool opensAnswer) =>
+        template.Render(messages, new ChatRenderOptions { AddGenerationPrompt = opensAnswer, BosToken = begin, EosToken = end });
+
+    private IEnumerable<(int Id, bool IsGenerated)> Tokens(RenderedChat chat)
+    {
+        var start = 0;
+        var borders = chat.Generated.SelectMany(range => new[] { range.Start.Value, range.End.Value }).ToArray();
+        foreach (var run in chat.Runs)
+        {
+            var stop = start + run.Text.Length;
+            int[] cuts = [start, .. borders.Where(border => border > start && border < stop).Order().Distinct(), stop];
+            for (var part = 0; part + 1 < cuts.Length; part++)
+            {
+                var isGenerated = chat.Generated.Any(range => range.Start.Value <= cuts[part] && cuts[part] < range.End.Value);
+                foreach (var id in Ids(run.Text[(cuts[part] - start)..(cuts[part + 1] - start)], run.IsTemplate))
+                    yield return (id, isGenerated);
+            }
+            start = stop;
+        }
+    }
+
+    private IEnumerable<int> Ids(string text, bool allowsSpecial)
+    {
+        var from = 0;
+        for (var place = 0; allowsSpecial && place < text.Length;)
+        {
+            var found = Array.Find(special, token => string.CompareOrdinal(text, place, token.Text, 0, token.Text.Length) == 0);
+            if (found.Text is null)
+            {
+                place++;
+                continue;
+            }
+            foreach (var id in tokenizer.Tokenizer.EncodeToIds(text[from..place]))
+                yield return id;
+            yield return found.Id;
+            from = place += found.Text.Length;
+        }
+        foreach (var id in tokenizer.Tokenizer.EncodeToIds(text[from..]))
+            yield return id;
+    }
+}
