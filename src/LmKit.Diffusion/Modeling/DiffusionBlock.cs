@@ -26,8 +26,6 @@ internal sealed class DiffusionBlock : nn.Module<Tensor, Tensor, Tensor>
     {
         var width = options.ModelDim;
         headCount = options.HeadCount;
-        if (width % headCount != 0 || width / headCount % 2 != 0)
-            throw new ArgumentException($"n_heads = {headCount} must divide hidden_dim = {width} into parts of even width, which rotary positions turn in pairs.", nameof(options));
         norm1 = new ScaleNorm(width, parameters);
         queriesKeysValues = new UniformLinear(width, 3 * width, parameters, hasBias: false);
         attentionOutput = new UniformLinear(width, width, parameters, hasBias: false);
