@@ -20,15 +20,15 @@ internal sealed class DiscriminatorHead : nn.Module<Tensor, Tensor>
     private sealed class SpectralPair : nn.Module<Tensor, Tensor>
     {
         [ComponentName(Name = "0")]
-        private readonly SpectralLinear first;
+        private readonly SpectralAffine first;
         [ComponentName(Name = "2")]
-        private readonly SpectralLinear second;
+        private readonly SpectralAffine second;
 
         internal SpectralPair(long modelDim, ParameterFactory parameters)
             : base(nameof(SpectralPair))
         {
-            first = new SpectralLinear(modelDim, modelDim, parameters);
-            second = new SpectralLinear(modelDim, 1, parameters);
+            first = new SpectralAffine(modelDim, modelDim, parameters);
+            second = new SpectralAffine(modelDim, 1, parameters);
             RegisterComponents();
         }
 

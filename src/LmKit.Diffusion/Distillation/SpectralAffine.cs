@@ -7,7 +7,7 @@ namespace LmKit;
 /// <summary>A linear whose weight is divided by an estimate of its largest singular value, u^T W v.</summary>
 /// <remarks>In training mode each call does one power iteration first: v = norm(W^T u), u = norm(W v). Evaluation uses the stored
 /// vectors. Names are those of published checkpoints: bias, weight_orig, weight_u, weight_v.</remarks>
-internal sealed class SpectralLinear : nn.Module<Tensor, Tensor>
+internal sealed class SpectralAffine : nn.Module<Tensor, Tensor>
 {
     private const double Epsilon = 1e-12;
 
@@ -19,8 +19,8 @@ internal sealed class SpectralLinear : nn.Module<Tensor, Tensor>
     [ComponentName(Name = "weight_v")]
     private readonly Tensor right;
 
-    internal SpectralLinear(long inFeatures, long outFeatures, ParameterFactory parameters)
-        : base(nameof(SpectralLinear))
+    internal SpectralAffine(long inFeatures, long outFeatures, ParameterFactory parameters)
+        : base(nameof(SpectralAffine))
     {
         var bound = 1 / Math.Sqrt(inFeatures);
         bias = parameters.Uniform(-bound, bound, outFeatures);
