@@ -21,5 +21,12 @@ public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         ["sampler_loop"] = SamplerGolden.Loops,
         ["ancestral_alpha"] = SamplerGolden.ByShare,
         ["remdm_step"] = SamplerGolden.Remasking,
+        ["discriminator"] = DistillationGolden.Discriminators,
+        ["didi_train_step"] = DistillationGolden.TrainStep,
+        ["rgas_step"] = DistillationGolden.GuidedStep,
+        ["rgas_loop"] = DistillationGolden.GuidedLoop,
+        ["metrics"] = EvaluationGolden.Metrics,
+        ["toy_chain"] = EvaluationGolden.Chain,
+        ["toy_teacher"] = EvaluationGolden.Teacher,
     };
 }

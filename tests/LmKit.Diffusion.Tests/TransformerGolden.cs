@@ -15,17 +15,16 @@ internal static class TransformerGolden
     /// <summary>Makes the transformer that a golden file's weights fit and loads them.</summary>
     internal static DiffusionTransformer Load(GoldenCase golden, string prefix)
     {
-        var tensors = golden.Names(prefix).ToDictionary(name => name[prefix.Length..], golden.Tensor);
-        var embedding = tensors["vocab_embed.embedding"];
+        var ours = MdlmKeyMap.Map.ToOurs(golden.Names(prefix).ToDictionary(name => name[prefix.Length..], golden.Tensor));
+        var embedding = ours["vocab_embed.embedding"];
         var transformer = new DiffusionTransformer(new DiffusionTransformerOptions
         {
             VocabSize = embedding.size(0),
             ModelDim = embedding.size(1),
-            LayerCount = tensors.Keys.Count(name => name.EndsWith("attn_qkv.weight", StringComparison.Ordinal)),
+            LayerCount = ours.Keys.Count(name => name.EndsWith("attn_qkv.weight", StringComparison.Ordinal)),
             HeadCount = int.Parse(golden.Metadata["heads"], System.Globalization.CultureInfo.InvariantCulture),
-            ConditionDim = tensors["sigma_map.mlp.2.weight"].size(0),
+            ConditionDim = ours["sigma_map.mlp.2.weight"].size(0),
         });
-        var ours = MdlmKeyMap.Map.ToOurs(tensors);
         CheckpointLoader.Load(transformer, ours);
         transformer.eval();
         return transformer;

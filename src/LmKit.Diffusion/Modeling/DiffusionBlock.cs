@@ -10,13 +10,13 @@ internal sealed class DiffusionBlock : nn.Module<Tensor, Tensor, Tensor>
 {
     private readonly ScaleNorm norm1;
     [ComponentName(Name = "attn_qkv")]
-    private readonly UniformLinear queriesKeysValues;
+    private readonly UniformAffine queriesKeysValues;
     [ComponentName(Name = "attn_out")]
-    private readonly UniformLinear attentionOutput;
+    private readonly UniformAffine attentionOutput;
     private readonly ScaleNorm norm2;
     private readonly LinearPair mlp;
     [ComponentName(Name = "adaLN_modulation")]
-    private readonly UniformLinear modulation;
+    private readonly UniformAffine modulation;
     private readonly Dropout dropout;
     private readonly RotaryEmbedding rotary;
     private readonly long headCount;
@@ -26,14 +26,12 @@ internal sealed class DiffusionBlock : nn.Module<Tensor, Tensor, Tensor>
     {
         var width = options.ModelDim;
         headCount = options.HeadCount;
-        if (width % headCount != 0 || width / headCount % 2 != 0)
-            throw new ArgumentException($"n_heads = {headCount} must divide hidden_dim = {width} into parts of even width, which rotary positions turn in pairs.", nameof(options));
         norm1 = new ScaleNorm(width, parameters);
-        queriesKeysValues = new UniformLinear(width, 3 * width, parameters, hasBias: false);
-        attentionOutput = new UniformLinear(width, width, parameters, hasBias: false);
+        queriesKeysValues = new UniformAffine(width, 3 * width, parameters, hasBias: false);
+        attentionOutput = new UniformAffine(width, width, parameters, hasBias: false);
         norm2 = new ScaleNorm(width, parameters);
         mlp = new LinearPair(width, 4 * width, width, parameters, x => nn.functional.gelu(x, TorchSharp.Modules.GELU.Approximate.tanh, false));
-        modulation = new UniformLinear(options.ConditionDim, 6 * width, parameters, isZero: true);
+        modulation = new UniformAffine(options.ConditionDim, 6 * width, parameters, isZero: true);
         dropout = new Dropout(options.DropoutRate, random);
         rotary = new RotaryEmbedding(width / headCount);
         RegisterComponents();

@@ -8,16 +8,16 @@ internal sealed class DiffusionHead : nn.Module
 {
     [ComponentName(Name = "norm_final")]
     private readonly ScaleNorm norm;
-    private readonly UniformLinear linear;
+    private readonly UniformAffine linear;
     [ComponentName(Name = "adaLN_modulation")]
-    private readonly UniformLinear modulation;
+    private readonly UniformAffine modulation;
 
     internal DiffusionHead(DiffusionTransformerOptions options, ParameterFactory parameters)
         : base(nameof(DiffusionHead))
     {
         norm = new ScaleNorm(options.ModelDim, parameters);
-        linear = new UniformLinear(options.ModelDim, options.VocabSize, parameters, isZero: true);
-        modulation = new UniformLinear(options.ConditionDim, 2 * options.ModelDim, parameters, isZero: true);
+        linear = new UniformAffine(options.ModelDim, options.VocabSize, parameters, isZero: true);
+        modulation = new UniformAffine(options.ConditionDim, 2 * options.ModelDim, parameters, isZero: true);
         RegisterComponents();
     }
 

@@ -30,6 +30,7 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
         : base(nameof(DiffusionTransformer))
     {
         ArgumentNullException.ThrowIfNull(options);
+        options.Check();
         LibTorch.EnsureLoaded();
         Options = options;
         random = new Generator(options.Seed);

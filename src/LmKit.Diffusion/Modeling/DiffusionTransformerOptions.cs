@@ -37,4 +37,10 @@ public sealed class DiffusionTransformerOptions
 
     /// <summary>Seed of the initial values and of dropout.</summary>
     public ulong Seed { get; set; }
+
+    internal void Check()
+    {
+        if (ModelDim % HeadCount != 0 || ModelDim / HeadCount % 2 != 0)
+            throw new ArgumentException($"n_heads = {HeadCount} must divide hidden_dim = {ModelDim} into parts of even width, which rotary positions turn in pairs.");
+    }
 }

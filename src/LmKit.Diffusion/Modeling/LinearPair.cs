@@ -7,9 +7,9 @@ namespace LmKit;
 internal sealed class LinearPair : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "0")]
-    private readonly UniformLinear first;
+    private readonly UniformAffine first;
     [ComponentName(Name = "2")]
-    private readonly UniformLinear second;
+    private readonly UniformAffine second;
     private readonly Func<Tensor, Tensor> function;
 
     internal LinearPair(long inFeatures, long middle, long outFeatures, ParameterFactory parameters, Func<Tensor, Tensor> function)
@@ -17,8 +17,8 @@ internal sealed class LinearPair : nn.Module<Tensor, Tensor>
     {
         this.function = function;
         Dtype = parameters.Dtype;
-        first = new UniformLinear(inFeatures, middle, parameters);
-        second = new UniformLinear(middle, outFeatures, parameters);
+        first = new UniformAffine(inFeatures, middle, parameters);
+        second = new UniformAffine(middle, outFeatures, parameters);
         RegisterComponents();
     }
 

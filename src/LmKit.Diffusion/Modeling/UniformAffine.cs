@@ -5,13 +5,13 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>A linear that starts as U(-1, 1) / sqrt(fan-in), weight and bias alike, or at zero.</summary>
-internal sealed class UniformLinear : nn.Module<Tensor, Tensor>
+internal sealed class UniformAffine : nn.Module<Tensor, Tensor>
 {
     private readonly Parameter weight;
     private readonly Parameter? bias;
 
-    internal UniformLinear(long inFeatures, long outFeatures, ParameterFactory parameters, bool hasBias = true, bool isZero = false)
-        : base(nameof(UniformLinear))
+    internal UniformAffine(long inFeatures, long outFeatures, ParameterFactory parameters, bool hasBias = true, bool isZero = false)
+        : base(nameof(UniformAffine))
     {
         var bound = isZero ? 0 : 1 / Math.Sqrt(inFeatures);
         weight = Draw(outFeatures, inFeatures);

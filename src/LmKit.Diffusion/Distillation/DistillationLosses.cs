@@ -1,0 +1,77 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The terms of DiDi-Instruct's two losses; each a 0-d tensor with its graph.</summary>
+public static class DistillationLosses
+{
+    /// <summary>Binary cross entropy with targets 1 - s for the reference and s for the student, each averaged, then their mean.</summary>
+    /// <param name="reference">Logits (B, L, 1) of corrupted reference sequences.</param>
+    /// <param name="student">Logits (B, L, 1) of corrupted student samples.</param>
+    /// <param name="smoothing">Label smoothing s; 0.1 officially, 0 in the recipe for small models.</param>
+    /// <param name="referenceMasked">Positions (B, L) to average over, or null for all.</param>
+    /// <param name="studentMasked">Likewise.</param>
+    public static Tensor Discriminator(Tensor reference, Tensor student, double smoothing, Tensor? referenceMasked = null, Tensor? studentMasked = null)
+    {
+        ArgumentNullException.ThrowIfNull(reference);
+        ArgumentNullException.ThrowIfNull(student);
+        using var scope = NewDisposeScope();
+        return ((Side(reference, 1 - smoothing, referenceMasked) + Side(student, smoothing, studentMasked)) / 2).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The policy gradient -mean(w A ln p) over trajectories.</summary>
+    /// <param name="weight">w (B).</param>
+    /// <param name="advantage">A (B).</param>
+    /// <param name="logProbability">ln p (B) of each trajectory, with its graph.</param>
+    public static Tensor PolicyGradient(Tensor weight, Tensor advantage, Tensor logProbability)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        ArgumentNullException.ThrowIfNull(advantage);
+        ArgumentNullException.ThrowIfNull(logProbability);
+        using var scope = NewDisposeScope();
+        return (weight * advantage * logProbability).mean().neg().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>KL(teacher || student) averaged over the batch's masked positions; 0 when nothing is masked.</summary>
+    /// <param name="teacher">The teacher's log-probabilities (B, L, V).</param>
+    /// <param name="student">The student's, with their graph.</param>
+    /// <param name="isMasked">(B, L) bool.</param>
+    public static Tensor KullbackLeibler(Tensor teacher, Tensor student, Tensor isMasked)
+    {
+        ArgumentNullException.ThrowIfNull(teacher);
+        using var scope = NewDisposeScope();
+        return MeanOf((teacher.exp() * (teacher - student)).sum(-1), isMasked).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The mean entropy of the student's masked positions.</summary>
+    public static Tensor Entropy(Tensor logProbabilities, Tensor isMasked)
+    {
+        ArgumentNullException.ThrowIfNull(logProbabilities);
+        using var scope = NewDisposeScope();
+        return MeanOf((logProbabilities.exp() * logProbabilities).sum(-1).neg(), isMasked).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>w = clamp(-alpha'(tau) / (1 - alpha(tau)), 0.1, 10): 1 / tau for the log-linear schedule.</summary>
+    /// <param name="schedule">The schedule.</param>
+    /// <param name="times">tau (B).</param>
+    public static Tensor TimeWeight(NoiseSchedule schedule, Tensor times)
+    {
+        ArgumentNullException.ThrowIfNull(schedule);
+        return NoiseSchedule.Map(times, tau => Math.Clamp(schedule.Alpha(tau) * schedule.SigmaRate(tau) / -double.ExpM1(-schedule.Sigma(tau)), 0.1, 10));
+    }
+
+    private static Tensor Side(Tensor logits, double target, Tensor? isMasked)
+    {
+        var flat = logits.squeeze(-1);
+        var loss = nn.functional.softplus(flat) - flat * target; // BCE with logits
+        return isMasked is null ? loss.mean() : MeanOf(loss, isMasked, 1e-8);
+    }
+
+    private static Tensor MeanOf(Tensor values, Tensor isMasked, double tiny = 0)
+    {
+        var count = isMasked.sum().to(values.dtype);
+        var sum = where(isMasked, values, zeros_like(values)).sum();
+        return tiny > 0 ? sum / (count + tiny) : sum / count.clamp(min: 1);
+    }
+}

@@ -1,0 +1,55 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Jensen-Shannon divergence in nats between n-gram distributions: what perplexity cannot see, since it rewards sharpness.</summary>
+public static class NgramDivergence
+{
+    /// <summary>Shares of the n-grams of samples (B, L), every place counted.</summary>
+    public static IReadOnlyDictionary<string, double> Shares(Tensor tokens, int n)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
+        if (tokens.dim() != 2 || tokens.size(1) < n)
+            throw new ArgumentException($"Samples are (B, L) of at least {n} tokens; got ({string.Join(", ", tokens.shape)}).", nameof(tokens));
+        var counts = new Dictionary<string, double>(StringComparer.Ordinal);
+        foreach (var row in HostValues.Read(tokens).Chunk((int)tokens.size(1)))
+        {
+            for (var start = 0; start + n <= row.Length; start++)
+            {
+                var key = Key(row.AsSpan(start, n));
+                counts[key] = counts.GetValueOrDefault(key) + 1;
+            }
+        }
+        var total = counts.Values.Sum();
+        return counts.ToDictionary(pair => pair.Key, pair => pair.Value / total);
+    }
+
+    /// <summary>The key of an n-gram in such a distribution.</summary>
+    public static string Key(ReadOnlySpan<long> tokens) => string.Join(' ', tokens.ToArray());
+
+    /// <summary>The divergence of two distributions, between 0 and ln 2.</summary>
+    public static double Between(IReadOnlyDictionary<string, double> first, IReadOnlyDictionary<string, double> second)
+    {
+        ArgumentNullException.ThrowIfNull(first);
+        ArgumentNullException.ThrowIfNull(second);
+        return first.Keys.Union(second.Keys).Sum(key =>
+        {
+            var (p, q) = (first.GetValueOrDefault(key), second.GetValueOrDefault(key));
+            return (Term(p, (p + q) / 2) + Term(q, (p + q) / 2)) / 2;
+        });
+
+        static double Term(double share, double middle) => share > 0 ? share * Math.Log(share / middle) : 0;
+    }
+
+    /// <summary>The divergence of samples from a reference text.</summary>
+    public static double Between(Tensor samples, Tensor reference, int n = 3) => Between(Shares(samples, n), Shares(reference, n));
+
+    /// <summary>The share of samples that are equal to an earlier one.</summary>
+    public static double DuplicateRate(Tensor samples)
+    {
+        ArgumentNullException.ThrowIfNull(samples);
+        var rows = HostValues.Read(samples).Chunk((int)samples.size(1)).Select(row => Key(row)).ToArray();
+        return 1 - (double)rows.Distinct().Count() / rows.Length;
+    }
+}

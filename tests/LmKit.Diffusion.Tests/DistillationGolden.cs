@@ -1,0 +1,186 @@
+using System.Globalization;
+using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Diffusion.Tests;
+
+/// <summary>The golden checks of the discriminator, the distillation step and guided sampling.</summary>
+internal static class DistillationGolden
+{
+    private const double Single = 1e-5;
+    private const double Value = 1e-6;
+    private const double Gradient = 1e-7;
+
+    internal static Discriminator Load(GoldenCase golden, string prefix)
+    {
+        var tensors = golden.Names(prefix).ToDictionary(name => name[prefix.Length..], golden.Tensor);
+        var embedding = tensors["vocab_embed.embedding"];
+        var discriminator = new Discriminator(new DiffusionTransformerOptions
+        {
+            VocabSize = embedding.size(0),
+            ModelDim = embedding.size(1),
+            LayerCount = tensors.Keys.Count(name => name.EndsWith("attn_qkv.weight", StringComparison.Ordinal)),
+            HeadCount = int.Parse(golden.Metadata["heads"], CultureInfo.InvariantCulture),
+            ConditionDim = tensors["sigma_map.mlp.2.weight"].size(0),
+            DropoutRate = 0,
+        });
+        CheckpointLoader.Load(discriminator, MdlmKeyMap.Map.ToOurs(tensors));
+        discriminator.eval();
+        return discriminator;
+    }
+
+    internal static void Discriminators(GoldenCase golden)
+    {
+        using var discriminator = Load(golden, "w.");
+        var sigma = golden.Tensor("sigma");
+        var logit = discriminator.call(golden.Tensor("x"), sigma);
+        Close.Check("logit", golden.Tensor("logit"), logit, absolute: Single);
+        Close.Check("logit_soft", golden.Tensor("logit_soft"), discriminator.call(golden.Tensor("soft_logits"), sigma), absolute: Single);
+        Close.Check("bce_label0.9", golden.Tensor("bce_label0.9"), nn.functional.softplus(logit) - logit * 0.9, absolute: Single);
+        Close.Check("head_out_eval", golden.Tensor("head_out_eval"), discriminator.Head(golden.Tensor("head_in")), absolute: Single);
+
+        var state = discriminator.state_dict();
+        using (no_grad())
+        {
+            foreach (var k in new[] { 0, 2 })
+                state[$"output_layer.main.{k}.weight_u"].copy_(golden.Tensor($"train.u_before.{k}"));
+        }
+        discriminator.train();
+        Close.Check("head_out_train", golden.Tensor("head_out_train"), discriminator.Head(golden.Tensor("head_in")), absolute: Single);
+        foreach (var k in new[] { 0, 2 })
+        {
+            Close.Check($"u_after.{k}", golden.Tensor($"train.u_after.{k}"), state[$"output_layer.main.{k}.weight_u"], absolute: Single);
+            Close.Check($"v_after.{k}", golden.Tensor($"train.v_after.{k}"), state[$"output_layer.main.{k}.weight_v"], absolute: Single);
+        }
+    }
+
+    internal static void TrainStep(GoldenCase golden)
+    {
+        var (maskId, schedule, tau) = ((long)golden.Number("mask_index"), new LogLinearSchedule(), golden.Tensor("tau"));
+        var logits = new[] { golden.Tensor("student_logits1").requires_grad_(), golden.Tensor("student_logits2").requires_grad_() };
+        var start = full_like(golden.Tensor("x_tau"), maskId);
+        Tensor Alpha(Tensor times) => NoiseSchedule.Map(times, schedule.Alpha).view(-1, 1);
+        Close.Check("alpha_tau", golden.Tensor("alpha_tau"), Alpha(tau).view(-1), absolute: Value);
+
+        var subs1 = SubsParameterization.Apply(logits[0], start, maskId);
+        var first = ScoredDraw.Of(subs1, start, Alpha(ones_like(tau)), Alpha(tau), maskId, golden.Tensor("u_step1"), countsStaying: true);
+        Close.Check("x_tau", golden.Tensor("x_tau"), first.Tokens);
+        var subs2 = SubsParameterization.Apply(logits[1], first.Tokens, maskId);
+        var second = ScoredDraw.Of(subs2, first.Tokens, Alpha(tau), Alpha(full_like(tau, 1e-3)), maskId, golden.Tensor("u_step2"), countsStaying: true);
+        Close.Check("x0_fake", golden.Tensor("x0_fake"), second.Tokens);
+        Close.Check("logp1", golden.Tensor("logp1"), first.LogProbability, absolute: Value);
+        Close.Check("logp2", golden.Tensor("logp2"), second.LogProbability, absolute: Value);
+
+        var share = 1 - golden.Tensor("alpha_tau");
+        Close.Check("z_fake", golden.Tensor("z_fake"), MaskingProcess.Corrupt(second.Tokens, share, maskId, golden.Tensor("u_corrupt_fake")));
+        var (maskReal, maskFake) = (golden.Tensor("mask_real"), golden.Tensor("mask_fake"));
+        Close.Check("mask_real", maskReal.to(ScalarType.Int64), golden.Tensor("u_corrupt_real").lt(share.view(-1, 1)).to(ScalarType.Int64));
+
+        var (real, fake) = (golden.Tensor("disc_real").requires_grad_(), golden.Tensor("disc_fake").requires_grad_());
+        var loss = DistillationLosses.Discriminator(real, fake, 0.1, maskReal, maskFake);
+        loss.backward();
+        Close.Check("loss_d", golden.Tensor("loss_d"), loss.view(1), absolute: 1e-10);
+        Close.Check("grad_disc_real", golden.Tensor("grad_disc_real"), real.grad!, absolute: 1e-10);
+        Close.Check("grad_disc_fake", golden.Tensor("grad_disc_fake"), fake.grad!, absolute: 1e-10);
+
+        var reward = DivergenceReward.OfMasked(golden.Tensor("reward_logits"), maskFake);
+        Close.Check("reward", golden.Tensor("reward"), reward, absolute: Gradient);
+        var advantage = GroupedRewardNormalization.Advantages(reward, 4);
+        Close.Check("advantage", golden.Tensor("advantage"), advantage, absolute: Gradient);
+        var omega = DistillationLosses.TimeWeight(schedule, tau);
+        Close.Check("omega", golden.Tensor("omega"), omega, relative: Value);
+
+        var policy = DistillationLosses.PolicyGradient(omega, advantage, first.LogProbability + second.LogProbability);
+        Close.Check("loss_pg", golden.Tensor("loss_pg"), policy.view(1), absolute: Value, relative: Value);
+        policy.backward(retain_graph: true);
+        CheckGradients("grad_pg");
+
+        var masks = new[] { start.eq(maskId), first.Tokens.eq(maskId) };
+        var (students, states) = (new[] { subs1, subs2 }, new[] { start, first.Tokens });
+        var raw = new Tensor[2];
+        for (var k = 0; k < 2; k++)
+        {
+            var teacher = golden.Tensor($"teacher_logits{k + 1}");
+            raw[k] = DistillationLosses.KullbackLeibler(teacher.log_softmax(-1), ScoredDraw.Smoothed(students[k]), masks[k]);
+            Close.Check($"kl_step{k + 1}", golden.Tensor($"kl_step{k + 1}"), raw[k].view(1), absolute: Value);
+            var clean = DistillationLosses.KullbackLeibler(SubsParameterization.Apply(teacher, states[k], maskId), students[k], masks[k]);
+            Close.Check($"kl_step{k + 1}_subs", golden.Tensor($"kl_step{k + 1}_subs"), clean.view(1), absolute: Value);
+        }
+        var divergence = (raw[0] + raw[1]) * 0.01;
+        Close.Check("loss_kl", golden.Tensor("loss_kl"), divergence.view(1), absolute: Value);
+        var entropy = (DistillationLosses.Entropy(ScoredDraw.Smoothed(subs1), masks[0]) + DistillationLosses.Entropy(ScoredDraw.Smoothed(subs2), masks[1])) / 2;
+        Close.Check("entropy", golden.Tensor("entropy"), entropy.view(1), absolute: Value);
+        foreach (var leaf in logits)
+            leaf.grad!.zero_();
+        var total = policy + divergence - entropy * 0.0005;
+        total.backward();
+        Close.Check("total", golden.Tensor("total"), total.view(1), absolute: Value, relative: Value);
+        CheckGradients("grad_total");
+
+        void CheckGradients(string name)
+        {
+            for (var k = 0; k < 2; k++)
+                Close.Check($"{name}{k + 1}", golden.Tensor($"{name}{k + 1}"), logits[k].grad!, absolute: Gradient, relative: Value);
+        }
+    }
+
+    internal static void GuidedStep(GoldenCase golden)
+    {
+        using var student = TransformerGolden.Load(golden, "student.");
+        using var discriminator = Load(golden, "disc.");
+        var (x, maskId, schedule) = (golden.Tensor("x"), (long)golden.Number("mask_index"), new LogLinearSchedule());
+        var (t, dt) = (golden.Tensor("t"), golden.Tensor("dt"));
+        var logits = student.call(x, golden.Tensor("sigma_t"));
+        Close.Check("student_logits", golden.Tensor("student_logits"), logits, absolute: Single);
+        Tensor Alpha(Tensor times) => NoiseSchedule.Map(times, schedule.Alpha);
+        Tensor Weights(Tensor outputs) => DiffusionSteps.Ancestral(outputs.log_softmax(-1), Alpha(t), Alpha(t - dt), maskId);
+        Tensor Draw(Tensor weights, string name) => where(x.eq(maskId), CategoricalDraw.Sample(weights, golden.Tensor($"{name}.u_tokens")), x);
+
+        Close.Check("plain.q", golden.Tensor("plain.q"), Weights(logits), absolute: Single);
+        Close.Check("plain.x_next", golden.Tensor("plain.x_next"), Draw(Weights(logits), "plain"));
+
+        var gradient = RewardGuidance.Gradient(discriminator, logits, x, golden.Tensor("sigma_t"), maskId);
+        Close.Check("tilt.grad", golden.Tensor("tilt.grad"), gradient, absolute: Single);
+        var tilted = Weights(RewardGuidance.Tilt(logits, gradient, 30));
+        Close.Check("tilt.q", golden.Tensor("tilt.q"), tilted, absolute: Single);
+        Close.Check("tilt.x_next", golden.Tensor("tilt.x_next"), Draw(tilted, "tilt"));
+        Assert.All(discriminator.parameters(), parameter => Assert.Null(parameter.grad));
+
+        Close.Check("rerank.q", golden.Tensor("rerank.q"), Weights(logits), absolute: Single);
+        var candidates = RewardGuidance.Candidates(Weights(logits), x, golden.Tensor("rerank.u_tokens"), maskId);
+        Close.Check("rerank.candidates", golden.Tensor("rerank.candidates"), candidates);
+        var flat = candidates.view(-1, x.size(1));
+        var scored = discriminator.call(flat, golden.Tensor("sigma_s").repeat_interleave(candidates.size(1))).view(candidates.shape);
+        Close.Check("rerank.disc_logit", golden.Tensor("rerank.disc_logit"), scored, absolute: Single);
+        Close.Check("rerank.prob", golden.Tensor("rerank.prob"), scored.sum(2).softmax(-1), absolute: Single);
+        Close.Check("rerank.x_next", golden.Tensor("rerank.x_next"), RewardGuidance.Choose(candidates, scored.sum(2), golden.Tensor("rerank.u_choice")));
+    }
+
+    internal static void GuidedLoop(GoldenCase golden)
+    {
+        using var student = TransformerGolden.Load(golden, "student.");
+        using var discriminator = Load(golden, "disc.");
+        var sampler = new RewardGuidedSampler(student, discriminator, (long)golden.Number("mask_index"), new RewardGuidedSamplerOptions
+        {
+            StepCount = 4,
+            TiltStart = 30,
+            TiltEnd = 40,
+            CandidateCount = 3,
+            UsesRawOutputs = true,
+            StopsWhenComplete = false,
+        });
+        var (trace, step, drawn, ledger) = (golden.Tensor("trace"), 0, 0, new CallLedger());
+        var guidance = Enumerable.Range(0, 4).SelectMany(index => new[] { sampler.Guidance(index).Scale, sampler.Guidance(index).CandidateCount });
+        Close.Check("hM", golden.Tensor("hM"), tensor(guidance.ToArray()).view(4, 2), absolute: Single);
+        foreach (var grid in sampler.Replay(full(trace.size(1), 0, 0, ScalarType.Int64), trace.size(2), _ => golden.Tensor($"u.{drawn++}"), ledger))
+        {
+            Close.Check($"step {step}", step < 4 ? trace[step] : golden.Tensor("x"), grid);
+            grid.Dispose();
+            step++;
+        }
+        Assert.Equal((5, 7), (step, drawn));
+        Assert.Equal((4, 1, 4, 2), (ledger.DenoiserForwards, ledger.NoiseRemovalForwards, ledger.DiscriminatorForwards, ledger.DiscriminatorBackwards));
+        Assert.Equal(2 * 3 * trace.size(1), ledger.RankedSequences);
+    }
+}

@@ -1,0 +1,140 @@
+using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Diffusion.Tests;
+
+[NoTensorLeak]
+public class SamplerTests
+{
+    private const long Mask = 6;
+
+    private static readonly Func<IDenoiser, DiffusionSampler>[] _samplers =
+    [
+        denoiser => new AncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = 5 }),
+        denoiser => new CachedAncestralSampler(denoiser, new CachedAncestralSamplerOptions { StepCount = 5 }),
+        denoiser => new AnalyticSampler(denoiser, new DiffusionSamplerOptions { StepCount = 5 }),
+        denoiser => new SparseAncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = 5 }),
+        denoiser => new RemaskingSampler(denoiser, new RemaskingSamplerOptions { StepCount = 5, Eta = 0.5 }),
+        denoiser => new SemiAutoregressiveSampler(denoiser, new SemiAutoregressiveSamplerOptions { StepCount = 5, WindowLength = 4, StrideLength = 2 }),
+    ];
+
+    public static TheoryData<int> Samplers => [.. Enumerable.Range(0, _samplers.Length)];
+
+    [Theory]
+    [MemberData(nameof(Samplers))]
+    public void Fixed_positions_anywhere_never_change_and_free_ones_are_filled(int which)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(2);
+        var prompt = tensor(new long[] { Mask, 3, Mask, Mask, 0, Mask, 5, Mask, Mask, Mask, Mask, 1 }, [2, 6]);
+        foreach (var grid in _samplers[which](Toy(random)).Sample(prompt, 3, random))
+        {
+            Close.Check("fixed", prompt.masked_select(prompt.ne(Mask)), grid.narrow(1, 0, 6).masked_select(prompt.ne(Mask)));
+            grid.Dispose();
+        }
+        using var last = Draws.Last(_samplers[which](Toy(random)), prompt, 3, 2);
+        Assert.False(last.eq(Mask).any().ToBoolean());
+    }
+
+    [Theory]
+    [MemberData(nameof(Samplers))]
+    public void A_prompt_that_covers_everything_costs_nothing(int which)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(2);
+        var (prompt, ledger) = (zeros([2, 4], ScalarType.Int64), new CallLedger());
+        using var last = Draws.Last(_samplers[which](Toy(random)), prompt, 0, 1, ledger);
+        Close.Check("sample", prompt, last);
+        Assert.Equal((0, 0), (ledger.DenoiserForwards, ledger.NoiseRemovalForwards));
+    }
+
+    [Theory]
+    [MemberData(nameof(Samplers))]
+    public void A_row_is_the_same_in_a_batch_of_one_and_of_many(int which)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(2);
+        var denoiser = Toy(random);
+        using var one = Draws.Last(_samplers[which](denoiser), zeros([1, 1], ScalarType.Int64), 7, 9);
+        using var many = Draws.Last(_samplers[which](denoiser), zeros([5, 1], ScalarType.Int64), 7, 9);
+        Close.Check("row 0", one, many.narrow(0, 0, 1));
+    }
+
+    [Theory]
+    [MemberData(nameof(Samplers))]
+    public void The_ledger_equals_the_calls_that_were_made(int which)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(2);
+        var denoiser = Toy(random);
+        var ledger = new CallLedger();
+        using var last = Draws.Last(_samplers[which](denoiser), zeros([2, 1], ScalarType.Int64), 7, 9, ledger);
+        Assert.Equal(denoiser.CallCount + denoiser.HiddenCount, ledger.DenoiserForwards + ledger.NoiseRemovalForwards);
+    }
+
+    [Fact]
+    public void The_sparse_sampler_draws_from_the_same_distribution_as_the_dense_one()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(2);
+        var denoiser = Toy(random);
+        const long rows = 6000;
+        double[] Shares(DiffusionSampler sampler, ulong seed)
+        {
+            using var last = Draws.Last(sampler, zeros([rows, 0], ScalarType.Int64), 2, seed);
+            var counts = new double[36];
+            foreach (var pair in HostValues.Read(last).Chunk(2))
+                counts[pair[0] * 6 + pair[1]]++;
+            return counts;
+        }
+
+        var options = new DiffusionSamplerOptions { StepCount = 4 };
+        var (dense, sparse) = (Shares(new AncestralSampler(denoiser, options), 3), Shares(new SparseAncestralSampler(denoiser, options), 4));
+        var chiSquare = dense.Zip(sparse).Where(pair => pair.First + pair.Second > 0).Sum(pair => Math.Pow(pair.First - pair.Second, 2) / (pair.First + pair.Second));
+        Assert.InRange(chiSquare, 0, 66.6); // 35 degrees of freedom, p = 0.001
+    }
+
+    [Theory]
+    [InlineData(0.0, 0L)]
+    [InlineData(1.0, 1L)]
+    public void Truncation_keeps_the_likely_and_always_the_first(double topP, long expectedKept)
+    {
+        using var scope = NewDisposeScope();
+        var lp = tensor([0.5, 0.3, 0.2]).log().view(1, 1, 3);
+        var kept = DiffusionTruncation.Apply(lp, 1, topP).exp().gt(0).sum().item<long>();
+        Assert.Equal(expectedKept == 0 ? 1 : 3, kept);
+    }
+
+    [Fact]
+    public void Remasking_with_an_exact_posterior_keeps_the_share_of_clean_tokens()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(8);
+        const long count = 40_000;
+        var posterior = tensor([0.6, 0.4, 1.0]).log();
+        posterior[2] = SubsParameterization.Impossible;
+        var tokens = where(rand([count, 1], ScalarType.Float64, generator: random).lt(0.5), 2L, rand([count, 1], ScalarType.Float64, generator: random).gt(0.6).to(ScalarType.Int64)); // alpha_t = 0.5
+        var isMasked = tokens.eq(2);
+        var probabilities = SubsParameterization.Apply(posterior.expand(count, 1, 3), tokens, 2).exp();
+        var sigma = RemaskingSteps.Sigma(RemaskingStrategy.Cap, 0.2, 0.5, 0.75, zeros([count, 1], ScalarType.Float64), isMasked);
+        var next = CategoricalDraw.Sample(RemaskingSteps.Weights(probabilities, sigma, 0.5, 0.75, isMasked, 2), rand([count, 1, 3], ScalarType.Float64, generator: random));
+        Assert.Equal(0.75, next.ne(2).to(ScalarType.Float64).mean().item<double>(), 0.0075);
+        Assert.Equal(0.6 * 0.75, next.eq(0).to(ScalarType.Float64).mean().item<double>(), 0.0085);
+    }
+
+    [Fact]
+    public void Prompts_that_cannot_be_are_refused_by_place_and_value()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(2);
+        var sampler = _samplers[0](Toy(random));
+        Assert.Contains("9 at row 0, column 1", Assert.Throws<ArgumentException>(() => sampler.Sample(tensor(new long[] { 0, 9 }, [1, 2]), 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("padding goes on the left", Assert.Throws<ArgumentException>(() => sampler.Sample(tensor(new long[] { 0, -1 }, [1, 2]), 1)).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => sampler.Sample(zeros(1, 2), 1));
+        Assert.Throws<ArgumentException>(() => new SemiAutoregressiveSampler(Toy(random), new SemiAutoregressiveSamplerOptions { WindowLength = 2, StrideLength = 3 }));
+        Assert.Throws<ArgumentException>(() => new RemaskingSampler(Toy(random), new RemaskingSamplerOptions { Strategy = RemaskingStrategy.Loop, LoopStart = 0.1, LoopEnd = 0.2 }));
+    }
+
+    private static SplitTableDenoiser Toy(Generator random) => new(randn([16, 7], ScalarType.Float64, generator: random), Mask);
+}
