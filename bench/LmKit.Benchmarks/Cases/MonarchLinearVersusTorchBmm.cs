@@ -10,7 +10,7 @@ internal static class MonarchLinearVersusTorchBmm
 {
     private const int Blocks = 4;
 
-    // Against bmm we are that composition in another order of copies: parity, less the noise of a shared machine.
+    // Against bmm the product is the same library operations in another order of copies: parity is what it owes, and it falls short by a little.
     public static IReadOnlyList<RatioCase> Cases { get; } =
     [
         .. Both(768, 192, 768),
@@ -22,7 +22,7 @@ internal static class MonarchLinearVersusTorchBmm
     private static IEnumerable<RatioCase> Both(long rows, long inFeatures, long outFeatures)
     {
         var sizes = $"rows {rows}, {inFeatures} to {outFeatures}, nb {Blocks}, forward and backward";
-        yield return new($"Monarch linear vs torch bmm: {sizes}", Target: 0.85, TunedTarget: 0.85, random => Prepare(random, rows, inFeatures, outFeatures, isDense: false));
+        yield return new($"Monarch linear vs torch bmm: {sizes}", Target: 1.0, TunedTarget: 1.0, random => Prepare(random, rows, inFeatures, outFeatures, isDense: false));
         yield return new($"Monarch linear vs torch dense linear: {sizes}", Target: 1.3, TunedTarget: 1.3, random => Prepare(random, rows, inFeatures, outFeatures, isDense: true));
     }
 
