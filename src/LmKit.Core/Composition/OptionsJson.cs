@@ -7,7 +7,9 @@ using System.Text.Json.Serialization;
 namespace LmKit;
 
 /// <summary>How options become JSON and come back: snake case, defaults written out, unknown members refused, values validated.</summary>
-internal static class OptionsJson
+/// <remarks>Ranges stand as data-annotation attributes on the options' properties. Every error is a <see cref="ConfigurationException"/>
+/// that names the member's path, its value and what is allowed. All members are thread-safe.</remarks>
+public static class OptionsJson
 {
     internal static JsonSerializerOptions Settings { get; } = new()
     {
@@ -20,7 +22,9 @@ internal static class OptionsJson
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
     };
 
-    internal static JsonObject Write(object options)
+    /// <summary>Writes every property of an options object, defaults included.</summary>
+    /// <exception cref="ConfigurationException">A property is not finite.</exception>
+    public static JsonObject Write(object options)
     {
         foreach (var property in options.GetType().GetProperties())
         {
@@ -34,7 +38,12 @@ internal static class OptionsJson
         return JsonSerializer.SerializeToNode(options, options.GetType(), Settings)!.AsObject();
     }
 
-    internal static object Read(JsonNode node, Type type, string path)
+    /// <summary>Reads and validates options of <paramref name="type"/>.</summary>
+    /// <param name="node">The JSON object.</param>
+    /// <param name="type">The options' type, with a parameterless constructor.</param>
+    /// <param name="path">Where the object stands, for errors, as in <c>$.layers[0].options</c>.</param>
+    /// <exception cref="ConfigurationException">A member is unknown, missing its type, or out of its range.</exception>
+    public static object Read(JsonNode node, Type type, string path)
     {
         object options;
         try
@@ -50,7 +59,11 @@ internal static class OptionsJson
         return options;
     }
 
-    internal static void Validate(object options, string path)
+    /// <summary>Checks the data-annotation attributes of every property.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="path">Where the options stand, for errors, as in <c>$.training</c>.</param>
+    /// <exception cref="ConfigurationException">A value is out of its range.</exception>
+    public static void Validate(object options, string path)
     {
         var faults = new List<ValidationResult>();
         if (Validator.TryValidateObject(options, new ValidationContext(options), faults, validateAllProperties: true))
