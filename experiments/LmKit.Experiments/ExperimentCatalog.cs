@@ -1,0 +1,7 @@
+namespace LmKit.Experiments;
+
+/// <summary>Every experiment there is, in the order of the packages.</summary>
+internal static class ExperimentCatalog
+{
+    internal static IReadOnlyList<Experiment> All { get; } = [];
+}
