@@ -42,7 +42,7 @@ internal sealed class ExperimentReport
             Line(page, $"A toy run: it shows that everything works; its figures mean nothing.\n");
         Line(page, $"**{Verdict()}**\n");
         Line(page, $"`dotnet run -c Release --project experiments/LmKit.Experiments -- {experiment.Name} --seed {string.Join(' ', runs.Select(run => run.Seed))}`");
-        Line(page, $"at commit {Commit()}, {runs.Sum(run => run.Time.TotalSeconds):F0} s in all, {get_num_threads()} threads of {Environment.ProcessorCount} processors.\n");
+        Line(page, $"at commit {Commit()}, {runs.Sum(run => run.Time.TotalSeconds):F0} s in all, {Threads()} threads of {Environment.ProcessorCount} processors.\n");
         foreach (var run in runs)
             Add(page, run);
         return page.ToString();
@@ -74,6 +74,12 @@ internal sealed class ExperimentReport
     }
 
     private string PictureName(ExperimentRun run) => string.Create(CultureInfo.InvariantCulture, $"{experiment.Name}-seed{run.Seed}.png");
+
+    private static int Threads()
+    {
+        LibTorch.EnsureLoaded();
+        return get_num_threads();
+    }
 
     // The SDK writes the commit behind the version's plus sign.
     private static string Commit() =>
