@@ -22,6 +22,7 @@ public static class CheckpointLoader
         {
             target.copy_(tensors[name]);
         }
+        IPreparedWeights.ForgetAll(module);
     }
 
     /// <summary>Loads a safetensors file, one tensor in memory at a time unless <paramref name="map"/> rearranges them.</summary>
@@ -49,6 +50,7 @@ public static class CheckpointLoader
             using var tensor = reader.Read(name);
             target.copy_(tensor);
         }
+        IPreparedWeights.ForgetAll(module);
     }
 
     /// <summary>Lists every difference of names, shapes and types between what is wanted and what there is.</summary>

@@ -27,9 +27,12 @@ public static class CoreKinds
     /// <summary>The dense linear.</summary>
     public static readonly LinearKind<DenseLinearOptions> Dense = new("dense", (_, site) => new DenseLinear(site));
 
+    /// <summary>The dense linear whose weights are packed for inference.</summary>
+    public static readonly LinearKind<PackedLinearOptions> Packed = new("packed", (options, site) => new PackedLinear(options, site));
+
     /// <summary>The autoregressive sampler.</summary>
     public static readonly SamplerKind<AutoregressiveSamplerOptions> Autoregressive = new("autoregressive", (options, model) => new AutoregressiveSampler(model, options));
 
     internal static IReadOnlyList<ComponentKind> All { get; } =
-        [Attention, CausalMask, BidirectionalMask, Mlp, GatedMlp, LayerNorm, RmsNorm, Dense, Autoregressive];
+        [Attention, CausalMask, BidirectionalMask, Mlp, GatedMlp, LayerNorm, RmsNorm, Dense, Packed, Autoregressive];
 }

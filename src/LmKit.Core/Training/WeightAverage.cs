@@ -8,6 +8,7 @@ namespace LmKit;
 /// <remarks>Update n (from 1) uses d = min(decay, (1 + n) / (10 + n)); shadow = d shadow + (1 - d) parameter. Not thread-safe.</remarks>
 public sealed class WeightAverage : IDisposable
 {
+    private readonly nn.Module model;
     private readonly double decay;
     private readonly (string Name, Parameter Parameter, Tensor Shadow)[] entries;
 
@@ -17,6 +18,7 @@ public sealed class WeightAverage : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfNegative(decay);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(decay, 1);
+        this.model = model;
         this.decay = decay;
         entries = [.. model.named_parameters()
             .Where(pair => pair.parameter.requires_grad)
@@ -43,7 +45,7 @@ public sealed class WeightAverage : IDisposable
     }
 
     /// <summary>Puts the averages into the model until the result is disposed, which puts the parameters back.</summary>
-    public IDisposable Swap() => new Swapped(entries);
+    public IDisposable Swap() => new Swapped(model, entries);
 
     /// <summary>Takes over saved averages.</summary>
     /// <exception cref="CheckpointMismatchException">An average is missing, unexpected, or of another shape or type; nothing was taken.</exception>
@@ -74,14 +76,17 @@ public sealed class WeightAverage : IDisposable
 
     private sealed class Swapped : IDisposable
     {
+        private readonly nn.Module model;
         private readonly (Parameter Parameter, Tensor Original)[] originals;
 
-        internal Swapped((string Name, Parameter Parameter, Tensor Shadow)[] entries)
+        internal Swapped(nn.Module model, (string Name, Parameter Parameter, Tensor Shadow)[] entries)
         {
+            this.model = model;
             using var frozen = no_grad();
             originals = [.. entries.Select(entry => (entry.Parameter, Copy(entry.Parameter)))];
             foreach (var (_, parameter, shadow) in entries)
                 parameter.copy_(shadow);
+            IPreparedWeights.ForgetAll(model);
         }
 
         public void Dispose()
@@ -94,6 +99,7 @@ public sealed class WeightAverage : IDisposable
                 parameter.copy_(original);
                 original.Dispose();
             }
+            IPreparedWeights.ForgetAll(model);
         }
     }
 }

@@ -1,0 +1,85 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A dense weight (O, I) in tiles of 16 outputs, in the order in which a product reads it.</summary>
+/// <remarks>Float32: [tile][input][16]. Bfloat16: [tile][pair of inputs][16][2]. Missing outputs and a missing last input are zeros.</remarks>
+internal sealed unsafe class PackedWeight : IDisposable
+{
+    internal const int TileWidth = 16;
+    private const nuint Alignment = 64;
+
+    private void* memory;
+
+    private PackedWeight(WeightFormat format, long outFeatures, long inFeatures, nint source)
+    {
+        (Format, OutFeatures, InFeatures, Source) = (format, outFeatures, inFeatures, source);
+        memory = NativeMemory.AlignedAlloc((nuint)(TileCount * TileBytes), Alignment);
+        GC.AddMemoryPressure(TileCount * TileBytes);
+    }
+
+    ~PackedWeight() => Free();
+
+    internal WeightFormat Format { get; }
+
+    internal long OutFeatures { get; }
+
+    internal long InFeatures { get; }
+
+    /// <summary>Where the weight lay that this was made from.</summary>
+    internal nint Source { get; }
+
+    internal int TileCount => (int)((OutFeatures + TileWidth - 1) / TileWidth);
+
+    internal long TileBytes => Format == WeightFormat.Full ? InFeatures * TileWidth * sizeof(float) : (InFeatures + 1) / 2 * 2 * TileWidth * sizeof(ushort);
+
+    /// <summary>Packs a float32 weight on the CPU.</summary>
+    internal static PackedWeight Of(Tensor weight, WeightFormat format)
+    {
+        using var scope = NewDisposeScope();
+        var packed = new PackedWeight(format, weight.size(0), weight.size(1), TensorAddress.Of(weight));
+        if (format == WeightFormat.Full)
+            packed.Fill<float>(weight.detach().contiguous(), 1);
+        else
+            packed.Fill<ushort>(weight.detach().to(ScalarType.BFloat16).contiguous(), 2);
+        return packed;
+    }
+
+    /// <summary>The memory of a tile.</summary>
+    internal void* Tile(int index) => (byte*)memory + (index * TileBytes);
+
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Fill<T>(Tensor weight, int group)
+        where T : unmanaged
+    {
+        using var source = new TensorMemory<T>(weight, nameof(weight));
+        for (var tile = 0; tile < TileCount; tile++)
+        {
+            var target = (T*)Tile(tile);
+            new Span<byte>(target, checked((int)TileBytes)).Clear();
+            var width = (int)Math.Min(TileWidth, OutFeatures - (tile * TileWidth));
+            for (var lane = 0; lane < width; lane++)
+            {
+                var row = source.Start + (((tile * TileWidth) + lane) * InFeatures);
+                for (var input = 0L; input < InFeatures; input++)
+                    target[(((input / group * TileWidth) + lane) * group) + (input % group)] = row[input];
+            }
+        }
+    }
+
+    private void Free()
+    {
+        if (memory is null)
+            return;
+        NativeMemory.AlignedFree(memory);
+        memory = null;
+        GC.RemoveMemoryPressure(TileCount * TileBytes);
+    }
+}

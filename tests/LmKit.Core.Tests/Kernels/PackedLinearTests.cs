@@ -1,0 +1,171 @@
+using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Core.Tests.Kernels;
+
+[NoTensorLeak]
+public class PackedLinearTests
+{
+    private static readonly int[] Widths = [.. new[] { 512, 256, 128 }.Where(width => width <= SimdWidth.Bits)];
+
+    [Theory]
+    [InlineData(WeightFormat.Full)]
+    [InlineData(WeightFormat.BFloat16)]
+    public void Every_vector_width_gives_the_product(WeightFormat format)
+    {
+        foreach (var (rows, inputs, outputs) in new[] { (1, 1, 1), (1, 2, 16), (3, 7, 17), (4, 8, 32), (5, 33, 15), (9, 64, 100), (1, 768, 768) })
+        {
+            using var scope = NewDisposeScope();
+            using var random = new Generator(1);
+            var (x, weight, bias) = (randn([rows, inputs], generator: random), randn([outputs, inputs], generator: random), randn([outputs], generator: random));
+            using var packed = PackedWeight.Of(weight, format);
+            var seen = format == WeightFormat.Full ? weight : weight.to(ScalarType.BFloat16).to(ScalarType.Float32);
+            var expected = nn.functional.linear(x.to(ScalarType.Float64), seen.to(ScalarType.Float64), bias.to(ScalarType.Float64));
+            foreach (var width in Widths)
+            {
+                var y = full([rows, outputs], float.NaN);
+                Multiply(packed, x, bias, y, width);
+
+                Close.Check($"{rows} x {inputs} to {outputs}, {width} bits", expected, y.to(ScalarType.Float64), absolute: 1e-5, relativeToLargest: 2e-6);
+            }
+        }
+    }
+
+    [Fact]
+    public void Two_threads_give_what_one_gives_bit_for_bit()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var linear = Make(1024, 1024, new PackedLinearOptions { Format = WeightFormat.Full });
+        var x = ones(2, 1024);
+        var before = get_num_threads();
+        var one = linear.call(x);
+        set_num_threads(2);
+        try
+        {
+            Close.Check("y", one, linear.call(x));
+        }
+        finally
+        {
+            set_num_threads(before);
+        }
+    }
+
+    [Fact]
+    public void Strides_offsets_and_leading_axes_do_not_matter()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var linear = Make(6, 5, new PackedLinearOptions());
+        var x = arange(12, ScalarType.Float32).reshape(2, 6);
+        var expected = linear.call(x);
+
+        Close.Check("transposed", expected, linear.call(x.t().contiguous().t()));
+        Close.Check("offset", expected, linear.call(cat([zeros(6), x.reshape(-1)]).narrow(0, 6, 12).view(2, 6)));
+        Close.Check("axes", expected, linear.call(x.view(2, 1, 6)).view(2, 5));
+        Assert.Equal([0, 5], linear.call(zeros(0, 6)).shape);
+        Assert.Equal([5], linear.call(zeros(6)).shape);
+    }
+
+    [Fact]
+    public void Many_rows_see_the_weights_that_one_row_sees()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var linear = Make(40, 24, new PackedLinearOptions());
+        using var random = new Generator(2);
+        var x = randn([50, 40], generator: random);
+
+        Close.Check("rows", linear.call(x).narrow(0, 3, 1), linear.call(x.narrow(0, 3, 1)), absolute: 5e-6);
+        using var dense = linear.ToDense();
+        Assert.False(dense.Equals(linear.get_parameter("weight")!), "bfloat16 rounds");
+    }
+
+    [Fact]
+    public void Training_sees_the_whole_weight_and_what_it_changes_is_seen_afterwards()
+    {
+        using var scope = NewDisposeScope();
+        using var linear = Make(8, 4, new PackedLinearOptions { Format = WeightFormat.Full });
+        var x = ones(1, 8);
+        using (no_grad())
+            _ = linear.call(x);
+        linear.train();
+        linear.call(x).sum().backward();
+        using (no_grad())
+            linear.get_parameter("weight")!.add_(linear.get_parameter("weight")!.grad!);
+        linear.eval();
+        using var frozen = no_grad();
+
+        Close.Check("y", nn.functional.linear(x, linear.get_parameter("weight")!, linear.get_parameter("bias")), linear.call(x), absolute: 1e-5);
+        Assert.Equal(1, linear.get_parameter("weight")!.grad!.min().item<float>());
+    }
+
+    [Fact]
+    public void Loading_and_moving_are_seen_without_asking()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var linear = Make(8, 4, new PackedLinearOptions { Format = WeightFormat.Full });
+        var x = ones(1, 8);
+        _ = linear.call(x);
+        CheckpointLoader.Load(linear, new Dictionary<string, Tensor> { ["weight"] = ones(4, 8), ["bias"] = zeros(4) });
+
+        Assert.Equal([8, 8, 8, 8], linear.call(x).data<float>().ToArray());
+        linear.to(ScalarType.Float64);
+        Assert.Equal(8, linear.call(ones(1, 8, ScalarType.Float64))[0, 0].item<double>());
+        linear.get_parameter("weight")!.fill_(2);
+        linear.to(ScalarType.Float32);
+        Assert.Equal(16, linear.call(x)[0, 0].item<float>());
+    }
+
+    [Fact]
+    public void A_weight_average_is_seen_while_it_is_in_place_and_not_after()
+    {
+        using var scope = NewDisposeScope();
+        using var linear = Make(8, 4, new PackedLinearOptions { Format = WeightFormat.Full });
+        using var average = new WeightAverage(linear, 0.5);
+        using var frozen = no_grad();
+        linear.get_parameter("weight")!.fill_(1);
+        linear.Forget();
+        var x = ones(1, 8);
+        var own = linear.call(x);
+        Tensor averaged;
+        using (average.Swap())
+            averaged = linear.call(x);
+
+        Assert.False(own.Equals(averaged));
+        Assert.True(own.Equals(linear.call(x)));
+    }
+
+    [Fact]
+    public void A_dense_checkpoint_loads_and_the_kind_is_found_in_a_configuration()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var dense = ToyModel.Builder(dtype: ScalarType.Float32).AddAttention().Build();
+        var config = ToyModel.Builder(dtype: ScalarType.Float32).AddAttention().AddPackedLinear(packed => packed.Format = WeightFormat.Full).Config.ToJson();
+        using var packed = LanguageModel.Build(ModelConfig.FromJson(config), new ComponentRegistry());
+        CheckpointLoader.Load(packed, dense.state_dict());
+        var tokens = tensor(new long[] { 1, 2, 3 }, [1, 3]);
+
+        Close.Check("logits", dense.call(tokens, null), packed.call(tokens, null), absolute: 1e-5);
+        Assert.Contains("\"full\"", config, StringComparison.Ordinal);
+    }
+
+    private static unsafe void Multiply(PackedWeight packed, Tensor x, Tensor bias, Tensor y, int width)
+    {
+        using var input = new TensorMemory<float>(x, nameof(x));
+        using var offset = new TensorMemory<float>(bias, nameof(bias));
+        using var output = new TensorMemory<float>(y, nameof(y));
+        new PackedLinear.Call(input.Start, offset.Start, output.Start, (int)x.size(0), packed).Run(0, packed.TileCount, width);
+    }
+
+    private static PackedLinear Make(long inputs, long outputs, PackedLinearOptions options)
+    {
+        using var random = new Generator(7);
+        var linear = new PackedLinear(options, new LinearSite("fc", 0, inputs, outputs, true, 0.5, new ParameterFactory(random)));
+        linear.eval();
+        return linear;
+    }
+}
