@@ -22,7 +22,7 @@ internal sealed record ContinuousDiagonal(Tensor TimeStep, Tensor Real, Tensor I
     /// <summary>Without imaginary parts, and with states silenced that turn too fast, where the options say so.</summary>
     internal ContinuousDiagonal Restrict(DiagonalSsmOptions options)
     {
-        var imaginary = options.IsReal ? zeros_like(Imaginary) : Imaginary;
+        var imaginary = options.IsReal ? Imaginary * 0 : Imaginary; // still part of the graph, with gradient zero
         if (options.BandLimit is not { } limit)
             return this with { Imaginary = imaginary };
         var keeps = (TimeStep * imaginary.abs()).lt(Math.PI * limit).to(ScalarType.Float64);

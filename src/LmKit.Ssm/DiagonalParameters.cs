@@ -40,6 +40,9 @@ internal sealed class DiagonalParameters : nn.Module, IDiagonalParameters, IPara
     public Device Device => readout.device;
 
     /// <inheritdoc/>
+    public bool HasUnitInput => false;
+
+    /// <inheritdoc/>
     public IReadOnlyList<Tensor> All => [readout, input, logTimeStep, decay, frequency];
 
     /// <inheritdoc/>

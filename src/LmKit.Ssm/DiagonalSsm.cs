@@ -109,8 +109,11 @@ public sealed class DiagonalSsm : nn.Module
         }
     }
 
-    internal DiscreteDiagonal Discretize(long kernelLength = 0, int channel = 0) =>
-        weights.Continuous(channel).Restrict(options).Discretize(options.Discretization, kernelLength);
+    internal DiscreteDiagonal Discretize(long kernelLength = 0, int channel = 0)
+    {
+        var diagonal = weights.Continuous(channel).Restrict(options).Discretize(options.Discretization, kernelLength);
+        return weights.HasUnitInput ? diagonal.WithUnitInput() : diagonal;
+    }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

@@ -29,27 +29,15 @@ internal sealed class H3Convolution
     internal (Tensor Output, Tensor[]? Next) Mix(Tensor[] inputs, Tensor[]? carry, IReadOnlyList<long>? lengths, bool tracksState)
     {
         var (q, k, v) = (inputs[0], inputs[1], inputs[2]);
-        var (batch, length, width) = (k.size(0), k.size(1), k.size(2));
-        var heads = width / headDim;
+        var length = k.size(1);
         var keys = k.to(dtype).transpose(1, 2);                                                 // (B, D, L)
         var history = carry is null ? keys : cat([carry[0].flip(2), keys], 2);                  // (B, D, N + L)
         var shifted = FftConvolution.Apply(history.unsqueeze(2), taps).narrow(3, history.size(2) - length, length);
-        var values = v.to(dtype).transpose(1, 2).reshape(batch, heads, 1, headDim, length);
-        var products = (shifted.reshape(batch, heads, headDim, 1, length) * values).reshape(batch, heads, headDim * headDim, length); // kv_ij
+        var products = HeadPairs.Multiply(shifted.squeeze(2), v.to(dtype).transpose(1, 2), headDim);
         var (sums, after) = diagonal.Run(products, carry?[1], lengths, tracksState);
         Tensor[]? next = carry is null
             ? null
             : [CarriedRows.Latest(tracksState ? history : history.detach(), carry[0].size(2), length, lengths).flip(2), after!];
-        return (Gate(q, sums), next);
-    }
-
-    private Tensor Gate(Tensor q, Tensor sums)
-    {
-        var (batch, length, width) = (q.size(0), q.size(1), q.size(2));
-        if (headDim == 1)
-            return (q * sums.reshape(batch, width, length).transpose(1, 2)).to(q.dtype);
-        var queries = q.transpose(1, 2).reshape(batch, width / headDim, headDim, 1, length);
-        var gated = (queries * sums.reshape(batch, width / headDim, headDim, headDim, length)).sum(2); // (B, H, hd, L)
-        return gated.reshape(batch, width, length).transpose(1, 2).to(q.dtype);
+        return (HeadPairs.Gather(q.transpose(1, 2), sums, headDim).transpose(1, 2).to(q.dtype), next);
     }
 }

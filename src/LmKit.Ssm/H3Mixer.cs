@@ -96,22 +96,22 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
     public override Tensor forward(Tensor x, SequenceContext? context)
     {
         using var scope = NewDisposeScope();
-        var call = SequenceCall.Begin<H3State>(nameof(H3Mixer), x, modelDim, context);
+        var call = SequenceCall.Begin(nameof(H3Mixer), x, modelDim, context);
         if (call.IsEmpty)
             return zeros_like(x).MoveToOuterDisposeScope();
         Tensor[] projections = [queries.call(x), keys.call(x), values.call(x)]; // q, k, v (B, L, D)
-        var mixed = call.Mix(projections, (length, rows) => Prepare(length, rows, call.State as H3State), chunkLength, Start);
+        var mixed = call.Mix(projections, (length, rows) => Prepare(length, rows, call.State), chunkLength, Start);
         return output.call(mixed).MoveToOuterDisposeScope();
     }
 
-    private RowMixing Prepare(long length, long rows, H3State? state)
+    private RowMixing Prepare(long length, long rows, RecurrentState? state)
     {
         if (length == 1 && state is not null && !is_grad_enabled())
         {
-            var step = state.Step(() => new H3Step(diagonal.Discretize(), Taps(), skip, headDim));
+            var step = state.Tables(() => new H3Step(diagonal.Discretize(), Taps(), skip, headDim));
             return (inputs, carry, _, _) => step.Mix(inputs, carry!);
         }
-        state?.DropStep();
+        state?.DropTables();
         var isCut = state is null && (training || !cutsOnlyInTraining);
         return new H3Convolution(diagonal, Taps(), skip, headDim, length, isCut ? maxKernelLength : long.MaxValue, rows).Mix;
     }

@@ -4,7 +4,9 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>The carried state of this package's mixers: a few tensors of fixed size per row, and where each row stands.</summary>
-/// <remarks>Made by a mixer's <see cref="IMixer.NewState"/>. A row's tensors are those after its last valid token.</remarks>
+/// <remarks>Made by a mixer's <see cref="IMixer.NewState"/>. A row's tensors are those after its last valid token.
+/// Single-token calls without gradients keep tables here, made from the parameters at the first of them and dropped by any other
+/// call: parameters must not change in between.</remarks>
 public class RecurrentState : MixerState
 {
     private const string CursorName = "cursor";
@@ -12,15 +14,17 @@ public class RecurrentState : MixerState
     private readonly string[] names;
     private readonly Tensor[] parts;
     private readonly Dictionary<string, Tensor> exposed = [];
+    private IDisposable? tables;
 
     /// <summary>Rows at the start of their sequences.</summary>
-    internal RecurrentState(string[] names, long[][] shapes, long batch, ScalarType dtype, Device device)
-        : this(names, [.. shapes.Select(shape => zeros([batch, .. shape], dtype, device))], new DocumentCursor(batch), 0)
+    internal RecurrentState(string owner, string[] names, long[][] shapes, long batch, ScalarType dtype, Device device)
+        : this(owner, names, [.. shapes.Select(shape => zeros([batch, .. shape], dtype, device))], new DocumentCursor(batch), 0)
     {
     }
 
-    internal RecurrentState(string[] names, Tensor[] parts, DocumentCursor cursor, long position)
+    internal RecurrentState(string owner, string[] names, Tensor[] parts, DocumentCursor cursor, long position)
     {
+        Owner = owner;
         this.names = names;
         this.parts = [.. parts.Select(part => part.DetachFromDisposeScope())];
         Cursor = cursor;
@@ -40,6 +44,9 @@ public class RecurrentState : MixerState
         }
     }
 
+    /// <summary>The mixer that it belongs to.</summary>
+    internal string Owner { get; }
+
     internal DocumentCursor Cursor { get; private set; }
 
     internal Tensor[] Carry => [.. parts];
@@ -50,7 +57,7 @@ public class RecurrentState : MixerState
         ArgumentNullException.ThrowIfNull(rows);
         using var scope = NewDisposeScope();
         var index = rows.to(parts[0].device);
-        return Copy(names, [.. parts.Select(part => part.index_select(0, index))], Cursor.Fork(HostValues.Read(rows)));
+        return Copy([.. parts.Select(part => part.index_select(0, index))], Cursor.Fork(HostValues.Read(rows)));
     }
 
     /// <inheritdoc/>
@@ -74,6 +81,7 @@ public class RecurrentState : MixerState
     public override void Dispose()
     {
         Forget();
+        DropTables();
         foreach (var part in parts)
             part.Dispose();
         GC.SuppressFinalize(this);
@@ -87,7 +95,26 @@ public class RecurrentState : MixerState
             Keep(ref parts[index], carry[index]);
     }
 
-    private protected virtual RecurrentState Copy(string[] copyNames, Tensor[] copies, DocumentCursor cursor) => new(copyNames, copies, cursor, Position);
+    /// <summary>Tables that steps without gradients share, made at the first of them.</summary>
+    internal T Tables<T>(Func<T> make)
+        where T : class, IDisposable
+    {
+        if (tables is not T)
+        {
+            DropTables();
+            tables = make();
+        }
+        return (T)tables;
+    }
+
+    /// <summary>Forgets the tables, so that parameters may have changed.</summary>
+    internal void DropTables()
+    {
+        tables?.Dispose();
+        tables = null;
+    }
+
+    private protected virtual RecurrentState Copy(Tensor[] copies, DocumentCursor cursor) => new(Owner, names, copies, cursor, Position);
 
     private void Forget()
     {

@@ -35,6 +35,9 @@ internal sealed class S4DParameters : nn.Module, IDiagonalParameters, IParameter
     public Device Device => readout.device;
 
     /// <inheritdoc/>
+    public bool HasUnitInput => true;
+
+    /// <inheritdoc/>
     public IReadOnlyList<Tensor> All => [readout, logTimeStep, logDecay, frequency];
 
     /// <inheritdoc/>

@@ -22,15 +22,15 @@ internal sealed class SequenceCall
     internal bool IsEmpty { get; }
 
     /// <summary>Checks a call's arguments and moves the state's cursor past its columns.</summary>
-    internal static SequenceCall Begin<TState>(string mixer, Tensor x, long width, SequenceContext? context)
-        where TState : RecurrentState
+    internal static SequenceCall Begin(string mixer, Tensor x, long width, SequenceContext? context)
     {
         Shapes.CheckSequence(x, width, mixer);
         var state = context?.State switch
         {
             null => null,
-            TState own => own,
-            var other => throw new ArgumentException($"{mixer} carries a {typeof(TState).Name} of its own; got {other.GetType().Name}.", nameof(context)),
+            RecurrentState own when own.Owner == mixer => own,
+            RecurrentState foreign => throw new ArgumentException($"{mixer} carries a state that it made itself; this one is of a {foreign.Owner}.", nameof(context)),
+            var other => throw new ArgumentException($"{mixer} carries a state that it made itself; got {other.GetType().Name}.", nameof(context)),
         };
         var (batch, length) = (x.size(0), x.size(1));
         var layout = SequenceLayout.Read(batch, length, context?.Segments, state?.Cursor);
