@@ -12,6 +12,14 @@ internal readonly record struct ComplexPair(Tensor Real, Tensor Imaginary)
         Real * other.Real - Imaginary * other.Imaginary,
         Real * other.Imaginary + Imaginary * other.Real);
 
+    internal ComplexPair Over(ComplexPair other)
+    {
+        var square = other.Real.square() + other.Imaginary.square();
+        return new(
+            (Real * other.Real + Imaginary * other.Imaginary) / square,
+            (Imaginary * other.Real - Real * other.Imaginary) / square);
+    }
+
     internal ComplexPair Plus(ComplexPair other) => new(Real + other.Real, Imaginary + other.Imaginary);
 
     /// <summary>e to the power of it.</summary>

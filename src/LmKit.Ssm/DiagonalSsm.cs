@@ -5,29 +5,31 @@ namespace LmKit;
 
 /// <summary>A diagonal state space per head (S4D): y = K * u with K_l = 2 Re sum over n of C B-bar A-bar^l.</summary>
 /// <remarks>Parameters are never below float32, complex ones stored as (re, im); published names <c>kernel.C</c>, <c>kernel.B</c>,
-/// <c>kernel.log_dt</c>, <c>kernel.inv_A_real</c>, <c>kernel.A_imag</c>. Re a = -exp(inv_A_real) is negative, so nothing grows.</remarks>
+/// <c>kernel.log_dt</c>, <c>kernel.inv_A_real</c>, <c>kernel.A_imag</c>. While no gradient is recorded the longest kernel asked for
+/// is kept, until a parameter changes.</remarks>
 public sealed class DiagonalSsm : nn.Module
 {
     [ComponentName(Name = "kernel")]
-    private readonly DiagonalParameters weights;
+    private readonly IDiagonalParameters weights;
+    private readonly DiagonalSsmOptions options;
+    private readonly KernelCache[] caches;
 
     /// <summary>Makes it with C complex standard normal, B = 1, ln dt uniform.</summary>
     /// <param name="options">What it is made of.</param>
     /// <param name="headCount">Heads H.</param>
     /// <param name="factory">Makes the parameters.</param>
-    /// <exception cref="ArgumentException">The state size or, for mixed, the head count is odd, or the time steps are not 0 &lt; min &lt;= max.</exception>
+    /// <exception cref="ArgumentException">Sizes do not fit each other, or the time steps are not 0 &lt; min &lt;= max.</exception>
     public DiagonalSsm(DiagonalSsmOptions options, long headCount, ParameterFactory factory)
+        : this(options, new DiagonalParameters(options ?? throw new ArgumentNullException(nameof(options)), headCount, (factory ?? throw new ArgumentNullException(nameof(factory))).AtLeastFloat32()), 1)
+    {
+    }
+
+    internal DiagonalSsm(DiagonalSsmOptions options, IDiagonalParameters weights, int channelCount)
         : base(nameof(DiagonalSsm))
     {
-        ArgumentNullException.ThrowIfNull(options);
-        ArgumentNullException.ThrowIfNull(factory);
-        if (options.StateDim < 2 || options.StateDim % 2 != 0)
-            throw new ArgumentException($"d_state = {options.StateDim} must be even and at least 2: states come in conjugate pairs.", nameof(options));
-        if (!(options.MinTimeStep > 0 && options.MinTimeStep <= options.MaxTimeStep))
-            throw new ArgumentException($"dt_min = {options.MinTimeStep} and dt_max = {options.MaxTimeStep} must hold 0 < dt_min <= dt_max.", nameof(options));
-        if (options.Initialization == DiagonalInitialization.Mixed && headCount % 2 != 0)
-            throw new ArgumentException($"measure = mixed gives each half of the heads a matrix of its own; {headCount} heads cannot be halved.", nameof(options));
-        weights = new DiagonalParameters(options, headCount, factory.AtLeastFloat32());
+        this.options = options;
+        this.weights = weights;
+        caches = [.. Enumerable.Range(0, channelCount).Select(_ => new KernelCache())];
         RegisterComponents();
     }
 
@@ -37,13 +39,90 @@ public sealed class DiagonalSsm : nn.Module
     /// <summary>Where the parameters lie.</summary>
     public Device Device => weights.Device;
 
+    /// <summary>Whether it has a recurrence, so that state can be carried.</summary>
+    public bool HasRecurrence => options.Discretization != Discretization.Dss;
+
     /// <summary>The convolution kernel (H, length), differentiable; belongs to the caller's dispose scope.</summary>
-    public Tensor Kernel(long length)
+    public Tensor Kernel(long length) => Kernel(length, 0);
+
+    /// <summary>A-bar and B-bar (H, n) complex, differentiable; they belong to the caller's dispose scope.</summary>
+    /// <exception cref="NotSupportedException">There is no recurrence.</exception>
+    public (Tensor Decay, Tensor Input) Recurrence()
     {
         using var scope = NewDisposeScope();
-        var recurrence = Discretize();
-        return recurrence.Kernel(recurrence.Powers(length, rows: 1), length).MoveToOuterDisposeScope();
+        var diagonal = Discretize();
+        var (decay, input) = (view_as_complex(diagonal.LogA.Exp().Join().to(Dtype)), view_as_complex(diagonal.InputB.Join().to(Dtype)));
+        return (decay.MoveToOuterDisposeScope(), input.MoveToOuterDisposeScope());
     }
 
-    internal DiscreteDiagonal Discretize() => weights.Discretize();
+    /// <summary>Runs along sequences from a state, in chunks: exact for any chunk, differentiable through all of them.</summary>
+    /// <param name="u">(B, H, L).</param>
+    /// <param name="state">(B, H, n) complex, or null for zero.</param>
+    /// <param name="skip">D (H), or null for none.</param>
+    /// <param name="chunkLength">Columns at a time; 0 for all at once.</param>
+    /// <returns>y (B, H, L) and the state after it (B, H, n) complex, in the caller's dispose scope.</returns>
+    /// <exception cref="NotSupportedException">There is no recurrence.</exception>
+    public (Tensor Output, Tensor State) Run(Tensor u, Tensor? state = null, Tensor? skip = null, long chunkLength = 0)
+    {
+        ArgumentNullException.ThrowIfNull(u);
+        ArgumentOutOfRangeException.ThrowIfNegative(chunkLength);
+        using var scope = NewDisposeScope();
+        var (batch, heads, length) = (u.size(0), u.size(1), u.size(2));
+        var carried = state is null ? zeros([batch, heads, options.StateDim / 2, 2], Dtype, Device) : view_as_real(state);
+        var chunk = chunkLength > 0 ? Math.Min(chunkLength, length) : length;
+        if (length == 0)
+            return (u.alias().MoveToOuterDisposeScope(), view_as_complex(carried).clone().MoveToOuterDisposeScope());
+        var convolution = new DiagonalConvolution(this, skip, chunk, chunk, batch);
+        var outputs = new List<Tensor>();
+        foreach (var piece in u.to(Dtype).unsqueeze(2).split(chunk, 3))
+        {
+            var (y, next) = convolution.Run(piece, carried, null, tracksState: true);
+            outputs.Add(y.squeeze(2));
+            carried = next!;
+        }
+        return (cat(outputs, 2).MoveToOuterDisposeScope(), view_as_complex(carried.contiguous()).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>What a state alone contributes to the next outputs, 2 Re sum over n of C A-bar^(t + 1) x.</summary>
+    /// <param name="state">(B, H, n) complex.</param>
+    /// <param name="length">Outputs wanted.</param>
+    /// <returns>(B, H, length), in the caller's dispose scope.</returns>
+    public Tensor Response(Tensor state, long length)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        using var scope = NewDisposeScope();
+        var diagonal = Discretize();
+        return diagonal.Response(diagonal.Powers(length, state.size(0)), view_as_real(state), length).MoveToOuterDisposeScope();
+    }
+
+    internal Tensor Kernel(long length, int channel)
+    {
+        if (is_grad_enabled() && weights.All.Any(parameter => parameter.requires_grad))
+            return Make();
+        return caches[channel].Get(weights.All, length, HasRecurrence, Make);
+
+        Tensor Make()
+        {
+            using var scope = NewDisposeScope();
+            var diagonal = Discretize(length, channel);
+            return diagonal.Kernel(diagonal.Powers(length, rows: 1), length).MoveToOuterDisposeScope();
+        }
+    }
+
+    internal DiscreteDiagonal Discretize(long kernelLength = 0, int channel = 0)
+    {
+        var diagonal = weights.Continuous(channel).Restrict(options).Discretize(options.Discretization, kernelLength);
+        return weights.HasUnitInput ? diagonal.WithUnitInput() : diagonal;
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            foreach (var cache in caches)
+                cache.Dispose();
+        }
+        base.Dispose(disposing);
+    }
 }

@@ -10,6 +10,13 @@ namespace LmKit;
 /// <param name="Dtype">Dtype in which sequences are computed.</param>
 internal sealed record DiscreteDiagonal(ComplexPair LogA, ComplexPair InputB, ComplexPair ReadoutC, ScalarType Dtype)
 {
+    /// <summary>The same system with b = 1 and c b in the place of c: its states are those of this one over b.</summary>
+    internal DiscreteDiagonal WithUnitInput() => this with
+    {
+        InputB = new ComplexPair(ones_like(LogA.Real), zeros_like(LogA.Real)),
+        ReadoutC = ReadoutC.Times(InputB),
+    };
+
     /// <summary>Powers of A-bar for sequences of up to <paramref name="length"/> tokens, in <paramref name="rows"/> rows that carry state.</summary>
     internal TwoLevelPowers Powers(long length, long rows) => new(LogA, length, Math.Max(1, rows), Dtype);
 

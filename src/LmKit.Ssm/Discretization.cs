@@ -8,4 +8,7 @@ public enum Discretization
 
     /// <summary>Zero-order hold, e^z and b (e^z - 1) / a: the default of the S4D paper.</summary>
     Zoh,
+
+    /// <summary>The kernel of DSS, normalised over its length; it has no recurrence, so no state can be carried.</summary>
+    Dss,
 }

@@ -33,6 +33,7 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
     private readonly long stateDim;
     private readonly long maxKernelLength;
     private readonly bool cutsOnlyInTraining;
+    private readonly long chunkLength;
 
     /// <summary>Makes it for a layer.</summary>
     /// <exception cref="ArgumentException">The sizes do not fit each other or the model.</exception>
@@ -46,12 +47,14 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
         stateDim = options.StateDim;
         maxKernelLength = options.MaxKernelLength ?? long.MaxValue;
         cutsOnlyInTraining = options.CutsOnlyInTraining;
+        chunkLength = options.ChunkLength;
+        if (chunkLength > 0 && (options.MaxKernelLength is not null || options.Discretization == Discretization.Dss))
+            throw new ArgumentException($"chunk_length = {chunkLength} passes state from chunk to chunk, which neither l_max nor disc = dss allows; leave one out.", nameof(options));
         if (headDim < 1 || modelDim % headDim != 0)
             throw new ArgumentException($"head_dim = {headDim} does not divide d_model = {modelDim}.", nameof(options));
         var heads = modelDim / headDim;
         var parameters = layer.Parameters.AtLeastFloat32();
-        diagonal = new DiagonalSsm(
-            new DiagonalSsmOptions(stateDim, options.Discretization, options.Initialization, options.MinTimeStep, options.MaxTimeStep), heads, parameters);
+        diagonal = new DiagonalSsm(options.Diagonal, heads, parameters);
         shift = new ShiftSsm(modelDim, options.ShiftDim > 0 ? options.ShiftDim : stateDim, parameters);
         skip = parameters.Normal(1, heads);
         shiftSkip = parameters.Normal(1, modelDim);
@@ -66,12 +69,19 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
     public bool IsCausal => true;
 
     /// <inheritdoc/>
-    /// <exception cref="NotSupportedException">Kernels are cut to l_max, which no recurrence can follow.</exception>
-    public MixerState NewState(long batch) => maxKernelLength == long.MaxValue || cutsOnlyInTraining
-        ? new H3State(batch, modelDim, shift.StateDim, headDim, stateDim, diagonal.Dtype, diagonal.Device)
-        : throw new NotSupportedException(
-            $"{nameof(H3Mixer)} with l_max = {maxKernelLength} breaks the cut law: its kernels end where the recurrence goes on. "
-            + $"Leave l_max out, or set {nameof(H3Options.CutsOnlyInTraining)}.");
+    /// <exception cref="NotSupportedException">Kernels are cut to l_max, or normalised by dss, which no recurrence can follow.</exception>
+    public MixerState NewState(long batch)
+    {
+        if (!diagonal.HasRecurrence)
+            throw new NotSupportedException($"{nameof(H3Mixer)} with disc = dss breaks the cut law: that kernel has no recurrence. Choose bilinear or zoh.");
+        if (maxKernelLength != long.MaxValue && !cutsOnlyInTraining)
+        {
+            throw new NotSupportedException(
+                $"{nameof(H3Mixer)} with l_max = {maxKernelLength} breaks the cut law: its kernels end where the recurrence goes on. "
+                + $"Leave l_max out, or set {nameof(H3Options.CutsOnlyInTraining)}.");
+        }
+        return new H3State(RecentShape, DiagonalShape, batch, diagonal.Dtype, diagonal.Device);
+    }
 
     /// <summary>The shift state space's state in its published form, filtered by B, from a state of this mixer.</summary>
     /// <returns>(B, D, N); the caller's.</returns>
@@ -79,74 +89,40 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
     {
         ArgumentNullException.ThrowIfNull(state);
         using var frozen = no_grad();
-        return shift.PublishedState(state.Carry.Recent);
+        return shift.PublishedState(state.Carry[0]);
     }
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor x, SequenceContext? context)
     {
-        Shapes.CheckSequence(x, modelDim, nameof(H3Mixer));
         using var scope = NewDisposeScope();
-        var (batch, length) = (x.size(0), x.size(1));
-        var state = context?.State switch
-        {
-            null => null,
-            H3State own => own,
-            var other => throw new ArgumentException($"{nameof(H3Mixer)} carries an {nameof(H3State)}; got {other.GetType().Name}.", nameof(context)),
-        };
-        var layout = SequenceLayout.Read(batch, length, context?.Segments, state?.Cursor);
-        state?.MovePast(length);
-        if (batch * length == 0)
+        var call = SequenceCall.Begin(nameof(H3Mixer), x, modelDim, context);
+        if (call.IsEmpty)
             return zeros_like(x).MoveToOuterDisposeScope();
-        var (q, k, v) = (queries.call(x), keys.call(x), values.call(x)); // (B, L, D)
-        var documents = layout.IsUniform ? null : DocumentGroups.Read(layout);
-        var mixed = documents is null || (documents.IsWhole && state is not null)
-            ? MixRows(q, k, v, state)
-            : MixDocuments(q, k, v, state, documents);
+        Tensor[] projections = [queries.call(x), keys.call(x), values.call(x)]; // q, k, v (B, L, D)
+        var mixed = call.Mix(projections, (length, rows) => Prepare(length, rows, call.State), chunkLength, Start);
         return output.call(mixed).MoveToOuterDisposeScope();
     }
 
-    private Tensor MixRows(Tensor q, Tensor k, Tensor v, H3State? state)
-    {
-        var mix = Prepare(k.size(1), state);
-        var (mixed, next) = mix(q, k, v, state?.Carry, null);
-        if (next is not null)
-            state!.Set(next);
-        return mixed;
-    }
-
-    private Tensor MixDocuments(Tensor q, Tensor k, Tensor v, H3State? state, DocumentGroups documents)
-    {
-        if (documents.Groups.Count == 0)
-            return zeros_like(q);
-        var mix = Prepare(documents.Groups[^1].Length, state);
-        var (carry, outputs) = (state?.Carry, new List<Tensor>());
-        foreach (var group in documents.Groups)
-        {
-            var (mixed, next) = mix(group.Split(q), group.Split(k), group.Split(v), state?.Carry.Select(group), group.IsEven ? null : group.Lengths);
-            outputs.Add(mixed);
-            if (next is not null)
-                carry = carry!.Replace(group, next);
-        }
-        if (carry is not null)
-            state!.Set(carry);
-        return documents.Join(outputs);
-    }
-
-    private Mixing Prepare(long length, H3State? state)
+    private RowMixing Prepare(long length, long rows, RecurrentState? state)
     {
         if (length == 1 && state is not null && !is_grad_enabled())
         {
-            var step = state.Step(() => new H3Step(diagonal.Discretize(), Taps(), skip, headDim));
-            return (q, k, v, carry, _) => step.Mix(q, k, v, carry!);
+            var step = state.Tables(() => new H3Step(diagonal.Discretize(), Taps(), skip, headDim));
+            return (inputs, carry, _, _) => step.Mix(inputs, carry!);
         }
-        state?.DropStep();
+        state?.DropTables();
         var isCut = state is null && (training || !cutsOnlyInTraining);
-        return new H3Convolution(diagonal.Discretize(), Taps(), skip, headDim, length, isCut ? maxKernelLength : long.MaxValue, state?.Cursor.Batch ?? 0).Mix;
+        return new H3Convolution(diagonal, Taps(), skip, headDim, length, isCut ? maxKernelLength : long.MaxValue, rows).Mix;
     }
+
+    private Tensor[] Start(long rows) =>
+        [zeros([rows, .. RecentShape], diagonal.Dtype, diagonal.Device), zeros([rows, .. DiagonalShape], diagonal.Dtype, diagonal.Device)];
 
     // f of the shift state space with its skip in f_0.
     private Tensor Taps() => shift.Taps() + nn.functional.pad(shiftSkip.unsqueeze(-1), [0, shift.StateDim - 1]); // (D, N)
 
-    private delegate (Tensor Output, H3Carry? Next) Mixing(Tensor q, Tensor k, Tensor v, H3Carry? carry, IReadOnlyList<long>? lengths);
+    private long[] RecentShape => [modelDim, shift.StateDim];
+
+    private long[] DiagonalShape => [headDim, headDim, modelDim / headDim, stateDim / 2, 2];
 }

@@ -45,4 +45,29 @@ public sealed class H3Options
     /// <summary>Cuts to l_max in training only, so that the trained layer can still carry state. Default false.</summary>
     [JsonPropertyName("l_max_in_training_only")]
     public bool CutsOnlyInTraining { get; set; }
+
+    /// <summary>Columns mixed at a time, with exact state passing between them, for long sequences in bounded memory (chunk_length);
+    /// 0, the default, mixes all at once.</summary>
+    [Range(0, long.MaxValue)]
+    public long ChunkLength { get; set; }
+
+    /// <summary>How many state matrices the heads share in turn (n_ssm); divides the heads. 0, the default, stands for one each.</summary>
+    [Range(0, 1 << 20)]
+    [JsonPropertyName("n_ssm")]
+    public long MatrixCount { get; set; }
+
+    /// <summary>How the real part of A is trained (real_type). Default exp.</summary>
+    [JsonPropertyName("real_type")]
+    public RealPart RealPart { get; set; }
+
+    /// <summary>Whether A is taken as real (force_real). Default false.</summary>
+    [JsonPropertyName("force_real")]
+    public bool IsReal { get; set; }
+
+    /// <summary>Silences states that turn by this many half turns a step or more (bandlimit); null, the default, none.</summary>
+    [Range(1e-9, 1e9)]
+    [JsonPropertyName("bandlimit")]
+    public double? BandLimit { get; set; }
+
+    internal DiagonalSsmOptions Diagonal => new(StateDim, Discretization, Initialization, MinTimeStep, MaxTimeStep, MatrixCount, RealPart, IsReal, BandLimit);
 }

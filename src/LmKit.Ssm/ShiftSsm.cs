@@ -53,5 +53,31 @@ public sealed class ShiftSsm : nn.Module
         return FftConvolution.Apply(recent.unsqueeze(2), weights.Input).squeeze(2).MoveToOuterDisposeScope();
     }
 
+    /// <summary>Runs along sequences from a state in the published form, s_t[m] = s_(t-1)[m-1] + B[m] u_t, y_t = sum over m of C[m] s_t[m].</summary>
+    /// <param name="u">(B, D, L).</param>
+    /// <param name="state">(B, D, N), or null for zero.</param>
+    /// <returns>y (B, D, L) and the state after it (B, D, N), in the caller's dispose scope.</returns>
+    public (Tensor Output, Tensor State) Run(Tensor u, Tensor? state = null)
+    {
+        ArgumentNullException.ThrowIfNull(u);
+        using var scope = NewDisposeScope();
+        var (batch, width, length) = (u.size(0), u.size(1), u.size(2));
+        if (length == 0)
+            return (u.alias().MoveToOuterDisposeScope(), (state?.clone() ?? zeros([batch, width, StateDim], weights.Input.dtype, u.device)).MoveToOuterDisposeScope());
+        var columns = u.to(weights.Input.dtype);
+        // Inputs alone: y by the taps, the state by its published form of the last N inputs.
+        var recent = nn.functional.pad(columns, [StateDim, 0]).narrow(2, length, StateDim).flip(2);
+        var (y, after) = (FftConvolution.Apply(columns.unsqueeze(2), Taps()).squeeze(2), PublishedState(recent));
+        if (state is not null)
+        {
+            // The old state moved down by t + 1 is read out by C: y_t += sum over m of C[m + t + 1] s[m].
+            var moved = nn.functional.pad(state, [length, 0]);
+            var readout = nn.functional.pad(weights.Readout.squeeze(0), [0, length]).unfold(1, StateDim, 1).narrow(1, 1, length); // (D, L, N)
+            y = y + einsum("bdn,dln->bdl", state, readout);
+            after = after + moved.narrow(2, 0, StateDim);
+        }
+        return (y.MoveToOuterDisposeScope(), after.MoveToOuterDisposeScope());
+    }
+
     private static Tensor Channels(Tensor rows) => rows.unsqueeze(0).unsqueeze(2); // (1, D, 1, N)
 }

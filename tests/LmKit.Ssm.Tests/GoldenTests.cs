@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace LmKit.Ssm.Tests;
 
 [GoldenArea("ssm")]
-public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
+public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
 {
     // The data's README: 1e-10 for values and 1e-9 for gradients made and computed in float64, 2e-5 where float32 takes part,
     // 1e-5 for initial values that were made in float32.
@@ -19,10 +19,22 @@ public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
 
     protected override IReadOnlyDictionary<string, Action<GoldenCase>> Checks { get; } = new Dictionary<string, Action<GoldenCase>>
     {
+        ["fftconv"] = Convolution,
+        ["fftconv_h3"] = MultiHeadConvolution,
+        ["gated_conv"] = GatedConvolution,
         ["h3_layer"] = Layer,
         ["h3_step"] = Step,
+        ["hybrid"] = Hybrid,
+        ["monarch_fft"] = Monarch,
         ["s4d_init"] = Initialization,
+        ["s4d_kernel"] = DiagonalKernel,
+        ["s4d_layer"] = S4DLayer,
+        ["selective_scan"] = Scan,
         ["shift_kernel"] = Shift,
+        ["state_passing"] = Passing,
+        ["synthetic_examples"] = Synthetic,
+        ["train_steps"] = TrainingSteps,
+        ["trained_h3_assoc_recall"] = TrainedRecall,
     };
 
     private static void Layer(GoldenCase golden)
@@ -141,6 +153,9 @@ public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
             var gradients = autograd.grad([kernel], [.. leaves.Select(leaf => (Tensor)leaf.parameter)], [golden.Tensor($"{name}.gK").squeeze(0)]);
             foreach (var ((parameter, _), gradient) in leaves.Zip(gradients))
                 CheckValue($"{name} gradient of {parameter}", golden.Tensor($"{name}.grad.{parameter.Split('.')[^1]}"), gradient, ExactGradient);
+            var (y, state) = ssm.Run(golden.Tensor($"{name}.u"), golden.Tensor($"{name}.state0"));
+            CheckValue($"{name} y", golden.Tensor($"{name}.y"), y, Exact);
+            CheckValue($"{name} state1", golden.Tensor($"{name}.state1"), state, Exact);
         }
     }
 

@@ -1,0 +1,186 @@
+using System.Collections.Immutable;
+using System.Text.RegularExpressions;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A published H3 model file: finds its layout and sizes, reports on it, and makes a model of it.</summary>
+/// <remarks>Reads safetensors, and PyTorch's <c>.pt</c>, <c>.bin</c> and <c>.ckpt</c> without running what they ask for. Sizes and
+/// attention layers come from names and shapes. Holds all tensors until disposed; not thread-safe.</remarks>
+public sealed partial class H3Checkpoint : IDisposable
+{
+    private const string Head = "lm_head.weight";
+
+    private readonly Dictionary<string, Tensor> tensors;
+    private readonly string source;
+
+    private H3Checkpoint(string source, Dictionary<string, Tensor> tensors)
+    {
+        this.source = source;
+        this.tensors = tensors;
+        Layout = tensors.ContainsKey("s4seq.encoder.norm.weight") ? H3CheckpointLayout.Legacy : H3CheckpointLayout.Published;
+        Sizes = ReadSizes();
+    }
+
+    /// <summary>The file's layout.</summary>
+    public H3CheckpointLayout Layout { get; }
+
+    /// <summary>The sizes that its shapes say; the heads of attention are not among them and stand as 1.</summary>
+    public H3Preset Sizes { get; }
+
+    private string Root => Layout == H3CheckpointLayout.Legacy ? "s4seq.encoder" : "backbone";
+
+    /// <summary>Opens a file.</summary>
+    /// <exception cref="CheckpointMismatchException">It is no H3 model: what tells the sizes is missing.</exception>
+    public static H3Checkpoint Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        if (!path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
+            return Take(path, PickleReader.ReadTensors(path));
+        using var reader = new SafetensorsReader(path);
+        return Take(path, reader.ReadAll());
+    }
+
+    /// <summary>Takes tensors by their published names; copies nothing, and they stay the caller's.</summary>
+    /// <exception cref="CheckpointMismatchException">They are no H3 model: what tells the sizes is missing.</exception>
+    public static H3Checkpoint FromTensors(IReadOnlyDictionary<string, Tensor> published)
+    {
+        ArgumentNullException.ThrowIfNull(published);
+        return Take("The checkpoint", published.ToDictionary(pair => pair.Key, pair => pair.Value.alias()));
+    }
+
+    /// <summary>Compares the file with a published model, or with what its own shapes say.</summary>
+    /// <param name="preset">The model it should be; null for <see cref="Sizes"/>.</param>
+    public H3CheckpointReport Validate(H3Preset? preset = null)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var model = preset ?? Sizes;
+        var faults = new List<string>();
+        if (!model.AttentionLayers.SequenceEqual(Sizes.AttentionLayers))
+            faults.Add($"attention layers are [{string.Join(", ", Sizes.AttentionLayers)}] by Wqkv; {model.Name} has [{string.Join(", ", model.AttentionLayers)}]");
+        if (model.AttentionLayers.Length > 0 && model.ModelDim % model.HeadCount != 0)
+            faults.Add($"{model.HeadCount} heads do not divide the width {model.ModelDim}");
+        var names = Published();
+        var wanted = model.TensorShapes();
+        foreach (var (name, shape) in wanted)
+        {
+            if (!names.TryGetValue(name, out var tensor))
+                faults.Add($"{name} ({string.Join(", ", shape)}) is missing");
+            else if (!tensor.shape.SequenceEqual(shape))
+                faults.Add($"{name} is ({string.Join(", ", tensor.shape)}); ({string.Join(", ", shape)}) is wanted");
+        }
+        faults.AddRange(names.Keys.Where(name => !wanted.ContainsKey(name)).Order(StringComparer.Ordinal).Select(name => $"{name} is not part of the model"));
+        faults.AddRange(tensors.Where(pair => pair.Value.is_floating_point() && !pair.Value.isfinite().all().item<bool>()).Select(pair => $"{pair.Key} holds values that are not finite"));
+        if (tensors.TryGetValue(Head, out var head) && !head.Equals(names.GetValueOrDefault("backbone.embeddings.word_embeddings.weight", head)))
+            faults.Add($"{Head} differs from the embedding, with which it should be tied");
+        return new H3CheckpointReport(source, Layout, model, names.Values.Sum(tensor => tensor.numel()), head is not null, faults);
+    }
+
+    /// <summary>Makes the model of a preset with the file's weights.</summary>
+    /// <param name="preset">The model; must agree with the file.</param>
+    /// <param name="dtype">Dtype of the parameters; state spaces stay in float32 at least.</param>
+    /// <param name="device">Where; the CPU by default.</param>
+    /// <returns>The model, in evaluation mode; the caller's.</returns>
+    /// <exception cref="CheckpointMismatchException">The file does not fit; every tensor is listed.</exception>
+    /// <exception cref="ArgumentException">A tensor is not finite, or the head is not the embedding.</exception>
+    public LanguageModel Load(H3Preset preset, ScalarType dtype = ScalarType.Float32, Device? device = null)
+    {
+        ArgumentNullException.ThrowIfNull(preset);
+        using var scope = NewDisposeScope();
+        var builder = preset.CreateBuilder();
+        var model = LanguageModel.Build(builder.Config, builder.Kinds, device, dtype, initializes: false);
+        try
+        {
+            CheckpointLoader.Load(model, Map().ToOurs(tensors), allowCast: true);
+            var report = Validate(preset);
+            if (!report.IsValid)
+                throw new ArgumentException($"{source} does not make a model: {string.Join("; ", report.Faults)}.");
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+        return model;
+    }
+
+    /// <summary>Makes the model that the file's shapes say.</summary>
+    /// <param name="headCount">Heads of the attention layers, which no file records.</param>
+    /// <param name="rotaryDim">Features of each head that rotary turns; null for what the file's frequencies say.</param>
+    /// <param name="dtype">Dtype of the parameters; state spaces stay in float32 at least.</param>
+    /// <param name="device">Where; the CPU by default.</param>
+    /// <inheritdoc cref="Load(H3Preset, ScalarType, Device)"/>
+    public LanguageModel Load(int headCount, long? rotaryDim = null, ScalarType dtype = ScalarType.Float32, Device? device = null) =>
+        Load(Sizes with { HeadCount = headCount, RotaryDim = rotaryDim ?? Sizes.RotaryDim }, dtype, device);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var tensor in tensors.Values)
+            tensor.Dispose();
+    }
+
+    private static H3Checkpoint Take(string source, Dictionary<string, Tensor> all)
+    {
+        try
+        {
+            // A training checkpoint keeps the model under state_dict, beside its optimizer.
+            var isNested = all.Keys.Any(name => name.StartsWith("state_dict.", StringComparison.Ordinal));
+            var kept = new Dictionary<string, Tensor>(StringComparer.Ordinal);
+            foreach (var (name, tensor) in all)
+            {
+                tensor.DetachFromDisposeScope();
+                if (isNested && !name.StartsWith("state_dict.", StringComparison.Ordinal))
+                    tensor.Dispose();
+                else
+                    kept.Add(Wrapping().Replace(name, string.Empty), tensor);
+            }
+            return new H3Checkpoint(source, kept);
+        }
+        catch
+        {
+            foreach (var tensor in all.Values)
+                tensor.Dispose();
+            throw;
+        }
+    }
+
+    private KeyMap Map() => Layout == H3CheckpointLayout.Legacy ? H3KeyMap.Legacy(Sizes.LayerCount, Sizes.AttentionLayers) : H3KeyMap.Published(Sizes.AttentionLayers);
+
+    // All but the head under the published names, whatever the file's layout.
+    private Dictionary<string, Tensor> Published() => H3KeyMap.Published(Sizes.AttentionLayers).ToPublished(Map().ToOurs(tensors));
+
+    private H3Preset ReadSizes()
+    {
+        var layers = tensors.Keys.Select(name => LayerName().Match(name)).Where(match => match.Success && match.Groups[1].Value == Root)
+            .Select(match => int.Parse(match.Groups[2].ValueSpan, System.Globalization.CultureInfo.InvariantCulture)).ToHashSet();
+        var layerCount = layers.Count == 0 ? 0 : layers.Max() + 1;
+        var attention = layers.Where(layer => tensors.ContainsKey($"{Root}.layers.{layer}.mixer.Wqkv.weight")).Order().ToImmutableArray();
+        var embedding = Shape(Layout == H3CheckpointLayout.Legacy ? "embedding.weight" : "backbone.embeddings.word_embeddings.weight", 2);
+        var mlp = Shape($"{Root}.layers.0.mlp.fc1.weight", 2);
+        var preset = new H3Preset("its own shapes", layerCount, embedding[1], 1, attention, VocabSize: embedding[0], MlpDim: mlp[0], VocabMultiple: 1);
+        if (attention.Length > 0 && tensors.TryGetValue($"{Root}.layers.{attention[0]}.mixer.rotary_emb.inv_freq", out var frequencies))
+            preset = preset with { RotaryDim = 2 * frequencies.numel() };
+        if (attention.Length == layerCount)
+            return preset;
+        var first = $"{Root}.layers.{Enumerable.Range(0, layerCount).First(layer => !attention.Contains(layer))}.mixer";
+        return preset with
+        {
+            StateDim = 2 * Shape($"{first}.kernel.kernel.C", 4)[2],
+            ShiftDim = Shape($"{first}.ssm_k_kernel.kernel.B", 2)[1],
+            HeadDim = Math.Max(1, embedding[1] / Math.Max(1, Shape($"{first}.D", 1)[0])),
+        };
+    }
+
+    private long[] Shape(string name, int rank) => tensors.TryGetValue(name, out var tensor) && tensor.dim() == rank
+        ? tensor.shape
+        : throw new CheckpointMismatchException($"{source}, read as an H3 model of the {(Layout == H3CheckpointLayout.Legacy ? "legacy" : "published")} layout,", [name], [], [], []);
+
+    [GeneratedRegex(@"^(state_dict\.)?(model\.)?")]
+    private static partial Regex Wrapping();
+
+    [GeneratedRegex(@"^(.*)\.layers\.([0-9]{1,6})\.")]
+    private static partial Regex LayerName();
+}

@@ -1,0 +1,70 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A diagonal state space run along sequences of one call: convolution, response of the state before, state after.</summary>
+/// <remarks>The skip D is folded into K_0, which is exact. Tensors live in the caller's scope.</remarks>
+internal sealed class DiagonalConvolution
+{
+    private readonly DiscreteDiagonal? diagonal;
+    private readonly TwoLevelPowers? powers;
+    private readonly Tensor kernel; // (H, Lk)
+
+    /// <summary>Prepares sequences of up to <paramref name="length"/> tokens.</summary>
+    /// <param name="ssm">The state space.</param>
+    /// <param name="skip">D (H), or null.</param>
+    /// <param name="length">Longest sequence.</param>
+    /// <param name="kernelLength">Where the kernel is cut.</param>
+    /// <param name="rows">Rows that carry state; 0 for none.</param>
+    internal DiagonalConvolution(DiagonalSsm ssm, Tensor? skip, long length, long kernelLength, long rows)
+    {
+        var bare = ssm.Kernel(kernelLength);
+        kernel = skip is null ? bare : bare + nn.functional.pad(skip.unsqueeze(-1), [0, kernelLength - 1]);
+        if (rows > 0)
+        {
+            diagonal = ssm.Discretize();
+            powers = diagonal.Powers(length, rows);
+        }
+    }
+
+    /// <summary>Runs rows from their states, or from zero without any.</summary>
+    /// <param name="u">(B, H, P, L): P signals share a head.</param>
+    /// <param name="state">(B, P, H, n, 2) with any number of axes in the place of P, or null.</param>
+    /// <param name="lengths">How many columns of each row count; null for all.</param>
+    /// <param name="tracksState">Whether gradients flow through the state.</param>
+    /// <returns>(B, H, P, L) and, given a state, the one after.</returns>
+    internal (Tensor Output, Tensor? State) Run(Tensor u, Tensor? state, IReadOnlyList<long>? lengths, bool tracksState)
+    {
+        var sums = FftConvolution.Apply(u, kernel);
+        if (state is null)
+            return (sums, null);
+        var (batch, heads, pairs, length) = (u.size(0), u.size(1), u.size(2), u.size(3));
+        var rows = state.reshape(batch * pairs, heads, -1, 2);
+        sums = sums + diagonal!.Response(powers!, rows, length).reshape(batch, pairs, heads, length).transpose(1, 2);
+        if (tracksState)
+            return (sums, Advance(u, rows, lengths).reshape(state.shape));
+        using var frozen = no_grad();
+        return (sums, Advance(u.detach(), rows, lengths).reshape(state.shape));
+    }
+
+    private Tensor Advance(Tensor u, Tensor rows, IReadOnlyList<long>? lengths)
+    {
+        var (batch, heads, pairs, length) = (u.size(0), u.size(1), u.size(2), u.size(3));
+        Tensor reversed, counts;
+        if (lengths is null)
+        {
+            reversed = u.flip(3);
+            counts = tensor(new[] { (double)length }, device: u.device);
+        }
+        else
+        {
+            var ends = tensor(lengths.ToArray(), [batch, 1], device: u.device);
+            var places = ends - 1 - arange(length, dtype: ScalarType.Int64, device: u.device); // (B, L)
+            var taken = u.gather(3, places.clamp(min: 0).reshape(batch, 1, 1, length).expand(u.shape));
+            reversed = taken * places.ge(0).reshape(batch, 1, 1, length);
+            counts = ends.expand(batch, pairs).reshape(-1).to(ScalarType.Float64);
+        }
+        return diagonal!.Advance(powers!, rows, reversed.transpose(1, 2).reshape(batch * pairs, heads, length), counts);
+    }
+}

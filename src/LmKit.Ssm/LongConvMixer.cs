@@ -1,0 +1,101 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A gated long convolution with a free kernel (as in Hyena, Poli et al. 2023): y = W (q . (k * (u . v) + D (u . v))) + b.</summary>
+/// <remarks>u, v and q are projections of x; the kernel is a trained tensor, one row per channel. It has no finite recurrence: the
+/// carried state is the last K - 1 products. In a bidirectional model a second kernel reads the strict future.</remarks>
+public sealed class LongConvMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixer, IParameterHints
+{
+    [ComponentName(Name = "q_proj")]
+    private readonly ILinear queries;
+    [ComponentName(Name = "k_proj")]
+    private readonly ILinear keys;
+    [ComponentName(Name = "v_proj")]
+    private readonly ILinear values;
+    [ComponentName(Name = "kernel")]
+    private readonly Parameter pastKernel;    // (D, K)
+    [ComponentName(Name = "kernel_rev")]
+    private readonly Parameter? futureKernel; // (D, K)
+    [ComponentName(Name = "D")]
+    private readonly Parameter skip;          // (D)
+    [ComponentName(Name = "output_linear")]
+    private readonly ILinear output;
+    private readonly long modelDim;
+    private readonly long kernelLength;
+
+    /// <summary>Makes it for a layer; kernels start as noise that decays, over a spread of times.</summary>
+    public LongConvMixer(LongConvOptions options, LayerContext layer)
+        : base(nameof(LongConvMixer))
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(layer);
+        modelDim = layer.ModelDim;
+        kernelLength = options.KernelLength;
+        IsCausal = !layer.IsBidirectional;
+        var parameters = layer.Parameters.AtLeastFloat32();
+        pastKernel = parameters.From(random => DecayingNoise(options, modelDim, random), modelDim, kernelLength);
+        futureKernel = IsCausal ? null : parameters.From(random => DecayingNoise(options, modelDim, random), modelDim, kernelLength);
+        skip = parameters.Normal(1, modelDim);
+        queries = layer.Linear("q_proj", modelDim, modelDim);
+        keys = layer.Linear("k_proj", modelDim, modelDim);
+        values = layer.Linear("v_proj", modelDim, modelDim);
+        output = layer.Linear("output_linear", modelDim, modelDim, isResidualOutput: true);
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public bool IsCausal { get; }
+
+    /// <inheritdoc/>
+    public ParameterHint? Hint(string parameterName) =>
+        parameterName is "kernel" or "kernel_rev" ? new ParameterHint(MaxLearningRate: 1e-3, Decays: false) : null;
+
+    /// <inheritdoc/>
+    public MixerState NewState(long batch) => IsCausal
+        ? new RecurrentState(nameof(LongConvMixer), ["recent"], [[modelDim, kernelLength - 1]], batch, pastKernel.dtype, pastKernel.device)
+        : throw new NotSupportedException($"{nameof(LongConvMixer)} of a bidirectional model reads later tokens, so no state can be carried from call to call.");
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor x, SequenceContext? context)
+    {
+        using var scope = NewDisposeScope();
+        var call = SequenceCall.Begin(nameof(LongConvMixer), x, modelDim, context);
+        if (call.IsEmpty)
+            return zeros_like(x).MoveToOuterDisposeScope();
+        var products = keys.call(x).to(pastKernel.dtype) * values.call(x).to(pastKernel.dtype); // (B, L, D)
+        var mixed = call.Mix([products], (_, _) => IsCausal ? Causal : Bidirectional);
+        return output.call((queries.call(x) * mixed).to(x.dtype)).MoveToOuterDisposeScope();
+    }
+
+    private (Tensor Output, Tensor[]? Next) Causal(Tensor[] inputs, Tensor[]? carry, IReadOnlyList<long>? lengths, bool tracksState)
+    {
+        var u = inputs[0].transpose(1, 2); // (B, D, L)
+        var length = u.size(2);
+        var history = carry is null ? u : cat([carry[0], u], 2);
+        var y = length == 1 && carry is not null
+            ? (history * LongConvolution.Fold(pastKernel, skip).flip(1)).sum(-1, keepdim: true)
+            : LongConvolution.Convolve(history, pastKernel, skip).narrow(2, history.size(2) - length, length);
+        Tensor[]? next = carry is null ? null : [CarriedRows.Latest(tracksState ? history : history.detach(), kernelLength - 1, length, lengths)];
+        return (y.transpose(1, 2), next);
+    }
+
+    private (Tensor Output, Tensor[]? Next) Bidirectional(Tensor[] inputs, Tensor[]? carry, IReadOnlyList<long>? lengths, bool tracksState)
+    {
+        var u = TrimmedRows.Clear(inputs[0], lengths).transpose(1, 2); // (B, D, L)
+        var future = nn.functional.pad(futureKernel!, [1, 0]);         // strict: u_t itself is left out
+        return (LongConvolution.Convolve(u, pastKernel, skip, future).transpose(1, 2), null);
+    }
+
+    // Unit energy in each row: N(0, 1 - r^2) times r^t, r = e^(-1 / time), times log-spaced from the least to the kernel's length.
+    private static Tensor DecayingNoise(LongConvOptions options, long channelCount, Generator random)
+    {
+        var longest = Math.Max(options.MinDecayTime, options.KernelLength);
+        var times = logspace(Math.Log10(options.MinDecayTime), Math.Log10(longest), channelCount, dtype: ScalarType.Float64).unsqueeze(-1);
+        var rates = times.reciprocal().neg().exp();
+        var envelope = (arange(options.KernelLength, dtype: ScalarType.Float64) / times).neg().exp();
+        return randn([channelCount, options.KernelLength], ScalarType.Float64, generator: random) * envelope * (1 - rates.square()).sqrt();
+    }
+}

@@ -1,0 +1,125 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The carried state of this package's mixers: a few tensors of fixed size per row, and where each row stands.</summary>
+/// <remarks>Made by a mixer's <see cref="IMixer.NewState"/>. A row's tensors are those after its last valid token.
+/// Single-token calls without gradients keep tables here, made from the parameters at the first of them and dropped by any other
+/// call: parameters must not change in between.</remarks>
+public class RecurrentState : MixerState
+{
+    private const string CursorName = "cursor";
+
+    private readonly string[] names;
+    private readonly Tensor[] parts;
+    private readonly Dictionary<string, Tensor> exposed = [];
+    private IDisposable? tables;
+
+    /// <summary>Rows at the start of their sequences.</summary>
+    internal RecurrentState(string owner, string[] names, long[][] shapes, long batch, ScalarType dtype, Device device)
+        : this(owner, names, [.. shapes.Select(shape => zeros([batch, .. shape], dtype, device))], new DocumentCursor(batch), 0)
+    {
+    }
+
+    internal RecurrentState(string owner, string[] names, Tensor[] parts, DocumentCursor cursor, long position)
+    {
+        Owner = owner;
+        this.names = names;
+        this.parts = [.. parts.Select(part => part.DetachFromDisposeScope())];
+        Cursor = cursor;
+        Position = position;
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyDictionary<string, Tensor> Tensors
+    {
+        get
+        {
+            Forget();
+            for (var index = 0; index < parts.Length; index++)
+                exposed[names[index]] = parts[index].alias().DetachFromDisposeScope();
+            exposed[CursorName] = tensor(Cursor.ToArray()).DetachFromDisposeScope();
+            return exposed;
+        }
+    }
+
+    /// <summary>The mixer that it belongs to.</summary>
+    internal string Owner { get; }
+
+    internal DocumentCursor Cursor { get; private set; }
+
+    internal Tensor[] Carry => [.. parts];
+
+    /// <inheritdoc/>
+    public override MixerState Fork(Tensor rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        using var scope = NewDisposeScope();
+        var index = rows.to(parts[0].device);
+        return Copy([.. parts.Select(part => part.index_select(0, index))], Cursor.Fork(HostValues.Read(rows)));
+    }
+
+    /// <inheritdoc/>
+    public override void Restore(IReadOnlyDictionary<string, Tensor> tensors, long position)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        foreach (var name in names.Append(CursorName).Where(name => !tensors.ContainsKey(name)))
+            throw new ArgumentException($"The saved {GetType().Name} lacks '{name}'.", nameof(tensors));
+        foreach (var (name, part) in names.Zip(parts))
+        {
+            if (!tensors[name].shape.SequenceEqual(part.shape))
+                throw new ArgumentException($"The saved '{name}' ({string.Join(", ", tensors[name].shape)}) does not fit a state of ({string.Join(", ", part.shape)}).", nameof(tensors));
+        }
+        using var scope = NewDisposeScope();
+        Cursor = DocumentCursor.FromArray(HostValues.Read(tensors[CursorName]), Cursor.Batch);
+        Set([.. names.Zip(parts, (name, part) => tensors[name].to(part.dtype, part.device).clone())]);
+        Position = position;
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        Forget();
+        DropTables();
+        foreach (var part in parts)
+            part.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    internal void MovePast(long columns) => Position += columns;
+
+    internal void Set(Tensor[] carry)
+    {
+        for (var index = 0; index < parts.Length; index++)
+            Keep(ref parts[index], carry[index]);
+    }
+
+    /// <summary>Tables that steps without gradients share, made at the first of them.</summary>
+    internal T Tables<T>(Func<T> make)
+        where T : class, IDisposable
+    {
+        if (tables is not T)
+        {
+            DropTables();
+            tables = make();
+        }
+        return (T)tables;
+    }
+
+    /// <summary>Forgets the tables, so that parameters may have changed.</summary>
+    internal void DropTables()
+    {
+        tables?.Dispose();
+        tables = null;
+    }
+
+    private protected virtual RecurrentState Copy(Tensor[] copies, DocumentCursor cursor) => new(Owner, names, copies, cursor, Position);
+
+    private void Forget()
+    {
+        foreach (var view in exposed.Values)
+            view.Dispose();
+        exposed.Clear();
+    }
+}

@@ -1,0 +1,156 @@
+using System.Globalization;
+using System.Text.Json;
+using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Ssm.Tests;
+
+public partial class GoldenTests
+{
+    // The README's tolerance for the trained model's float32 logits.
+    private const double TrainedLogits = 1e-3;
+    // The file's model turns by frequencies rounded to float32, a relative 4e-8; ours are exact.
+    private const double RoundedFrequencies = 1e-8;
+    private const double FinalParameters = 1e-8;
+
+    private static void Hybrid(GoldenCase golden)
+    {
+        using var frozen = no_grad();
+        foreach (var dtype in new[] { ScalarType.Float64, ScalarType.Float32 })
+        {
+            using var checkpoint = H3Checkpoint.FromTensors(Weights(golden));
+            Assert.Equal(JsonSerializer.Deserialize<int[]>(golden.Metadata["attn_layer_idx"])!, checkpoint.Sizes.AttentionLayers);
+            using var model = checkpoint.Load(Integer(golden, "num_heads"), Integer(golden, "rotary_emb_dim"), dtype);
+            var tolerance = checkpoint.Sizes.RotaryDim > 0 ? Math.Max(RoundedFrequencies, ToleranceOf(dtype)) : ToleranceOf(dtype);
+            var (ids, logits) = (golden.Tensor("out.input_ids"), golden.Tensor("out.logits_fp64"));
+            CheckValue("logits", logits, model.call(ids, null), tolerance);
+            if (!golden.Has("out.loss"))
+                continue;
+            CheckBlocks(golden, model);
+            using var loss = NextTokenLoss.Of(model, ids).Sum;
+            CheckValue("loss", golden.Tensor("out.loss"), (loss / (double)(ids.size(0) * (ids.size(1) - 1))).reshape(1), tolerance);
+            CheckTeacherForced(golden, model, tolerance);
+            CheckGreedy(golden, model, tolerance);
+        }
+    }
+
+    private static void CheckBlocks(GoldenCase golden, LanguageModel model)
+    {
+        var seen = new Dictionary<string, Tensor>();
+        var taps = model.HookPoints.Where(point => point.Key.EndsWith("mlp_out", StringComparison.Ordinal) || point.Key.EndsWith("resid_mid", StringComparison.Ordinal))
+            .Select(point => point.Value.Attach(value =>
+            {
+                seen[point.Key] = value.clone().DetachFromDisposeScope();
+                return value;
+            }))
+            .ToList();
+        _ = model.call(golden.Tensor("out.input_ids"), null);
+        taps.ForEach(tap => tap.Dispose());
+        for (var layer = 0; golden.Has($"out.layer{layer}.hidden"); layer++)
+        {
+            CheckValue($"layer {layer} hidden", golden.Tensor($"out.layer{layer}.hidden"), seen[$"layers.{layer}.mlp_out"], Single);
+            CheckValue($"layer {layer} residual", golden.Tensor($"out.layer{layer}.residual"), seen[$"layers.{layer}.resid_mid"], Single);
+        }
+        foreach (var activation in seen.Values)
+            activation.Dispose();
+    }
+
+    private static void CheckTeacherForced(GoldenCase golden, LanguageModel model, double tolerance)
+    {
+        var (ids, prompt) = (golden.Tensor("out.input_ids"), Integer(golden, "prompt"));
+        using var state = model.NewState(ids.size(0));
+        var pieces = new List<Tensor> { model.call(ids.narrow(1, 0, prompt), new SequenceContext(state)) };
+        pieces.AddRange(ids.narrow(1, prompt, ids.size(1) - prompt).split(1, 1).Select(token => model.call(token, new SequenceContext(state))));
+        CheckValue("token by token", golden.Tensor("out.logits_fp64"), cat(pieces, 1), tolerance);
+    }
+
+    private static void CheckGreedy(GoldenCase golden, LanguageModel model, double tolerance)
+    {
+        var (prompt, count, vocabulary) = (golden.Tensor("out.input_ids").narrow(1, 0, Integer(golden, "prompt")), Integer(golden, "gen"), Integer(golden, "vocab_size"));
+        var sampler = new AutoregressiveSampler(model, new AutoregressiveSamplerOptions { Temperature = 0 }, PaddedVocabulary.Hide(vocabulary));
+        var grid = prompt.alias();
+        foreach (var version in sampler.Sample(prompt, count))
+        {
+            grid.Dispose();
+            grid = version;
+        }
+        CheckValue("greedy tokens", golden.Tensor("out.greedy_tokens"), grid.narrow(1, prompt.size(1), count), Exact);
+        var expected = golden.Tensor("out.greedy_logits_fp64"); // before each token, and after the last
+        var logits = model.call(grid, null).narrow(1, prompt.size(1) - 1, expected.size(1));
+        CheckValue("greedy logits", expected, logits, tolerance);
+        grid.Dispose();
+    }
+
+    private static void TrainingSteps(GoldenCase golden)
+    {
+        var options = golden.Metadata;
+        double Option(string name) => double.Parse(options[name], CultureInfo.InvariantCulture);
+        using var checkpoint = H3Checkpoint.FromTensors(golden.Names("init.").ToDictionary(name => name["init.".Length..], golden.Tensor));
+        using var model = checkpoint.Load(Integer(golden, "num_heads"), dtype: ScalarType.Float64);
+        var apart = DecayGroups.Of(model).Where(group => group.Hint.MaxLearningRate is not null).SelectMany(group => group.Parameters.Select(pair => pair.Parameter)).ToHashSet();
+        Assert.Equal(5, apart.Count);
+        // The published recipe decays everything else, vectors and norms included.
+        using var optimizer = optim.AdamW(
+            [
+                new TorchSharp.Modules.AdamW.ParamGroup(model.parameters().Where(parameter => !apart.Contains(parameter)), new TorchSharp.Modules.AdamW.Options { LearningRate = Option("lr"), weight_decay = Option("weight_decay"), beta1 = 0.9, beta2 = 0.999, eps = 1e-8 }),
+                new TorchSharp.Modules.AdamW.ParamGroup(apart, new TorchSharp.Modules.AdamW.Options { LearningRate = Option("ssm_lr"), weight_decay = 0, beta1 = 0.9, beta2 = 0.999, eps = 1e-8 }),
+            ],
+            Option("lr"));
+        var (ids, losses) = (golden.Tensor("input_ids"), golden.Tensor("losses"));
+        model.train();
+        for (var step = 0; step < ids.size(0); step++)
+        {
+            optimizer.zero_grad();
+            var loss = NextTokenLoss.Of(model, ids[step]).Sum / (double)(ids.size(1) * (ids.size(2) - 1));
+            CheckValue($"loss {step}", losses[step], loss.detach(), ExactGradient);
+            loss.backward();
+            if (step == 0)
+                CheckParameters(golden, "grad0.", model, parameter => parameter.grad!, ExactGradient);
+            optimizer.step();
+        }
+        CheckParameters(golden, "final.", model, parameter => parameter, FinalParameters);
+    }
+
+    private static void CheckParameters(GoldenCase golden, string prefix, LanguageModel model, Func<Tensor, Tensor> value, double tolerance)
+    {
+        var expected = H3KeyMap.Published([1]).ToOurs(golden.Names(prefix).ToDictionary(name => name[prefix.Length..], golden.Tensor));
+        var parameters = model.named_parameters().ToList();
+        Assert.Equal(expected.Keys.Order(StringComparer.Ordinal), parameters.Select(pair => pair.name).Order(StringComparer.Ordinal));
+        foreach (var (name, parameter) in parameters)
+            CheckValue($"{prefix}{name}", expected[name], value(parameter), tolerance);
+    }
+
+    private static void TrainedRecall(GoldenCase golden)
+    {
+        using var frozen = no_grad();
+        using var checkpoint = H3Checkpoint.FromTensors(Weights(golden));
+        using var model = checkpoint.Load(checkpoint.Sizes);
+        var tokens = golden.Tensor("out.tokens");
+        var logits = model.call(tokens.narrow(1, 0, 22), null);
+        Close.Check("last logits", golden.Tensor("out.last_logits"), logits.select(1, 21), absolute: TrainedLogits);
+        Close.Check("all logits of the first rows", golden.Tensor("out.logits_first8"), logits.narrow(0, 0, 8), absolute: TrainedLogits);
+        var accuracy = logits.select(1, 21).argmax(1).eq(tokens.select(1, 22)).to(ScalarType.Float64).mean();
+        Assert.Equal(golden.Number("out.accuracy"), accuracy.item<double>());
+    }
+
+    private static void Synthetic(GoldenCase golden)
+    {
+        CheckTask(golden, "ar_vocab", "assoc_recall_v10_l20", new AssociativeRecallTask(), SyntheticTaskTests.CheckRecall);
+        CheckTask(golden, "ih_vocab", "induction_head_v20_l30", new InductionHeadTask(), SyntheticTaskTests.CheckInduction);
+    }
+
+    private static void CheckTask(GoldenCase golden, string vocabulary, string examples, SyntheticTask task, Action<SyntheticTask, long[]> check)
+    {
+        Assert.Equal(golden.Metadata[vocabulary], $"[{string.Join(", ", task.Vocabulary.Select(symbol => $"'{symbol}'"))}]");
+        var published = golden.Tensor(examples);
+        Assert.Equal(published.size(1), task.ExampleLength);
+        foreach (var row in HostValues.Read(published).Chunk(task.ExampleLength))
+            check(task, row);
+    }
+
+    private static Dictionary<string, Tensor> Weights(GoldenCase golden) =>
+        golden.Names().Where(name => !name.StartsWith("out.", StringComparison.Ordinal)).ToDictionary(name => name, golden.Tensor);
+
+    private static int Integer(GoldenCase golden, string name) => int.Parse(golden.Metadata[name], CultureInfo.InvariantCulture);
+}

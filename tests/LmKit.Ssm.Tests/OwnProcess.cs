@@ -1,0 +1,25 @@
+using System.Diagnostics;
+
+namespace LmKit.Ssm.Tests;
+
+/// <summary>Runs a static method of this assembly in a process of its own, where the environment can differ.</summary>
+internal static class OwnProcess
+{
+    /// <summary>Runs a method that takes the arguments as one array; fails with its output when it throws.</summary>
+    internal static string Run(Action<string[]> method, string[] arguments, params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo("dotnet", ["exec", typeof(OwnProcess).Assembly.Location, method.Method.DeclaringType!.FullName!, method.Method.Name, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!;
+        var error = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.True(process.ExitCode == 0, $"{method.Method.Name} in its own process ended with {process.ExitCode}:\n{output}\n{error.Result}");
+        return output;
+    }
+}
