@@ -3,5 +3,5 @@ namespace LmKit.Experiments;
 /// <summary>Every experiment there is, in the order of the packages.</summary>
 internal static class ExperimentCatalog
 {
-    internal static IReadOnlyList<Experiment> All { get; } = [];
+    internal static IReadOnlyList<Experiment> All { get; } = [new RecallExperiment(), new InductionExperiment(), new LanguageExperiment()];
 }

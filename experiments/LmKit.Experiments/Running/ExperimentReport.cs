@@ -41,7 +41,7 @@ internal sealed class ExperimentReport
         if (isToy)
             Line(page, $"A toy run: it shows that everything works; its figures mean nothing.\n");
         Line(page, $"**{Verdict()}**\n");
-        Line(page, $"`dotnet run -c Release --project experiments/LmKit.Experiments -- {experiment.Name} --seed {string.Join(' ', runs.Select(run => run.Seed))}`");
+        Line(page, $"`dotnet run -c Release --project experiments/LmKit.Experiments -- {experiment.Name} --seed {string.Join(' ', runs.Select(run => run.Seed))}{(isToy ? " --toy" : "")}`");
         Line(page, $"at commit {Commit()}, {runs.Sum(run => run.Time.TotalSeconds):F0} s in all, {Threads()} threads of {Environment.ProcessorCount} processors.\n");
         foreach (var run in runs)
             Add(page, run);

@@ -1,0 +1,51 @@
+using static TorchSharp.torch;
+
+namespace LmKit.Experiments;
+
+/// <summary>One trained model with what was measured on it.</summary>
+/// <param name="Mixer">Its mixers.</param>
+/// <param name="ParameterCount">Its size.</param>
+/// <param name="BitsPerByte">On text that was held out.</param>
+/// <param name="Curve">Step and training loss in nats a token, averaged over pieces of the run.</param>
+/// <param name="Speeds">Its cost at each context.</param>
+internal sealed record LanguageRun(LanguageMixer Mixer, long ParameterCount, double BitsPerByte, IReadOnlyList<(double Step, double Loss)> Curve, IReadOnlyList<LanguageSpeed> Speeds)
+{
+    private const int Pieces = 60;
+
+    /// <summary>Trains and measures.</summary>
+    internal static LanguageRun Of(LanguageMixer mixer, LanguageText text, LanguageRecipe recipe, ExperimentSetting setting, CancellationToken cancellation)
+    {
+        setting.Progress.Report($"{mixer.Name}: {recipe.Steps} steps of {recipe.BatchSize} x {recipe.WindowLength} tokens");
+        using var model = mixer.Build(recipe, text.Training.VocabSize, (ulong)setting.Seed);
+        var losses = new List<double>();
+        using (var trainer = new Trainer(new LanguageModelTask(model, text.Training, recipe.WindowLength, recipe.BatchSize, setting.Seed), Options(recipe)))
+            trainer.Run(new Losses(losses, setting.Progress), cancellation);
+        var loss = LanguageModelTask.Evaluate(model, text.HeldOut, recipe.WindowLength, recipe.BatchSize);
+        setting.Progress.Report($"{mixer.Name}: {text.BitsPerByte(loss):F3} bits per byte held out; now its speed");
+        var speeds = recipe.Contexts.Select(context => LanguageSpeed.Of(model, context, recipe.DecodedTokens)).ToArray();
+        return new LanguageRun(mixer, model.parameters().Sum(parameter => parameter.numel()), text.BitsPerByte(loss), Averages(losses), speeds);
+    }
+
+    private static TrainingOptions Options(LanguageRecipe recipe) => new()
+    {
+        Steps = recipe.Steps,
+        LearningRate = 3e-3,
+        WarmupSteps = Math.Min(50, recipe.Steps / 4),
+        Beta2 = 0.98,
+        WeightDecay = 0.1,
+        FinalShare = 0,
+    };
+
+    private static (double Step, double Loss)[] Averages(List<double> losses) =>
+        [.. losses.Chunk(Math.Max(1, losses.Count / Pieces)).Select((piece, index) => ((double)index * Math.Max(1, losses.Count / Pieces), piece.Average()))];
+
+    private sealed class Losses(List<double> losses, IProgress<string> progress) : IProgress<TrainingStep>
+    {
+        public void Report(TrainingStep value)
+        {
+            losses.Add(value.Loss);
+            if (value.Step % 200 == 0)
+                progress.Report(FormattableString.Invariant($"step {value.Step}: loss {losses.TakeLast(50).Average():F3}"));
+        }
+    }
+}
