@@ -3,5 +3,6 @@ namespace LmKit.Experiments;
 /// <summary>Every experiment there is, in the order of the packages.</summary>
 internal static class ExperimentCatalog
 {
-    internal static IReadOnlyList<Experiment> All { get; } = [new RecallExperiment(), new InductionExperiment(), new LanguageExperiment()];
+    internal static IReadOnlyList<Experiment> All { get; } =
+        [new RecallExperiment(), new InductionExperiment(), new ExtrapolationExperiment(), new StatePassingExperiment(), new LanguageExperiment()];
 }

@@ -43,6 +43,7 @@ internal static class ExperimentCommand
 
     private static ExperimentRun Run(Experiment experiment, int seed, bool isToy, CancellationToken cancellation)
     {
+        LibTorch.EnsureLoaded();
         var clock = Stopwatch.StartNew();
         var result = experiment.Run(new ExperimentSetting(seed, isToy, new ConsoleLines(clock)), cancellation);
         return new ExperimentRun(seed, clock.Elapsed, result);
