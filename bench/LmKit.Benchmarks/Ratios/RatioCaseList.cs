@@ -8,6 +8,7 @@ internal static class RatioCaseList
     public static IReadOnlyList<RatioCase> All { get; } =
     [
         .. IdentityVersusIdentity.Cases,
+        .. PackedLinearVersusTorchLinear.Cases,
         .. H3LayerVersusPlainComposition.Cases,
         .. MonarchLinearVersusTorchBmm.Cases,
         .. LambdaAttentionVersusMaskedSdpa.Cases,
