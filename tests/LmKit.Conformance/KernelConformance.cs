@@ -6,6 +6,7 @@ namespace LmKit.Conformance;
 
 /// <summary>The laws of a kernel: its fast form equals its reference, forward and backward, whatever the memory looks like.</summary>
 [NoTensorLeak]
+[Trait("Category", "Kernel")]
 public abstract class KernelConformance
 {
     /// <summary>The reference, differentiable by libtorch.</summary>

@@ -13,6 +13,7 @@ public sealed class RoundedPackedLinearConformanceTests : PackedLinearConformanc
     protected override WeightFormat Format => WeightFormat.BFloat16;
 }
 
+[Trait("Category", "Kernel")]
 public abstract class PackedLinearConformance : LinearConformance
 {
     protected abstract WeightFormat Format { get; }

@@ -5,6 +5,7 @@ using static TorchSharp.torch;
 namespace LmKit.Core.Tests.Kernels;
 
 [NoTensorLeak]
+[Trait("Category", "Kernel")]
 public class PackedLinearTests
 {
     private static readonly int[] Widths = [.. new[] { 512, 256, 128 }.Where(width => width <= SimdWidth.Bits)];

@@ -84,12 +84,11 @@ public sealed partial class PackedLinear : nn.Module<Tensor, Tensor>, ILinear, I
 
     private PackedWeight Packed()
     {
-        var source = TensorAddress.Of(weight);
-        if (packed is { } held && held.Source == source)
+        if (packed is { } held && held.IsOf(weight))
             return held;
         lock (gate)
         {
-            if (packed is { } made && made.Source == source)
+            if (packed is { } made && made.IsOf(weight))
                 return made;
             var fresh = PackedWeight.Of(weight, options.Format);
             packed = fresh;

@@ -13,9 +13,9 @@ internal sealed unsafe class PackedWeight : IDisposable
 
     private void* memory;
 
-    private PackedWeight(WeightFormat format, long outFeatures, long inFeatures, nint source)
+    private PackedWeight(WeightFormat format, long outFeatures, long inFeatures, Tensor source)
     {
-        (Format, OutFeatures, InFeatures, Source) = (format, outFeatures, inFeatures, source);
+        (Format, OutFeatures, InFeatures, Source, SourceAddress) = (format, outFeatures, inFeatures, source, TensorAddress.Of(source));
         memory = NativeMemory.AlignedAlloc((nuint)(TileCount * TileBytes), Alignment);
         GC.AddMemoryPressure(TileCount * TileBytes);
     }
@@ -28,8 +28,9 @@ internal sealed unsafe class PackedWeight : IDisposable
 
     internal long InFeatures { get; }
 
-    /// <summary>Where the weight lay that this was made from.</summary>
-    internal nint Source { get; }
+    private Tensor Source { get; }
+
+    private nint SourceAddress { get; }
 
     internal int TileCount => (int)((OutFeatures + TileWidth - 1) / TileWidth);
 
@@ -39,13 +40,17 @@ internal sealed unsafe class PackedWeight : IDisposable
     internal static PackedWeight Of(Tensor weight, WeightFormat format)
     {
         using var scope = NewDisposeScope();
-        var packed = new PackedWeight(format, weight.size(0), weight.size(1), TensorAddress.Of(weight));
+        var packed = new PackedWeight(format, weight.size(0), weight.size(1), weight);
         if (format == WeightFormat.Full)
             packed.Fill<float>(weight.detach().contiguous(), 1);
         else
             packed.Fill<ushort>(weight.detach().to(ScalarType.BFloat16).contiguous(), 2);
         return packed;
     }
+
+    /// <summary>Whether this was made from a weight that has not moved since.</summary>
+    /// <remarks>Moving a module replaces its parameters; the address alone could come again.</remarks>
+    internal bool IsOf(Tensor weight) => ReferenceEquals(Source, weight) && SourceAddress == TensorAddress.Of(weight);
 
     /// <summary>The memory of a tile.</summary>
     internal void* Tile(int index) => (byte*)memory + (index * TileBytes);
