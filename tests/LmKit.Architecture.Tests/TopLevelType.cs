@@ -9,7 +9,7 @@ internal sealed partial record TopLevelType(string Name, bool IsPublic)
         [.. Declaration().Matches(text).Select(match => new TopLevelType(match.Groups["name"].Value, match.Groups["modifiers"].Value.Contains("public", StringComparison.Ordinal)))];
 
     [GeneratedRegex(
-        @"^(?<modifiers>(?:(?:public|internal|file|static|sealed|abstract|partial|readonly|ref|unsafe)\s+)*)(?:(?:record\s+)?(?:class|struct)|record|interface|enum|delegate\s+[\w<>\[\],.? ]+?)\s+(?<name>[A-Z]\w*)(?=[\s<(:;{]|$)",
+        @"^(?<modifiers>(?:(?:public|internal|file|static|sealed|abstract|partial|readonly|ref|unsafe)\s+)*)(?:(?:record\s+)?(?:class|struct)|record|interface|enum|delegate\s+[\w<>\[\],.?() ]+?)\s+(?<name>[A-Z]\w*)(?=[\s<(:;{]|$)",
         RegexOptions.Multiline)]
     private static partial Regex Declaration();
 }
