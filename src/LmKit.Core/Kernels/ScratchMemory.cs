@@ -1,0 +1,44 @@
+namespace LmKit;
+
+/// <summary>Working memory of a kernel, aligned to 64 bytes, kept by the thread for the next call.</summary>
+/// <remarks>Contents are undefined. Disposed by the thread that rented it. A thread keeps the blocks that it used at the same time,
+/// none above <see cref="LargestKept"/>.</remarks>
+public readonly unsafe ref struct ScratchMemory
+{
+    /// <summary>Bytes of the largest block that is kept.</summary>
+    public const long LargestKept = 64L << 20;
+
+    [ThreadStatic]
+    private static Stack<ScratchBlock>? kept;
+
+    private readonly ScratchBlock block;
+
+    private ScratchMemory(ScratchBlock block) => this.block = block;
+
+    /// <summary>The first number.</summary>
+    public float* Start => block.Start;
+
+    /// <summary>Rents memory.</summary>
+    /// <param name="count">Numbers wanted.</param>
+    public static ScratchMemory Rent(long count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        var bytes = Math.Max(count, 1) * sizeof(float);
+        if (kept is { Count: > 0 } && kept.Pop() is var last)
+        {
+            if (last.Capacity >= bytes)
+                return new ScratchMemory(last);
+            last.Dispose();
+        }
+        return new ScratchMemory(new ScratchBlock(bytes));
+    }
+
+    /// <summary>Gives the memory back to the thread.</summary>
+    public void Dispose()
+    {
+        if (block.Capacity > LargestKept)
+            block.Dispose();
+        else
+            (kept ??= new Stack<ScratchBlock>()).Push(block);
+    }
+}

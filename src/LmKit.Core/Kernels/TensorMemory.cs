@@ -1,0 +1,62 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A contiguous CPU tensor's memory, for a kernel: dtype, device and layout are checked, and the tensor lives until this is disposed.</summary>
+/// <remarks>Views keep their storage offset. Never write into a tensor that may have been saved for backward: libtorch does not see it.
+/// Worker threads may use <see cref="Start"/>, the thread that opened it disposes.</remarks>
+/// <typeparam name="T">float or double.</typeparam>
+public readonly unsafe ref struct TensorMemory<T>
+    where T : unmanaged
+{
+    private readonly Tensor tensor;
+    private readonly T* first;
+
+    /// <summary>Opens a tensor.</summary>
+    /// <param name="tensor">Contiguous, on the CPU, of dtype <typeparamref name="T"/>.</param>
+    /// <param name="name">What it is called in an error.</param>
+    /// <exception cref="ArgumentException">It is not; names it and what it is.</exception>
+    public TensorMemory(Tensor tensor, string name)
+    {
+        ArgumentNullException.ThrowIfNull(tensor, name);
+        var dtype = typeof(T) == typeof(float) ? ScalarType.Float32
+            : typeof(T) == typeof(double) ? ScalarType.Float64
+            : throw new NotSupportedException($"Kernels read float and double, not {typeof(T).Name}.");
+        if (tensor.device_type != DeviceType.CPU || tensor.dtype != dtype || !tensor.is_contiguous())
+            throw new ArgumentException($"A kernel needs {name} as contiguous {dtype} on the CPU; got {(tensor.is_contiguous() ? "contiguous" : "strided")} {tensor.dtype} on {tensor.device}.", name);
+        this.tensor = tensor;
+        Count = tensor.numel();
+        first = Count == 0 ? null : Address(tensor);
+    }
+
+    /// <summary>Number of entries.</summary>
+    public long Count { get; }
+
+    /// <summary>The first entry; null for an empty tensor.</summary>
+    public T* Start => first;
+
+    /// <summary>Entries from a place on, bounds checked.</summary>
+    public Span<T> Span(long start, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + count, Count);
+        return new Span<T>(first + start, count);
+    }
+
+    /// <summary>Ends the use; a tensor without other references may be freed from here on.</summary>
+    public void Dispose() => GC.KeepAlive(tensor);
+
+    // A span holds at most 2 GB, and the address is all that is wanted.
+    private static T* Address(Tensor tensor)
+    {
+        if (tensor.numel() <= int.MaxValue / sizeof(T))
+            return (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
+        using var flat = tensor.view(-1);
+        using var start = flat.narrow(0, 0, 1);
+        return (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(start.bytes));
+    }
+}
