@@ -36,7 +36,7 @@ internal sealed class DiagonalConvolution
     /// <returns>(B, H, P, L) and, given a state, the one after.</returns>
     internal (Tensor Output, Tensor? State) Run(Tensor u, Tensor? state, IReadOnlyList<long>? lengths, bool tracksState)
     {
-        var sums = FftConvolution.Apply(u, kernel);
+        var sums = FlashConv.Convolve(u, kernel);
         if (state is null)
             return (sums, null);
         var (batch, heads, pairs, length) = (u.size(0), u.size(1), u.size(2), u.size(3));

@@ -32,7 +32,7 @@ internal sealed class H3Convolution
         var length = k.size(1);
         var keys = k.to(dtype).transpose(1, 2);                                                 // (B, D, L)
         var history = carry is null ? keys : cat([carry[0].flip(2), keys], 2);                  // (B, D, N + L)
-        var shifted = FftConvolution.Apply(history.unsqueeze(2), taps).narrow(3, history.size(2) - length, length);
+        var shifted = FlashConv.Convolve(history.unsqueeze(2), taps).narrow(3, history.size(2) - length, length);
         var products = HeadPairs.Multiply(shifted.squeeze(2), v.to(dtype).transpose(1, 2), headDim);
         var (sums, after) = diagonal.Run(products, carry?[1], lengths, tracksState);
         Tensor[]? next = carry is null

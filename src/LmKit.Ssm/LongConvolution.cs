@@ -23,11 +23,11 @@ public static class LongConvolution
         var wide = u.to(kernel.dtype).unsqueeze(2); // (B, H, 1, L)
         if (u.numel() == 0)
             return u.clone().MoveToOuterDisposeScope();
-        var y = FftConvolution.Apply(wide, skip is null ? kernel : Fold(kernel, skip)).squeeze(2);
+        var y = FlashConv.Convolve(wide, skip is null ? kernel : Fold(kernel, skip)).squeeze(2);
         if (futureKernel is not null)
         {
             Check(u, futureKernel, nameof(futureKernel));
-            y = y + FftConvolution.Apply(wide.flip(3), futureKernel).squeeze(2).flip(2);
+            y = y + FlashConv.Convolve(wide.flip(3), futureKernel).squeeze(2).flip(2);
         }
         if (appliesGelu)
             y = nn.functional.gelu(y);
@@ -73,7 +73,7 @@ public static class LongConvolution
             return q.clone().MoveToOuterDisposeScope();
         var headDim = q.size(1) / kernel.size(0);
         var products = HeadPairs.Multiply(k.to(kernel.dtype), v.to(kernel.dtype), headDim);
-        var sums = FftConvolution.Apply(products, Fold(kernel, skip));
+        var sums = FlashConv.Convolve(products, Fold(kernel, skip));
         return HeadPairs.Gather(q, sums, headDim).to(q.dtype).MoveToOuterDisposeScope();
     }
 

@@ -32,7 +32,7 @@ public sealed class ShiftSsm : nn.Module
     public Tensor Taps()
     {
         using var scope = NewDisposeScope();
-        var latestFirst = FftConvolution.Apply(Channels(weights.Readout.squeeze(0).flip(1)), weights.Input);
+        var latestFirst = FlashConv.Convolve(Channels(weights.Readout.squeeze(0).flip(1)), weights.Input);
         return latestFirst.view(-1, StateDim).flip(1).MoveToOuterDisposeScope(); // (D, N)
     }
 
@@ -50,7 +50,7 @@ public sealed class ShiftSsm : nn.Module
     {
         ArgumentNullException.ThrowIfNull(recent);
         using var scope = NewDisposeScope();
-        return FftConvolution.Apply(recent.unsqueeze(2), weights.Input).squeeze(2).MoveToOuterDisposeScope();
+        return FlashConv.Convolve(recent.unsqueeze(2), weights.Input).squeeze(2).MoveToOuterDisposeScope();
     }
 
     /// <summary>Runs along sequences from a state in the published form, s_t[m] = s_(t-1)[m-1] + B[m] u_t, y_t = sum over m of C[m] s_t[m].</summary>
@@ -67,7 +67,7 @@ public sealed class ShiftSsm : nn.Module
         var columns = u.to(weights.Input.dtype);
         // Inputs alone: y by the taps, the state by its published form of the last N inputs.
         var recent = nn.functional.pad(columns, [StateDim, 0]).narrow(2, length, StateDim).flip(2);
-        var (y, after) = (FftConvolution.Apply(columns.unsqueeze(2), Taps()).squeeze(2), PublishedState(recent));
+        var (y, after) = (FlashConv.Convolve(columns.unsqueeze(2), Taps()).squeeze(2), PublishedState(recent));
         if (state is not null)
         {
             // The old state moved down by t + 1 is read out by C: y_t += sum over m of C[m + t + 1] s[m].

@@ -3,12 +3,9 @@ namespace LmKit;
 /// <summary>Which form of a kernel runs.</summary>
 public enum KernelChoice
 {
-    /// <summary>The composition of libtorch operations in the paper's order: any device and dtype, slow.</summary>
+    /// <summary>libtorch operations in the paper's order: slow, differentiable by libtorch, the truth.</summary>
     Reference,
 
-    /// <summary>The managed SIMD form.</summary>
+    /// <summary>Managed SIMD for tensors on the CPU; what it does not serve falls back to the reference.</summary>
     Cpu,
-
-    /// <summary>The CUDA form.</summary>
-    Cuda,
 }

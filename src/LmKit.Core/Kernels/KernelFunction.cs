@@ -1,63 +1,73 @@
+using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>A differentiable function with a gradient of its own, made safe: scopes, expanded gradients and exceptions in backward.</summary>
-/// <typeparam name="TSelf">The deriving type, with a parameterless constructor.</typeparam>
-/// <remarks>Forward and backward each run in a dispose scope of their own. The gradient given to <see cref="Differentiate"/> is contiguous.
-/// What backward throws is kept for <see cref="KernelFaults"/>, and no gradient flows. It cannot be differentiated twice.</remarks>
-public abstract class KernelFunction<TSelf> : autograd.SingleTensorFunction<TSelf>
-    where TSelf : KernelFunction<TSelf>, new()
+/// <summary>Puts a kernel with a backward pass of its own into libtorch's graph.</summary>
+/// <remarks>An exception in backward would end the process. It is kept instead: that pass's gradients are NaN, and
+/// <see cref="ThrowIfFailed"/> or the next kernel throws it. A kernel cannot be differentiated twice.</remarks>
+public static class KernelFunction
 {
-    /// <inheritdoc/>
-    public sealed override string Name => typeof(TSelf).Name;
+    private static readonly ConcurrentQueue<ExceptionDispatchInfo> Failures = new();
 
-    /// <summary>How many arguments <see cref="Compute"/> takes, tensors or not.</summary>
-    protected abstract int ArgumentCount { get; }
-
-    /// <summary>Computes the result.</summary>
-    /// <param name="context">Takes what backward needs, through <see cref="Save"/>.</param>
-    /// <param name="arguments">The arguments of the call.</param>
-    protected abstract Tensor Compute(autograd.AutogradContext context, IReadOnlyList<object?> arguments);
-
-    /// <summary>Computes the gradients.</summary>
-    /// <param name="context">The context of forward.</param>
-    /// <param name="gradient">The gradient of the result, contiguous.</param>
-    /// <returns>A gradient for each argument; null where there is none.</returns>
-    protected abstract IReadOnlyList<Tensor?> Differentiate(autograd.AutogradContext context, Tensor gradient);
-
-    /// <summary>Saves tensors for backward; those made in forward then belong to the caller's scope.</summary>
-    protected static void Save(autograd.AutogradContext context, params Tensor[] tensors)
+    /// <summary>Runs a kernel and records its backward pass where a gradient will be asked for.</summary>
+    /// <param name="inputs">Its inputs, all of them tensors.</param>
+    /// <param name="forward">Computes the output; nothing in it is recorded.</param>
+    /// <param name="backward">Computes the gradients; runs in a dispose scope of its own.</param>
+    /// <returns>The output, in the caller's dispose scope.</returns>
+    public static Tensor Run(IReadOnlyList<Tensor> inputs, Func<Tensor> forward, KernelBackward backward)
     {
-        ArgumentNullException.ThrowIfNull(context);
-        ArgumentNullException.ThrowIfNull(tensors);
-        // They are recorded only after forward has returned, so its scope must not end them.
-        context.save_for_backward([.. tensors.Select(tensor => tensor.MoveToOuterDisposeScope())]);
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(forward);
+        ArgumentNullException.ThrowIfNull(backward);
+        ThrowIfFailed();
+        if (is_grad_enabled() && inputs.Any(input => input.requires_grad))
+            return RecordedKernel.apply([new Kernel(forward, backward), .. inputs]);
+        using var frozen = no_grad();
+        return forward();
     }
 
-    /// <inheritdoc/>
-    public sealed override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    /// <summary>Throws the exception of a backward pass that failed, once.</summary>
+    public static void ThrowIfFailed()
     {
-        using var scope = NewDisposeScope();
-        return Compute(ctx, vars).MoveToOuterDisposeScope();
+        if (Failures.TryDequeue(out var failure))
+            failure.Throw();
     }
 
-    /// <inheritdoc/>
-    public sealed override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    internal sealed record Kernel(Func<Tensor> Forward, KernelBackward Backward);
+
+    internal sealed class RecordedKernel : autograd.SingleTensorFunction<RecordedKernel>
     {
-        using var scope = NewDisposeScope();
-        try
+        private const string Key = "kernel";
+
+        public override string Name => nameof(RecordedKernel);
+
+        public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
         {
-            var gradients = Differentiate(ctx, grad_output.contiguous());
-            return gradients.Count == ArgumentCount
-                ? [.. gradients.Select(gradient => gradient?.MoveToOuterDisposeScope()!)]
-                : throw new InvalidOperationException($"{Name} has {ArgumentCount} arguments; its backward gave {gradients.Count} gradients.");
+            var kernel = (Kernel)vars[0];
+            ctx.save_data(Key, kernel.Backward);
+            ctx.save_for_backward([.. vars.Skip(1).Cast<Tensor>()]);
+            using var frozen = no_grad();
+            return kernel.Forward();
         }
-        catch (Exception error)
+
+        public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
         {
-            KernelFaults.Keep(error);
-            return [.. new Tensor[ArgumentCount]];
+            using var scope = NewDisposeScope();
+            var inputs = ctx.get_saved_variables();
+            IReadOnlyList<Tensor?> gradients;
+            try
+            {
+                gradients = ((KernelBackward)ctx.get_data(Key))(grad_output.contiguous(), inputs);
+            }
+            catch (Exception error)
+            {
+                Failures.Enqueue(ExceptionDispatchInfo.Capture(error));
+                gradients = [.. inputs.Select(input => input.requires_grad ? full_like(input, double.NaN) : null)];
+            }
+            return [null!, .. gradients.Select(gradient => gradient?.MoveToOuterDisposeScope()!)];
         }
     }
 }

@@ -2,25 +2,33 @@ using System.Runtime.InteropServices;
 
 namespace LmKit;
 
-/// <summary>One block of working memory, freed with the thread that kept it.</summary>
-internal sealed unsafe class ScratchBlock
+/// <summary>A block of aligned native memory; freed by the finalizer when its thread has ended.</summary>
+internal sealed unsafe class ScratchBlock : IDisposable
 {
-    private const nuint Alignment = 64; // a cache line and the widest vector
+    private const nuint Alignment = 64;
 
-    private nuint capacity;
-
-    ~ScratchBlock() => NativeMemory.AlignedFree(Address);
-
-    internal void* Address { get; private set; }
-
-    internal void Grow(nuint byteCount)
+    internal ScratchBlock(long capacity)
     {
-        if (byteCount <= capacity)
-            return;
-        NativeMemory.AlignedFree(Address);
-        Address = null;
-        capacity = 0;
-        Address = NativeMemory.AlignedAlloc(byteCount, Alignment);
-        capacity = byteCount;
+        Capacity = capacity;
+        Start = (float*)NativeMemory.AlignedAlloc((nuint)capacity, Alignment);
+    }
+
+    ~ScratchBlock() => Free();
+
+    internal long Capacity { get; }
+
+    internal float* Start { get; private set; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Free()
+    {
+        NativeMemory.AlignedFree(Start);
+        Start = null;
     }
 }

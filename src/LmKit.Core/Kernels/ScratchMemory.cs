@@ -1,10 +1,13 @@
 namespace LmKit;
 
-/// <summary>Aligned working memory that threads keep and use again.</summary>
-/// <remarks>A block belongs to the thread that took it and is given back on it by disposing; what it holds is undefined.
-/// Each thread keeps the blocks of its deepest nesting until it ends.</remarks>
+/// <summary>Working memory of a kernel, aligned to 64 bytes, kept by the thread for the next call.</summary>
+/// <remarks>Contents are undefined. Disposed by the thread that rented it. A thread keeps the blocks that it used at the same time,
+/// none above <see cref="LargestKept"/>.</remarks>
 public readonly unsafe ref struct ScratchMemory
 {
+    /// <summary>Bytes of the largest block that is kept.</summary>
+    public const long LargestKept = 64L << 20;
+
     [ThreadStatic]
     private static Stack<ScratchBlock>? kept;
 
@@ -12,20 +15,30 @@ public readonly unsafe ref struct ScratchMemory
 
     private ScratchMemory(ScratchBlock block) => this.block = block;
 
-    /// <summary>Takes a block of at least so many bytes.</summary>
-    /// <exception cref="OutOfMemoryException">There is none.</exception>
-    public static ScratchMemory Rent(long byteCount)
+    /// <summary>The first number.</summary>
+    public float* Start => block.Start;
+
+    /// <summary>Rents memory.</summary>
+    /// <param name="count">Numbers wanted.</param>
+    public static ScratchMemory Rent(long count)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(byteCount);
-        var block = (kept ??= new Stack<ScratchBlock>()).TryPop(out var last) ? last : new ScratchBlock();
-        block.Grow((nuint)byteCount);
-        return new ScratchMemory(block);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        var bytes = Math.Max(count, 1) * sizeof(float);
+        if (kept is { Count: > 0 } && kept.Pop() is var last)
+        {
+            if (last.Capacity >= bytes)
+                return new ScratchMemory(last);
+            last.Dispose();
+        }
+        return new ScratchMemory(new ScratchBlock(bytes));
     }
 
-    /// <summary>The block, aligned to 64 bytes, as elements of a type.</summary>
-    public T* As<T>()
-        where T : unmanaged => (T*)block.Address;
-
-    /// <summary>Gives the block back to this thread.</summary>
-    public void Dispose() => (kept ??= new Stack<ScratchBlock>()).Push(block);
+    /// <summary>Gives the memory back to the thread.</summary>
+    public void Dispose()
+    {
+        if (block.Capacity > LargestKept)
+            block.Dispose();
+        else
+            (kept ??= new Stack<ScratchBlock>()).Push(block);
+    }
 }

@@ -3,44 +3,46 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>A tensor's memory, checked, open until it is disposed.</summary>
-/// <typeparam name="T">The element type: float, double, long, or ushort for the bits of bfloat16.</typeparam>
-/// <remarks>It keeps the tensor from being finalized, not from being disposed. Writing through it is invisible to automatic
-/// differentiation: write only into tensors that the kernel itself has just made.</remarks>
+/// <summary>A contiguous CPU tensor's memory, for a kernel: dtype, device and layout are checked, and the tensor lives until this is disposed.</summary>
+/// <remarks>Views keep their storage offset. Never write into a tensor that may have been saved for backward: libtorch does not see it.
+/// Worker threads may use <see cref="Start"/>, the thread that opened it disposes.</remarks>
+/// <typeparam name="T">float, double, long, or ushort for the bits of bfloat16.</typeparam>
 public readonly unsafe ref struct TensorMemory<T>
     where T : unmanaged
 {
     private readonly Tensor tensor;
+    private readonly T* first;
 
-    /// <summary>Opens a tensor's memory.</summary>
-    /// <param name="tensor">A contiguous tensor on the CPU; not copied, not disposed.</param>
-    /// <param name="name">What errors call it.</param>
-    /// <exception cref="ArgumentException">The dtype, device or layout is another; names the tensor and what it is.</exception>
+    /// <summary>Opens a tensor.</summary>
+    /// <param name="tensor">Contiguous, on the CPU, of dtype <typeparamref name="T"/>.</param>
+    /// <param name="name">What it is called in an error.</param>
+    /// <exception cref="ArgumentException">It is not; names it and what it is.</exception>
     public TensorMemory(Tensor tensor, string name)
     {
-        ArgumentNullException.ThrowIfNull(tensor);
-        if (tensor.dtype != Dtype)
-            throw new ArgumentException($"{name} is {tensor.dtype}; this kernel reads {Dtype}.", nameof(tensor));
-        if (tensor.device_type != DeviceType.CPU)
-            throw new ArgumentException($"{name} is on {tensor.device}; this kernel reads memory of the CPU.", nameof(tensor));
-        if (!tensor.is_contiguous())
-            throw new ArgumentException($"{name} of shape ({string.Join(", ", tensor.shape)}) is not contiguous; call contiguous() first.", nameof(tensor));
+        ArgumentNullException.ThrowIfNull(tensor, name);
+        if (tensor.device_type != DeviceType.CPU || tensor.dtype != Dtype || !tensor.is_contiguous())
+            throw new ArgumentException($"A kernel needs {name} as contiguous {Dtype} on the CPU; got {(tensor.is_contiguous() ? "contiguous" : "strided")} {tensor.dtype} on {tensor.device}.", name);
         this.tensor = tensor;
-        Length = tensor.numel();
-        Start = Length == 0 ? null : (T*)TensorAddress.Of(tensor);
+        Count = tensor.numel();
+        first = Count == 0 ? null : (T*)TensorAddress.Of(tensor);
     }
 
-    /// <summary>The first element; null when there is none. Aligned to the element only.</summary>
-    public T* Start { get; }
+    /// <summary>Number of entries.</summary>
+    public long Count { get; }
 
-    /// <summary>How many elements there are.</summary>
-    public long Length { get; }
+    /// <summary>The first entry; null for an empty tensor.</summary>
+    public T* Start => first;
 
-    /// <summary>The elements.</summary>
-    /// <exception cref="OverflowException">There are more than a span holds.</exception>
-    public Span<T> Span => new(Start, checked((int)Length));
+    /// <summary>Entries from a place on, bounds checked.</summary>
+    public Span<T> Span(long start, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + count, Count);
+        return new Span<T>(first + start, count);
+    }
 
-    /// <summary>Ends the access.</summary>
+    /// <summary>Ends the use; a tensor without other references may be freed from here on.</summary>
     public void Dispose() => GC.KeepAlive(tensor);
 
     private static ScalarType Dtype => default(T) switch
@@ -49,6 +51,6 @@ public readonly unsafe ref struct TensorMemory<T>
         double => ScalarType.Float64,
         long => ScalarType.Int64,
         ushort => ScalarType.BFloat16,
-        _ => throw new NotSupportedException($"Kernels do not read {typeof(T).Name}."),
+        _ => throw new NotSupportedException($"Kernels read float, double, long and the bits of bfloat16, not {typeof(T).Name}."),
     };
 }

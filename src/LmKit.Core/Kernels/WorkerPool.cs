@@ -1,79 +1,120 @@
+using System.Runtime.ExceptionServices;
 using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Runs the pieces of a kernel on as many threads as libtorch is set to use.</summary>
-/// <remarks>The calling thread works too and waits only for pieces that a helper has really begun, so a helper that gets no core
-/// costs nothing. A call from inside a piece, or while another call runs, does its work alone on its own thread. Pieces get raw
-/// memory: TorchSharp's dispose scopes and <c>no_grad</c> belong to the calling thread. Below some 50 microseconds of work a single
-/// piece is faster.</remarks>
-public static class WorkerPool
+/// <summary>Runs the pieces of a kernel on as many threads as libtorch may use, the calling one included.</summary>
+/// <remarks>Threads take pieces from a counter, and the caller waits only for pieces that were taken: a thread that gets no core costs
+/// nothing. Idle threads sleep, so libtorch's own threads have the cores. Nested and simultaneous calls run on their callers' threads
+/// alone. Tensors may be made on the calling thread only.</remarks>
+public sealed class WorkerPool
 {
-    private const int SpinCount = 200;
+    private readonly object bell = new();
+    private readonly Lock gate = new();
+    private int threadCount;
+    private int calls;
+    private volatile Job? current;
 
-    private static readonly Lock Gate = new();
-    private static readonly SemaphoreSlim Wake = new(0);
-    private static int helperCount;
-    private static WorkerJob? current;
-    private static int isBusy;
+    [ThreadStatic]
+    private static bool isWorking;
 
-    /// <summary>Threads that a call may use, the caller's among them: libtorch's setting.</summary>
-    public static int ThreadCount => get_num_threads();
+    /// <summary>The process's pool.</summary>
+    public static WorkerPool Shared { get; } = new();
 
-    /// <summary>Runs every piece once, in no order, and returns when all are done.</summary>
-    /// <param name="count">How many pieces there are.</param>
-    /// <param name="body">Runs one piece, given its index.</param>
-    /// <remarks>When a piece throws, no further piece begins and the first exception comes out of this call.</remarks>
-    public static void Run(int count, Action<int> body)
+    /// <summary>Runs pieces 0 to <paramref name="count"/> - 1, each once, and returns when all are done.</summary>
+    /// <param name="count">How many.</param>
+    /// <param name="piece">Runs one; called from several threads.</param>
+    /// <param name="maxThreads">Most threads, or 0 for libtorch's number.</param>
+    /// <exception cref="Exception">The first exception of a piece; pieces not yet taken are left out then.</exception>
+    public void Run(int count, Action<int> piece, int maxThreads = 0)
     {
-        ArgumentNullException.ThrowIfNull(body);
-        var threads = Math.Min(count, count > 1 ? ThreadCount : 1);
-        if (threads <= 1 || Interlocked.CompareExchange(ref isBusy, 1, 0) != 0)
+        ArgumentNullException.ThrowIfNull(piece);
+        var threads = Math.Min(maxThreads > 0 ? maxThreads : get_num_threads(), count);
+        if (threads <= 1 || isWorking || !gate.TryEnter())
         {
             for (var index = 0; index < count; index++)
-                body(index);
+                piece(index);
             return;
         }
         try
         {
-            var job = new WorkerJob(count, body);
-            Hire(threads - 1);
-            Volatile.Write(ref current, job);
-            _ = Wake.Release(threads - 1);
-            job.Work();
-            job.Finish();
+            for (; threadCount < threads - 1; threadCount++)
+                new Thread(Serve) { IsBackground = true, Name = $"{nameof(WorkerPool)} {threadCount}" }.Start();
+            var job = new Job(count, piece);
+            current = job;
+            lock (bell)
+            {
+                calls = threads - 1;
+                Monitor.PulseAll(bell);
+            }
+            Work(job);
+            current = null;
+            job.Wait();
         }
         finally
         {
-            Volatile.Write(ref current, null);
-            Volatile.Write(ref isBusy, 0);
+            gate.Exit();
         }
     }
 
-    private static void Hire(int wanted)
-    {
-        if (Volatile.Read(ref helperCount) >= wanted)
-            return;
-        lock (Gate)
-        {
-            for (; helperCount < wanted; helperCount++)
-                new Thread(Help) { IsBackground = true, Name = "LmKit kernel worker" }.Start();
-        }
-    }
-
-    private static void Help()
+    private void Serve()
     {
         while (true)
         {
-            var spin = 0;
-            while (!Wake.Wait(0) && spin < SpinCount)
+            lock (bell)
             {
-                Thread.SpinWait(20);
-                spin++;
+                while (calls == 0)
+                    _ = Monitor.Wait(bell);
+                calls--;
             }
-            if (spin == SpinCount)
-                Wake.Wait();
-            Volatile.Read(ref current)?.Work();
+            if (current is { } job)
+                Work(job);
+        }
+    }
+
+    private static void Work(Job job)
+    {
+        isWorking = true;
+        try
+        {
+            job.TakePieces();
+        }
+        finally
+        {
+            isWorking = false;
+        }
+    }
+
+    private sealed class Job(int count, Action<int> piece)
+    {
+        private int next;
+        private int done;
+        private volatile Exception? failure;
+
+        internal void TakePieces()
+        {
+            for (int index; (index = Interlocked.Increment(ref next) - 1) < count;)
+            {
+                try
+                {
+                    if (failure is null)
+                        piece(index);
+                }
+                catch (Exception error)
+                {
+                    failure ??= error;
+                }
+                _ = Interlocked.Increment(ref done);
+            }
+        }
+
+        internal void Wait()
+        {
+            var spin = default(SpinWait);
+            while (Volatile.Read(ref done) < count)
+                spin.SpinOnce(sleep1Threshold: -1); // a sleep would cost more than most kernels
+            if (failure is { } error)
+                ExceptionDispatchInfo.Throw(error);
         }
     }
 }

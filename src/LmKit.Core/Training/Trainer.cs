@@ -156,7 +156,7 @@ public sealed class Trainer : IDisposable
             if (!double.IsFinite(value))
                 throw Diverged("loss");
             loss.Sum.backward();
-            KernelFaults.ThrowIfAny();
+            KernelFunction.ThrowIfFailed();
             (sum, count) = (sum + value, count + loss.Count);
         }
         task.PrepareGradients();

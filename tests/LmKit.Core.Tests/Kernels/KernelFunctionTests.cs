@@ -2,75 +2,61 @@ using LmKit.Conformance;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace LmKit.Core.Tests.Kernels;
+namespace LmKit.Core.Tests;
 
 [NoTensorLeak]
 public class KernelFunctionTests
 {
     [Fact]
-    public void The_gradient_is_the_one_that_was_written()
+    public void A_kernel_gets_its_inputs_back_and_a_contiguous_gradient()
     {
         using var scope = NewDisposeScope();
-        var x = tensor(new[] { 1.0, 2.0 }, requires_grad: true);
+        var (a, b) = (arange(6.0f).view(2, 3).requires_grad_(true), full(2, 3, 2.0f));
+        var y = Multiply(a, b);
+        y.sum().backward(); // expands one number
 
-        Scaled.apply(x, 3.0).sum().backward();
-
-        Assert.Equal([3.0, 3.0], x.grad!.data<double>().ToArray());
+        Close.Check("y", a * b, y);
+        Close.Check("gradient", b, a.grad!);
     }
 
     [Fact]
-    public void An_expanded_gradient_arrives_whole()
+    public void Inputs_disposed_before_backward_do_no_harm()
     {
         using var scope = NewDisposeScope();
-        var x = zeros(1024, ScalarType.Float64, requires_grad: true);
-        Scaled.SawContiguous = false;
+        var a = ones(3).requires_grad_(true);
+        Tensor y;
+        using (NewDisposeScope())
+            y = Multiply(a * 2, a * 3).MoveToOuterDisposeScope();
+        y.sum().backward();
 
-        Scaled.apply(x, 1.0).sum().backward();
-
-        Assert.True(Scaled.SawContiguous);
+        Close.Check("gradient", full(3, 12.0f), a.grad!);
     }
 
     [Fact]
-    public void What_backward_throws_comes_out_afterwards_and_once()
+    public void An_exception_in_backward_makes_gradients_NaN_and_is_thrown_afterwards()
     {
         using var scope = NewDisposeScope();
-        var x = tensor(new[] { 1.0 }, requires_grad: true);
+        var a = ones(3).requires_grad_(true);
+        var y = KernelFunction.Run([a], () => a.clone(), (_, _) => throw new InvalidOperationException("broken kernel"));
+        y.sum().backward();
 
-        Scaled.apply(x, double.NaN).sum().backward();
-
-        Assert.Equal("factor", Assert.Throws<InvalidDataException>(KernelFaults.ThrowIfAny).Message);
-        KernelFaults.ThrowIfAny();
+        Assert.True(a.grad!.isnan().all().item<bool>());
+        Assert.Equal("broken kernel", Assert.Throws<InvalidOperationException>(KernelFunction.ThrowIfFailed).Message);
+        KernelFunction.ThrowIfFailed();
     }
 
     [Fact]
-    public void Two_hundred_steps_leave_no_tensor_behind() => LiveTensors.Unchanged("steps", () =>
+    public void Without_gradients_nothing_is_recorded()
     {
-        for (var step = 0; step < 200; step++)
-        {
-            using var scope = NewDisposeScope();
-            Scaled.apply(zeros(8, ScalarType.Float64, requires_grad: true), 2.0).sum().backward();
-        }
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+
+        Assert.False(Multiply(ones(3).requires_grad_(true), ones(3)).requires_grad);
+    }
+
+    private static Tensor Multiply(Tensor a, Tensor b) => KernelFunction.Run([a, b], () => a * b, (gradient, inputs) =>
+    {
+        Assert.True(gradient.is_contiguous());
+        return [inputs[0].requires_grad ? gradient * inputs[1] : null, inputs[1].requires_grad ? gradient * inputs[0] : null];
     });
-
-    /// <summary>x times a number; a factor that is not a number fails in backward.</summary>
-    private sealed class Scaled : KernelFunction<Scaled>
-    {
-        internal static bool SawContiguous { get; set; }
-
-        protected override int ArgumentCount => 2;
-
-        protected override Tensor Compute(autograd.AutogradContext context, IReadOnlyList<object?> arguments)
-        {
-            var x = (Tensor)arguments[0]!;
-            Save(context, full_like(x, (double)arguments[1]!));
-            return x * (double)arguments[1]!;
-        }
-
-        protected override IReadOnlyList<Tensor?> Differentiate(autograd.AutogradContext context, Tensor gradient)
-        {
-            var factor = context.get_saved_variables()[0];
-            SawContiguous = gradient.is_contiguous();
-            return factor.isnan().any().item<bool>() ? throw new InvalidDataException("factor") : [gradient * factor, null];
-        }
-    }
 }

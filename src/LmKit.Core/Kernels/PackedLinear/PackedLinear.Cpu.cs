@@ -18,8 +18,8 @@ public sealed partial class PackedLinear
         var y = empty(shape, ScalarType.Float32);
         using var input = new TensorMemory<float>(x.contiguous(), nameof(x));
         using var output = new TensorMemory<float>(y, nameof(y));
-        var rows = (int)(input.Length / Math.Max(1, weight.InFeatures));
-        if (output.Length == 0)
+        var rows = (int)(input.Count / Math.Max(1, weight.InFeatures));
+        if (output.Count == 0)
             return y.MoveToOuterDisposeScope();
         var offset = bias is null ? null : bias.contiguous();
         var call = new Call(input.Start, offset is null ? null : (float*)TensorAddress.Of(offset), output.Start, rows, weight);
@@ -27,7 +27,7 @@ public sealed partial class PackedLinear
         if (pieces == 1)
             call.Run(0, weight.TileCount, SimdWidth.Bits);
         else
-            WorkerPool.Run(pieces, piece => call.Run(Share(piece), Share(piece + 1), SimdWidth.Bits));
+            WorkerPool.Shared.Run(pieces, piece => call.Run(Share(piece), Share(piece + 1), SimdWidth.Bits));
         GC.KeepAlive(offset);
         return y.MoveToOuterDisposeScope();
 

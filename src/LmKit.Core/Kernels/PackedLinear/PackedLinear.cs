@@ -73,7 +73,10 @@ public sealed partial class PackedLinear : nn.Module<Tensor, Tensor>, ILinear, I
     private bool IsServed(Tensor x) =>
         x.dtype == ScalarType.Float32
         && x.numel() <= options.MaxRows * InFeatures
-        && KernelDispatch.For(hasCuda: false, x, weight) == KernelChoice.Cpu
+        && KernelSelection.Current == KernelChoice.Cpu
+        && x.device_type == DeviceType.CPU
+        && weight.device_type == DeviceType.CPU
+        && weight.dtype == ScalarType.Float32
         && !(is_grad_enabled() && (x.requires_grad || weight.requires_grad));
 
     private Tensor Rounded()

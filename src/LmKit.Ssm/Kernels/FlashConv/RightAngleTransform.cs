@@ -1,0 +1,251 @@
+using System.Runtime.CompilerServices;
+
+namespace LmKit;
+
+/// <summary>The transform of polynomials modulo x^L - i, for causal convolution without padding to twice the length.</summary>
+/// <remarks>The product of two real polynomials modulo x^L - i is low + i high, so its real part is the causal result and its imaginary
+/// part what runs over the end. Data stay in natural order and spectra in the order of the tree; nothing is ever permuted.</remarks>
+/// <typeparam name="V">The vector.</typeparam>
+/// <typeparam name="T">Its operations.</typeparam>
+internal static unsafe class RightAngleTransform<V, T>
+    where V : struct
+    where T : struct, ILanes<V>
+{
+    /// <summary>Transforms in place.</summary>
+    /// <param name="plan">Made for this width of vector.</param>
+    /// <param name="re">Real parts (L).</param>
+    /// <param name="im">Imaginary parts (L).</param>
+    /// <param name="kernelRe">For <see cref="TransformMode.Convolve"/>, the other spectrum's real parts.</param>
+    /// <param name="kernelIm">Its imaginary parts.</param>
+    /// <param name="mode">What is done.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Run(RightAnglePlan plan, float* re, float* im, float* kernelRe, float* kernelIm, TransformMode mode)
+    {
+        var constants = (float*)Unsafe.AsPointer(ref plan.Constants[0]); // pinned
+        var n = plan.Length;
+        if (!plan.HasPairSplit)
+        {
+            _ = Block(re, im, kernelRe, kernelIm, n, constants, mode);
+            return;
+        }
+        var half = n / 2;
+        if (mode != TransformMode.Inverse)
+            SplitPairs(re, im, half, T.Broadcast(constants[0]), T.Broadcast(constants[1]));
+        var next = Block(re, im, kernelRe, kernelIm, half, constants + 2, mode);
+        _ = Block(re + half, im + half, kernelRe + half, kernelIm + half, half, next, mode);
+        if (mode != TransformMode.Forward)
+            JoinPairs(re, im, half, T.Broadcast(constants[0]), T.Broadcast(constants[1]));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float* Block(float* re, float* im, float* kernelRe, float* kernelIm, int n, float* constants, TransformMode mode)
+    {
+        if (n == T.Count * T.Count)
+            return Leaf(re, im, kernelRe, kernelIm, constants, mode);
+        var quarter = n / 4;
+        if (mode != TransformMode.Inverse)
+            SplitQuarters(re, im, quarter, constants);
+        var next = constants + 6;
+        for (var offset = 0; offset < n; offset += quarter)
+            next = Block(re + offset, im + offset, kernelRe + offset, kernelIm + offset, quarter, next, mode);
+        if (mode != TransformMode.Forward)
+            JoinQuarters(re, im, quarter, constants);
+        return next;
+    }
+
+    // V^2 samples: passes with constants per block until a block is a vector, a transposition, passes with constants per lane.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float* Leaf(float* re, float* im, float* kernelRe, float* kernelIm, float* constants, TransformMode mode)
+    {
+        var width = T.Count;
+        var size = width * width;
+        var next = constants;
+        var forward = mode != TransformMode.Inverse;
+        for (var n = size; n > width;)
+        {
+            var ways = n >= 4 * width ? 4 : 2;
+            var step = n / ways;
+            for (var block = 0; block < size; block += n, next += 2 * (ways - 1))
+            {
+                if (!forward)
+                    continue;
+                if (ways == 4)
+                    SplitQuarters(re + block, im + block, step, next);
+                else
+                    SplitPairs(re + block, im + block, step, T.Broadcast(next[0]), T.Broadcast(next[1]));
+            }
+            n = step;
+        }
+        if (forward)
+        {
+            T.Transpose(re);
+            T.Transpose(im);
+        }
+        for (var n = width; n > 1;)
+        {
+            var ways = n >= 4 ? 4 : 2;
+            var step = n / ways * width;
+            for (var block = 0; block < size; block += n * width, next += 2 * (ways - 1) * width)
+            {
+                if (!forward)
+                    continue;
+                if (ways == 4)
+                    SplitQuartersPerLane(re + block, im + block, step, next);
+                else
+                    SplitPairs(re + block, im + block, step, T.Load(next), T.Load(next + width));
+            }
+            n /= ways;
+        }
+        var end = next;
+        if (mode == TransformMode.Convolve)
+            MultiplySpectra(re, im, kernelRe, kernelIm, size);
+        if (mode == TransformMode.Forward)
+            return end;
+        for (var n = 1; n < width;)
+        {
+            var ways = IsPairPass(n, width) ? 2 : 4;
+            var step = n * width;
+            n *= ways;
+            var blockConstants = next -= width / n * 2 * (ways - 1) * width;
+            for (var block = 0; block < size; block += n * width, blockConstants += 2 * (ways - 1) * width)
+            {
+                if (ways == 4)
+                    JoinQuartersPerLane(re + block, im + block, step, blockConstants);
+                else
+                    JoinPairs(re + block, im + block, step, T.Load(blockConstants), T.Load(blockConstants + width));
+            }
+        }
+        T.Transpose(re);
+        T.Transpose(im);
+        for (var n = width; n < size;)
+        {
+            var ways = IsPairPass(n / width, width) ? 2 : 4;
+            var step = n;
+            n *= ways;
+            var blockConstants = next -= size / n * 2 * (ways - 1);
+            for (var block = 0; block < size; block += n, blockConstants += 2 * (ways - 1))
+            {
+                if (ways == 4)
+                    JoinQuarters(re + block, im + block, step, blockConstants);
+                else
+                    JoinPairs(re + block, im + block, step, T.Broadcast(blockConstants[0]), T.Broadcast(blockConstants[1]));
+            }
+        }
+        return end;
+    }
+
+    // Passes split by four while they can; what is left for the last one, the first on the way back, is two where log2 V is odd.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsPairPass(int n, int width) => n == 1 && (int.Log2(width) & 1) == 1;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void MultiplySpectra(float* re, float* im, float* kernelRe, float* kernelIm, int count)
+    {
+        for (var at = 0; at < count; at += T.Count)
+        {
+            var (x, y, p, q) = (T.Load(re + at), T.Load(im + at), T.Load(kernelRe + at), T.Load(kernelIm + at));
+            T.Store(T.SubtractMultiplied(y, q, T.Multiply(x, p)), re + at);
+            T.Store(T.MultiplyAdd(y, p, T.Multiply(x, q)), im + at);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void SplitPairs(float* re, float* im, int half, V rRe, V rIm)
+    {
+        for (var at = 0; at < half; at += T.Count)
+        {
+            var (x, y) = (T.Load(re + half + at), T.Load(im + half + at));
+            var bRe = T.SubtractMultiplied(y, rIm, T.Multiply(x, rRe));
+            var bIm = T.MultiplyAdd(y, rRe, T.Multiply(x, rIm));
+            var (aRe, aIm) = (T.Load(re + at), T.Load(im + at));
+            T.Store(T.Add(aRe, bRe), re + at);
+            T.Store(T.Add(aIm, bIm), im + at);
+            T.Store(T.Subtract(aRe, bRe), re + half + at);
+            T.Store(T.Subtract(aIm, bIm), im + half + at);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void JoinPairs(float* re, float* im, int half, V rRe, V rIm)
+    {
+        for (var at = 0; at < half; at += T.Count)
+        {
+            var (aRe, aIm, bRe, bIm) = (T.Load(re + at), T.Load(im + at), T.Load(re + half + at), T.Load(im + half + at));
+            T.Store(T.Add(aRe, bRe), re + at);
+            T.Store(T.Add(aIm, bIm), im + at);
+            var (x, y) = (T.Subtract(aRe, bRe), T.Subtract(aIm, bIm));
+            T.Store(T.MultiplyAdd(y, rIm, T.Multiply(x, rRe)), re + half + at); // times conj(r)
+            T.Store(T.SubtractMultiplied(x, rIm, T.Multiply(y, rRe)), im + half + at);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void SplitQuarters(float* re, float* im, int quarter, float* c) =>
+        SplitQuarters(re, im, quarter, T.Broadcast(c[0]), T.Broadcast(c[1]), T.Broadcast(c[2]), T.Broadcast(c[3]), T.Broadcast(c[4]), T.Broadcast(c[5]));
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void SplitQuartersPerLane(float* re, float* im, int quarter, float* c) => SplitQuarters(
+        re, im, quarter,
+        T.Load(c), T.Load(c + T.Count), T.Load(c + 2 * T.Count), T.Load(c + 3 * T.Count), T.Load(c + 4 * T.Count), T.Load(c + 5 * T.Count));
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void JoinQuarters(float* re, float* im, int quarter, float* c) =>
+        JoinQuarters(re, im, quarter, T.Broadcast(c[0]), T.Broadcast(c[1]), T.Broadcast(c[2]), T.Broadcast(c[3]), T.Broadcast(c[4]), T.Broadcast(c[5]));
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void JoinQuartersPerLane(float* re, float* im, int quarter, float* c) => JoinQuarters(
+        re, im, quarter,
+        T.Load(c), T.Load(c + T.Count), T.Load(c + 2 * T.Count), T.Load(c + 3 * T.Count), T.Load(c + 4 * T.Count), T.Load(c + 5 * T.Count));
+
+    // b_m = a_m r^m, then out_j = sum over m of i^(jm) b_m.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void SplitQuarters(float* re, float* im, int quarter, V r1, V s1, V r2, V s2, V r3, V s3)
+    {
+        float* re1 = re + quarter, re2 = re + 2 * quarter, re3 = re + 3 * quarter;
+        float* im1 = im + quarter, im2 = im + 2 * quarter, im3 = im + 3 * quarter;
+        for (var at = 0; at < quarter; at += T.Count)
+        {
+            var (x1, y1, x2, y2, x3, y3) = (T.Load(re1 + at), T.Load(im1 + at), T.Load(re2 + at), T.Load(im2 + at), T.Load(re3 + at), T.Load(im3 + at));
+            var (b1, c1) = (T.SubtractMultiplied(y1, s1, T.Multiply(x1, r1)), T.MultiplyAdd(y1, r1, T.Multiply(x1, s1)));
+            var (b2, c2) = (T.SubtractMultiplied(y2, s2, T.Multiply(x2, r2)), T.MultiplyAdd(y2, r2, T.Multiply(x2, s2)));
+            var (b3, c3) = (T.SubtractMultiplied(y3, s3, T.Multiply(x3, r3)), T.MultiplyAdd(y3, r3, T.Multiply(x3, s3)));
+            var (b0, c0) = (T.Load(re + at), T.Load(im + at));
+            var (even, evenIm, odd, oddIm) = (T.Add(b0, b2), T.Add(c0, c2), T.Add(b1, b3), T.Add(c1, c3));
+            T.Store(T.Add(even, odd), re + at);
+            T.Store(T.Add(evenIm, oddIm), im + at);
+            T.Store(T.Subtract(even, odd), re2 + at);
+            T.Store(T.Subtract(evenIm, oddIm), im2 + at);
+            (even, evenIm, odd, oddIm) = (T.Subtract(b0, b2), T.Subtract(c0, c2), T.Subtract(b1, b3), T.Subtract(c1, c3));
+            T.Store(T.Subtract(even, oddIm), re1 + at);
+            T.Store(T.Add(evenIm, odd), im1 + at);
+            T.Store(T.Add(even, oddIm), re3 + at);
+            T.Store(T.Subtract(evenIm, odd), im3 + at);
+        }
+    }
+
+    // The same backwards: b_m = sum over j of i^(-jm) out_j, then a_m = b_m conj(r^m); four times too large.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void JoinQuarters(float* re, float* im, int quarter, V r1, V s1, V r2, V s2, V r3, V s3)
+    {
+        float* re1 = re + quarter, re2 = re + 2 * quarter, re3 = re + 3 * quarter;
+        float* im1 = im + quarter, im2 = im + 2 * quarter, im3 = im + 3 * quarter;
+        for (var at = 0; at < quarter; at += T.Count)
+        {
+            var (x0, y0, x1, y1) = (T.Load(re + at), T.Load(im + at), T.Load(re1 + at), T.Load(im1 + at));
+            var (x2, y2, x3, y3) = (T.Load(re2 + at), T.Load(im2 + at), T.Load(re3 + at), T.Load(im3 + at));
+            var (even, evenIm, odd, oddIm) = (T.Add(x0, x2), T.Add(y0, y2), T.Add(x1, x3), T.Add(y1, y3));
+            T.Store(T.Add(even, odd), re + at);
+            T.Store(T.Add(evenIm, oddIm), im + at);
+            var (b2, c2) = (T.Subtract(even, odd), T.Subtract(evenIm, oddIm));
+            (even, evenIm, odd, oddIm) = (T.Subtract(x0, x2), T.Subtract(y0, y2), T.Subtract(x1, x3), T.Subtract(y1, y3));
+            var (b1, c1) = (T.Add(even, oddIm), T.Subtract(evenIm, odd));
+            var (b3, c3) = (T.Subtract(even, oddIm), T.Add(evenIm, odd));
+            T.Store(T.MultiplyAdd(c1, s1, T.Multiply(b1, r1)), re1 + at);
+            T.Store(T.SubtractMultiplied(b1, s1, T.Multiply(c1, r1)), im1 + at);
+            T.Store(T.MultiplyAdd(c2, s2, T.Multiply(b2, r2)), re2 + at);
+            T.Store(T.SubtractMultiplied(b2, s2, T.Multiply(c2, r2)), im2 + at);
+            T.Store(T.MultiplyAdd(c3, s3, T.Multiply(b3, r3)), re3 + at);
+            T.Store(T.SubtractMultiplied(b3, s3, T.Multiply(c3, r3)), im3 + at);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Ssm.Tests;
+
+public abstract class FlashConvKernelConformance(long tapCount) : KernelConformance
+{
+    protected override IReadOnlyList<long> Lengths => [1, 2, 3, 7, 16, 17, 63, 64, 65, 101, 128, 257, 1000, 1031];
+
+    protected override IReadOnlyList<ScalarType> Dtypes => [ScalarType.Float32];
+
+    // Rounding of transforms of some ten passes, relative to the largest entry.
+    protected override double Tolerance(ScalarType dtype) => 3e-6;
+
+    protected override Func<IReadOnlyList<Tensor>, Tensor> Reference => inputs =>
+    {
+        using var choice = KernelSelection.Use(KernelChoice.Reference);
+        return FlashConv.Convolve(inputs[0].to(ScalarType.Float64), inputs[1].to(ScalarType.Float64)).to(inputs[0].dtype);
+    };
+
+    protected override Func<IReadOnlyList<Tensor>, Tensor> Fast => inputs =>
+    {
+        using var choice = KernelSelection.Use(KernelChoice.Cpu);
+        return FlashConv.Convolve(inputs[0], inputs[1]);
+    };
+
+    protected override IReadOnlyList<Tensor> Inputs(long length, ScalarType dtype, Generator random) =>
+        [randn([2, 3, 2, length], dtype, generator: random), randn([3, tapCount > 0 ? tapCount : length], dtype, generator: random)];
+}
+
+public class FlashConvOfAKernelAsLongAsTheSequence() : FlashConvKernelConformance(0);
+
+public class FlashConvOfAShortKernel() : FlashConvKernelConformance(5);
+
+public class FlashConvOfALongKernel() : FlashConvKernelConformance(1300);
+
+[NoTensorLeak]
+public class FlashConvTests
+{
+    // Against sums in float64, relative to the largest output, whose terms are N(0, 1).
+    private const double Tolerance = 3e-6;
+
+    [Theory]
+    [InlineData("1", "1")]
+    [InlineData("0", "1")]
+    [InlineData("0", "0")]
+    public void Every_width_of_vector_gives_the_same_convolution(string avx512, string avx2)
+    {
+        OwnProcess.Run(
+            CheckInThisProcess,
+            [avx512, avx2],
+            ("DOTNET_EnableAVX512", avx512),
+            ("DOTNET_EnableAVX512F", avx512),
+            ("DOTNET_EnableAVX2", avx2),
+            ("DOTNET_EnableHWIntrinsic", avx2));
+    }
+
+    [Theory]
+    [InlineData(4096, 64)]
+    [InlineData(5000, 200)]
+    [InlineData(8192, 8192)]
+    public void Long_sequences_agree_with_the_reference(long length, long taps) => Check(length, taps);
+
+    [Fact]
+    public void An_empty_sequence_and_an_empty_batch_give_empty_results()
+    {
+        using var scope = NewDisposeScope();
+        Assert.Equal([2, 3, 1, 0], FlashConv.Convolve(zeros(2, 3, 1, 0), ones(3, 4)).shape);
+        Assert.Equal([0, 3, 1, 5], FlashConv.Convolve(zeros(0, 3, 1, 5), ones(3, 4)).shape);
+    }
+
+    [Fact]
+    public void What_does_not_fit_is_refused_by_name()
+    {
+        using var scope = NewDisposeScope();
+        Assert.Contains("(2, 3, 4)", Assert.Throws<ArgumentException>(() => FlashConv.Convolve(zeros(2, 3, 4), ones(3, 4))).Message, StringComparison.Ordinal);
+        Assert.Contains("Float16", Assert.Throws<ArgumentException>(() => FlashConv.Convolve(zeros([1, 3, 1, 4], ScalarType.Float16), ones([3, 4], ScalarType.Float16))).Message, StringComparison.Ordinal);
+        Assert.Contains("Float64", Assert.Throws<ArgumentException>(() => FlashConv.Convolve(zeros(1, 3, 1, 4), ones([3, 4], ScalarType.Float64))).Message, StringComparison.Ordinal);
+    }
+
+    internal static void CheckInThisProcess(string[] arguments)
+    {
+        LibTorch.EnsureLoaded();
+        set_num_threads(2);
+        var (avx512, avx2) = (System.Runtime.Intrinsics.X86.Avx512F.IsSupported, System.Runtime.Intrinsics.X86.Avx2.IsSupported);
+        Assert.False(avx512 && arguments[0] == "0", "AVX-512 could not be switched off.");
+        Assert.False(avx2 && arguments[1] == "0", "AVX2 could not be switched off.");
+        foreach (var (length, taps) in new[] { (1L, 1L), (15, 15), (64, 64), (100, 30), (512, 512), (1000, 1000), (2048, 2048), (3000, 64) })
+            Check(length, taps);
+    }
+
+    private static void Check(long length, long taps)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator((ulong)length);
+        var u = randn([2, 3, 1, length], generator: random).requires_grad_(true);
+        var kernel = randn([3, taps], generator: random).requires_grad_(true);
+        var upstream = randn([2, 3, 1, length], generator: random);
+        var (fast, exact) = (Pass(KernelChoice.Cpu, ScalarType.Float32), Pass(KernelChoice.Reference, ScalarType.Float64));
+
+        foreach (var (name, expected, actual) in exact.Zip(fast, (e, a) => (e.Name, e.Value, a.Value)))
+            Close.Check($"{name} of length {length}, {taps} taps", expected, actual, relativeToLargest: Tolerance);
+
+        (string Name, Tensor Value)[] Pass(KernelChoice choice, ScalarType dtype)
+        {
+            using var chosen = KernelSelection.Use(choice);
+            var y = FlashConv.Convolve(u.to(dtype), kernel.to(dtype));
+            var gradients = autograd.grad([y], [u, kernel], [upstream.to(dtype)]);
+            return [("y", y), ("du", gradients[0]), ("dk", gradients[1])];
+        }
+    }
+}
