@@ -9,6 +9,7 @@ internal static class RatioCaseList
     [
         .. IdentityVersusIdentity.Cases,
         .. H3LayerVersusPlainComposition.Cases,
+        .. FlashConvVersusTorchFft.Cases,
         .. MonarchLinearVersusTorchBmm.Cases,
         .. LambdaAttentionVersusMaskedSdpa.Cases,
     ];
