@@ -20,7 +20,7 @@ internal sealed class H3Convolution
         diagonal = new DiagonalConvolution(ssm, skip, length, Math.Min(length, maxLength), rows * headDim * headDim);
     }
 
-    /// <summary>Mixes rows, as <see cref="RowMixing"/> says.</summary>
+    /// <summary>Mixes rows, as <see cref="SequenceCall.RowMixing"/> says.</summary>
     /// <param name="inputs">q, k and v, each (B, L, D).</param>
     /// <param name="carry">The last keys, newest first (B, D, N), and the diagonal state of key channel i and value channel j
     /// (B, hd, hd, H, n, 2); or null.</param>

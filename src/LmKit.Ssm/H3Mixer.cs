@@ -104,7 +104,7 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
         return output.call(mixed).MoveToOuterDisposeScope();
     }
 
-    private RowMixing Prepare(long length, long rows, RecurrentState? state)
+    private SequenceCall.RowMixing Prepare(long length, long rows, RecurrentState? state)
     {
         if (length == 1 && state is not null && !is_grad_enabled())
         {

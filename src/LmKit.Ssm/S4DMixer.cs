@@ -79,7 +79,7 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
 
     private Tensor[] Start(long rows) => [zeros([rows, .. StateShape], diagonal.Dtype, diagonal.Device)];
 
-    private RowMixing Prepare(long length, long rows, RecurrentState? state)
+    private SequenceCall.RowMixing Prepare(long length, long rows, RecurrentState? state)
     {
         if (!IsCausal)
             return Bidirectional(length);
@@ -102,7 +102,7 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
         };
     }
 
-    private RowMixing Bidirectional(long length)
+    private SequenceCall.RowMixing Bidirectional(long length)
     {
         var past = diagonal.Kernel(length, 0);
         var future = nn.functional.pad(diagonal.Kernel(length, 1), [1, 0]); // strict: u_t itself is left out

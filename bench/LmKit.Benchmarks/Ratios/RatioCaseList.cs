@@ -10,6 +10,7 @@ internal static class RatioCaseList
         .. IdentityVersusIdentity.Cases,
         .. PackedLinearVersusTorchLinear.Cases,
         .. H3LayerVersusPlainComposition.Cases,
+        .. FlashConvVersusTorchFft.Cases,
         .. MonarchLinearVersusTorchBmm.Cases,
         .. LambdaAttentionVersusMaskedSdpa.Cases,
     ];
