@@ -74,6 +74,38 @@ public sealed class SparseAutoencoderTrainer : IDisposable
             rate);
     }
 
+    /// <summary>Trains on batches until they end or all steps are done.</summary>
+    /// <param name="batches">Batches (B, D); each is disposed after its step.</param>
+    /// <param name="progress">Told of every step, on this thread.</param>
+    /// <param name="cancellation">Observed between steps.</param>
+    public void Run(IEnumerable<Tensor> batches, IProgress<AutoencoderStep>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(batches);
+        foreach (var batch in batches)
+        {
+            using var rows = batch;
+            cancellation.ThrowIfCancellationRequested();
+            progress?.Report(Advance(rows));
+            if (Step >= options.Steps)
+                return;
+        }
+    }
+
+    /// <summary>Trains on batches that arrive in their own time, such as those of another model's runs.</summary>
+    /// <inheritdoc cref="Run"/>
+    public async Task RunAsync(IAsyncEnumerable<Tensor> batches, IProgress<AutoencoderStep>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(batches);
+        await foreach (var batch in batches.WithCancellation(cancellation).ConfigureAwait(false))
+        {
+            using var rows = batch;
+            cancellation.ThrowIfCancellationRequested();
+            progress?.Report(Advance(rows));
+            if (Step >= options.Steps)
+                return;
+        }
+    }
+
     /// <summary>Writes everything a resumed run needs into one file.</summary>
     public void Save(string path)
     {
