@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Activations made of known sparse features, x = f D, with unit directions that are as orthogonal as can be.</summary>
-/// <remarks>Directions start Gaussian and are pushed apart by Adam on the sum of (u_i . u_j)^4, rows scaled to norm 1 after each step.</remarks>
+/// <remarks>Directions are Gaussian rows scaled to norm 1, pushed apart by Adam on the sum of (u_i . u_j)^4 over pairs.</remarks>
 public sealed class SyntheticFeatures : IDisposable
 {
     private const double Rate = 0.01;
@@ -36,20 +36,21 @@ public sealed class SyntheticFeatures : IDisposable
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var rows = randn([featureCount, modelDim], generator: random);
-        UnitRows.Normalize(rows);
         var (first, second) = (zeros_like(rows), zeros_like(rows));
         var others = 1 - eye(featureCount);
         for (var step = 1; step <= steps; step++)
         {
             using var inner = NewDisposeScope();
-            var products = rows.mm(rows.t()) * others;
-            var gradient = products.pow(3).mm(rows) * 8; // both orders of a pair
+            var norms = rows.norm(1, keepdim: true);
+            var unit = rows / norms;
+            var outward = (unit.mm(unit.t()) * others).pow(3).mm(unit) * 8; // each pair counts in both orders
+            var gradient = (outward - (outward * unit).sum(1, keepdim: true) * unit) / norms;
             first.mul_(0.9).add_(gradient, alpha: 0.1);
             second.mul_(0.999).addcmul_(gradient, gradient, 0.001);
             var scale = (second / (1 - Math.Pow(0.999, step))).sqrt() + 1e-8;
             rows.sub_(first / scale * (Rate / (1 - Math.Pow(0.9, step))));
-            UnitRows.Normalize(rows);
         }
+        UnitRows.Normalize(rows);
         return new(rows.DetachFromDisposeScope(), mostActive);
     }
 

@@ -85,7 +85,8 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         {
             using var rows = batch;
             cancellation.ThrowIfCancellationRequested();
-            progress?.Report(Advance(rows));
+            var done = Advance(rows);
+            progress?.Report(done);
             if (Step >= options.Steps)
                 return;
         }
@@ -100,7 +101,8 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         {
             using var rows = batch;
             cancellation.ThrowIfCancellationRequested();
-            progress?.Report(Advance(rows));
+            var done = Advance(rows);
+            progress?.Report(done);
             if (Step >= options.Steps)
                 return;
         }
