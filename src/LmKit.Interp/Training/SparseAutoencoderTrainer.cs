@@ -59,7 +59,7 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         loss.Total.backward();
         if (!double.IsFinite(optimizer.Apply(rate)))
             throw new TrainingDivergedException(Step + 1, "gradient", null);
-        (autoencoder as BatchTopKAutoencoder)?.UpdateThreshold(pass.Codes);
+        autoencoder.UpdateThreshold(pass.Codes);
         Step++;
         autoencoder.Options.SparsityCoefficient = sparsity;
         if (options.ResampleInterval > 0 && Step % options.ResampleInterval == 0)
