@@ -84,12 +84,20 @@ public sealed class IoiRun(TourSettings settings, Report report, ulong seed)
         [
             (IoiVerdict.SupervisedMean, activations => SupervisedDictionary.Fit(activations, fitting.Attributes, blocks, SupervisedMethod.Mean)),
             (IoiVerdict.Supervised, activations => SupervisedDictionary.Fit(activations, fitting.Attributes, blocks)),
+            ("random orthogonal (control)", Control),
             (IoiVerdict.TopK, Learned(() => new TopKOptions { ActiveCount = 3 })),
             ("TopK 8", Learned(() => new TopKOptions { ActiveCount = 8 })),
             (IoiVerdict.TopAfa, Learned(() => TopAfaOptions.Regularised(1 / 32.0, 3e-3))),
             (IoiVerdict.Relu, Learned(() => new VanillaOptions { SparsityCoefficient = 1 })),
             ("ReLU, lambda 0.5", Learned(() => new VanillaOptions { SparsityCoefficient = 0.5 })),
         ];
+    }
+
+    private OrthogonalDictionary Control(Tensor activations)
+    {
+        using var random = new Generator(seed);
+        using var mean = activations.mean([0L]);
+        return OrthogonalDictionary.Draw(mean, random);
     }
 
     // Features are scored on the prompts that they were made from, edits on others: the two never share prompts.

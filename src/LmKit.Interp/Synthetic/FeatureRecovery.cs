@@ -9,8 +9,8 @@ namespace LmKit;
 /// <param name="CountCorrelation">Correlation of that number with the true one; NaN when it never changes.</param>
 /// <param name="MaxCosine">Mean over true directions of the largest cosine with an atom (MMCS).</param>
 /// <param name="Recovered">Share of true directions with a cosine above 0.9.</param>
-/// <param name="Precision">Share of active features whose nearest true direction is active.</param>
-/// <param name="Recall">Share of active true directions that some active feature is nearest to.</param>
+/// <param name="Precision">Active true directions whose best atom is active, over active atoms.</param>
+/// <param name="Recall">The same over active true directions.</param>
 public sealed record FeatureRecovery(double NormalizedError, double ActiveCount, double CountCorrelation, double MaxCosine, double Recovered, double Precision, double Recall)
 {
     private const double RecoveredCosine = 0.9;
@@ -32,18 +32,16 @@ public sealed record FeatureRecovery(double NormalizedError, double ActiveCount,
         var output = dictionary is SparseAutoencoder autoencoder ? autoencoder.Reconstruct(activations) : dictionary.Decode(codes);
         var cosines = (dictionary.Atoms / dictionary.Atoms.norm(1, keepdim: true).clamp_min(1e-12)).mm(directions.t()); // (atoms, directions)
         var best = cosines.amax([0]);
-        var nearest = cosines.argmax(1); // of each atom
         var (active, real) = (codes.gt(0), truth.gt(0));
-        var hits = active.logical_and(real.index_select(1, nearest));
-        var covered = zeros_like(truth).index_add(1, nearest, active.to(truth.dtype), 1).gt(0).logical_and(real);
+        var hits = Mean(active.index_select(1, cosines.argmax(0)).logical_and(real).sum()); // through each direction's best atom
         return new(
             ReconstructionQuality.Of(activations, output).NormalizedError,
             Mean(active.sum(1)),
             Correlation(active.sum(1), real.sum(1)),
             Mean(best),
             Mean(best.gt(RecoveredCosine)),
-            Mean(hits.sum()) / Math.Max(1, Mean(active.sum())),
-            Mean(covered.sum()) / Math.Max(1, Mean(real.sum())));
+            hits / Math.Max(1, Mean(active.sum())),
+            hits / Math.Max(1, Mean(real.sum())));
     }
 
     /// <summary>Pearson's correlation of two vectors; NaN when one is constant.</summary>
