@@ -23,6 +23,17 @@ internal static class InterpSample
         model.call(tokens, null).Dispose();
     }
 
+    /// <summary>Saves a dictionary with its options, loads it, measures it in the model and generates text steered by it.</summary>
+    internal static void SaveMeasureAndGenerate(LanguageModel model, SparseAutoencoder autoencoder, Tensor tokens, TextGenerator generator)
+    {
+        DictionaryFolder.Save("features", autoencoder, hookName: "layers.0.resid_post");
+        using var loaded = (SparseAutoencoder)DictionaryFolder.Load("features");
+        Console.WriteLine(SpliceQuality.Measure(model, "layers.0.resid_post", loaded, tokens).LossRecovered);
+
+        using var steer = ActivationTap.Steer(model, "layers.0.resid_post", loaded, feature: 7, amount: 5);
+        Console.WriteLine(generator.Generate(["Once upon a time"])[0]);
+    }
+
     /// <summary>Loads a published autoencoder, whatever its layout.</summary>
     internal static void Load(string path)
     {

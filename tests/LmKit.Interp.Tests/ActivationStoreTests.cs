@@ -89,4 +89,40 @@ public class ActivationStoreTests
     }
 
     private static Tensor Rows(int start, int count) => arange(start, start + count, ScalarType.Float32).unsqueeze(1).expand(count, 2).contiguous();
+
+    [Theory]
+    [InlineData(ActivationPrecision.Half, 1e-3)]
+    [InlineData(ActivationPrecision.BrainHalf, 8e-3)]
+    public void Half_precision_rows_keep_their_tokens_in_every_order(ActivationPrecision precision, double tolerance)
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        using var random = new Generator(1);
+        var (activations, tokens) = (randn([3, 7, 4], generator: random), randint(0, 50, [3, 7], ScalarType.Int64, generator: random));
+        var info = new ActivationStoreInfo("toy", "layers.0.resid_post", 4, ShardRows: 8, precision, HasTokens: true);
+        using (var writer = new ActivationStoreWriter(folder.Path, info))
+        {
+            using var rows = ActivationRows.Of(activations, tokens, firstSequence: 100);
+            writer.Append(rows);
+            Assert.Throws<ArgumentException>(() => writer.Append(rows.Values));
+            writer.Complete();
+        }
+        using var store = new ActivationStore(folder.Path, seed: 5);
+        using var served = store.NextRows(21);
+        var (sequences, positions) = (served.Sequences!.to(ScalarType.Int64) - 100, served.Positions!.to(ScalarType.Int64));
+        Assert.Equal(21, (sequences * 7 + positions).unique().output.numel());
+        var flat = sequences * 7 + positions;
+        Assert.Equal(ScalarType.Float32, served.Values.dtype);
+        Close.Check("values", activations.reshape(21, 4).index_select(0, flat), served.Values, absolute: tolerance, relative: tolerance);
+        Assert.True(tokens.reshape(-1).index_select(0, flat).eq(served.Tokens!).all().item<bool>());
+    }
+
+    [Fact]
+    public void A_value_that_half_precision_cannot_hold_is_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        using var writer = new ActivationStoreWriter(folder.Path, new ActivationStoreInfo("toy", "point", 2, Precision: ActivationPrecision.Half));
+        Assert.Contains("65504", Assert.Throws<ArgumentException>(() => writer.Append(full([1, 2], 1e5))).Message, StringComparison.Ordinal);
+    }
 }

@@ -1,5 +1,7 @@
 using System.IO.Compression;
 using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace LmKit.Interp.Tests;
 
@@ -38,6 +40,61 @@ public class AutoencoderFileTests
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder["params.npz"], "no archive");
         Assert.Throws<InvalidDataException>(() => AutoencoderFile.Load(folder.Path));
+    }
+
+    [Theory]
+    [InlineData("vanilla")]
+    [InlineData("top_k")]
+    [InlineData("batch_top_k")]
+    [InlineData("matryoshka")]
+    [InlineData("jump_relu")]
+    [InlineData("gated")]
+    public void What_is_saved_for_SAELens_loads_with_the_same_codes(string kind)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var folder = new TemporaryFolder();
+        using var random = new Generator(3);
+        using var made = Make(kind, new ParameterFactory(random));
+        foreach (var (_, value) in made.state_dict())
+            value.add_(rand(value.shape, value.dtype, generator: random) * 0.3);
+        made.eval();
+        SaeLensWriter.Save(folder["sae"], made, "blocks.3.hook_resid_pre", "gpt2");
+        using var loaded = AutoencoderFile.Load(folder["sae"]);
+
+        Assert.Equal((AutoencoderLayout.SaeLens, "blocks.3.hook_resid_pre", "gpt2"), (loaded.Layout, loaded.HookName, loaded.ModelName));
+        var x = randn([6, 5], generator: random);
+        Close.Check("codes", made.Encode(x), loaded.Autoencoder.Encode(x), absolute: 1e-5);
+        Close.Check("output", made.Reconstruct(x), loaded.Autoencoder.Reconstruct(x), absolute: 1e-5);
+    }
+
+    [Fact]
+    public void A_kind_that_SAELens_lacks_is_refused()
+    {
+        using var folder = new TemporaryFolder();
+        using var random = new Generator(3);
+        using var made = new TopAfaAutoencoder(new TopAfaOptions { ModelDim = 2, FeatureCount = 3 }, new ParameterFactory(random));
+        Assert.Contains("DictionaryFolder", Assert.Throws<NotSupportedException>(() => SaeLensWriter.Save(folder["sae"], made, "a", "b")).Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder["sae"]));
+    }
+
+    private static SparseAutoencoder Make(string kind, ParameterFactory parameters)
+    {
+        T Sized<T>(T options)
+            where T : SparseAutoencoderOptions
+        {
+            (options.ModelDim, options.FeatureCount, options.InputNormalization) = (5, 9, InputNormalization.PerRowStandardize);
+            return options;
+        }
+        return kind switch
+        {
+            "vanilla" => new VanillaAutoencoder(Sized(new VanillaOptions { SubtractsDecoderBias = false }), parameters),
+            "top_k" => new TopKAutoencoder(Sized(new TopKOptions { ActiveCount = 3, RescalesByDecoderNorm = true, UsesEncoderBias = false }), parameters),
+            "batch_top_k" => new BatchTopKAutoencoder(Sized(new BatchTopKOptions { ActiveCount = 2.5 }), parameters),
+            "matryoshka" => new BatchTopKAutoencoder(Sized(new BatchTopKOptions { ActiveCount = 2, NestedWidths = [3, 6] }), parameters),
+            "jump_relu" => new JumpReluAutoencoder(Sized(new JumpReluOptions { InitialThreshold = 0.3 }), parameters),
+            _ => new GatedAutoencoder(Sized(new GatedOptions { Kind = GatedKind.SaeLens }), parameters),
+        };
     }
 
     private static void Pack(string path, byte[] instructions)

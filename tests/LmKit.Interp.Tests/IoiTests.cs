@@ -54,6 +54,18 @@ public class IoiTests
     }
 
     [Fact]
+    public void Large_lists_hold_enough_different_words()
+    {
+        using var random = new Generator(1);
+        var words = IoiWords.Large;
+        Assert.True(words.Names.Distinct().Count() >= 216 && words.Objects.Distinct().Count() >= 144 && words.Places.Distinct().Count() >= 75);
+        var (dataset, vocabulary) = IoiDataset.WithOwnVocabulary(words);
+        using var batch = dataset.Tokenize(dataset.Draw(100, random));
+        Assert.True(batch.Tokens.max().item<long>() < vocabulary);
+        Assert.All(words.WithNames(word => word.Length == 4).Names, name => Assert.Equal(3, name.Length));
+    }
+
+    [Fact]
     public void Patching_own_activations_leaves_logits_bit_identical_and_others_change_them()
     {
         using var random = new Generator(1);
@@ -109,7 +121,7 @@ public class IoiTests
         using var frozen = no_grad();
         using var random = new Generator(4);
         using var autoencoder = Parameters.Make(parameters => new VanillaAutoencoder(new VanillaOptions { ModelDim = 6, FeatureCount = 15 }, parameters));
-        var (a, b) = (new ActivationBatch(randn([200, 6], ScalarType.Float64, generator: random)), new ActivationBatch(randn([200, 6], ScalarType.Float64, generator: random)));
+        var (a, b) = (new ActivationBatch(randn([1000, 6], ScalarType.Float64, generator: random)), new ActivationBatch(randn([1000, 6], ScalarType.Float64, generator: random)));
         var edit = SparseControl.Greedy(autoencoder, a, b, 6);
         var delta = autoencoder.Encode(b) - autoencoder.Encode(a);
         var every = (delta.unsqueeze(2) * autoencoder.Atoms.unsqueeze(0) + a.Values.unsqueeze(1) - b.Values.unsqueeze(1)).norm(2); // (B, F)

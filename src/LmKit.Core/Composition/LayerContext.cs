@@ -8,8 +8,9 @@ public sealed class LayerContext
 {
     private readonly ModelPlan plan;
 
-    internal LayerContext(ModelPlan plan, int layerIndex, string path, ParameterFactory parameters, Generator dropoutRandom)
+    internal LayerContext(ModelPlan plan, int layerIndex, string path, ParameterFactory parameters, Generator dropoutRandom, List<HookPoint>? hookPoints = null)
     {
+        HookPoints = hookPoints ?? [];
         this.plan = plan;
         LayerIndex = layerIndex;
         Path = path;
@@ -38,11 +39,14 @@ public sealed class LayerContext
     /// <summary>Makes parameters.</summary>
     public ParameterFactory Parameters { get; }
 
+    /// <summary>Every hook point made so far for this component and its parts.</summary>
+    internal List<HookPoint> HookPoints { get; }
+
     private Generator DropoutRandom { get; }
 
     /// <summary>The context of a part of this component.</summary>
     /// <param name="name">The part's component name.</param>
-    public LayerContext Within(string name) => new(plan, LayerIndex, $"{Path}.{name}", Parameters, DropoutRandom);
+    public LayerContext Within(string name) => new(plan, LayerIndex, $"{Path}.{name}", Parameters, DropoutRandom, HookPoints);
 
     /// <summary>Makes the linear that the configuration wants at a site of this component.</summary>
     /// <param name="name">Its component name, the checkpoint's where one exists.</param>
@@ -55,6 +59,16 @@ public sealed class LayerContext
     {
         var range = plan.Options.InitializerRange / (isResidualOutput ? Math.Sqrt(2.0 * LayerCount) : 1);
         return plan.CreateLinear(new LinearSite($"{Path}.{name}", LayerIndex, inFeatures, outFeatures, hasBias, range, Parameters));
+    }
+
+    /// <summary>Makes a place in this component where activations can be read and edited, and lists it among the model's
+    /// (<see cref="LanguageModel.HookPoints"/>); the component passes its activation through it in every call.</summary>
+    /// <param name="name">Its name, such as <c>z</c>; the component's path goes before it.</param>
+    public HookPoint HookPoint(string name)
+    {
+        var point = new HookPoint($"{Path}.{name}");
+        HookPoints.Add(point);
+        return point;
     }
 
     /// <summary>The attention mask of this layer.</summary>

@@ -5,7 +5,8 @@ namespace LmKit;
 
 /// <summary>Multi-head attention: softmax(q k^T / sqrt(P)) v per head, then an output projection (Vaswani et al. 2017, Eq. 1).</summary>
 /// <remarks>Query head h reads key and value head h / (H / Hkv). The layer's mask says what is seen and may bring its own way to
-/// attend (<see cref="IMaskedAttention"/>).</remarks>
+/// attend (<see cref="IMaskedAttention"/>). Hook points: <c>q</c>, <c>k</c>, <c>v</c> before any position encoding and <c>z</c>, what
+/// each head brings to the output projection, all (B, L, H, P) with Hkv heads for <c>k</c> and <c>v</c>.</remarks>
 public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMixer
 {
     [ComponentName(Name = "q_proj")]
@@ -24,6 +25,10 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
     private readonly long keyHeadCount;
     private readonly long headDim;
     private readonly bool hasDropout;
+    private readonly HookPoint queryPoint;
+    private readonly HookPoint keyPoint;
+    private readonly HookPoint valuePoint;
+    private readonly HookPoint headPoint;
 
     /// <summary>Makes it for a layer.</summary>
     /// <exception cref="ArgumentException">The head counts or widths do not fit each other or the model.</exception>
@@ -50,6 +55,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         output = layer.Linear("out_proj", headCount * headDim, modelDim, options.HasBias, isResidualOutput: true);
         dropout = layer.Dropout(options.DropoutRate);
         hasDropout = options.DropoutRate > 0;
+        (queryPoint, keyPoint, valuePoint, headPoint) = (layer.HookPoint("q"), layer.HookPoint("k"), layer.HookPoint("v"), layer.HookPoint("z"));
         RegisterComponents();
     }
 
@@ -67,9 +73,9 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         Shapes.CheckSequence(x, modelDim, nameof(Attention));
         using var scope = NewDisposeScope();
         var (batch, length) = (x.size(0), x.size(1));
-        var q = Split(queries.call(x), headCount); // (B, H, L, P)
-        var k = Split(keys.call(x), keyHeadCount);
-        var v = Split(values.call(x), keyHeadCount);
+        var q = Split(queries.call(x), headCount, queryPoint); // (B, H, L, P)
+        var k = Split(keys.call(x), keyHeadCount, keyPoint);
+        var v = Split(values.call(x), keyHeadCount, valuePoint);
         var cache = context?.State switch
         {
             null => null,
@@ -80,10 +86,10 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         var active = hasDropout && training ? dropout : null;
         var attended = (active is null ? (mask as IMaskedAttention)?.Attend(input) : null) ?? DenseAttention.Attend(input, mask, active);
         cache?.Trim();
-        var joined = attended.transpose(1, 2).reshape(batch, length, headCount * headDim); // (B, L, D)
+        var joined = headPoint.Pass(attended.transpose(1, 2)).reshape(batch, length, headCount * headDim); // (B, L, D)
         return output.call(joined).MoveToOuterDisposeScope();
 
-        Tensor Split(Tensor joinedHeads, long heads) => joinedHeads.view(batch, length, heads, headDim).transpose(1, 2);
+        Tensor Split(Tensor joinedHeads, long heads, HookPoint point) => point.Pass(joinedHeads.view(batch, length, heads, headDim)).transpose(1, 2);
     }
 
     private AttentionInput Whole(Tensor q, Tensor k, Tensor v, Tensor? segments)

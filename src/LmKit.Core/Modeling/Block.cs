@@ -24,7 +24,7 @@ public sealed class Block : nn.Module<Tensor, SequenceContext?, Tensor>
         feedForward = plan.CreateFeedForward(layer.Within("mlp"));
         dropout = layer.Dropout(plan.Options.ResidualDropoutRate);
         HookPoint Point(string name) => new($"{layer.Path}.{name}");
-        HookPoints = [Point("resid_pre"), Point("mixer_out"), Point("resid_mid"), Point("mlp_out"), Point("resid_post")];
+        HookPoints = [Point("resid_pre"), Point("mixer_out"), Point("resid_mid"), Point("mlp_out"), Point("resid_post"), .. layer.HookPoints];
         foreach (var part in (object[])[mixerNorm, mixer, feedForwardNorm, feedForward])
         {
             if (part is not nn.Module)
@@ -35,6 +35,7 @@ public sealed class Block : nn.Module<Tensor, SequenceContext?, Tensor>
 
     internal IMixer Mixing => mixer;
 
+    // The block's own five, then those of its parts.
     internal IReadOnlyList<HookPoint> HookPoints { get; }
 
     /// <inheritdoc/>

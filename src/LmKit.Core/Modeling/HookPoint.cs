@@ -25,7 +25,10 @@ public sealed class HookPoint
         return new Attachment(this, edit);
     }
 
-    internal Tensor Pass(Tensor activation)
+    /// <summary>Hands an activation to the attached functions, for the component that owns the place.</summary>
+    /// <param name="activation">The activation.</param>
+    /// <returns>What to go on with: <paramref name="activation"/> itself while nothing is attached.</returns>
+    public Tensor Pass(Tensor activation)
     {
         for (var index = 0; index < edits.Count; index++)
             activation = edits[index](activation);

@@ -10,7 +10,7 @@ public sealed record ActivationManifest(ActivationStoreInfo Info, IReadOnlyList<
 {
     internal const string FileName = "manifest.json";
 
-    private static readonly JsonSerializerOptions _json = new() { WriteIndented = true };
+    private static readonly JsonSerializerOptions _json = new() { WriteIndented = true, Converters = { new System.Text.Json.Serialization.JsonStringEnumConverter() } };
 
     /// <summary>Rows of all shards.</summary>
     [System.Text.Json.Serialization.JsonIgnore]

@@ -9,7 +9,7 @@ public sealed class ActivationStore : IDisposable
 {
     private readonly string folder;
     private readonly long seed;
-    private (long Epoch, int Place, Tensor Rows)? open;
+    private (long Epoch, int Place, Dictionary<string, Tensor> Columns)? open;
 
     /// <summary>Opens a store.</summary>
     /// <param name="folder">Its folder.</param>
@@ -31,28 +31,41 @@ public sealed class ActivationStore : IDisposable
     /// <summary>Rows served so far, over all epochs; set it to go on from there.</summary>
     public long Position { get; set; }
 
-    /// <summary>The next rows (B, D); the caller disposes them.</summary>
+    /// <summary>The next rows (B, D), half precision as float32; the caller disposes them.</summary>
     /// <exception cref="ActivationStoreException">A shard is torn: its bytes do not match the manifest.</exception>
     public Tensor Next(long count)
     {
+        using var rows = NextRows(count);
+        return rows.Values.alias();
+    }
+
+    /// <summary>The next rows with their tokens, where the store keeps them; the caller disposes them.</summary>
+    /// <inheritdoc cref="Next"/>
+    public ActivationRows NextRows(long count)
+    {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
         using var scope = NewDisposeScope();
-        var parts = new List<Tensor>();
+        var parts = new List<Dictionary<string, Tensor>>();
         while (count > 0)
         {
             var (epoch, within) = Math.DivRem(Position, Manifest.RowCount);
             var (place, start) = Locate(epoch, within);
-            var rows = Load(epoch, place);
-            var taken = Math.Min(count, rows.size(0) - start);
-            parts.Add(rows.narrow(0, start, taken));
+            var columns = Load(epoch, place);
+            var taken = Math.Min(count, columns["acts"].size(0) - start);
+            parts.Add(columns.ToDictionary(column => column.Key, column => column.Value.narrow(0, start, taken).clone())); // a shard may be closed before all parts are joined
             Position += taken;
             count -= taken;
         }
-        return cat(parts, 0).MoveToOuterDisposeScope();
+        Tensor Join(string name) => cat([.. parts.Select(part => part[name])], 0);
+        var values = Join("acts");
+        if (values.dtype is ScalarType.Float16 or ScalarType.BFloat16)
+            values = values.to(ScalarType.Float32);
+        Tensor? Column(string name) => Manifest.Info.HasTokens ? Join(name).MoveToOuterDisposeScope() : null;
+        return new(values.MoveToOuterDisposeScope(), Column("tokens"), Column("seq"), Column("pos"));
     }
 
     /// <inheritdoc/>
-    public void Dispose() => open?.Rows.Dispose();
+    public void Dispose() => Close();
 
     private (int Place, long Start) Locate(long epoch, long within)
     {
@@ -73,10 +86,10 @@ public sealed class ActivationStore : IDisposable
         return [.. randperm(Manifest.Shards.Count, generator: random).data<long>().ToArray().Select(index => (int)index)];
     }
 
-    private Tensor Load(long epoch, int place)
+    private Dictionary<string, Tensor> Load(long epoch, int place)
     {
         if (open is { } current && current.Epoch == epoch && current.Place == place)
-            return current.Rows;
+            return current.Columns;
         using var scope = NewDisposeScope();
         var index = Order(epoch)[place];
         var shard = Manifest.Shards[index];
@@ -85,10 +98,19 @@ public sealed class ActivationStore : IDisposable
             throw new ActivationStoreException(path, "the shard is missing or torn: its bytes do not match the manifest. Write it again");
         using var reader = new SafetensorsReader(path);
         using var random = new Generator((ulong)HashCode(epoch, index));
-        var rows = reader.Read("acts").index_select(0, randperm(shard.RowCount, generator: random));
-        open?.Rows.Dispose();
-        open = (epoch, place, rows.DetachFromDisposeScope());
-        return rows;
+        var order = randperm(shard.RowCount, generator: random);
+        string[] names = Manifest.Info.HasTokens ? ["acts", "tokens", "seq", "pos"] : ["acts"];
+        var columns = names.ToDictionary(name => name, name => reader.Read(name).index_select(0, order).DetachFromDisposeScope());
+        Close();
+        open = (epoch, place, columns);
+        return columns;
+    }
+
+    private void Close()
+    {
+        foreach (var column in open?.Columns.Values ?? Enumerable.Empty<Tensor>())
+            column.Dispose();
+        open = null;
     }
 
     // A fixed mix, so that an order is the same in every process.

@@ -10,7 +10,7 @@ public sealed class ActivationStoreWriter : IDisposable
 {
     private readonly string folder;
     private readonly FileStream owner;
-    private readonly List<Tensor> waiting = [];
+    private readonly List<Dictionary<string, Tensor>> waiting = [];
     private ActivationManifest manifest;
     private long waitingCount;
 
@@ -48,15 +48,31 @@ public sealed class ActivationStoreWriter : IDisposable
     /// <summary>Rows that are safely in the store.</summary>
     public long StoredCount => manifest.RowCount;
 
-    /// <summary>Adds rows.</summary>
+    /// <summary>Adds rows to a store that keeps no tokens.</summary>
     /// <param name="activations">Rows (N, D); copied.</param>
-    /// <exception cref="ArgumentException">The width is wrong or a row is not finite.</exception>
+    /// <exception cref="ArgumentException">The width is wrong, or a row is not finite or too large for the precision.</exception>
     public void Append(Tensor activations)
     {
-        AutoencoderInput.Check(activations, manifest.Info.ModelDim, nameof(ActivationStoreWriter));
         using var scope = NewDisposeScope();
-        waiting.Add(AutoencoderInput.Flat(activations.detach()).cpu().clone().DetachFromDisposeScope());
-        waitingCount += waiting[^1].size(0);
+        using var rows = new ActivationRows(AutoencoderInput.Flat(activations));
+        Append(rows);
+    }
+
+    /// <summary>Adds rows, with their tokens where the store keeps them.</summary>
+    /// <param name="rows">The rows; copied.</param>
+    /// <exception cref="ArgumentException">The width is wrong, a row is not finite or too large for the precision, or tokens are missing.</exception>
+    public void Append(ActivationRows rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        AutoencoderInput.Check(rows.Values, manifest.Info.ModelDim, nameof(ActivationStoreWriter));
+        using var scope = NewDisposeScope();
+        var columns = Columns(rows);
+        var (name, odd) = columns.Select(column => (column.Key, column.Value.size(0))).FirstOrDefault(column => column.Item2 != rows.Values.size(0));
+        if (name is not null)
+            throw new ArgumentException($"'{name}' has {odd} entries for {rows.Values.size(0)} rows.", nameof(rows));
+        var count = rows.Values.size(0);
+        waiting.Add(columns.ToDictionary(column => column.Key, column => column.Value.cpu().clone().DetachFromDisposeScope()));
+        waitingCount += count;
         while (waitingCount >= manifest.Info.ShardRows)
             WriteShard(manifest.Info.ShardRows);
     }
@@ -72,26 +88,52 @@ public sealed class ActivationStoreWriter : IDisposable
     public void Dispose()
     {
         owner.Dispose();
-        foreach (var rows in waiting)
-            rows.Dispose();
-        waiting.Clear();
+        Clear();
+    }
+
+    private Dictionary<string, Tensor> Columns(ActivationRows rows)
+    {
+        var values = rows.Values.detach();
+        if (manifest.Info.Precision == ActivationPrecision.Half && values.numel() > 0 && values.abs().max().to(ScalarType.Float64).item<double>() > 65_504)
+            throw new ArgumentException("A value exceeds 65504, the largest of half precision; keep this store in BrainHalf or Full.", nameof(rows));
+        var columns = new Dictionary<string, Tensor>
+        {
+            ["acts"] = values.to(manifest.Info.Precision switch
+            {
+                ActivationPrecision.Half => ScalarType.Float16,
+                ActivationPrecision.BrainHalf => ScalarType.BFloat16,
+                _ => values.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32,
+            }),
+        };
+        if (!manifest.Info.HasTokens)
+            return columns;
+        Tensor Needed(Tensor? column) => column?.to(ScalarType.Int32) ?? throw new ArgumentException("The store keeps tokens, sequences and positions; the rows lack some.", nameof(rows));
+        columns["tokens"] = Needed(rows.Tokens);
+        columns["seq"] = Needed(rows.Sequences);
+        columns["pos"] = Needed(rows.Positions);
+        return columns;
     }
 
     private void WriteShard(long count)
     {
         using var scope = NewDisposeScope();
-        var all = cat(waiting, 0);
-        var name = $"shard-{manifest.Shards.Count:D6}.safetensors";
-        var path = Path.Combine(folder, name);
-        SafetensorsWriter.Save(path, new Dictionary<string, Tensor> { ["acts"] = all.narrow(0, 0, count) });
-        var next = manifest with { Shards = [.. manifest.Shards, new ActivationShard(name, count, ActivationManifest.Checksum(path))] };
+        var all = waiting[0].Keys.ToDictionary(name => name, name => cat([.. waiting.Select(part => part[name])], 0));
+        var file = $"shard-{manifest.Shards.Count:D6}.safetensors";
+        var path = Path.Combine(folder, file);
+        SafetensorsWriter.Save(path, all.ToDictionary(column => column.Key, column => column.Value.narrow(0, 0, count)));
+        var next = manifest with { Shards = [.. manifest.Shards, new ActivationShard(file, count, ActivationManifest.Checksum(path))] };
         next.Write(folder);
         manifest = next;
-        foreach (var rows in waiting)
-            rows.Dispose();
-        waiting.Clear();
+        Clear();
         waitingCount -= count;
         if (waitingCount > 0)
-            waiting.Add(all.narrow(0, count, waitingCount).clone().DetachFromDisposeScope());
+            waiting.Add(all.ToDictionary(column => column.Key, column => column.Value.narrow(0, count, waitingCount).clone().DetachFromDisposeScope()));
+    }
+
+    private void Clear()
+    {
+        foreach (var column in waiting.SelectMany(part => part.Values))
+            column.Dispose();
+        waiting.Clear();
     }
 }

@@ -50,6 +50,31 @@ public sealed class ActivationTap : IDisposable
         return new(model, point, activation => Spliced(autoencoder, activation, keepsError, edits));
     }
 
+    /// <summary>Steers a model by a feature: adds the feature's atom, times an amount, to every position of a point, in training,
+    /// scoring and generation alike, for as long as the tap lives.</summary>
+    /// <remarks>With a row normalisation the atom is scaled by each row's own factor. Nothing is encoded, so it costs one addition.</remarks>
+    /// <param name="model">The model.</param>
+    /// <param name="point">The point.</param>
+    /// <param name="dictionary">The dictionary; alive as long as the tap.</param>
+    /// <param name="feature">The feature.</param>
+    /// <param name="amount">What its code grows by.</param>
+    /// <exception cref="ArgumentException">The model has no such point or the dictionary no such feature.</exception>
+    public static ActivationTap Steer(LanguageModel model, string point, IDictionary dictionary, long feature, double amount)
+    {
+        ArgumentNullException.ThrowIfNull(dictionary);
+        if (feature < 0 || feature >= dictionary.Atoms.size(0))
+            throw new ArgumentException($"There is no feature {feature}; the dictionary has 0 to {dictionary.Atoms.size(0) - 1}.", nameof(feature));
+        var normalization = (dictionary as SparseAutoencoder)?.Options.InputNormalization ?? InputNormalization.None;
+        return new(model, point, activation =>
+        {
+            using var scope = NewDisposeScope();
+            var atom = dictionary.Atoms[feature].detach() * amount;
+            Shapes.CheckWidth(activation, atom.size(0), $"The dictionary at '{point}'");
+            var scale = normalization == InputNormalization.None ? null : RowScaling.Of(activation, normalization).Scale;
+            return (activation + (scale is null ? atom : atom * scale).to(activation.dtype)).MoveToOuterDisposeScope();
+        });
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

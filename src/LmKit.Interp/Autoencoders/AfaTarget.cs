@@ -8,4 +8,7 @@ public enum AfaTarget
 
     /// <summary>|x|.</summary>
     Input,
+
+    /// <summary>The norm of what all rectified features together rebuild, |relu(p) W_dec|.</summary>
+    Reconstructed,
 }

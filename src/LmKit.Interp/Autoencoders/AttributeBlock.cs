@@ -7,5 +7,6 @@ namespace LmKit;
 public sealed record AttributeBlock(string Name, IReadOnlyList<long> Columns, IReadOnlyList<long> Sizes)
 {
     /// <summary>Number of features: the product of the sizes.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
     public long FeatureCount => Sizes.Aggregate(1L, (product, size) => product * size);
 }

@@ -26,42 +26,12 @@ public sealed class BatchTopKAutoencoder : SparseAutoencoder
     /// <inheritdoc/>
     public override bool CodesAreNormScaled => options.RescalesByDecoderNorm;
 
-    /// <summary>Moves the threshold towards the smallest positive code of a training batch.</summary>
-    public void UpdateThreshold(Tensor codes)
-    {
-        ArgumentNullException.ThrowIfNull(codes);
-        using var scope = NewDisposeScope();
-        using var frozen = no_grad();
-        var positive = codes.masked_select(codes.gt(0)).to(ScalarType.Float64);
-        if (positive.numel() > 0)
-            threshold.mul_(1 - options.ThresholdRate).add_(positive.min() * options.ThresholdRate);
-    }
+    /// <inheritdoc/>
+    public override void UpdateThreshold(Tensor codes) => BatchThreshold.Update(threshold, codes, options.ThresholdRate);
 
     /// <summary>The same dictionary as a JumpReLU one with one threshold for all features, for inference; the caller disposes it.</summary>
     /// <exception cref="InvalidOperationException">There is no threshold yet.</exception>
-    public JumpReluAutoencoder ToJumpRelu()
-    {
-        var limit = Threshold;
-        if (limit <= 0)
-            throw new InvalidOperationException($"{nameof(BatchTopKAutoencoder)} has no threshold yet; train it, or call {nameof(UpdateThreshold)} with the codes of some batches.");
-        using var scope = NewDisposeScope();
-        using var frozen = no_grad();
-        using var random = new Generator(0);
-        var jump = new JumpReluAutoencoder(
-            new JumpReluOptions
-            {
-                ModelDim = ModelDim,
-                FeatureCount = FeatureCount,
-                InputNormalization = options.InputNormalization,
-                SubtractsDecoderBias = options.SubtractsDecoderBias,
-                InitialThreshold = limit,
-            },
-            new ParameterFactory(random, decoder.dtype, decoder.device, initializes: true));
-        var norms = options.RescalesByDecoderNorm ? DecoderNorms() : ones_like(encoderBias!);
-        var bias = options.UsesEncoderBias ? encoderBias! * norms : zeros_like(norms);
-        jump.Set(encoder * norms, decoder / norms.unsqueeze(1), bias, decoderBias);
-        return jump;
-    }
+    public JumpReluAutoencoder ToJumpRelu() => AsJumpRelu(Threshold);
 
     private protected override FeatureActivations Activate(Tensor centred, Tensor normalized)
     {

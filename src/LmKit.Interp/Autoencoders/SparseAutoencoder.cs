@@ -117,7 +117,7 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
         var terms = new LossTerms { ["reconstruction"] = SquaredError.Of(pass, Options.Reconstruction) };
         AddTerms(terms, pass, dead, gradients);
         if (Options.AfaCoefficient > 0)
-            terms["afa"] = AfaLoss.Of(pass, AfaUsesCentredInput) * Options.AfaCoefficient;
+            terms["afa"] = AfaLoss.Of(pass, AfaNorms(pass)) * Options.AfaCoefficient;
         if (Options.AuxiliaryCoefficient > 0)
             terms["aux"] = AuxiliaryLoss.Of(this, pass, dead) * Options.AuxiliaryCoefficient;
         return terms.Sum();
@@ -160,6 +160,11 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
         decoder.div_(norms.unsqueeze(1));
     }
 
+    /// <summary>Tells a kind that keeps a threshold for inference of the codes (B, F) of a training batch; the others ignore it.</summary>
+    public virtual void UpdateThreshold(Tensor codes)
+    {
+    }
+
     internal Tensor DecoderWeight => decoder;
 
     internal Tensor DecoderNorms() => decoder.norm(1);
@@ -172,7 +177,8 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
         return (CodesAreNormScaled ? kept / rows.norm(1) : kept).mm(rows) + decoderBias;
     }
 
-    private protected virtual bool AfaUsesCentredInput => false;
+    /// <summary>What the norms of codes (B) should be, for the AFA term.</summary>
+    private protected virtual Tensor AfaNorms(AutoencoderPass pass) => pass.Normalized.norm(1);
 
     private protected abstract FeatureActivations Activate(Tensor centred, Tensor normalized);
 
@@ -194,6 +200,30 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
     /// <summary>Adapts what else the encoder holds to a multiplication of pre-activations by the norms, or refuses it.</summary>
     private protected virtual void FoldNorms(Tensor norms)
     {
+    }
+
+    /// <summary>The same dictionary as a JumpReLU one with one threshold for all features; codes keep their values.</summary>
+    private protected JumpReluAutoencoder AsJumpRelu(double limit)
+    {
+        if (limit <= 0)
+            throw new InvalidOperationException($"{GetName()} has no threshold yet; train it, or call UpdateThreshold with the codes of some batches.");
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var random = new Generator(0);
+        var jump = new JumpReluAutoencoder(
+            new JumpReluOptions
+            {
+                ModelDim = ModelDim,
+                FeatureCount = FeatureCount,
+                InputNormalization = Options.InputNormalization,
+                SubtractsDecoderBias = Options.SubtractsDecoderBias,
+                InitialThreshold = limit,
+            },
+            new ParameterFactory(random, decoder.dtype, decoder.device, initializes: true));
+        var norms = CodesAreNormScaled ? DecoderNorms() : ones_like(encoderBias!);
+        var bias = Options.UsesEncoderBias ? encoderBias! * norms : zeros_like(norms);
+        jump.Set(encoder * norms, decoder / norms.unsqueeze(1), bias, decoderBias);
+        return jump;
     }
 
     private protected Tensor PreActivations(Tensor centred)

@@ -5,23 +5,29 @@ namespace LmKit;
 
 /// <summary>A dictionary of features whose atoms belong to known attributes: A(p) = bias + sum of u_(i, a_i(p)) (Makelov et al. 2024).</summary>
 /// <remarks>Codes are 1 for the value that each block of attributes has and 0 elsewhere; they are read from the batch's attributes.</remarks>
-public sealed class SupervisedDictionary : IDictionary, IDisposable
+public sealed class SupervisedDictionary : nn.Module<Tensor, Tensor>, IDictionary
 {
+    [ComponentName(Name = "atoms")]
+    private readonly Tensor rows;
+    [ComponentName(Name = "bias")]
+    private readonly Tensor offset;
+
     private SupervisedDictionary(IReadOnlyList<AttributeBlock> blocks, Tensor atoms, Tensor bias)
+        : base(nameof(SupervisedDictionary))
     {
         Blocks = blocks;
-        Atoms = atoms;
-        Bias = bias;
+        (rows, offset) = (atoms, bias);
+        RegisterComponents();
     }
 
     /// <summary>The blocks, in the order of their features.</summary>
     public IReadOnlyList<AttributeBlock> Blocks { get; }
 
     /// <inheritdoc/>
-    public Tensor Atoms { get; }
+    public Tensor Atoms => rows;
 
     /// <inheritdoc/>
-    public Tensor Bias { get; }
+    public Tensor Bias => offset;
 
     /// <summary>Fits a dictionary.</summary>
     /// <param name="activations">Activations (B, D).</param>
@@ -80,10 +86,22 @@ public sealed class SupervisedDictionary : IDictionary, IDisposable
         return Atoms.index_select(0, AttributeCodes.Index(attributes, Blocks[block]) + start).MoveToOuterDisposeScope();
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
+    /// <summary>What attribute values (B, A) rebuild (B, D); the caller disposes it.</summary>
+    public override Tensor forward(Tensor input)
     {
-        Atoms.Dispose();
-        Bias.Dispose();
+        using var codes = Encode(input);
+        return Decode(codes);
+    }
+
+    internal SupervisedOptions Options => new() { ModelDim = Bias.size(0), Blocks = Blocks };
+
+    internal static SupervisedDictionary Empty(SupervisedOptions options, ParameterFactory parameters)
+    {
+        using var scope = NewDisposeScope();
+        var count = options.Blocks.Sum(block => block.FeatureCount);
+        return FromAtoms(
+            options.Blocks,
+            zeros([count, options.ModelDim], parameters.Dtype, parameters.Device),
+            zeros([options.ModelDim], parameters.Dtype, parameters.Device));
     }
 }

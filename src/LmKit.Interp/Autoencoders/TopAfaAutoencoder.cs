@@ -18,14 +18,22 @@ public sealed class TopAfaAutoencoder : SparseAutoencoder
         RegisterComponents();
     }
 
-    private protected override bool AfaUsesCentredInput => options.LossTarget == AfaTarget.CentredInput;
+    private protected override Tensor AfaNorms(AutoencoderPass pass) => Norms(options.LossTarget, pass.Centred, pass.Normalized, pass.Features.Dense);
 
     private protected override FeatureActivations Activate(Tensor centred, Tensor normalized)
     {
         var pre = PreActivations(centred);
         var dense = pre.relu();
-        var target = (options.SelectionTarget == AfaTarget.CentredInput ? centred : normalized).detach().norm(1);
-        var (_, mask) = TopAfaSelection.Choose(dense.detach(), DecoderNorms().detach(), target, options.HasOfficialSentinel, options.MinActiveCount, options.MaxActiveCount);
+        var target = Norms(options.SelectionTarget, centred, normalized, dense).detach();
+        var (_, mask) = TopAfaSelection.Choose(
+            dense.detach(), DecoderNorms().detach(), target, options.HasOfficialSentinel, options.MinActiveCount, options.MaxActiveCount, options.Tolerance);
         return new(pre, dense, dense * mask);
     }
+
+    private Tensor Norms(AfaTarget target, Tensor centred, Tensor normalized, Tensor dense) => target switch
+    {
+        AfaTarget.CentredInput => centred.norm(1),
+        AfaTarget.Input => normalized.norm(1),
+        _ => dense.detach().mm(decoder.detach()).norm(1),
+    };
 }

@@ -19,6 +19,11 @@ public sealed class TopAfaOptions : SparseAutoencoderOptions
     [Range(0L, long.MaxValue)]
     public long MaxActiveCount { get; set; }
 
+    /// <summary>How far, relative to the target, a code's norm may stay from it: the fewest features within that are kept. Default 0: the
+    /// nearest.</summary>
+    [Range(0.0, 1.0)]
+    public double Tolerance { get; set; }
+
     /// <summary>Whether the norm of all features together is taken as 1e4, as the authors' code does. Default false: its true value.</summary>
     public bool HasOfficialSentinel { get; set; }
 

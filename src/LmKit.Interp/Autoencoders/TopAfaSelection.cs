@@ -18,8 +18,10 @@ public static class TopAfaSelection
     /// <param name="hasOfficialSentinel">Whether the norm of all features is taken as 1e4.</param>
     /// <param name="minCount">Fewest kept.</param>
     /// <param name="maxCount">Most kept; 0 for no limit.</param>
+    /// <param name="tolerance">How far, relative to the target, the norm may stay from it; the fewest features within that are kept.</param>
     /// <returns>Counts (B) int64 and the mask (B, F) of what is kept; the caller disposes both.</returns>
-    public static (Tensor Counts, Tensor Mask) Choose(Tensor activations, Tensor decoderNorms, Tensor target, bool hasOfficialSentinel = false, long minCount = 1, long maxCount = 0)
+    public static (Tensor Counts, Tensor Mask) Choose(
+        Tensor activations, Tensor decoderNorms, Tensor target, bool hasOfficialSentinel = false, long minCount = 1, long maxCount = 0, double tolerance = 0)
     {
         ArgumentNullException.ThrowIfNull(activations);
         ArgumentNullException.ThrowIfNull(decoderNorms);
@@ -33,7 +35,13 @@ public static class TopAfaSelection
             mass = mass.to(ScalarType.Float32);
         var (sorted, order) = mass.sort(1, descending: true, stable: true);
         var norms = sorted.cumsum(1).sqrt(); // C_m
-        var chosen = Nearest(norms, target.unsqueeze(1).to(norms.dtype), sorted.gt(0).sum(1, keepdim: true), hasOfficialSentinel);
+        var wanted = target.unsqueeze(1).to(norms.dtype);
+        var chosen = Nearest(norms, wanted, sorted.gt(0).sum(1, keepdim: true), hasOfficialSentinel);
+        if (tolerance > 0)
+        {
+            var first = (norms.lt(wanted * (1 - tolerance)).sum(1, keepdim: true) + 1).clamp_max(count); // the first C_m near enough from below
+            chosen = where((norms.gather(1, first - 1) - wanted).abs().le(wanted * tolerance), first, chosen);
+        }
         chosen = chosen.clamp(Math.Min(minCount, count), maxCount > 0 ? Math.Min(maxCount, count) : count);
         var ranks = arange(count, device: activations.device).unsqueeze(0);
         var mask = zeros_like(mass, ScalarType.Bool).scatter(1, order, ranks.lt(chosen));

@@ -13,7 +13,7 @@ public static class ApproximationTest
     /// <param name="batch">Prompts.</param>
     /// <param name="mean">Mean activation (D) of the data the dictionary was made from.</param>
     /// <param name="scale">What activations were scaled by before the dictionary saw them; null for nothing.</param>
-    public static ApproximationResult Run(LanguageModel model, CircuitSection section, IDictionary dictionary, IoiBatch batch, Tensor mean, ActivationScale? scale = null)
+    public static ApproximationResult Run(LanguageModel model, CircuitSection section, IDictionary dictionary, TaskBatch batch, Tensor mean, ActivationScale? scale = null)
     {
         ArgumentNullException.ThrowIfNull(section);
         ArgumentNullException.ThrowIfNull(dictionary);
@@ -22,7 +22,7 @@ public static class ApproximationTest
         using var frozen = no_grad();
         var activations = section.Read(model, batch);
         var rebuilt = Rebuild(dictionary, activations, batch, scale);
-        var clean = LogitDifference.Mean(section.Logits(model, batch), batch);
+        var clean = batch.Score(section.Logits(model, batch));
         var ablated = Difference(mean.expand_as(activations));
         return new(
             clean,
@@ -30,10 +30,10 @@ public static class ApproximationTest
             LogitDifferenceScore.Of(clean, ablated, Difference(rebuilt)),
             LogitDifferenceScore.Of(clean, ablated, Difference(mean + activations - rebuilt)));
 
-        double Difference(Tensor values) => LogitDifference.Mean(section.Logits(model, batch, values), batch);
+        double Difference(Tensor values) => batch.Score(section.Logits(model, batch, values));
     }
 
-    private static Tensor Rebuild(IDictionary dictionary, Tensor activations, IoiBatch batch, ActivationScale? scale)
+    private static Tensor Rebuild(IDictionary dictionary, Tensor activations, TaskBatch batch, ActivationScale? scale)
     {
         var seen = scale is null ? activations : scale.Apply(activations);
         var rebuilt = dictionary is SparseAutoencoder autoencoder

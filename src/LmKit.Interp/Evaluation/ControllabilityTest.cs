@@ -13,7 +13,7 @@ public static class ControllabilityTest
     /// <param name="clean">Clean prompts.</param>
     /// <param name="counterfactual">The same prompts with one attribute changed.</param>
     /// <param name="counts">Numbers of features to try.</param>
-    public static IReadOnlyList<ControllabilityResult> Run(LanguageModel model, CircuitSection section, IDictionary dictionary, IoiBatch clean, IoiBatch counterfactual, params IReadOnlyList<int> counts)
+    public static IReadOnlyList<ControllabilityResult> Run(LanguageModel model, CircuitSection section, IDictionary dictionary, TaskBatch clean, TaskBatch counterfactual, params IReadOnlyList<int> counts)
     {
         ArgumentNullException.ThrowIfNull(section);
         ArgumentNullException.ThrowIfNull(dictionary);
@@ -22,7 +22,7 @@ public static class ControllabilityTest
         using var frozen = no_grad();
         var (from, to) = (section.Read(model, clean), section.Read(model, counterfactual));
         var (start, goal) = (section.Logits(model, clean), section.Logits(model, clean, to));
-        var before = LogitDifference.Agreement(start, goal);
+        var before = Agreement.Of(start, goal);
         var (source, target) = (new ActivationBatch(from, clean.Attributes), new ActivationBatch(to, counterfactual.Attributes));
         var weights = SparseControl.Weights(dictionary, dictionary.Encode(source));
         return [.. counts.Select(count =>
@@ -32,7 +32,7 @@ public static class ControllabilityTest
             var valid = removed.masked_select(removed.isnan().logical_not());
             return new ControllabilityResult(
                 count,
-                LogitDifference.Agreement(section.Logits(model, clean, edit.Edited), goal),
+                Agreement.Of(section.Logits(model, clean, edit.Edited), goal),
                 before,
                 valid.numel() > 0 ? valid.to(ScalarType.Float64).mean().item<double>() : double.NaN);
         })];
@@ -45,7 +45,7 @@ public static class ControllabilityTest
     /// <param name="clean">Clean prompts.</param>
     /// <param name="counterfactual">The same prompts with an attribute changed.</param>
     /// <param name="blocks">Indices of the blocks that change.</param>
-    public static ControllabilityResult RunSupervised(LanguageModel model, CircuitSection section, SupervisedDictionary dictionary, IoiBatch clean, IoiBatch counterfactual, params IReadOnlyList<int> blocks)
+    public static ControllabilityResult RunSupervised(LanguageModel model, CircuitSection section, SupervisedDictionary dictionary, TaskBatch clean, TaskBatch counterfactual, params IReadOnlyList<int> blocks)
     {
         ArgumentNullException.ThrowIfNull(section);
         ArgumentNullException.ThrowIfNull(clean);
@@ -56,10 +56,11 @@ public static class ControllabilityTest
         var (from, to) = (section.Read(model, clean), section.Read(model, counterfactual));
         var goal = section.Logits(model, clean, to);
         var edited = SupervisedEdit.Apply(dictionary, from, clean.Attributes, counterfactual.Attributes, blocks);
+        var weights = SupervisedEdit.Weights(dictionary, clean.Attributes).index_select(1, tensor(blocks.Select(block => (long)block).ToArray()));
         return new(
             blocks.Count,
-            LogitDifference.Agreement(section.Logits(model, clean, edited), goal),
-            LogitDifference.Agreement(section.Logits(model, clean), goal),
-            double.NaN);
+            Agreement.Of(section.Logits(model, clean, edited), goal),
+            Agreement.Of(section.Logits(model, clean), goal),
+            weights.sum(1).nan_to_num(0).to(ScalarType.Float64).mean().item<double>());
     }
 }

@@ -5,11 +5,14 @@ namespace LmKit;
 /// <param name="Recovered">|LD(intervention) - LD(ablated)| / |LD(clean) - LD(ablated)|, as the authors print it: an overshoot looks like
 /// more than 1 and a wrong sign is hidden.</param>
 /// <param name="SignedRecovered">The same without the absolute values.</param>
-/// <param name="Necessity">1 - |LD(ablated) - LD(intervention)| / |LD(ablated) - LD(clean)|; NaN when ill-conditioned.</param>
-/// <param name="IsIllConditioned">Whether |LD(ablated) - LD(clean)| is below 5 % of |LD(clean)|, so that nothing can be said.</param>
+/// <param name="Necessity">1 - |LD(ablated) - LD(intervention)| / |LD(ablated) - LD(clean)|; NaN when the denominator is
+/// below 5 % of |LD(clean)|.</param>
+/// <param name="IsIllConditioned">Whether that denominator is below 10 % of |LD(clean)|: ablation changes so little that its removal says
+/// little.</param>
 public sealed record LogitDifferenceScore(double Sufficiency, double Recovered, double SignedRecovered, double Necessity, bool IsIllConditioned)
 {
-    private const double ConditionLimit = 0.05;
+    private const double UndefinedLimit = 0.05;
+    private const double ConditionLimit = 0.1;
 
     /// <summary>Makes the scores of one intervention.</summary>
     /// <param name="clean">LD of the clean run.</param>
@@ -18,12 +21,11 @@ public sealed record LogitDifferenceScore(double Sufficiency, double Recovered, 
     public static LogitDifferenceScore Of(double clean, double ablated, double intervention)
     {
         var span = clean - ablated;
-        var isIll = Math.Abs(span) < ConditionLimit * Math.Abs(clean);
         return new(
             intervention / clean,
             Math.Abs(intervention - ablated) / Math.Abs(span),
             (intervention - ablated) / span,
-            isIll ? double.NaN : 1 - Math.Abs(ablated - intervention) / Math.Abs(span),
-            isIll);
+            Math.Abs(span) < UndefinedLimit * Math.Abs(clean) ? double.NaN : 1 - Math.Abs(ablated - intervention) / Math.Abs(span),
+            Math.Abs(span) < ConditionLimit * Math.Abs(clean));
     }
 }

@@ -3,13 +3,14 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Nodes of a circuit that are read and patched together, their vectors side by side.</summary>
+/// <summary>Nodes of a circuit that are read and patched together, their vectors of one width side by side.</summary>
 /// <param name="Name">Its name, such as <c>END-out</c>.</param>
 /// <param name="Nodes">Its nodes.</param>
 public sealed record CircuitSection(string Name, IReadOnlyList<CircuitNode> Nodes)
 {
     /// <summary>Activations (B, sum of widths) of clean runs; the caller disposes them.</summary>
-    public Tensor Read(LanguageModel model, IoiBatch batch)
+    /// <exception cref="ArgumentException">A node names a point or head that the model lacks.</exception>
+    public Tensor Read(LanguageModel model, TaskBatch batch)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(batch);
@@ -21,7 +22,7 @@ public sealed record CircuitSection(string Name, IReadOnlyList<CircuitNode> Node
             foreach (var node in Nodes)
                 taps.Add(ActivationTap.Read(model, node.HookName));
             model.Hidden(batch.Tokens).Dispose();
-            return cat([.. taps.Zip(Nodes).Select(pair => Row(pair.First.Latest!, batch, pair.Second))], 1).MoveToOuterDisposeScope();
+            return cat([.. taps.Zip(Nodes).Select(pair => Rows(Vectors(pair.First.Latest!, pair.Second), Places(batch, pair.Second.Place)))], 1).MoveToOuterDisposeScope();
         }
         finally
         {
@@ -35,7 +36,7 @@ public sealed record CircuitSection(string Name, IReadOnlyList<CircuitNode> Node
     /// <param name="model">The model, left as it was.</param>
     /// <param name="batch">Prompts.</param>
     /// <param name="values">What the nodes are replaced by (B, sum of widths); null runs clean.</param>
-    public Tensor Logits(LanguageModel model, IoiBatch batch, Tensor? values = null)
+    public Tensor Logits(LanguageModel model, TaskBatch batch, Tensor? values = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(batch);
@@ -45,16 +46,9 @@ public sealed record CircuitSection(string Name, IReadOnlyList<CircuitNode> Node
         try
         {
             foreach (var (index, node) in (values is null ? [] : Nodes).Index())
-            {
-                taps.Add(ActivationTap.Edit(model, node.HookName, activation =>
-                {
-                    // Every point of a model has the model's width.
-                    Shapes.CheckWidth(values!, Nodes.Count * activation.size(2), $"Section '{Name}'");
-                    return Replace(activation, batch, node, values!.narrow(1, index * activation.size(2), activation.size(2)));
-                }));
-            }
+                taps.Add(ActivationTap.Edit(model, node.HookName, activation => Replace(activation, batch, node, index, values!)));
             var hidden = model.Hidden(batch.Tokens);
-            return model.Logits(Row(hidden, batch, new CircuitNode(string.Empty, IoiPosition.End))).MoveToOuterDisposeScope();
+            return model.Logits(Rows(hidden, Places(batch, (int)batch.Positions.size(1) - 1))).MoveToOuterDisposeScope();
         }
         finally
         {
@@ -63,11 +57,32 @@ public sealed record CircuitSection(string Name, IReadOnlyList<CircuitNode> Node
         }
     }
 
-    private static Tensor Index(Tensor activation, IoiBatch batch, CircuitNode node) =>
-        batch.Positions.select(1, (long)node.Position).reshape(-1, 1, 1).expand(-1, 1, activation.size(2)); // (B, 1, D)
+    private Tensor Replace(Tensor activation, TaskBatch batch, CircuitNode node, int index, Tensor values)
+    {
+        var width = Vectors(activation, node).size(2);
+        Shapes.CheckWidth(values, Nodes.Count * width, $"Section '{Name}'");
+        var own = values.narrow(1, index * width, width);
+        var rows = arange(activation.size(0), device: activation.device);
+        TensorIndex[] place = [TensorIndex.Tensor(rows), TensorIndex.Tensor(Places(batch, node.Place))];
+        var edited = activation.clone();
+        edited[node.Head is { } head ? [.. place, TensorIndex.Single(head)] : place] = own.reshape(node.Head is null ? [own.size(0), .. activation.shape[2..]] : own.shape);
+        return edited;
+    }
 
-    private static Tensor Row(Tensor activation, IoiBatch batch, CircuitNode node) => activation.gather(1, Index(activation, batch, node)).squeeze(1);
+    // (B, L, D), or (B, L, H, P) with the heads joined or one of them alone.
+    private Tensor Vectors(Tensor activation, CircuitNode node)
+    {
+        if (node.Head is not { } head)
+            return activation.dim() == 3 ? activation : activation.reshape(activation.size(0), activation.size(1), -1);
+        if (activation.dim() != 4 || head < 0 || head >= activation.size(2))
+            throw new ArgumentException($"Section '{Name}': point '{node.HookName}' has no head {head}; its activation is ({string.Join(", ", activation.shape)}).");
+        return activation.select(2, head);
+    }
 
-    private static Tensor Replace(Tensor activation, IoiBatch batch, CircuitNode node, Tensor values) =>
-        activation.scatter(1, Index(activation, batch, node), values.unsqueeze(1));
+    private static Tensor Places(TaskBatch batch, int place) => place >= 0 && place < batch.Positions.size(1)
+        ? batch.Positions.select(1, place)
+        : throw new ArgumentException($"There is no place {place}; prompts of {batch.GetType().Name} have 0 to {batch.Positions.size(1) - 1}.");
+
+    private static Tensor Rows(Tensor vectors, Tensor places) =>
+        vectors.gather(1, places.reshape(-1, 1, 1).expand(-1, 1, vectors.size(2))).squeeze(1);
 }

@@ -1,17 +1,14 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Prompts as tensors, with the places of their parts; owns them.</summary>
-public sealed class IoiBatch : IDisposable
+/// <summary>IOI prompts as tensors, with the places of their parts; owns them.</summary>
+public sealed class IoiBatch : TaskBatch
 {
     internal IoiBatch(IReadOnlyList<IoiPrompt> prompts, Tensor tokens, Tensor positions, Tensor attributes, Tensor answers, Tensor subjects)
+        : base(tokens, positions, attributes)
     {
         Prompts = prompts;
-        Tokens = tokens.DetachFromDisposeScope();
-        Positions = positions.DetachFromDisposeScope();
-        Attributes = attributes.DetachFromDisposeScope();
         Answers = answers.DetachFromDisposeScope();
         Subjects = subjects.DetachFromDisposeScope();
     }
@@ -22,25 +19,24 @@ public sealed class IoiBatch : IDisposable
     /// <summary>The prompts.</summary>
     public IReadOnlyList<IoiPrompt> Prompts { get; }
 
-    /// <summary>Tokens (B, L).</summary>
-    public Tensor Tokens { get; }
-
-    /// <summary>Columns (B, 5) of each <see cref="IoiPosition"/>.</summary>
-    public Tensor Positions { get; }
-
-    /// <summary>Attribute values (B, 3).</summary>
-    public Tensor Attributes { get; }
-
     /// <summary>Token (B) of the indirect object, the right answer.</summary>
     public Tensor Answers { get; }
 
     /// <summary>Token (B) of the subject.</summary>
     public Tensor Subjects { get; }
 
+    /// <summary>The mean logit difference.</summary>
     /// <inheritdoc/>
-    public void Dispose()
+    public override double Score(Tensor logits) => LogitDifference.Mean(logits, this);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
     {
-        foreach (var tensor in (Tensor[])[Tokens, Positions, Attributes, Answers, Subjects])
-            tensor.Dispose();
+        if (disposing)
+        {
+            Answers.Dispose();
+            Subjects.Dispose();
+        }
+        base.Dispose(disposing);
     }
 }

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Draws IOI prompts and their counterfactuals, and turns them into tokens.</summary>
-public sealed class IoiDataset
+public sealed class IoiDataset : ITaskDistribution
 {
     private readonly IoiWords words;
     private readonly Func<string, long> tokenOf;
@@ -33,10 +33,15 @@ public sealed class IoiDataset
         }
         if (words.Names.Count < 4 || words.Names.Distinct().Count() != words.Names.Count)
             throw new ArgumentException($"At least four different names are needed; got {words.Names.Count}, {words.Names.Distinct().Count()} of them different.", nameof(words));
+        long[] sizes = [words.Names.Count, words.Names.Count, 2];
+        Attributes = [.. IoiBatch.AttributeNames.Index().Select(name => new AttributeBlock(name.Item, [name.Index], [sizes[name.Index]]))];
         var tokens = words.Names.ToDictionary(name => name, tokenOf);
         if (tokens.Values.Distinct().Count() != tokens.Count)
             throw new ArgumentException("Two names share a token; every name must be a single token of its own.", nameof(words));
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<AttributeBlock> Attributes { get; }
 
     /// <summary>A dataset over a vocabulary made of its own words, for models trained on it: token 0 starts every prompt.</summary>
     public static (IoiDataset Dataset, long VocabSize) WithOwnVocabulary(IoiWords words)
@@ -69,7 +74,7 @@ public sealed class IoiDataset
     /// <param name="prompts">The prompts.</param>
     /// <param name="attribute">io, s or io_pos.</param>
     /// <param name="random">Source of randomness.</param>
-    /// <param name="names">Names that new values come from: none that a prompt already has.</param>
+    /// <param name="names">Names that new values come from: none that a prompt already has; all by default.</param>
     public IReadOnlyList<IoiPrompt> Counterfactual(IReadOnlyList<IoiPrompt> prompts, string attribute, Generator random, IReadOnlyList<int>? names = null)
     {
         ArgumentNullException.ThrowIfNull(prompts);
@@ -87,6 +92,12 @@ public sealed class IoiDataset
             return attribute == "io" ? prompt with { Io = name } : prompt with { S = name };
         })];
     }
+
+    TaskBatch ITaskDistribution.Draw(int count, Generator random) => Tokenize(Draw(count, random));
+
+    TaskBatch ITaskDistribution.Counterfactual(TaskBatch batch, string attribute, Generator random) => batch is IoiBatch own
+        ? Tokenize(Counterfactual(own.Prompts, attribute, random))
+        : throw new ArgumentException($"{batch?.GetType().Name} is no batch of this task.", nameof(batch));
 
     /// <summary>Prompts as tensors; the caller disposes the batch.</summary>
     public IoiBatch Tokenize(IReadOnlyList<IoiPrompt> prompts)

@@ -26,13 +26,4 @@ public static class LogitDifference
         using var scope = NewDisposeScope();
         return logits.argmax(1).eq(batch.Answers).to(ScalarType.Float64).mean().item<double>();
     }
-
-    /// <summary>Share of prompts where two runs have the same largest logit.</summary>
-    public static double Agreement(Tensor logits, Tensor others)
-    {
-        ArgumentNullException.ThrowIfNull(logits);
-        ArgumentNullException.ThrowIfNull(others);
-        using var scope = NewDisposeScope();
-        return logits.argmax(1).eq(others.argmax(1)).to(ScalarType.Float64).mean().item<double>();
-    }
 }

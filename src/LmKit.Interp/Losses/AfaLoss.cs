@@ -6,12 +6,12 @@ namespace LmKit;
 /// <summary>The AFA term: the mean over rows of (|codes| - |x|)^2 (Lee et al. 2025).</summary>
 internal static class AfaLoss
 {
-    internal static Tensor Of(AutoencoderPass pass, bool usesCentredInput)
+    internal static Tensor Of(AutoencoderPass pass, Tensor wanted)
     {
         var squares = pass.Codes.square().sum(1);
         // The gradient of an empty code is taken as 0: the square root is kept away from 0 there, and its value put back to 0.
         var empty = squares.eq(0);
         var norms = squares.masked_fill(empty, 1).sqrt().masked_fill(empty, 0);
-        return (norms - (usesCentredInput ? pass.Centred : pass.Normalized).norm(1)).square().mean();
+        return (norms - wanted).square().mean();
     }
 }

@@ -59,7 +59,7 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         loss.Total.backward();
         if (!double.IsFinite(optimizer.Apply(rate)))
             throw new TrainingDivergedException(Step + 1, "gradient", null);
-        (autoencoder as BatchTopKAutoencoder)?.UpdateThreshold(pass.Codes);
+        autoencoder.UpdateThreshold(pass.Codes);
         Step++;
         autoencoder.Options.SparsityCoefficient = sparsity;
         if (options.ResampleInterval > 0 && Step % options.ResampleInterval == 0)
@@ -72,6 +72,40 @@ public sealed class SparseAutoencoderTrainer : IDisposable
             pass.Codes.gt(0).sum(1).to(ScalarType.Float64).mean().item<double>(),
             dead.sum().item<long>(),
             rate);
+    }
+
+    /// <summary>Trains on batches until they end or all steps are done.</summary>
+    /// <param name="batches">Batches (B, D); each is disposed after its step.</param>
+    /// <param name="progress">Told of every step, on this thread.</param>
+    /// <param name="cancellation">Observed between steps.</param>
+    public void Run(IEnumerable<Tensor> batches, IProgress<AutoencoderStep>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(batches);
+        foreach (var batch in batches)
+        {
+            using var rows = batch;
+            cancellation.ThrowIfCancellationRequested();
+            var done = Advance(rows);
+            progress?.Report(done);
+            if (Step >= options.Steps)
+                return;
+        }
+    }
+
+    /// <summary>Trains on batches that arrive in their own time, such as those of another model's runs.</summary>
+    /// <inheritdoc cref="Run"/>
+    public async Task RunAsync(IAsyncEnumerable<Tensor> batches, IProgress<AutoencoderStep>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(batches);
+        await foreach (var batch in batches.WithCancellation(cancellation).ConfigureAwait(false))
+        {
+            using var rows = batch;
+            cancellation.ThrowIfCancellationRequested();
+            var done = Advance(rows);
+            progress?.Report(done);
+            if (Step >= options.Steps)
+                return;
+        }
     }
 
     /// <summary>Writes everything a resumed run needs into one file.</summary>

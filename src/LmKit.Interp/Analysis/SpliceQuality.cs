@@ -1,0 +1,70 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>What a model loses when a dictionary's reconstruction stands in for an activation, between untouched and ablated runs.</summary>
+/// <remarks>Losses are cross entropies of the next token in nats; divergences are KL(clean || other) in nats, both averaged over
+/// predictions.</remarks>
+/// <param name="CleanLoss">Loss of the untouched model.</param>
+/// <param name="SplicedLoss">Loss with the reconstruction in place.</param>
+/// <param name="ZeroLoss">Loss with zeros in place.</param>
+/// <param name="MeanLoss">Loss with the batch's mean activation in place.</param>
+/// <param name="SplicedDivergence">Divergence with the reconstruction in place.</param>
+/// <param name="ZeroDivergence">Divergence with zeros in place.</param>
+/// <param name="MeanDivergence">Divergence with the mean in place.</param>
+public sealed record SpliceQuality(
+    double CleanLoss, double SplicedLoss, double ZeroLoss, double MeanLoss, double SplicedDivergence, double ZeroDivergence, double MeanDivergence)
+{
+    /// <summary>(zero - spliced) / (zero - clean): the loss score against zero ablation.</summary>
+    public double LossRecovered => (ZeroLoss - SplicedLoss) / (ZeroLoss - CleanLoss);
+
+    /// <summary>The same against mean ablation.</summary>
+    public double LossRecoveredFromMean => (MeanLoss - SplicedLoss) / (MeanLoss - CleanLoss);
+
+    /// <summary>1 - spliced / zero: the divergence score against zero ablation.</summary>
+    public double DivergenceRecovered => 1 - SplicedDivergence / ZeroDivergence;
+
+    /// <summary>The same against mean ablation.</summary>
+    public double DivergenceRecoveredFromMean => 1 - SplicedDivergence / MeanDivergence;
+
+    /// <summary>Measures a dictionary on tokens.</summary>
+    /// <param name="model">The model, left as it was.</param>
+    /// <param name="point">The point.</param>
+    /// <param name="autoencoder">The dictionary.</param>
+    /// <param name="tokens">Tokens (B, L) with L at least 2.</param>
+    /// <param name="edits">Edits of codes; none measures the dictionary itself.</param>
+    public static SpliceQuality Measure(LanguageModel model, string point, SparseAutoencoder autoencoder, Tensor tokens, params IReadOnlyList<FeatureEdit> edits)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(autoencoder);
+        ArgumentNullException.ThrowIfNull(tokens);
+        if (tokens.dim() != 2 || tokens.size(1) < 2)
+            throw new ArgumentException($"Tokens (B, L) with L at least 2 are needed; got ({string.Join(", ", tokens.shape)}).", nameof(tokens));
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var targets = tokens.narrow(1, 1, tokens.size(1) - 1).reshape(-1, 1);
+        var clean = Run(null);
+        var spliced = Run(() => ActivationTap.Splice(model, point, autoencoder, keepsError: false, edits));
+        var zero = Run(() => ActivationTap.Edit(model, point, activation => zeros_like(activation)));
+        var mean = Run(() => ActivationTap.Edit(model, point, MeanOf));
+        return new(Loss(clean), Loss(spliced), Loss(zero), Loss(mean), Divergence(spliced), Divergence(zero), Divergence(mean));
+
+        Tensor Run(Func<ActivationTap>? attach)
+        {
+            using var tap = attach?.Invoke();
+            using var logits = model.call(tokens.narrow(1, 0, tokens.size(1) - 1), null);
+            return logits.to(ScalarType.Float64).log_softmax(-1).flatten(0, 1); // (B (L-1), V)
+        }
+
+        double Loss(Tensor logs) => -logs.gather(1, targets).mean().item<double>();
+
+        double Divergence(Tensor logs) => (clean.exp() * (clean - logs)).sum(1).mean().item<double>();
+    }
+
+    private static Tensor MeanOf(Tensor activation)
+    {
+        long[] rows = [.. Enumerable.Range(0, 2).Select(axis => (long)axis)];
+        return activation.mean(rows, keepdim: true).expand_as(activation);
+    }
+}

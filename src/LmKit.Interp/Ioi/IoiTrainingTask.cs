@@ -1,0 +1,116 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Trains a language model on IOI prompts drawn afresh: cross-entropy of the indirect object at the last place alone.</summary>
+/// <remarks>Name pairs with (7 IO + 3 S) mod 10 = 0 are never drawn: <see cref="HeldOut"/> tells whether the model has learned the task
+/// or the pairs. Does not own the model.</remarks>
+public sealed class IoiTrainingTask : ITrainingTask, IDisposable
+{
+    private const string Draws = "ioi_draws";
+    private const string Dropout = "dropout";
+    private const int EvaluationCount = 400;
+
+    private readonly LanguageModel model;
+    private readonly IoiDataset dataset;
+    private readonly int batchSize;
+    private readonly Generator random;
+
+    /// <summary>Makes it.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="dataset">The prompts.</param>
+    /// <param name="batchSize">Prompts of a micro-batch.</param>
+    /// <param name="seed">Seed of the draws.</param>
+    public IoiTrainingTask(LanguageModel model, IoiDataset dataset, int batchSize, ulong seed)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(dataset);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
+        this.model = model;
+        this.dataset = dataset;
+        this.batchSize = batchSize;
+        random = new Generator(seed);
+    }
+
+    /// <inheritdoc/>
+    public nn.Module Model => model;
+
+    /// <summary>Whether a prompt's pair of names is kept from training.</summary>
+    public static bool IsHeldOut(IoiPrompt prompt)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        return (7 * prompt.Io + 3 * prompt.S) % 10 == 0;
+    }
+
+    /// <summary>Prompts whose pairs of names are never trained on.</summary>
+    public static IReadOnlyList<IoiPrompt> HeldOut(IoiDataset dataset, int count, Generator random) => Select(dataset, count, random, IsHeldOut);
+
+    /// <summary>Share of prompts whose most likely next word is the indirect object.</summary>
+    public static double Accuracy(LanguageModel model, IoiBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(batch);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        return LogitDifference.Accuracy(Logits(model, batch), batch);
+    }
+
+    /// <inheritdoc/>
+    public TrainingLoss NextLoss()
+    {
+        using var batch = dataset.Tokenize(Select(dataset, batchSize, random, prompt => !IsHeldOut(prompt)));
+        return Loss(batch);
+    }
+
+    /// <inheritdoc/>
+    public double? Evaluate()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var fixedRandom = new Generator(0);
+        using var batch = dataset.Tokenize(HeldOut(dataset, EvaluationCount, fixedRandom));
+        var loss = Loss(batch);
+        return loss.Sum.to(ScalarType.Float64).item<double>() / loss.Count;
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, Tensor> Progress() => new Dictionary<string, Tensor> { [Draws] = random.get_state(), [Dropout] = model.Random.get_state() };
+
+    /// <inheritdoc/>
+    public void Restore(IReadOnlyDictionary<string, Tensor> progress)
+    {
+        ArgumentNullException.ThrowIfNull(progress);
+        string[] missing = [.. ((string[])[Draws, Dropout]).Where(name => !progress.ContainsKey(name))];
+        if (missing.Length > 0)
+            throw new CheckpointMismatchException("The checkpoint's progress", missing, [], [], []);
+        random.set_state(progress[Draws]);
+        model.Random.set_state(progress[Dropout]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => random.Dispose();
+
+    private TrainingLoss Loss(IoiBatch batch)
+    {
+        using var scope = NewDisposeScope();
+        var sum = nn.functional.cross_entropy(Logits(model, batch), batch.Answers, reduction: nn.Reduction.Sum);
+        return new(sum.MoveToOuterDisposeScope(), batch.Prompts.Count);
+    }
+
+    private static Tensor Logits(LanguageModel model, IoiBatch batch)
+    {
+        using var scope = NewDisposeScope();
+        // Every prompt ends in its last column.
+        return model.Logits(model.Hidden(batch.Tokens).select(1, batch.Tokens.size(1) - 1)).MoveToOuterDisposeScope();
+    }
+
+    private static List<IoiPrompt> Select(IoiDataset dataset, int count, Generator random, Func<IoiPrompt, bool> fits)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        var chosen = new List<IoiPrompt>();
+        while (chosen.Count < count)
+            chosen.AddRange(dataset.Draw(count, random).Where(fits).Take(count - chosen.Count));
+        return chosen;
+    }
+}

@@ -1,0 +1,82 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Saves autoencoders in SAELens's layout of version 6: <c>cfg.json</c> and <c>sae_weights.safetensors</c>.</summary>
+public static class SaeLensWriter
+{
+    private static readonly JsonSerializerOptions _layout = new() { WriteIndented = true, NewLine = "\n" };
+
+    /// <summary>Saves an autoencoder in one step; a failure leaves the folder that was there.</summary>
+    /// <param name="folder">The folder; replaced as a whole.</param>
+    /// <param name="autoencoder">The autoencoder, on raw activations (fold a scale first).</param>
+    /// <param name="hookName">The place in its model, in that library's words.</param>
+    /// <param name="modelName">The model, in that library's words.</param>
+    /// <exception cref="NotSupportedException">The layout cannot say what this kind does; <see cref="DictionaryFolder"/> can.</exception>
+    public static void Save(string folder, SparseAutoencoder autoencoder, string hookName, string modelName)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        ArgumentNullException.ThrowIfNull(autoencoder);
+        var config = Config(autoencoder);
+        config["metadata"] = new JsonObject { ["hook_name"] = hookName, ["model_name"] = modelName };
+        AtomicFolder.Write(folder, target =>
+        {
+            using var scope = NewDisposeScope();
+            using var frozen = no_grad();
+            File.WriteAllText(Path.Combine(target, "cfg.json"), config.ToJsonString(_layout) + "\n");
+            SafetensorsWriter.Save(Path.Combine(target, "sae_weights.safetensors"), Weights(autoencoder));
+        });
+    }
+
+    private static JsonObject Config(SparseAutoencoder autoencoder)
+    {
+        var options = autoencoder.Options;
+        var config = new JsonObject
+        {
+            ["architecture"] = Architecture(autoencoder),
+            ["d_in"] = autoencoder.ModelDim,
+            ["d_sae"] = autoencoder.FeatureCount,
+            ["dtype"] = autoencoder.DecoderWeight.dtype == ScalarType.Float64 ? "float64" : "float32",
+            ["device"] = "cpu",
+            ["apply_b_dec_to_input"] = options.SubtractsDecoderBias,
+            ["normalize_activations"] = options.InputNormalization switch
+            {
+                InputNormalization.None => "none",
+                InputNormalization.PerRowStandardize => "layer_norm",
+                _ => "constant_norm_rescale",
+            },
+            ["reshape_activations"] = "none",
+        };
+        if (options is TopKOptions topK)
+            (config["k"], config["rescale_acts_by_decoder_norm"]) = (topK.ActiveCount, topK.RescalesByDecoderNorm);
+        if (options is BatchTopKOptions batch)
+            (config["k"], config["rescale_acts_by_decoder_norm"]) = (batch.ActiveCount, batch.RescalesByDecoderNorm);
+        if (options is BatchTopKOptions { NestedWidths.Count: > 0 } nested)
+            config["matryoshka_widths"] = new JsonArray([.. nested.NestedWidths.Append(autoencoder.FeatureCount).Select(width => (JsonNode)width)]);
+        return config;
+    }
+
+    private static string Architecture(SparseAutoencoder autoencoder) => autoencoder.Options switch
+    {
+        TopKOptions { AllowsNegativeCodes: false } => "topk",
+        BatchTopKOptions { NestedWidths.Count: > 0 } => "matryoshka_batchtopk",
+        BatchTopKOptions => "batchtopk",
+        JumpReluOptions => "jumprelu",
+        GatedOptions { Kind: GatedKind.SaeLens } => "gated",
+        VanillaOptions => "standard",
+        _ => throw new NotSupportedException($"SAELens's layout has no architecture for {autoencoder.GetName()} with these options; {nameof(DictionaryFolder)} keeps every kind."),
+    };
+
+    private static Dictionary<string, Tensor> Weights(SparseAutoencoder autoencoder)
+    {
+        var weights = autoencoder.state_dict();
+        if (weights.Remove("log_threshold", out var logarithms))
+            weights["threshold"] = logarithms.exp();
+        if (!autoencoder.Options.UsesEncoderBias && weights.TryGetValue("b_enc", out var unused))
+            weights["b_enc"] = zeros_like(unused);
+        return weights;
+    }
+}

@@ -1,0 +1,59 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>How well a dictionary finds features that are known.</summary>
+/// <param name="NormalizedError">Mean of |x - x_hat|^2 / |x|^2.</param>
+/// <param name="ActiveCount">Mean number of active features (L0).</param>
+/// <param name="CountCorrelation">Correlation of that number with the true one; NaN when it never changes.</param>
+/// <param name="MaxCosine">Mean over true directions of the largest cosine with an atom (MMCS).</param>
+/// <param name="Recovered">Share of true directions with a cosine above 0.9.</param>
+/// <param name="Precision">Active true directions whose best atom is active, over active atoms.</param>
+/// <param name="Recall">The same over active true directions.</param>
+public sealed record FeatureRecovery(double NormalizedError, double ActiveCount, double CountCorrelation, double MaxCosine, double Recovered, double Precision, double Recall)
+{
+    private const double RecoveredCosine = 0.9;
+
+    /// <summary>Measures a dictionary.</summary>
+    /// <param name="dictionary">The dictionary.</param>
+    /// <param name="directions">True directions (F, D), rows of norm 1.</param>
+    /// <param name="activations">Activations (B, D).</param>
+    /// <param name="truth">Their true codes (B, F).</param>
+    public static FeatureRecovery Of(IDictionary dictionary, Tensor directions, Tensor activations, Tensor truth)
+    {
+        ArgumentNullException.ThrowIfNull(dictionary);
+        ArgumentNullException.ThrowIfNull(directions);
+        ArgumentNullException.ThrowIfNull(activations);
+        ArgumentNullException.ThrowIfNull(truth);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var codes = dictionary.Encode(new ActivationBatch(activations));
+        var output = dictionary is SparseAutoencoder autoencoder ? autoencoder.Reconstruct(activations) : dictionary.Decode(codes);
+        var cosines = (dictionary.Atoms / dictionary.Atoms.norm(1, keepdim: true).clamp_min(1e-12)).mm(directions.t()); // (atoms, directions)
+        var best = cosines.amax([0]);
+        var (active, real) = (codes.gt(0), truth.gt(0));
+        var hits = Mean(active.index_select(1, cosines.argmax(0)).logical_and(real).sum()); // through each direction's best atom
+        return new(
+            ReconstructionQuality.Of(activations, output).NormalizedError,
+            Mean(active.sum(1)),
+            Correlation(active.sum(1), real.sum(1)),
+            Mean(best),
+            Mean(best.gt(RecoveredCosine)),
+            hits / Math.Max(1, Mean(active.sum())),
+            hits / Math.Max(1, Mean(real.sum())));
+    }
+
+    /// <summary>Pearson's correlation of two vectors; NaN when one is constant.</summary>
+    public static double Correlation(Tensor values, Tensor others)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        ArgumentNullException.ThrowIfNull(others);
+        using var scope = NewDisposeScope();
+        var (x, y) = (values.to(ScalarType.Float64), others.to(ScalarType.Float64));
+        (x, y) = (x - x.mean(), y - y.mean());
+        return ((x * y).sum() / (x.square().sum() * y.square().sum()).sqrt()).item<double>();
+    }
+
+    private static double Mean(Tensor values) => values.to(ScalarType.Float64).mean().item<double>();
+}

@@ -1,0 +1,40 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Prompts of the greater-than task; owns its tensors.</summary>
+public sealed class GreaterThanBatch : TaskBatch
+{
+    internal GreaterThanBatch(IReadOnlyList<long> events, Tensor tokens, Tensor positions, Tensor attributes, Tensor yearTokens)
+        : base(tokens, positions, attributes)
+    {
+        Events = events;
+        YearTokens = yearTokens.DetachFromDisposeScope();
+    }
+
+    /// <summary>Tokens (100) of the digits 00 to 99.</summary>
+    public Tensor YearTokens { get; }
+
+    internal IReadOnlyList<long> Events { get; }
+
+    /// <summary>Mean probability of the years after the prompt's, less that of the years up to it.</summary>
+    /// <inheritdoc/>
+    public override double Score(Tensor logits)
+    {
+        ArgumentNullException.ThrowIfNull(logits);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var chances = logits.to(ScalarType.Float64).softmax(-1).index_select(1, YearTokens); // (B, 100)
+        var later = arange(YearTokens.size(0)).unsqueeze(0).gt(Attributes + 1);
+        return (chances * where(later, 1.0, -1.0)).sum(1).mean().item<double>();
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            YearTokens.Dispose();
+        base.Dispose(disposing);
+    }
+}

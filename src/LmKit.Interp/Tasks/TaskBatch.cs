@@ -1,0 +1,52 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Prompts of a task as tensors, with the places of their parts and the values of their attributes; owns them.</summary>
+public abstract class TaskBatch : IDisposable
+{
+    /// <summary>Takes the tensors over.</summary>
+    /// <param name="tokens">Tokens (B, L).</param>
+    /// <param name="positions">Columns (B, P) of the named places; the last is where the answer is predicted.</param>
+    /// <param name="attributes">Attribute values (B, A) int64.</param>
+    protected TaskBatch(Tensor tokens, Tensor positions, Tensor attributes)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        ArgumentNullException.ThrowIfNull(positions);
+        ArgumentNullException.ThrowIfNull(attributes);
+        Tokens = tokens.DetachFromDisposeScope();
+        Positions = positions.DetachFromDisposeScope();
+        Attributes = attributes.DetachFromDisposeScope();
+    }
+
+    /// <summary>Tokens (B, L).</summary>
+    public Tensor Tokens { get; }
+
+    /// <summary>Columns (B, P) of the named places; the last is where the answer is predicted.</summary>
+    public Tensor Positions { get; }
+
+    /// <summary>Attribute values (B, A).</summary>
+    public Tensor Attributes { get; }
+
+    /// <summary>The task's metric, averaged over the prompts.</summary>
+    /// <param name="logits">Logits (B, V) where the answer is predicted.</param>
+    public abstract double Score(Tensor logits);
+
+    /// <summary>Frees the tensors.</summary>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees the tensors; a batch that holds more frees it too.</summary>
+    /// <param name="disposing">Whether it is called by <see cref="Dispose()"/>.</param>
+    protected virtual void Dispose(bool disposing)
+    {
+        if (!disposing)
+            return;
+        Tokens.Dispose();
+        Positions.Dispose();
+        Attributes.Dispose();
+    }
+}

@@ -1,0 +1,41 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Batches of activations that are held in memory.</summary>
+public static class ActivationEpochs
+{
+    /// <summary>Serves every row once an epoch, in an order drawn anew; an epoch's last batch may be shorter.</summary>
+    /// <param name="activations">Activations (N, D); the caller's, alive as long as batches are taken.</param>
+    /// <param name="batchSize">Rows of a batch.</param>
+    /// <param name="epochs">Epochs.</param>
+    /// <param name="random">Source of the orders.</param>
+    /// <returns>Batches (B, D), outside any dispose scope; the consumer disposes each.</returns>
+    public static IEnumerable<Tensor> Of(Tensor activations, long batchSize, int epochs, Generator random)
+    {
+        ArgumentNullException.ThrowIfNull(activations);
+        ArgumentNullException.ThrowIfNull(random);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
+        return Batches(activations, batchSize, epochs, random);
+    }
+
+    /// <summary>Batches in an epoch of N rows.</summary>
+    public static long Count(long rows, long batchSize) => (rows + batchSize - 1) / batchSize;
+
+    private static IEnumerable<Tensor> Batches(Tensor activations, long batchSize, int epochs, Generator random)
+    {
+        for (var epoch = 0; epoch < epochs; epoch++)
+        {
+            using var order = randperm(activations.size(0), generator: random, device: activations.device).DetachFromDisposeScope();
+            for (long start = 0; start < order.size(0); start += batchSize)
+                yield return Take(activations, order, start, Math.Min(batchSize, order.size(0) - start));
+        }
+    }
+
+    private static Tensor Take(Tensor activations, Tensor order, long start, long count)
+    {
+        using var scope = NewDisposeScope();
+        return activations.index_select(0, order.narrow(0, start, count)).DetachFromDisposeScope();
+    }
+}

@@ -1,0 +1,96 @@
+using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Interp.Tests;
+
+[NoTensorLeak]
+public class DictionaryFolderTests
+{
+    public static TheoryData<string> Kinds => [.. InterpKinds.All.Where(kind => kind != InterpKinds.Supervised).Select(kind => kind.Name)];
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_saved_dictionary_of_every_kind_comes_back_with_its_options_and_codes(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var folder = new TemporaryFolder();
+        using var random = new Generator(3);
+        var kind = InterpKinds.All.Single(kind => kind.Name == name);
+        var options = (SparseAutoencoderOptions)Activator.CreateInstance(kind.OptionsType)!;
+        (options.ModelDim, options.FeatureCount, options.InputNormalization) = (5, 9, InputNormalization.ConstantNorm);
+        using var made = (SparseAutoencoder)kind.Create(options, new ParameterFactory(random));
+        foreach (var (_, value) in made.state_dict())
+            value.add_(rand(value.shape, value.dtype, generator: random) * 0.3);
+        made.eval();
+        var path = Path.Combine(folder.Path, name);
+        DictionaryFolder.Save(path, made, "layers.1.mixer.z", "toy");
+        using var loaded = (SparseAutoencoder)DictionaryFolder.Load(path);
+
+        var config = DictionaryFolder.ReadConfig(path);
+        Assert.Equal((name, "LmKit.Interp", "layers.1.mixer.z", "toy"), (config.Kind, config.Package, config.HookName, config.ModelName));
+        Assert.Equal(made.GetType(), loaded.GetType());
+        Assert.Equal(OptionsJson.Write(made.Options).ToJsonString(), OptionsJson.Write(loaded.Options).ToJsonString());
+        Assert.False(loaded.training);
+        var x = randn([7, 5], generator: random);
+        Close.Check("codes", made.Encode(x), loaded.Encode(x));
+        Close.Check("output", made.Reconstruct(x), loaded.Reconstruct(x));
+    }
+
+    [Fact]
+    public void A_supervised_dictionary_comes_back_with_its_blocks()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        using var random = new Generator(3);
+        var attributes = randint(0, 3, [40, 2], ScalarType.Int64, generator: random);
+        using var made = SupervisedDictionary.Fit(randn([40, 6], ScalarType.Float64, generator: random), attributes, [new("a", [0], [3]), new("a+b", [0, 1], [3, 3])]);
+        var path = Path.Combine(folder.Path, "supervised");
+        DictionaryFolder.Save(path, made);
+        using var loaded = (SupervisedDictionary)DictionaryFolder.Load(path);
+
+        Assert.Equal(["a", "a+b"], loaded.Blocks.Select(block => block.Name));
+        Close.Check("rebuilt", made.call(attributes), loaded.call(attributes));
+    }
+
+    [Fact]
+    public void A_configuration_is_data_and_round_trips()
+    {
+        using var random = new Generator(3);
+        var config = DictionaryConfig.Of(InterpKinds.TopK, options => (options.ModelDim, options.FeatureCount, options.ActiveCount) = (4, 8, 2), "ln_f.out");
+        var text = config.ToJson();
+        Assert.Contains("\"active_count\": 2", text, StringComparison.Ordinal);
+        var read = DictionaryConfig.FromJson(text);
+        Assert.Equal(text, read.ToJson());
+        using var made = (TopKAutoencoder)read.Create(new ParameterFactory(random));
+        Assert.Equal(8, made.FeatureCount);
+    }
+
+    [Theory]
+    [InlineData("""{"kind":"top_k","package":"LmKit.Interp","options":{"model_dim":4,"feature_count":8,"active_count":0}}""", "$.options.active_count")]
+    [InlineData("""{"kind":"top_k","package":"LmKit.Interp","options":{"feature_count":8}}""", "$.options.model_dim")]
+    [InlineData("""{"kind":"top_k","package":"LmKit.Interp","options":{"width":8}}""", "width")]
+    [InlineData("""{"kind":"tip_k","package":"Other.Package","options":{}}""", "Other.Package")]
+    [InlineData("""{"kind":"top_k","options":{}}""", "$.package")]
+    [InlineData("""{"kind":"top_k","package":"LmKit.Interp","options":{},"more":1}""", "$.more")]
+    [InlineData("""{"kind":""", "$")]
+    public void A_configuration_that_cannot_work_is_refused_by_name(string json, string named)
+    {
+        using var random = new Generator(3);
+        var error = Assert.Throws<ConfigurationException>(() => DictionaryConfig.FromJson(json).Create(new ParameterFactory(random)));
+        Assert.Contains(named, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_kind_of_ones_own_is_made_once_it_is_added()
+    {
+        using var random = new Generator(3);
+        var own = new DictionaryKind<VanillaOptions>("own", (options, parameters) => new VanillaAutoencoder(options, parameters));
+        var config = DictionaryConfig.Of(own, options => (options.ModelDim, options.FeatureCount) = (3, 4));
+        Assert.Throws<ConfigurationException>(() => config.Create(new ParameterFactory(random)));
+        using var made = (IDisposable)config.Create(new ParameterFactory(random), new DictionaryRegistry().Add(own).Add(own));
+        Assert.IsType<VanillaAutoencoder>(made);
+        Assert.Throws<ArgumentException>(() => new DictionaryRegistry().Add(new DictionaryKind<VanillaOptions>("vanilla", (options, parameters) => new VanillaAutoencoder(options, parameters))));
+    }
+}

@@ -1,0 +1,58 @@
+using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Interp.Tests;
+
+/// <summary>The numerical pitfalls of the specification, by table.</summary>
+[NoTensorLeak]
+public class EdgeCaseTests
+{
+    [Theory]
+    [InlineData(1, 8, 2, 5)] // one dimension: no standard deviation
+    [InlineData(4, 3, 9, 5)] // fewer features than are kept
+    [InlineData(7, 13, 3, 1)] // one row, odd sizes
+    [InlineData(6, 10, 4, 0)] // no row
+    public void Any_size_gives_finite_codes_and_reconstructions(long width, long features, long active, long rows)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var random = new Generator(1);
+        var x = randn([rows, width], ScalarType.Float64, generator: random);
+        SparseAutoencoderOptions[] all =
+        [
+            new TopKOptions { ActiveCount = active }, new BatchTopKOptions { ActiveCount = active }, new VanillaOptions(), new JumpReluOptions(), new GatedOptions(),
+            new TopAfaOptions { MinActiveCount = active }, new BatchTopAfaOptions(),
+        ];
+        foreach (var options in all)
+        {
+            (options.ModelDim, options.FeatureCount, options.InputNormalization) = (width, features, InputNormalization.PerRowStandardize);
+            var kind = InterpKinds.All.Single(kind => kind.OptionsType == options.GetType());
+            using var autoencoder = Parameters.Make(parameters => (SparseAutoencoder)kind.Create(options, parameters));
+            var codes = autoencoder.Encode(x);
+            Assert.Equal([rows, features], codes.shape);
+            Assert.True(codes.ge(0).all().item<bool>(), kind.Name);
+            Assert.True(autoencoder.Reconstruct(x).isfinite().all().item<bool>(), kind.Name);
+        }
+    }
+
+    [Fact]
+    public void A_threshold_learned_on_scaled_inputs_keeps_its_L0_on_raw_ones()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(1);
+        var raw = randn([200, 6], generator: random) * 7;
+        using var scale = ActivationScale.ExpectedAverage(raw);
+        var scaled = scale.Apply(raw);
+        using var autoencoder = new BatchTopKAutoencoder(
+            new BatchTopKOptions { ModelDim = 6, FeatureCount = 24, ActiveCount = 2, RescalesByDecoderNorm = true, Constraint = DecoderConstraint.Free }, new ParameterFactory(random));
+        using (var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions { Steps = 600, LearningRate = 1e-3, DecayShare = 0.5 }))
+            trainer.Run(ActivationEpochs.Of(scaled, 200, 600, random));
+        double Active(SparseAutoencoder dictionary, Tensor x) => dictionary.Encode(x).gt(0).sum(1).to(ScalarType.Float64).mean().item<double>();
+        var trained = Active(autoencoder, scaled);
+        autoencoder.Fold(scale);
+        using var export = autoencoder.ToJumpRelu();
+        Assert.InRange(trained, 1.9, 2.1);
+        Assert.Equal(trained, Active(export, raw), trained * 0.01);
+    }
+}
