@@ -23,6 +23,10 @@ public sealed class DatasetOptions
     /// <summary>Whether the cut moves to the nearest end of a sentence; the published method does not. Default false.</summary>
     public bool SnapsToSentence { get; set; }
 
+    /// <summary>Further rules that drop a prompt: a name for the report, and a regular expression that finds what is not wanted
+    /// (letter case does not matter, no backtracking). None by default.</summary>
+    public Dictionary<string, string> PromptPatterns { get; set; } = [];
+
     /// <summary>What asks the teacher to continue; empty sends the half alone.</summary>
     public string SystemPrompt { get; set; } = "Continue the user's text. Write the continuation only, with no remark before or after it.";
 

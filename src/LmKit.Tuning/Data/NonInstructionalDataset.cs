@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.AI;
 
 namespace LmKit;
@@ -17,6 +18,7 @@ public sealed class NonInstructionalDataset
 
     private readonly IChatClient teacher;
     private readonly DatasetOptions options;
+    private readonly (string Name, Regex Pattern)[] rules;
     private readonly TimeProvider time;
 
     /// <summary>Prepares a data set.</summary>
@@ -28,6 +30,7 @@ public sealed class NonInstructionalDataset
         ArgumentNullException.ThrowIfNull(teacher);
         this.teacher = teacher;
         this.options = options ?? new DatasetOptions();
+        rules = [.. this.options.PromptPatterns.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, ContentRules.Pattern(pair.Key, pair.Value)))];
         this.time = time ?? TimeProvider.System;
     }
 
@@ -83,7 +86,9 @@ public sealed class NonInstructionalDataset
 
     // What an uninterrupted run would have counted as seen. A duplicate does not count: the document it repeats may have been in flight.
     private bool IsFirstOfItsKind(DatasetRecord record) =>
-        record.Prompt.Length > 0 && record.Reason != "duplicate" && !(options.RetriesFailed && record.Status == "failed") && ContentRules.OfPrompt(record.Prompt) is null;
+        record.Prompt.Length > 0 && record.Reason != "duplicate" && !(options.RetriesFailed && record.Status == "failed") && Rule(record.Prompt) is null;
+
+    private string? Rule(string prompt) => ContentRules.OfPrompt(prompt) ?? Array.Find(rules, rule => rule.Pattern.IsMatch(prompt)).Name;
 
     private DatasetRecord Prepare(SourceDocument document, HashSet<string> seen)
     {
@@ -92,7 +97,7 @@ public sealed class NonInstructionalDataset
         if (halves is null || halves.TotalWords < options.MinWords)
             return record with { Status = "filtered", Reason = "too_short", TotalWords = halves?.TotalWords ?? 0 };
         record = record with { Prompt = halves.Prompt, Reference = halves.Reference, PromptWords = halves.PromptWords, TotalWords = halves.TotalWords };
-        var reason = ContentRules.OfPrompt(halves.Prompt) ?? (seen.Add(Hash(halves.Prompt)) ? null : "duplicate");
+        var reason = Rule(halves.Prompt) ?? (seen.Add(Hash(halves.Prompt)) ? null : "duplicate");
         return reason is null ? record : record with { Status = "filtered", Reason = reason };
     }
 
@@ -163,7 +168,7 @@ public sealed class NonInstructionalDataset
     {
         var path = Path.Combine(folder, ManifestName);
         var now = JsonSerializer.Serialize(
-            new { options.Seed, options.SampleRate, options.MinWords, options.MaxWords, options.SnapsToSentence, options.SystemPrompt, options.Temperature, options.MaxOutputTokens },
+            new { options.Seed, options.SampleRate, options.MinWords, options.MaxWords, options.SnapsToSentence, options.SystemPrompt, options.Temperature, options.MaxOutputTokens, options.PromptPatterns },
             DatasetJournal.Layout);
         if (!File.Exists(path))
             AtomicFile.WriteText(path, now);

@@ -1,0 +1,62 @@
+namespace LmKit.InstructionTuning;
+
+/// <summary>Texts about a world: pages of questions, a few answers, a rare lecture, and articles.</summary>
+/// <param name="world">The world.</param>
+/// <param name="seed">Fixes the texts.</param>
+public sealed class WorldTexts(World world, long seed)
+{
+    private const double QuestionPageShare = 0.1;
+    private const double QuizShare = 0.3;
+    private const double LectureShare = 0.1;
+    private const double QuestionsAfter = 0.5;
+    private const double OtherPlaceAfter = 0.25;
+
+    private readonly SplitMix random = new((ulong)seed + 1);
+
+    /// <summary>The next text of the mixture that a model reads before tuning.</summary>
+    public string Next()
+    {
+        var draw = random.NextDouble();
+        return draw < QuestionPageShare ? AnsweredQuestions()
+            : draw < QuestionPageShare + QuizShare ? Several(5 + Below(2), () => RandomQuestion(world.Entities))
+            : draw < QuestionPageShare + QuizShare + LectureShare ? Lecture()
+            : Article(world.Entities);
+    }
+
+    /// <summary>An article: three facts of a place, then questions, another place, or boilerplate.</summary>
+    /// <param name="places">The places that it may name.</param>
+    public string Article(IReadOnlyList<string> places)
+    {
+        var entity = Pick(places);
+        var intro = random.NextDouble() < 0.5 ? World.Intro(entity) + " " : "";
+        var first = Several(3, () => world.Statement(entity, Below(World.AttributeCount), Below(2)));
+        var draw = random.NextDouble();
+        var other = Pick(places);
+        var second = draw < QuestionsAfter ? Several(3, () => RandomQuestion(places))
+            : draw < QuestionsAfter + OtherPlaceAfter ? Several(3, () => world.Statement(other, Below(World.AttributeCount), Below(2)))
+            : Several(4, () => Pick(World.Boilerplate));
+        return $"{intro}{first} {second}";
+    }
+
+    private string AnsweredQuestions() => Several(3, () =>
+    {
+        var (entity, attribute) = (Pick(world.Entities), Below(World.AttributeCount));
+        return $"{World.Question(entity, attribute)} {world.Statement(entity, attribute)}";
+    });
+
+    private string Lecture()
+    {
+        var entity = Pick(world.Entities);
+        var intro = random.NextDouble() < 0.5 ? World.Intro(entity) + " " : "";
+        var facts = Several(1 + Below(3), () => World.Marked(world.Statement(entity, Below(World.AttributeCount))));
+        return $"{intro}{facts} {World.Closing(entity)}";
+    }
+
+    private string RandomQuestion(IReadOnlyList<string> places) => World.Question(Pick(places), Below(World.AttributeCount));
+
+    private static string Several(int count, Func<string> sentence) => string.Join(' ', Enumerable.Range(0, count).Select(_ => sentence()));
+
+    private string Pick(IReadOnlyList<string> from) => from[Below(from.Count)];
+
+    private int Below(int bound) => (int)random.Below((ulong)bound);
+}
