@@ -59,7 +59,7 @@ public sealed class SeedRun(TuningSettings settings, long seed, string folder)
         {
             Seed = seed,
             MinWords = LeastWords,
-            SnapsToSentence = true,
+            Split = { SnapsToSentence = true },
             PromptPatterns = { ["question"] = @"\?" },
         };
         var report = await new NonInstructionalDataset(teacher, options).RunAsync(Articles(), Path.Combine(folder, "dataset"), cancellation: cancellation);

@@ -94,7 +94,7 @@ public sealed record DatasetRecord
     {
         try
         {
-            return JsonSerializer.Deserialize<DatasetRecord>(line, DatasetJournal.Layout);
+            return JsonSerializer.Deserialize<DatasetRecord>(line, JournalJson.Layout);
         }
         catch (JsonException)
         {
