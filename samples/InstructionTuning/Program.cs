@@ -14,7 +14,7 @@ command.SetAction(async (arguments, cancellation) =>
     var settings = arguments.GetValue(toy) ? TuningSettings.Toy : TuningSettings.Default;
     var chosen = arguments.GetValue(toy) && arguments.GetResult(seeds)?.Implicit != false ? [0] : arguments.GetValue(seeds)!;
     var results = new List<ArmResult>();
-    var (times, counts) = (new List<TimeSpan>(), new List<long>());
+    var runs = new List<SeedSummary>();
     var folder = arguments.GetValue(work) ?? Directory.CreateTempSubdirectory("lmkit-").FullName;
     try
     {
@@ -23,8 +23,7 @@ command.SetAction(async (arguments, cancellation) =>
             var clock = Stopwatch.StartNew();
             var run = new SeedRun(settings, seed, Path.Combine(folder, $"seed-{seed}"));
             results.AddRange(await RunDisplay.ShowAsync(seed, settings, report => run.ExecuteAsync(report, cancellation)));
-            times.Add(clock.Elapsed);
-            counts.Add(run.ExampleCount);
+            runs.Add(new SeedSummary(seed, clock.Elapsed, run.ExampleCount, run.Ratings!));
         }
     }
     finally
@@ -40,7 +39,7 @@ command.SetAction(async (arguments, cancellation) =>
     AnsiConsole.WriteLine(isReproduced ? "Counts as reproduced." : "Does not count as reproduced; the page says which window fails.");
     var page = Path.Combine(arguments.GetValue(output)!, "instruction-tuning.md");
     _ = Directory.CreateDirectory(arguments.GetValue(output)!);
-    await File.WriteAllTextAsync(page, ResultPage.Write(results, settings, times, counts, TorchSharp.torch.get_num_threads()), cancellation);
+    await File.WriteAllTextAsync(page, ResultPage.Write(results, settings, runs, TorchSharp.torch.get_num_threads()), cancellation);
     AnsiConsole.WriteLine($"Written to {page}");
     return 0;
 });

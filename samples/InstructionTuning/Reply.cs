@@ -17,6 +17,9 @@ public sealed record Reply(string Question, string Entity, int Attribute, string
     /// <summary>Whether its first sentence is a statement that names the place.</summary>
     public bool IsOnTopic => FirstSentence is { } first && first.EndsWith('.') && first.Split(' ').Contains(Entity);
 
+    /// <summary>How much of what is wanted it does, from 0 to 4.</summary>
+    public int Points(World world) => (IsOnTopic ? 1 : 0) + (Holds(world, Text) ? 1 : 0) + (AsksNothing ? 1 : 0) + (HasEnded ? 1 : 0);
+
     private string FirstSentence => Text[..(Text.IndexOfAny(['.', '?']) + 1)];
 
     /// <summary>Whether the asked fact is in the first sentence.</summary>

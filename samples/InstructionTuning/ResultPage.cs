@@ -23,10 +23,9 @@ public static class ResultPage
     /// <summary>Writes the page.</summary>
     /// <param name="results">Every arm of every seed.</param>
     /// <param name="settings">The size of the run.</param>
-    /// <param name="times">For each seed, the time of the whole run.</param>
-    /// <param name="exampleCounts">For each seed, the examples of the data set.</param>
+    /// <param name="runs">Time, data and ratings of each seed.</param>
     /// <param name="threads">Threads of the tensor library.</param>
-    public static string Write(IReadOnlyList<ArmResult> results, TuningSettings settings, IReadOnlyList<TimeSpan> times, IReadOnlyList<long> exampleCounts, int threads)
+    public static string Write(IReadOnlyList<ArmResult> results, TuningSettings settings, IReadOnlyList<SeedSummary> runs, int threads)
     {
         ArgumentNullException.ThrowIfNull(results);
         ArgumentNullException.ThrowIfNull(settings);
@@ -36,9 +35,9 @@ public static class ResultPage
         var page = new StringBuilder();
         Line($"# Instruction following without instructions");
         Line($"");
-        Line($"`dotnet run -c Release --project samples/InstructionTuning`, seeds {seeds}, {threads} torch thread(s): {string.Join(", ", times.Select(time => $"{time.TotalSeconds:F0} s"))}.");
+        Line($"`dotnet run -c Release --project samples/InstructionTuning`, seeds {seeds}, {threads} torch thread(s): {string.Join(", ", runs.Select(run => $"{run.Elapsed.TotalSeconds:F0} s"))}.");
         Line($"Base: {settings.PretrainingSteps:N0} steps of {TuningSettings.RowCount} x {TuningSettings.PretrainingLength} tokens, loss {Losses(null)}. Each arm: {settings.TuningSteps} steps of {TuningSettings.RowCount} examples");
-        Line($"out of {string.Join(", ", exampleCounts)} (articles whose first half asks a question, or repeats another's, are left out).");
+        Line($"out of {string.Join(", ", runs.Select(run => run.ExampleCount))} (articles whose first half asks a question, or repeats another's, are left out).");
         Line($"");
         Line($"A tiny word-level model reads plain English about 20 made-up places and answers a question with more questions. It is then tuned on");
         Line($"halves of articles, none with a question, continued by a teacher that is a rule behind `IChatClient`. The probe asks 20 questions");
@@ -60,6 +59,16 @@ public static class ResultPage
         foreach (var condition in conditions)
             Line($"| {condition.Condition} | {string.Join(" / ", condition.Values.Select(value => value.ToString("0.00", CultureInfo.InvariantCulture)))} | {(condition.Holds ? "yes" : "NO")} |");
         Line($"");
+        Line($"## Ratings");
+        Line($"");
+        Line($"A judge behind `IChatClient` (a rule: on topic, the fact, nothing asked) compares the replies to each question in both orders. Bradley-Terry");
+        Line($"ratings on the Elo scale, with 95 % intervals from resamples of whole questions.");
+        Line($"");
+        Line($"| seed | {string.Join(" | ", runs[0].Ratings.Models.Select(model => model.Model).Order(StringComparer.Ordinal))} | position bias |");
+        Line($"|{string.Concat(Enumerable.Repeat("---|", runs[0].Ratings.Models.Count + 2))}");
+        foreach (var run in runs)
+            Line($"| {run.Seed} | {string.Join(" | ", run.Ratings.Models.OrderBy(model => model.Model, StringComparer.Ordinal).Select(Rating))} | {run.Ratings.PositionBias:F2} |");
+        Line($"");
         Line($"## Replies (seed {results[0].Seed}, first question)");
         Line($"");
         foreach (var result in results.Where(result => result.Seed == results[0].Seed))
@@ -67,6 +76,8 @@ public static class ResultPage
         return page.ToString();
 
         void Line(FormattableString text) => page.Append(text.ToString(CultureInfo.InvariantCulture)).Append('\n');
+
+        static string Rating(RatedModel model) => FormattableString.Invariant($"{model.Elo:F0} [{model.Interval?.Low:F0}, {model.Interval?.High:F0}]");
 
         string Losses(DatasetArm? arm) => string.Join(" / ", results.Where(result => result.Arm == arm).Select(result => result.Loss.ToString("F2", CultureInfo.InvariantCulture)));
     }

@@ -11,12 +11,16 @@ public sealed class SeedRun(TuningSettings settings, long seed, string folder)
 {
     private const int LongestExample = 96;
     private const int LeastWords = 8;
+    private const int Resamples = 300;
     private static readonly DatasetArm[] Arms = [DatasetArm.Original, DatasetArm.Teacher, DatasetArm.ResponseOnly];
 
     private readonly World world = new(seed);
 
     /// <summary>How many examples the data set has, once it is made.</summary>
     public long ExampleCount { get; private set; }
+
+    /// <summary>How a judge rates the arms, once it has.</summary>
+    public PairwiseReport? Ratings { get; private set; }
 
     /// <summary>Runs it: base, control, teacher, responses only.</summary>
     /// <param name="progress">Told of every training step, with the arm's name.</param>
@@ -42,6 +46,7 @@ public sealed class SeedRun(TuningSettings settings, long seed, string folder)
             results.Add(await ResultAsync(arm, tuned, vocabulary.Chat, loss, clock.Elapsed));
             tuned.Save(Path.Combine(folder, arm.ToString()));
         }
+        Ratings = await JudgeAsync(results, cancellation);
         return results;
 
         async Task<ArmResult> ResultAsync(DatasetArm? arm, ILanguageModel asked, IChatFormat format, double last, TimeSpan elapsed)
@@ -64,6 +69,14 @@ public sealed class SeedRun(TuningSettings settings, long seed, string folder)
         };
         var report = await new NonInstructionalDataset(teacher, options).RunAsync(Articles(), Path.Combine(folder, "dataset"), cancellation: cancellation);
         return [.. DatasetRecord.ReadAll(report.DataFile)];
+    }
+
+    private async Task<PairwiseReport> JudgeAsync(List<ArmResult> results, CancellationToken cancellation)
+    {
+        using var judge = new TopicJudge(world);
+        JudgeQuestion[] questions = [.. results[0].Replies.Select(reply => new JudgeQuestion(reply.Question, reply.Question))];
+        ModelAnswers[] answers = [.. results.Select(result => new ModelAnswers(result.Name, result.Replies.ToDictionary(reply => reply.Question, reply => reply.Text)))];
+        return await new PairwiseJudge(judge, new JudgeOptions { Seed = seed, ResampleCount = Resamples }).RunAsync(questions, answers, Path.Combine(folder, "judge"), cancellation: cancellation);
     }
 
     private double Tune(LanguageModel model, IReadOnlyList<SupervisedExample> examples, Vocabulary vocabulary, Action<TrainingStep> progress, CancellationToken cancellation)

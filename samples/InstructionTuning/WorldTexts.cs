@@ -29,11 +29,11 @@ public sealed class WorldTexts(World world, long seed)
     {
         var entity = Pick(places);
         var intro = random.NextDouble() < 0.5 ? World.Intro(entity) + " " : "";
-        var first = Several(3, () => world.Statement(entity, Below(World.AttributeCount), Below(2)));
+        var first = Facts(3, attribute => world.Statement(entity, attribute, Below(2)));
         var draw = random.NextDouble();
         var other = Pick(places);
         var second = draw < QuestionsAfter ? Several(3, () => RandomQuestion(places))
-            : draw < QuestionsAfter + OtherPlaceAfter ? Several(3, () => world.Statement(other, Below(World.AttributeCount), Below(2)))
+            : draw < QuestionsAfter + OtherPlaceAfter ? Facts(3, attribute => world.Statement(other, attribute, Below(2)))
             : Several(4, () => Pick(World.Boilerplate));
         return $"{intro}{first} {second}";
     }
@@ -48,9 +48,13 @@ public sealed class WorldTexts(World world, long seed)
     {
         var entity = Pick(world.Entities);
         var intro = random.NextDouble() < 0.5 ? World.Intro(entity) + " " : "";
-        var facts = Several(1 + Below(3), () => World.Marked(world.Statement(entity, Below(World.AttributeCount))));
+        var facts = Facts(1 + Below(3), attribute => World.Marked(world.Statement(entity, attribute)));
         return $"{intro}{facts} {World.Closing(entity)}";
     }
+
+    // Different facts of one place, in a random order.
+    private string Facts(int count, Func<int, string> sentence) =>
+        string.Join(' ', SplitMix.Permutation(World.AttributeCount, unchecked((long)random.Next()), 0).Take(count).Select(sentence));
 
     private string RandomQuestion(IReadOnlyList<string> places) => World.Question(Pick(places), Below(World.AttributeCount));
 
