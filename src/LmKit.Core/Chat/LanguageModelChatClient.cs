@@ -69,7 +69,7 @@ internal sealed class LanguageModelChatClient : IChatClient
             var (count, reason) = (0L, ChatFinishReason.Length);
             using var random = new Generator(options.Seed is { } seed ? unchecked((ulong)seed) : (ulong)System.Random.Shared.NextInt64());
             using var prompt = tensor(ids.Select(id => (long)id).ToArray(), [1, ids.Count]).DetachFromDisposeScope();
-            using var steps = new AutoregressiveSampler(model, Sampling(options)).Sample(prompt, options.MaxOutputTokens ?? defaults.MaxOutputTokens, random).GetEnumerator();
+            using var steps = new AutoregressiveSampler(model, Sampling(options), defaults.Filters).Sample(prompt, options.MaxOutputTokens ?? defaults.MaxOutputTokens, random).GetEnumerator();
             while (true)
             {
                 cancellation.ThrowIfCancellationRequested();

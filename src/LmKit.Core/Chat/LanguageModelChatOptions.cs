@@ -14,4 +14,7 @@ public sealed class LanguageModelChatOptions
 
     /// <summary>Answers generated at a time; further requests wait. Default 1.</summary>
     public int MaxParallelAnswers { get; set; } = 1;
+
+    /// <summary>Filters of the logits that apply to every answer, before what a request asks for. None by default.</summary>
+    public IReadOnlyList<LogitFilter> Filters { get; set; } = [];
 }

@@ -3,14 +3,21 @@ using System.ComponentModel.DataAnnotations;
 namespace LmKit;
 
 /// <summary>How a non-instructional data set is made.</summary>
-public sealed class DatasetOptions
+public sealed class DatasetOptions : RequestOptions
 {
-    /// <summary>Seed of sampling and of retries. Default 0.</summary>
+    /// <summary>Seed of sampling, order and retries. Default 0.</summary>
     public long Seed { get; set; }
 
     /// <summary>Share of the documents that is used. Default 1.</summary>
     [Range(0.0, 1.0)]
     public double SampleRate { get; set; } = 1;
+
+    /// <summary>How many documents are used, drawn from all; the source is then read twice. 0 for all, the default.</summary>
+    [Range(0, int.MaxValue)]
+    public int SampleCount { get; set; }
+
+    /// <summary>Whether the data set has an order that the seed draws, instead of the source's. Default false.</summary>
+    public bool IsShuffled { get; set; }
 
     /// <summary>Documents of fewer words are dropped. Default 64.</summary>
     [Range(2, int.MaxValue)]
@@ -20,8 +27,12 @@ public sealed class DatasetOptions
     [Range(2, int.MaxValue)]
     public int MaxWords { get; set; } = 4096;
 
-    /// <summary>Whether the cut moves to the nearest end of a sentence; the published method does not. Default false.</summary>
-    public bool SnapsToSentence { get; set; }
+    /// <summary>Where documents are cut. Default in the middle, at a word, as published.</summary>
+    public SplitOptions Split { get; set; } = new();
+
+    /// <summary>Further rules that drop a prompt: a name for the report, and a regular expression that finds what is not wanted
+    /// (letter case does not matter, no backtracking). None by default.</summary>
+    public Dictionary<string, string> PromptPatterns { get; set; } = [];
 
     /// <summary>What asks the teacher to continue; empty sends the half alone.</summary>
     public string SystemPrompt { get; set; } = "Continue the user's text. Write the continuation only, with no remark before or after it.";
@@ -33,18 +44,17 @@ public sealed class DatasetOptions
     [Range(1, int.MaxValue)]
     public int MaxOutputTokens { get; set; } = 1024;
 
-    /// <summary>Requests at a time. Default 8.</summary>
-    [Range(1, 4096)]
-    public int MaxConcurrency { get; set; } = 8;
+    /// <summary>Whether each request carries a seed of its document. Default false.</summary>
+    public bool SendsSeed { get; set; }
 
-    /// <summary>Requests for one document before it counts as failed. Default 6.</summary>
-    [Range(1, 100)]
-    public int MaxAttempts { get; set; } = 6;
+    /// <summary>What the teacher asks for its work. Default nothing.</summary>
+    public TokenPrice Price { get; set; } = new();
 
-    /// <summary>Seconds that a request may take. Default 120.</summary>
-    [Range(0.001, 86400.0)]
-    public double RequestTimeoutSeconds { get; set; } = 120;
+    /// <summary>Most that a run may cost: no request starts that could go beyond it. 0 for no bound, the default.</summary>
+    [Range(0.0, double.MaxValue)]
+    public double MaxCost { get; set; }
 
-    /// <summary>Whether documents that failed in an earlier run are tried again. Default false.</summary>
-    public bool RetriesFailed { get; set; }
+    /// <summary>Records of a file of the data set. Default 100,000.</summary>
+    [Range(1, int.MaxValue)]
+    public int ShardLength { get; set; } = 100_000;
 }

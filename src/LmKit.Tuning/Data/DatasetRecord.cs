@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace LmKit;
@@ -68,4 +69,36 @@ public sealed record DatasetRecord
     /// <summary>Whether the response was cut off, so that its end is not to be learned.</summary>
     [JsonIgnore]
     public bool IsTruncated => Flags.Contains("truncated");
+
+    /// <summary>Reads a data set that <see cref="NonInstructionalDataset"/> wrote, one record at a time.</summary>
+    /// <param name="path">The file: one record a line.</param>
+    /// <exception cref="DatasetException">A line is no record; names its number.</exception>
+    public static IEnumerable<DatasetRecord> ReadAll(string path)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        return File.ReadLines(path).Select((line, index) => Parse(line) ?? throw new DatasetException($"{path}:{index + 1}", "the line is no record of a data set."));
+    }
+
+    /// <summary>What an arm makes of the record: the prompt, what is to be learned, and whether that was cut off.</summary>
+    /// <param name="arm">The arm.</param>
+    public (string Prompt, string Response, bool IsTruncated) Of(DatasetArm arm) => arm switch
+    {
+        DatasetArm.Teacher => (Prompt, Response, IsTruncated),
+        DatasetArm.Original => (Prompt, Reference, false),
+        DatasetArm.ResponseOnly => ("", Response, IsTruncated),
+        DatasetArm.FirstHalfOnly => ("", Prompt, true),
+        _ => throw new ArgumentOutOfRangeException(nameof(arm), arm, "There is no such arm."),
+    };
+
+    private static DatasetRecord? Parse(string line)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<DatasetRecord>(line, JournalJson.Layout);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 }

@@ -17,6 +17,10 @@ public static class DocumentKey
         return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(bytes));
     }
 
+    /// <summary>A hash of a text in which all white space counts as one blank.</summary>
+    internal static UInt128 OfText(string text) =>
+        BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)))));
+
     /// <summary>Whether a document belongs to a sample of a share of all.</summary>
     public static bool IsSampled(long seed, string id, double share) => share >= 1 || Of(seed, id) < share * 18446744073709551616.0;
 }

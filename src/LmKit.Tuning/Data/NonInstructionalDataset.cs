@@ -1,130 +1,165 @@
-using System.Security.Cryptography;
-using System.Text.Json;
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.AI;
+using Microsoft.ML.Tokenizers;
 
 namespace LmKit;
 
 /// <summary>Makes a data set without instructions (Xie et al. 2024): half of a document, and a teacher's continuation of it.</summary>
 /// <remarks>
 /// <para>Every finished document is journalled at once, so a run that is killed, cancelled or refused goes on where it stood; the
-/// data set is written at the end in the source's order and has the same bytes however often the run was interrupted, if the teacher
-/// answers alike. One run at a time may write to a folder. Documents reach the teacher as user messages only.</para>
+/// data set is written at the end in its order and has the same bytes however often the run was interrupted, if the teacher answers
+/// alike. One run at a time may write to a folder. Documents reach the teacher as user messages only. Memory holds the documents in
+/// flight and some hundred bytes for each finished one.</para>
 /// </remarks>
 public sealed class NonInstructionalDataset
 {
-    private const string ManifestName = "manifest.json";
-    private const string DataName = "data-00000.jsonl";
-
     private readonly IChatClient teacher;
     private readonly DatasetOptions options;
     private readonly TimeProvider time;
+    private readonly (string Name, Regex Pattern)[] rules;
 
     /// <summary>Prepares a data set.</summary>
     /// <param name="teacher">Writes the continuations; not disposed.</param>
     /// <param name="options">Sampling, cutting, requests.</param>
     /// <param name="time">The clock of timeouts and retries; the system's by default.</param>
+    /// <exception cref="ConfigurationException">An option is out of its range.</exception>
+    /// <exception cref="ArgumentException">A prompt pattern is no expression that can be used.</exception>
     public NonInstructionalDataset(IChatClient teacher, DatasetOptions? options = null, TimeProvider? time = null)
     {
         ArgumentNullException.ThrowIfNull(teacher);
         this.teacher = teacher;
         this.options = options ?? new DatasetOptions();
+        OptionsJson.Validate(this.options, "$.dataset");
+        OptionsJson.Validate(this.options.Split, "$.dataset.split");
+        OptionsJson.Validate(this.options.Price, "$.dataset.price");
+        rules = [.. this.options.PromptPatterns.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, ContentRules.Pattern(pair.Key, pair.Value)))];
         this.time = time ?? TimeProvider.System;
     }
 
+    /// <summary>Counts tokens for cutting and for the estimate; without one, a word counts as 1.33 tokens.</summary>
+    public Tokenizer? Tokenizer { get; init; }
+
+    /// <summary>Drops documents that share text with evaluation data; none by default.</summary>
+    public EvaluationOverlap? Evaluation { get; init; }
+
+    /// <summary>Is asked of every pair whether it is an instruction or a conversation, and flags those that are; none by default.</summary>
+    public IChatClient? Detector { get; init; }
+
+    /// <summary>Estimates the cost from 200 documents that the seed draws, before anything is asked.</summary>
+    /// <param name="documents">The documents, read once.</param>
+    /// <param name="cancellation">Stops reading.</param>
+    public async Task<CostEstimate> EstimateCostAsync(IAsyncEnumerable<SourceDocument> documents, CancellationToken cancellation = default)
+    {
+        var cost = new DatasetCost(options, Tokenizer);
+        var seen = new HashSet<UInt128>();
+        await foreach (var document in DatasetSampling.ReadAsync(documents, options, cancellation).ConfigureAwait(false))
+        {
+            if (Prepare(document, seen) is { Status: "ok" } record)
+                cost.Observe(record, DocumentKey.Of(options.Seed, record.Id));
+        }
+        return cost.Estimate();
+    }
+
     /// <summary>Makes the data set, or goes on making it.</summary>
-    /// <param name="documents">The documents, read once and one by one.</param>
-    /// <param name="folder">Where journal and data set are kept.</param>
+    /// <param name="documents">The documents, read one by one; twice where a number of them is drawn.</param>
+    /// <param name="folder">Where journal, data set and report are kept.</param>
     /// <param name="progress">Told of every finished document, on any thread.</param>
     /// <param name="cancellation">Stops the run; what is finished is kept.</param>
-    /// <exception cref="DatasetException">The folder is another run's, was made with other options, or its journal is damaged.</exception>
-    /// <exception cref="TeacherException">The teacher refuses this caller (401, 403); the run can go on later.</exception>
+    /// <exception cref="DatasetException">The folder is another run's, was made with other options or sources, or its journal is damaged.</exception>
+    /// <exception cref="ChatRequestException">The teacher refuses this caller (401, 403); the run can go on later.</exception>
+    /// <exception cref="RequestFailuresException">Too many documents failed; the run can go on later.</exception>
     public async Task<DatasetReport> RunAsync(IAsyncEnumerable<SourceDocument> documents, string folder, IProgress<DatasetRecord>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(documents);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        using var journal = DatasetJournal.Open(folder);
-        CheckManifest(folder);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using var slots = new SemaphoreSlim(options.MaxConcurrency);
-        var running = new List<Task>();
-        var seen = journal.Records.Values.Where(IsFirstOfItsKind).Select(record => Hash(record.Prompt)).ToHashSet();
-        try
+        using var journal = RecordJournal<DatasetRecord, DatasetEntry>.Open(folder, DatasetEntry.Of);
+        DatasetManifest.Check(folder, options, teacher, documents as IDocumentSource);
+        using var limit = new AdaptiveLimit(options.MaxConcurrency);
+        var requests = new ChatRequests(teacher, options, limit, time);
+        var detection = Detector is null ? null : new ChatRequests(Detector, options, limit, time);
+        var budget = new DatasetBudget(new DatasetCost(options, Tokenizer), options, journal.Entries.Select(pair => pair.Entry));
+        await new RequestRun(options, limit).ExecuteAsync(Waiting(documents, journal, budget, progress, cancellation), ContinueAsync, cancellation).ConfigureAwait(false);
+        return DatasetFiles.Write(journal, folder, options, budget.IsExhausted);
+
+        async Task<bool> ContinueAsync(DatasetRecord prepared, CancellationToken stop)
         {
-            await foreach (var document in documents.WithCancellation(stop.Token).ConfigureAwait(false))
+            var key = DocumentKey.Of(options.Seed, prepared.Id);
+            DatasetRecord done;
+            try
             {
-                if (!DocumentKey.IsSampled(options.Seed, document.Id, options.SampleRate) || IsDone(journal, document))
-                    continue;
-                var prepared = Prepare(document, seen);
-                if (prepared.Status != "ok")
-                {
-                    Finish(journal, prepared, progress);
-                    continue;
-                }
-                await slots.WaitAsync(stop.Token).ConfigureAwait(false);
-                _ = running.RemoveAll(task => task.IsCompletedSuccessfully);
-                running.Add(ContinueAsync(journal, prepared, progress, slots, stop));
+                var (response, attempts) = await requests.AskAsync(Messages(prepared.Prompt), Settings(key), key, stop).ConfigureAwait(false);
+                done = Taken(prepared, response, attempts);
+                if (detection is not null && done.Status == "ok")
+                    done = await DetectAsync(detection, done, key, stop).ConfigureAwait(false);
             }
-            await Task.WhenAll(running).ConfigureAwait(false);
+            catch (ChatRequestException error) when (!error.IsRefusal)
+            {
+                done = prepared with { Status = "failed", Reason = error.InnerException!.GetType().Name, Attempts = error.Attempts };
+            }
+            budget.Settle(prepared, done);
+            journal.Append(done);
+            progress?.Report(done);
+            return done.Status != "failed";
         }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && running.Find(task => task.IsFaulted) is { } failed)
-        {
-            await failed.ConfigureAwait(false);
-        }
-        finally
-        {
-            await stop.CancelAsync().ConfigureAwait(false);
-            await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-        return Write(journal, folder);
     }
 
-    private bool IsDone(DatasetJournal journal, SourceDocument document) =>
-        journal.Records.TryGetValue(document.Id, out var record) && !(options.RetriesFailed && record.Status == "failed");
-
-    // What an uninterrupted run would have counted as seen. A duplicate does not count: the document it repeats may have been in flight.
-    private bool IsFirstOfItsKind(DatasetRecord record) =>
-        record.Prompt.Length > 0 && record.Reason != "duplicate" && !(options.RetriesFailed && record.Status == "failed") && ContentRules.OfPrompt(record.Prompt) is null;
-
-    private DatasetRecord Prepare(SourceDocument document, HashSet<string> seen)
+    // The documents that the teacher is to continue, in the source's order; what rules drop is journalled on the way.
+    private async IAsyncEnumerable<DatasetRecord> Waiting(
+        IAsyncEnumerable<SourceDocument> documents,
+        RecordJournal<DatasetRecord, DatasetEntry> journal,
+        DatasetBudget budget,
+        IProgress<DatasetRecord>? progress,
+        [EnumeratorCancellation] CancellationToken cancellation)
     {
-        var halves = TextHalves.Split(document.Text, maxWords: options.MaxWords, snapsToSentence: options.SnapsToSentence);
+        var seen = journal.Entries.Select(pair => pair.Entry).Where(IsFirstOfItsKind).Select(entry => entry.PromptHash!.Value).ToHashSet();
+        await foreach (var document in DatasetSampling.ReadAsync(documents, options, cancellation).ConfigureAwait(false))
+        {
+            if (journal.TryGet(document.Id, out var entry) && !(options.RetriesFailed && entry.Status == "failed"))
+                continue;
+            var prepared = Prepare(document, seen);
+            if (prepared.Status != "ok")
+            {
+                journal.Append(prepared);
+                progress?.Report(prepared);
+                continue;
+            }
+            if (!budget.Reserve(prepared))
+                yield break;
+            yield return prepared;
+        }
+    }
+
+    // What an uninterrupted run would have counted as seen: what the teacher was asked for. A duplicate was not, since the document that
+    // it repeats may have been in flight; nor was what a rule dropped before duplicates were looked for.
+    private bool IsFirstOfItsKind(DatasetEntry entry) =>
+        entry.PromptHash is not null && entry.WasAsked && !(options.RetriesFailed && entry.Status == "failed");
+
+    private DatasetRecord Prepare(SourceDocument document, HashSet<UInt128> seen)
+    {
         var record = new DatasetRecord { Id = document.Id, Ordinal = document.Ordinal };
+        if (document.IsTooLarge)
+            return record with { Status = "filtered", Reason = "too_large" };
+        var halves = TextHalves.Split(document.Text, options.Split, options.MaxWords, Tokenizer);
         if (halves is null || halves.TotalWords < options.MinWords)
             return record with { Status = "filtered", Reason = "too_short", TotalWords = halves?.TotalWords ?? 0 };
         record = record with { Prompt = halves.Prompt, Reference = halves.Reference, PromptWords = halves.PromptWords, TotalWords = halves.TotalWords };
-        var reason = ContentRules.OfPrompt(halves.Prompt) ?? (seen.Add(Hash(halves.Prompt)) ? null : "duplicate");
+        var reason = ContentRules.OfPrompt(halves.Prompt)
+            ?? Array.Find(rules, rule => rule.Pattern.IsMatch(halves.Prompt)).Name
+            ?? (Evaluation?.Touches(halves.Prompt) == true ? "eval_overlap" : null)
+            ?? (seen.Add(DocumentKey.OfText(halves.Prompt)) ? null : "duplicate");
         return reason is null ? record : record with { Status = "filtered", Reason = reason };
     }
 
-    private async Task ContinueAsync(DatasetJournal journal, DatasetRecord prepared, IProgress<DatasetRecord>? progress, SemaphoreSlim slots, CancellationTokenSource stop)
-    {
-        try
-        {
-            var (response, attempts) = await new TeacherCall(teacher, options, time).AskAsync(prepared.Prompt, prepared.Id, stop.Token).ConfigureAwait(false);
-            Finish(journal, Taken(prepared, response, attempts), progress);
-        }
-        catch (TeacherException error) when (!error.IsRefusal)
-        {
-            Finish(journal, prepared with { Status = "failed", Reason = error.InnerException!.GetType().Name, Attempts = error.Attempts }, progress);
-        }
-        catch
-        {
-            await stop.CancelAsync().ConfigureAwait(false);
-            throw;
-        }
-        finally
-        {
-            slots.Release();
-        }
-    }
-
-    private static DatasetRecord Taken(DatasetRecord prepared, ChatResponse response, int attempts)
+    private DatasetRecord Taken(DatasetRecord prepared, ChatResponse response, int attempts)
     {
         var flags = new List<string>();
         var text = ContentRules.Strip(prepared.Prompt, response.Text, flags);
         if (response.FinishReason == ChatFinishReason.Length)
             flags.Add("truncated");
-        var reason = response.FinishReason == ChatFinishReason.ContentFilter ? "content_filter" : text.Length == 0 ? "empty_response" : ContentRules.OfResponse(text);
+        var rule = response.FinishReason == ChatFinishReason.ContentFilter ? "content_filter"
+            : text.Length == 0 ? "empty_response"
+            : ContentRules.OfResponse(text) ?? (Evaluation?.Touches(text) == true ? "eval_overlap" : null);
         return prepared with
         {
             Response = text,
@@ -134,43 +169,20 @@ public sealed class NonInstructionalDataset
             Model = response.ModelId,
             Attempts = attempts,
             Flags = flags,
-            Status = reason is null ? "ok" : "filtered",
-            Reason = reason,
+            Status = rule is null ? "ok" : "filtered",
+            Reason = rule,
         };
     }
 
-    private static void Finish(DatasetJournal journal, DatasetRecord record, IProgress<DatasetRecord>? progress)
+    private static async Task<DatasetRecord> DetectAsync(ChatRequests detection, DatasetRecord record, ulong key, CancellationToken stop)
     {
-        journal.Append(record);
-        progress?.Report(record);
+        var (answer, _) = await detection.AskAsync(InstructionDetector.Messages(record), new ChatOptions { Temperature = 0, MaxOutputTokens = 8 }, key, stop).ConfigureAwait(false);
+        return InstructionDetector.Read(answer.Text) == true ? record with { Flags = [.. record.Flags, InstructionDetector.Flag] } : record;
     }
 
-    private static DatasetReport Write(DatasetJournal journal, string folder)
-    {
-        var path = Path.Combine(folder, DataName);
-        var ordered = journal.Records.Values.OrderBy(record => record.Ordinal).ThenBy(record => record.Id, StringComparer.Ordinal).ToArray();
-        AtomicFile.Write(path, stream =>
-        {
-            foreach (var record in ordered.Where(record => record.Status == "ok"))
-                stream.Write([.. JsonSerializer.SerializeToUtf8Bytes(record, DatasetJournal.Layout), (byte)'\n']);
-        });
-        var counts = ordered.CountBy(record => record.Reason is null ? record.Status : $"{record.Status}:{record.Reason}").OrderBy(pair => pair.Key, StringComparer.Ordinal);
-        return new DatasetReport(counts.ToDictionary(pair => pair.Key, pair => (long)pair.Value), ordered.Sum(record => record.InputTokens ?? 0), ordered.Sum(record => record.OutputTokens ?? 0), path);
-    }
+    private List<ChatMessage> Messages(string prompt) =>
+        options.SystemPrompt.Length == 0 ? [new(ChatRole.User, prompt)] : [new(ChatRole.System, options.SystemPrompt), new(ChatRole.User, prompt)];
 
-    // What decides the records; how fast they are made does not.
-    private void CheckManifest(string folder)
-    {
-        var path = Path.Combine(folder, ManifestName);
-        var now = JsonSerializer.Serialize(
-            new { options.Seed, options.SampleRate, options.MinWords, options.MaxWords, options.SnapsToSentence, options.SystemPrompt, options.Temperature, options.MaxOutputTokens },
-            DatasetJournal.Layout);
-        if (!File.Exists(path))
-            AtomicFile.WriteText(path, now);
-        else if (File.ReadAllText(path) is var then && then != now)
-            throw new DatasetException(path, $"the folder was begun with other options: {then}, now {now}. Use those, or another folder.");
-    }
-
-    private static string Hash(string text) =>
-        Convert.ToHexString(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)))));
+    private ChatOptions Settings(ulong key) =>
+        new() { Temperature = options.Temperature, MaxOutputTokens = options.MaxOutputTokens, Seed = options.SendsSeed ? (long)(key >> 1) : null };
 }

@@ -54,13 +54,27 @@ public sealed class ChatTemplateFormat : IChatFormat
     }
 
     /// <summary>A conversation as a training example in which the assistant's turns are learned.</summary>
-    /// <exception cref="TemplateException">The template refuses the messages, or does not mark what the assistant generates.</exception>
+    /// <remarks>What the assistant says is what the template marks as generated. Where it marks nothing, it is what each of the
+    /// assistant's messages adds to the text before it with the assistant's turn opened.</remarks>
+    /// <exception cref="TemplateException">The template refuses the messages, or does not write a conversation as the beginning of a longer
+    /// one, so that what the assistant says cannot be told apart.</exception>
     public SupervisedExample Example(IReadOnlyList<ChatMessage> messages)
     {
+        ArgumentNullException.ThrowIfNull(messages);
+        var chat = Render(messages, false);
         if (!template.MarksGeneration)
-            throw new TemplateException("The template has no generation blocks, so what the assistant says cannot be told apart; put them around it, or take a named template.");
-        var tokens = Tokens(Render(messages, false)).ToArray();
+            chat = chat with { Generated = [.. messages.Index().Where(entry => entry.Item.Role == ChatRole.Assistant).Select(entry => Added(messages, entry.Index, chat.Text))] };
+        var tokens = Tokens(chat).ToArray();
         return new SupervisedExample([.. tokens.Select(token => token.Id)], [.. tokens.Select(token => token.IsGenerated)]);
+    }
+
+    private Range Added(IReadOnlyList<ChatMessage> messages, int index, string whole)
+    {
+        var before = Render([.. messages.Take(index)], true).Text;
+        var after = Render([.. messages.Take(index + 1)], false).Text;
+        return after.Length > before.Length && after.StartsWith(before, StringComparison.Ordinal) && whole.StartsWith(after, StringComparison.Ordinal)
+            ? before.Length..after.Length
+            : throw new TemplateException($"The template does not write the conversation up to message {index} as the beginning of the longer one, so what the assistant says there cannot be told apart; put generation blocks around it.");
     }
 
     private RenderedChat Render(IReadOnlyList<ChatMessage> messages, bool opensAnswer) =>

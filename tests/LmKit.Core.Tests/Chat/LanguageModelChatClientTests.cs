@@ -1,4 +1,5 @@
 using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace LmKit.Core.Tests;
 
@@ -100,6 +101,68 @@ public sealed class LanguageModelChatClientTests : IDisposable
         });
         Assert.Equal(3, count);
         Assert.Equal(2, (await client.GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 2 })).Usage!.OutputTokenCount);
+    }
+
+    [Fact]
+    public async Task A_request_that_waits_for_its_turn_can_be_cancelled()
+    {
+        using var client = Client();
+        await using var busy = client.GetStreamingResponseAsync("hello", new ChatOptions { MaxOutputTokens = 1000 }).GetAsyncEnumerator();
+        Assert.True(await busy.MoveNextAsync());
+        using var cancel = new CancellationTokenSource();
+        var waiting = client.GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 1 }, cancel.Token);
+        Assert.False(waiting.IsCompleted);
+
+        await cancel.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        await busy.DisposeAsync();
+        Assert.Equal(1, (await client.GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 1 })).Usage!.OutputTokenCount);
+    }
+
+    [Fact]
+    public async Task A_hundred_chats_leave_no_tensor_behind()
+    {
+        using var client = Client();
+        await client.GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 2 });
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        var before = TorchSharp.torch.Tensor.TotalCount;
+        for (var chat = 0; chat < 100; chat++)
+            await client.GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 2, Seed = chat, PresencePenalty = 0.5f, TopK = 5 });
+        // Without a collection in between: what is left must have been freed, not forgotten. Earlier tests' own may still go meanwhile.
+        Assert.InRange(TorchSharp.torch.Tensor.TotalCount, 0, before);
+    }
+
+    [Fact]
+    public async Task Filters_of_the_defaults_apply_to_every_answer()
+    {
+        LogitFilter onlyA = (logits, _, _) =>
+        {
+            using var a = TorchSharp.torch.zeros(256, dtype: TorchSharp.torch.ScalarType.Bool);
+            a[(long)'a'] = TorchSharp.torch.tensor(true);
+            return TorchSharp.torch.where(a, logits, TorchSharp.torch.full_like(logits, double.NegativeInfinity));
+        };
+        using var client = model.AsChatClient(ModelTokenizer.Bytes, options: new LanguageModelChatOptions { Filters = [onlyA] });
+        Assert.Equal("aaaa", (await client.GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 4 })).Text);
+    }
+
+    [Fact]
+    public async Task The_container_gives_one_client_for_each_name()
+    {
+        var services = new ServiceCollection();
+        services.AddLanguageModel(options => (options.VocabSize, options.ModelDim, options.LayerCount) = (256, 8, 1)).AddAttention();
+        services.AddLanguageModel("other", options => (options.VocabSize, options.ModelDim, options.LayerCount) = (256, 8, 1)).AddAttention();
+        services.AddLmKitChatClient(_ => ModelTokenizer.Bytes, configure: options => options.ModelId = "first");
+        services.AddLmKitChatClient("other", _ => ModelTokenizer.Bytes, configure: options => options.ModelId = "second");
+        using var provider = services.BuildServiceProvider();
+
+        var client = provider.GetRequiredService<IChatClient>();
+
+        Assert.Same(client, provider.GetRequiredService<IChatClient>());
+        Assert.Same(provider.GetRequiredService<ILanguageModel>(), client.GetService(typeof(ILanguageModel)));
+        Assert.Equal("first", (await client.GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 1 })).ModelId);
+        Assert.Equal("second", (await provider.GetRequiredKeyedService<IChatClient>("other").GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 1 })).ModelId);
     }
 
     [Fact]

@@ -59,7 +59,7 @@ public class NonInstructionalDatasetTests
         using var folder = new TemporaryFolder();
         var teacher = new ScriptedTeacher((_, call) => call > 10 ? status : null);
 
-        var error = await Assert.ThrowsAsync<TeacherException>(() => new NonInstructionalDataset(teacher, Options).RunAsync(Documents(60), folder["d"]));
+        var error = await Assert.ThrowsAsync<ChatRequestException>(() => new NonInstructionalDataset(teacher, Options).RunAsync(Documents(60), folder["d"]));
 
         Assert.Equal((int)status, error.Status);
         Assert.InRange(teacher.Calls, 11, 16);
@@ -103,8 +103,8 @@ public class NonInstructionalDatasetTests
         using var folder = new TemporaryFolder();
         await Bytes(folder["d"], 4, new ScriptedTeacher(), 3);
         var error = await Assert.ThrowsAsync<DatasetException>(() => new NonInstructionalDataset(new ScriptedTeacher(), new DatasetOptions { MinWords = 4, Seed = 1 }).RunAsync(Documents(3), folder["d"]));
-        Assert.Contains("\"Seed\":1", error.Message, StringComparison.Ordinal);
-        using (DatasetJournal.Open(folder["d"]))
+        Assert.Contains("seed was 0, now 1", error.Message, StringComparison.Ordinal);
+        using (RecordJournal<DatasetRecord, DatasetEntry>.Open(folder["d"], DatasetEntry.Of))
             Assert.Contains("another run", (await Assert.ThrowsAsync<DatasetException>(() => Bytes(folder["d"], 4, new ScriptedTeacher(), 3))).Message, StringComparison.Ordinal);
     }
 
@@ -112,7 +112,7 @@ public class NonInstructionalDatasetTests
     public async Task Of_documents_that_begin_alike_the_first_stays_also_after_an_interruption()
     {
         using var folder = new TemporaryFolder();
-        await Assert.ThrowsAsync<TeacherException>(() => new NonInstructionalDataset(new ScriptedTeacher((_, _) => HttpStatusCode.Unauthorized), Options).RunAsync(Twins(), folder["d"]));
+        await Assert.ThrowsAsync<ChatRequestException>(() => new NonInstructionalDataset(new ScriptedTeacher((_, _) => HttpStatusCode.Unauthorized), Options).RunAsync(Twins(), folder["d"]));
 
         var report = await new NonInstructionalDataset(new ScriptedTeacher(), Options).RunAsync(Twins(), folder["d"]);
 

@@ -27,8 +27,22 @@ public class ChatTemplateFormatTests
     }
 
     [Fact]
-    public void A_template_that_marks_nothing_gives_no_silent_mask() =>
-        Assert.Throws<TemplateException>(() => new ChatTemplateFormat(ChatTemplate.Parse("x"), ModelTokenizer.Bytes).Example([]));
+    public void A_template_that_marks_nothing_learns_what_each_answer_adds()
+    {
+        var format = new ChatTemplateFormat(ChatTemplate.Parse("{% for m in messages %}{{ m.role[0] }}:{{ m.content }};{% endfor %}{% if add_generation_prompt %}a:{% endif %}"), ModelTokenizer.Bytes);
+
+        var example = format.Example([new ChatMessage(ChatRole.User, "q"), new ChatMessage(ChatRole.Assistant, "xy"), new ChatMessage(ChatRole.User, "r"), new ChatMessage(ChatRole.Assistant, "z")]);
+
+        Assert.Equal("u:q;a:xy;u:r;a:z;", string.Concat(example.Tokens.Select(id => (char)id)));
+        Assert.Equal("xy;z;", string.Concat(example.Tokens.Zip(example.Targets).Where(pair => pair.Second).Select(pair => (char)pair.First)));
+    }
+
+    [Theory]
+    [InlineData("x")]
+    [InlineData("{% for m in messages %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}now{% endif %}")]
+    [InlineData("{{ messages | length }}{% for m in messages %}{{ m.content }}{% endfor %}")]
+    public void A_template_in_which_answers_cannot_be_told_apart_gives_no_silent_mask(string template) =>
+        Assert.Throws<TemplateException>(() => new ChatTemplateFormat(ChatTemplate.Parse(template), ModelTokenizer.Bytes).Example([new ChatMessage(ChatRole.User, "q"), new ChatMessage(ChatRole.Assistant, "a")]));
 
     [Fact]
     public void A_refused_role_is_an_error_of_the_request() =>

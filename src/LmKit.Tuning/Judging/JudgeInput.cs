@@ -1,0 +1,33 @@
+using System.Text.Json;
+
+namespace LmKit;
+
+/// <summary>What every judge run checks before, and writes after.</summary>
+internal static class JudgeInput
+{
+    private const string ReportName = "report.json";
+
+    internal static void Check(IReadOnlyList<JudgeQuestion> questions, IReadOnlyList<ModelAnswers> models, int leastModels)
+    {
+        ArgumentNullException.ThrowIfNull(questions);
+        ArgumentNullException.ThrowIfNull(models);
+        if (models.Count < leastModels)
+            throw new ArgumentException($"There are {models.Count} models; {leastModels} are needed.", nameof(models));
+        Unique(questions.Select(question => question.Id), nameof(questions));
+        Unique(models.Select(model => model.Model), nameof(models));
+        if (!questions.Any(question => models.Count(model => model.Answers.ContainsKey(question.Id)) >= leastModels))
+            throw new ArgumentException("No question is answered by enough models; check the questions' names in the answers.", nameof(models));
+    }
+
+    internal static IReadOnlyDictionary<string, double> MeanLengths(IReadOnlyList<ModelAnswers> models) =>
+        models.ToDictionary(model => model.Model, model => model.Answers.Values.Select(answer => (double)answer.Length).DefaultIfEmpty(0).Average());
+
+    internal static void Write<TReport>(string folder, TReport report) =>
+        AtomicFile.WriteText(Path.Combine(folder, ReportName), JsonSerializer.Serialize(report, JournalJson.Indented) + "\n");
+
+    private static void Unique(IEnumerable<string> names, string parameter)
+    {
+        if (names.GroupBy(name => name, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
+            throw new ArgumentException($"'{twice.Key}' is there twice; names must differ.", parameter);
+    }
+}

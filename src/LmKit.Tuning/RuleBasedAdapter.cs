@@ -1,0 +1,32 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Three rules that make a base model answer a little like a tuned one, without training (Hewitt et al. 2024): a baseline.</summary>
+/// <remarks>The end grows likelier with the answer's length, what was said is less likely again, and some tokens are shifted.</remarks>
+public static class RuleBasedAdapter
+{
+    /// <summary>The rules as a filter of logits, for a sampler or a chat client.</summary>
+    /// <exception cref="ConfigurationException">An option is out of its range.</exception>
+    public static LogitFilter Filter(RuleBasedAdapterOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        OptionsJson.Validate(options, "$.rules");
+        var (ends, shifted) = ((long[])[.. options.EndTokens], options.Shifts.ToArray());
+        var said = RepetitionPenalty.Filter(0, options.RepetitionPenalty);
+        return (logits, tokens, promptLength) =>
+        {
+            if (ends.Concat(shifted.Select(pair => pair.Key)).FirstOrDefault(id => id < 0 || id >= logits.size(-1), -1) is >= 0 and var outside)
+                throw new ArgumentException($"The rules name token {outside}, outside the vocabulary of {logits.size(-1)}.", nameof(logits));
+            using var scope = NewDisposeScope();
+            var bias = new float[logits.size(-1)];
+            foreach (var end in ends)
+                bias[end] += (float)(options.EndBiasPerToken * (tokens.size(1) - promptLength));
+            foreach (var (id, shift) in shifted)
+                bias[id] += (float)shift;
+            var added = tensor(bias, dtype: logits.dtype, device: logits.device); // (V)
+            return (said(logits, tokens, promptLength) + added).MoveToOuterDisposeScope();
+        };
+    }
+}
