@@ -56,7 +56,7 @@ public class DistillationTests
     }
 
     [Fact]
-    public void Settings_that_collapse_are_refused_by_name()
+    public void Settings_that_cannot_be_are_refused_by_name()
     {
         using var scope = NewDisposeScope();
         using var student = new DiffusionTransformer(Sizes);
@@ -64,8 +64,8 @@ public class DistillationTests
         var denoiser = new TransformerDenoiser(student, Mask);
         DiDiInstructTrainer Make(DiDiInstructOptions options) => new(student, denoiser, denoiser, discriminator, (count, _) => zeros([count, 4], ScalarType.Int64), options);
 
-        Assert.Contains("group_size = 1", Assert.Throws<ArgumentException>(() => Make(new DiDiInstructOptions { GroupSize = 1 })).Message, StringComparison.Ordinal);
-        Assert.Contains("rollout_steps = 1", Assert.Throws<ArgumentException>(() => Make(new DiDiInstructOptions { RolloutSteps = 1 })).Message, StringComparison.Ordinal);
+        Assert.Contains("group_size", Assert.Throws<ConfigurationException>(() => Make(new DiDiInstructOptions { GroupSize = 1 })).Message, StringComparison.Ordinal);
+        Assert.Contains("rollout_steps", Assert.Throws<ConfigurationException>(() => Make(new DiDiInstructOptions { RolloutSteps = 0 })).Message, StringComparison.Ordinal);
     }
 
     [Fact]
