@@ -21,7 +21,7 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
     /// <summary>Prepares a run.</summary>
     /// <param name="studentModule">The module that is trained, a copy of the teacher.</param>
     /// <param name="student">The same module as denoiser.</param>
-    /// <param name="teacher">The frozen teacher.</param>
+    /// <param name="teacher">The frozen teacher, in evaluation mode.</param>
     /// <param name="auxiliaryModule">The module that learns the student's samples, another copy of the teacher.</param>
     /// <param name="auxiliary">The same module as denoiser.</param>
     /// <param name="reference">Makes so many clean rows (B, L) of training data; disposed here.</param>
@@ -38,12 +38,8 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
         Func<long, Generator, Tensor> reference,
         AuxiliaryDenoiserOptions? options = null,
         NoiseSchedule? schedule = null)
-        : base(studentModule, student, teacher, reference, options ??= new AuxiliaryDenoiserOptions(), schedule)
+        : base(studentModule, student, teacher, reference, options = Checked(auxiliaryModule, auxiliary, teacher, options), schedule)
     {
-        ArgumentNullException.ThrowIfNull(auxiliaryModule);
-        ArgumentNullException.ThrowIfNull(auxiliary);
-        if (auxiliary.VocabSize != teacher.VocabSize || auxiliary.MaskId != teacher.MaskId)
-            throw new ArgumentException($"The auxiliary denoiser has {auxiliary.VocabSize} tokens and mask {auxiliary.MaskId}, the teacher {teacher.VocabSize} and {teacher.MaskId}; they must agree.", nameof(auxiliary));
         (this.auxiliary, this.options) = (auxiliary, options);
         learner = Helps(new Learner("auxiliary", auxiliaryModule, options.AuxiliaryLearningRate, options.MaxAuxiliaryNorm));
         rates = new LearningRateSchedule(LearningRateShape.Linear, options.WarmupSteps, TotalSteps);
@@ -71,6 +67,16 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
         var corrupted = Corrupt(sample, tau);
         step = TrainAuxiliary(step, sample, corrupted, level, weight, share);
         return learnsStudent ? TrainStudent(step, state, corrupted, logProbabilities, level, weight, share) : step;
+    }
+
+    private static AuxiliaryDenoiserOptions Checked(nn.Module auxiliaryModule, IDenoiser auxiliary, IDenoiser teacher, AuxiliaryDenoiserOptions? options)
+    {
+        ArgumentNullException.ThrowIfNull(auxiliaryModule);
+        ArgumentNullException.ThrowIfNull(auxiliary);
+        ArgumentNullException.ThrowIfNull(teacher);
+        return auxiliary.VocabSize == teacher.VocabSize && auxiliary.MaskId == teacher.MaskId
+            ? options ?? new AuxiliaryDenoiserOptions()
+            : throw new ArgumentException($"The auxiliary denoiser has {auxiliary.VocabSize} tokens and mask {auxiliary.MaskId}, the teacher {teacher.VocabSize} and {teacher.MaskId}; they must agree.", nameof(auxiliary));
     }
 
     private Tensor Roll(Tensor tokens, Tensor tau)

@@ -20,7 +20,7 @@ public sealed class DiDiInstructTrainer : DistillationTrainer
     /// <summary>Prepares a run.</summary>
     /// <param name="studentModule">The module that is trained, a copy of the teacher.</param>
     /// <param name="student">The same module as denoiser.</param>
-    /// <param name="teacher">The frozen teacher.</param>
+    /// <param name="teacher">The frozen teacher, in evaluation mode.</param>
     /// <param name="discriminator">Tells reference rows from samples (<see cref="Discriminator.FromTeacher"/>).</param>
     /// <param name="reference">Makes so many clean rows (P, L) of training data, or of teacher samples; disposed here.</param>
     /// <param name="options">The recipe.</param>
@@ -35,9 +35,8 @@ public sealed class DiDiInstructTrainer : DistillationTrainer
         Func<long, Generator, Tensor> reference,
         DiDiInstructOptions? options = null,
         NoiseSchedule? schedule = null)
-        : base(studentModule, student, teacher, reference, options ??= new DiDiInstructOptions(), schedule)
+        : base(studentModule, student, teacher, reference, options = Checked(discriminator, options), schedule)
     {
-        ArgumentNullException.ThrowIfNull(discriminator);
         (this.discriminator, this.options) = (discriminator, options);
         if (options.TrainedBlocks > 0)
             discriminator.FreezeAllBut(options.TrainedBlocks);
@@ -58,6 +57,12 @@ public sealed class DiDiInstructTrainer : DistillationTrainer
         var (corruptedReal, corruptedFake) = (Corrupt(real, tau), Corrupt(rollout.Tokens, tau));
         step = TrainDiscriminator(step, corruptedReal, corruptedFake, level, share);
         return learnsStudent ? TrainStudent(step, rollout, corruptedFake, tau, level, share) : step;
+    }
+
+    private static DiDiInstructOptions Checked(Discriminator discriminator, DiDiInstructOptions? options)
+    {
+        ArgumentNullException.ThrowIfNull(discriminator);
+        return options ?? new DiDiInstructOptions();
     }
 
     private (StudentRollout Rollout, Tensor Corruption) Roll(Tensor real, bool isScored)

@@ -28,11 +28,8 @@ public sealed class SdttTrainer : DistillationTrainer
     /// <exception cref="ConfigurationException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">The networks differ in vocabulary or mask, or the rounds leave less than one step.</exception>
     public SdttTrainer(nn.Module studentModule, IDenoiser student, nn.Module teacherModule, IDenoiser teacher, Func<long, Generator, Tensor> reference, SdttOptions? options = null, NoiseSchedule? schedule = null)
-        : base(studentModule, student, teacher, reference, options ??= new SdttOptions(), schedule)
+        : base(studentModule, student, teacher, reference, options = Checked(teacherModule, options), schedule)
     {
-        ArgumentNullException.ThrowIfNull(teacherModule);
-        if (options.TeacherStepCount >> options.RoundCount < 1)
-            throw new ArgumentException($"round_count = {options.RoundCount} halves teacher_step_count = {options.TeacherStepCount} below one step; take fewer rounds.", nameof(options));
         (this.teacherModule, this.options) = (teacherModule, options);
         teacherModule.eval();
         Accompanies("teacher", teacherModule);
@@ -65,6 +62,15 @@ public sealed class SdttTrainer : DistillationTrainer
             Entropy = Number(DistillationLosses.Entropy(logProbabilities.detach(), isMasked)),
             StudentLoss = TrainStudent(loss, share),
         };
+    }
+
+    private static SdttOptions Checked(nn.Module teacherModule, SdttOptions? options)
+    {
+        ArgumentNullException.ThrowIfNull(teacherModule);
+        options ??= new SdttOptions();
+        return options.TeacherStepCount >> options.RoundCount >= 1
+            ? options
+            : throw new ArgumentException($"round_count = {options.RoundCount} halves teacher_step_count = {options.TeacherStepCount} below one step; take fewer rounds.", nameof(options));
     }
 
     private Tensor Target(Tensor tokens, Tensor start, double stride)

@@ -61,9 +61,16 @@ public sealed class SampleJudge
         using var scope = NewDisposeScope();
         using var random = new Generator(seed);
         var parts = new List<Tensor>();
-        for (var done = 0L; done < count; done += BatchSize)
-            parts.Add(Draw(sampler, Math.Min(BatchSize, count - done), length, random));
-        return Judge(cat(parts, 0), stepCount);
+        try
+        {
+            for (var done = 0L; done < count; done += BatchSize)
+                parts.Add(Draw(sampler, Math.Min(BatchSize, count - done), length, random));
+            return Judge(cat(parts, 0), stepCount);
+        }
+        finally
+        {
+            parts.ForEach(part => part.Dispose()); // samplers give grids away outside of any scope
+        }
     }
 
     private static Tensor Draw(ISampler sampler, long batch, long length, Generator random)
