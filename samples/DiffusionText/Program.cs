@@ -4,8 +4,8 @@ using LmKit.DiffusionText;
 
 string[] all = ["didi", "ablation", "auxiliary", "sdtt"];
 var teacher = new Option<string?>("--teacher") { Description = "A teacher's weights (safetensors, published names). Default: one is trained here." };
-var methods = new Option<string[]>("--methods") { Description = $"What to run: some of {string.Join(", ", all)}.", DefaultValueFactory = _ => all, AllowMultipleArgumentsPerToken = true };
-methods.AcceptOnlyFromAmong(all);
+var methods = new Option<string[]>("--methods") { Description = $"What to run: some of {string.Join(", ", all)}; teacher alone measures no student.", DefaultValueFactory = _ => all, AllowMultipleArgumentsPerToken = true };
+methods.AcceptOnlyFromAmong([.. all, "teacher"]);
 var seeds = new Option<ulong[]>("--seeds") { Description = "Seeds of DiDi-Instruct; the other methods take the first.", DefaultValueFactory = _ => [0, 1, 2], AllowMultipleArgumentsPerToken = true };
 var seed = new Option<ulong?>("--seed") { Description = "One seed for everything, instead of --seeds." };
 var output = new Option<string?>("--out") { Description = "A folder to write diffusiontext.md and diffusiontext.png into." };

@@ -8,7 +8,6 @@ internal static class Teacher
 {
     private const int BatchSize = 64;
     private const int EvaluationRows = 256;
-    private const int EvaluationBatches = 32;
 
     internal static DiffusionTransformer Empty(ulong seed = 0) => new(new DiffusionTransformerOptions
     {
@@ -55,8 +54,8 @@ internal static class Teacher
         return transformer;
     }
 
-    /// <summary>The bound per token in nats, on rows that no training saw.</summary>
-    internal static double Bound(ChainText text, DiffusionTransformer transformer)
+    /// <summary>The bound per token in nats, on so many batches of rows that no training saw.</summary>
+    internal static double Bound(ChainText text, DiffusionTransformer transformer, long batches)
     {
         using var heldOut = new Generator(1_000_003);
         using var task = DenoisingTask.OnBatches(
@@ -64,7 +63,7 @@ internal static class Teacher
             Denoiser(transformer),
             random => text.Rows(BatchSize, random),
             seed: 0,
-            heldOut: () => Enumerable.Range(0, EvaluationBatches).Select(_ => text.Rows(EvaluationRows, heldOut)));
+            heldOut: () => Enumerable.Range(0, (int)batches).Select(_ => text.Rows(EvaluationRows, heldOut)));
         return task.Evaluate()!.Value;
     }
 
