@@ -98,6 +98,19 @@ public class DistillationTests
     }
 
     [Fact]
+    public void A_row_without_a_reward_moves_neither_itself_nor_its_group()
+    {
+        using var scope = NewDisposeScope();
+        var counted = tensor([true, true, false, true]);
+        var alone = GroupedRewardNormalization.Advantages(tensor([1.0, 2.0, 6.0]), 3);
+        var together = GroupedRewardNormalization.Advantages(tensor([1.0, 2.0, 100.0, 6.0]), 4, counted: counted);
+
+        Close.Check("advantages", alone, together.masked_select(counted), absolute: 1e-12);
+        Assert.Equal(0, together[2].item<double>());
+        Close.Check("none counted", zeros(2, ScalarType.Float64), GroupedRewardNormalization.Advantages(tensor([1.0, 2.0]), 2, counted: tensor([false, false])));
+    }
+
+    [Fact]
     public void A_row_without_masked_positions_has_reward_zero()
     {
         using var scope = NewDisposeScope();

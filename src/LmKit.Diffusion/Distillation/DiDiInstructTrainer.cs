@@ -103,7 +103,7 @@ public sealed class DiDiInstructTrainer : DistillationTrainer
             reward = options.LooksAtMaskedOnly ? DivergenceReward.OfMasked(logits, IsMasked(fake), options.RewardClip) : DivergenceReward.OfAll(logits, options.RewardClip);
         }
         Ledger.DiscriminatorForwards++;
-        var advantage = GroupedRewardNormalization.Advantages(reward, options.GroupSize, options.AdvantageClip, options.DividesByDeviation);
+        var advantage = GroupedRewardNormalization.Advantages(reward, options.GroupSize, options.AdvantageClip, options.DividesByDeviation, options.LooksAtMaskedOnly ? IsMasked(fake).any(1) : null);
         var weight = DistillationLosses.TimeWeight(Schedule, tau).to(reward.dtype);
         var policy = DistillationLosses.PolicyGradient(weight, advantage, rollout.LogProbability);
         var (divergence, entropy) = (zeros_like(policy), zeros_like(policy));
