@@ -62,6 +62,27 @@ public sealed class DistillerTests : IDisposable
         Assert.NotEmpty(second.Trainer.Guard!.Readings);
     }
 
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void A_loss_that_is_not_finite_stops_the_run_and_names_the_last_checkpoint(string method)
+    {
+        using var scope = NewDisposeScope();
+        using var run = new Run(method, folder);
+        for (var step = 0; step < 3; step++)
+            run.Trainer.Advance();
+        run.Trainer.Save();
+        run.Poison();
+
+        var error = Assert.Throws<TrainingDivergedException>(() => run.Trainer.Run());
+
+        Assert.Contains("student", error.Message, StringComparison.Ordinal);
+        Assert.Equal((4, folder), (error.Step, error.Checkpoint));
+        Assert.Equal(3, run.Trainer.Step);
+        Assert.True(run.Trainer.Resume());
+        run.Trainer.Run();
+        Assert.All(run.Values(), value => Assert.True(double.IsFinite(value)));
+    }
+
     [Fact]
     public void A_checkpoint_of_another_method_is_refused_and_none_is_no_error()
     {
@@ -154,6 +175,12 @@ public sealed class DistillerTests : IDisposable
         internal DiffusionTransformer Third { get; } = Knowing(6);
 
         internal DistillationTrainer Trainer { get; }
+
+        internal void Poison()
+        {
+            using var frozen = no_grad();
+            student.parameters().First().fill_(double.NaN);
+        }
 
         internal double[] Values() => [.. Values(student), .. Trainer.Average.Tensors.Values.SelectMany(Values)];
 

@@ -67,7 +67,7 @@ public abstract class DistillationTrainer : IDisposable
     /// <summary>Runs to the end, or until the guard stops it; the average is then the best one the guard saw.</summary>
     /// <param name="progress">Told of every step, on this thread.</param>
     /// <param name="cancellation">Observed between steps.</param>
-    /// <exception cref="TrainingDivergedException">A loss or gradient is not finite; parameters are as after the last good step.</exception>
+    /// <exception cref="TrainingDivergedException">A loss or gradient is not finite; the student is as after the last good step.</exception>
     public void Run(IProgress<DistillationStep>? progress = null, CancellationToken cancellation = default)
     {
         while (!IsDone)
