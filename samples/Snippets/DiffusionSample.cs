@@ -18,4 +18,26 @@ internal static class DiffusionSample
         foreach (var grid in sampler.Sample(prompt, length: 16, random))
             grid.Dispose(); // each version of the grid; the last is the sample
     }
+
+    /// <summary>Distils a teacher into a student of few steps, under a guard.</summary>
+    internal static QualityCurve Distil(DiffusionTransformer teacher, DiffusionTransformer student, Func<long, Generator, Tensor> trainingRows, SampleJudge judge)
+    {
+        using var discriminator = Discriminator.FromTeacher(teacher);
+        var denoiser = new TransformerDenoiser(student, maskId: 27);
+        using var trainer = new DiDiInstructTrainer(student, denoiser, new TransformerDenoiser(teacher, maskId: 27), discriminator, trainingRows, new DiDiInstructOptions { CheckpointFolder = "distillation", CheckpointInterval = 100 });
+        using var guard = new DistillationGuard(new TransformerDenoiser(teacher, maskId: 27), judge, new DistillationGuardOptions { FirstStep = 400, StepCount = 8, Length = 32 });
+        trainer.Guard = guard;
+        trainer.Resume(); // false when there is no checkpoint yet
+        trainer.Run();
+        using var average = trainer.Average.Swap();
+        return QualityCurve.Measure("student", steps => new SparseAncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = steps }), [4, 8, 16], judge, count: 512, length: 32, seed: 1);
+    }
+
+    /// <summary>Any bidirectional model can be sampled so; the sampler is part of its configuration.</summary>
+    internal static LanguageModel Compose()
+    {
+        var builder = new LanguageModelBuilder { VocabSize = 28, ModelDim = 64, LayerCount = 2 };
+        builder.Options.IsBidirectional = true;
+        return builder.AddAttention(attention => attention.HeadCount = 4).AddSparseAncestralSampler(maskId: 27, sampler => sampler.StepCount = 8).Build();
+    }
 }

@@ -56,7 +56,7 @@ public class DistillationTests
     }
 
     [Fact]
-    public void Settings_that_collapse_are_refused_by_name()
+    public void Settings_that_cannot_be_are_refused_by_name()
     {
         using var scope = NewDisposeScope();
         using var student = new DiffusionTransformer(Sizes);
@@ -64,8 +64,8 @@ public class DistillationTests
         var denoiser = new TransformerDenoiser(student, Mask);
         DiDiInstructTrainer Make(DiDiInstructOptions options) => new(student, denoiser, denoiser, discriminator, (count, _) => zeros([count, 4], ScalarType.Int64), options);
 
-        Assert.Contains("group_size = 1", Assert.Throws<ArgumentException>(() => Make(new DiDiInstructOptions { GroupSize = 1 })).Message, StringComparison.Ordinal);
-        Assert.Contains("rollout_steps = 1", Assert.Throws<ArgumentException>(() => Make(new DiDiInstructOptions { RolloutSteps = 1 })).Message, StringComparison.Ordinal);
+        Assert.Contains("group_size", Assert.Throws<ConfigurationException>(() => Make(new DiDiInstructOptions { GroupSize = 1 })).Message, StringComparison.Ordinal);
+        Assert.Contains("rollout_steps", Assert.Throws<ConfigurationException>(() => Make(new DiDiInstructOptions { RolloutSteps = 0 })).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -95,6 +95,19 @@ public class DistillationTests
     {
         using var scope = NewDisposeScope();
         Close.Check("advantages", zeros(4), GroupedRewardNormalization.Advantages(full(4, 2.5), 4));
+    }
+
+    [Fact]
+    public void A_row_without_a_reward_moves_neither_itself_nor_its_group()
+    {
+        using var scope = NewDisposeScope();
+        var counted = tensor([true, true, false, true]);
+        var alone = GroupedRewardNormalization.Advantages(tensor([1.0, 2.0, 6.0]), 3);
+        var together = GroupedRewardNormalization.Advantages(tensor([1.0, 2.0, 100.0, 6.0]), 4, counted: counted);
+
+        Close.Check("advantages", alone, together.masked_select(counted), absolute: 1e-12);
+        Assert.Equal(0, together[2].item<double>());
+        Close.Check("none counted", zeros(2, ScalarType.Float64), GroupedRewardNormalization.Advantages(tensor([1.0, 2.0]), 2, counted: tensor([false, false])));
     }
 
     [Fact]

@@ -67,3 +67,8 @@ public class SemiAutoregressiveSamplerConformanceTests : ToySamplerSuite
     protected override ISampler Create() =>
         new SemiAutoregressiveSampler(Plain, new SemiAutoregressiveSamplerOptions { StepCount = 4, WindowLength = 5, StrideLength = 3 });
 }
+
+public class ConfidenceSamplerConformanceTests : ToySamplerSuite
+{
+    protected override ISampler Create() => new ConfidenceSampler(Plain, new ConfidenceSamplerOptions { StepCount = 6, Threshold = 0.6, IsDrawn = true });
+}

@@ -17,6 +17,8 @@ public class SamplerTests
         denoiser => new SparseAncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = 5 }),
         denoiser => new RemaskingSampler(denoiser, new RemaskingSamplerOptions { StepCount = 5, Eta = 0.5 }),
         denoiser => new SemiAutoregressiveSampler(denoiser, new SemiAutoregressiveSamplerOptions { StepCount = 5, WindowLength = 4, StrideLength = 2 }),
+        denoiser => new ConfidenceSampler(denoiser, new ConfidenceSamplerOptions { StepCount = 5, Threshold = 0.5 }),
+        denoiser => new ConfidenceSampler(denoiser, new ConfidenceSamplerOptions { StepCount = 5, Threshold = 0.5, IsDrawn = true }),
     ];
 
     public static TheoryData<int> Samplers => [.. Enumerable.Range(0, _samplers.Length)];
@@ -95,6 +97,56 @@ public class SamplerTests
         Assert.InRange(chiSquare, 0, 66.6); // 35 degrees of freedom, p = 0.001
     }
 
+    [Fact]
+    public void The_sparse_sampler_matches_the_exact_distribution_of_a_masked_step()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(21);
+        const long draws = 200_000;
+        const int tokens = 6;
+        var (table, schedule) = (randn([1, tokens + 1], ScalarType.Float64, generator: random), new LogLinearSchedule());
+        var sampler = new SparseAncestralSampler(new SplitTableDenoiser(table, Mask), new DiffusionSamplerOptions { StepCount = 4, StopsWhenComplete = false });
+        var probabilities = SubsParameterization.OfMasked(table, Mask).exp().data<double>().ToArray();
+        var before = schedule.Alpha(1);
+        var step = 0;
+        var grids = sampler.Replay(full(draws, 1, Mask, ScalarType.Int64), 0, shape => rand(shape, ScalarType.Float64, generator: random));
+        foreach (var grid in grids)
+        {
+            var counts = new double[tokens + 1];
+            foreach (var token in HostValues.Read(grid))
+                counts[token]++;
+            grid.Dispose();
+            // A position is revealed by the end of a step with probability 1 - (1 - alpha_s) / (1 - alpha_0), the masked share's fall.
+            var revealed = step < 4 ? (schedule.Alpha(1 - (step + 1) * (1 - 1e-5) / 4) - before) / (1 - before) : 1;
+            var expected = Enumerable.Range(0, tokens).Select(token => draws * revealed * probabilities[token]).Append(draws * (1 - revealed)).ToArray();
+            var chiSquare = counts.Zip(expected).Where(pair => pair.Second > 1).Sum(pair => Math.Pow(pair.First - pair.Second, 2) / pair.Second);
+            Assert.InRange(chiSquare, 0, 22.5); // 6 degrees of freedom, p = 0.001
+            step++;
+        }
+        Assert.Equal(5, step);
+    }
+
+    [Fact]
+    public void Confident_tokens_come_first_and_the_steps_suffice()
+    {
+        using var scope = NewDisposeScope();
+        var table = zeros(6, 7, dtype: ScalarType.Float64);
+        foreach (var (place, logit) in new[] { (1L, 9.0), (4L, 8.0), (5L, 2.0) })
+            table[place, 3] = logit;
+        var (ledger, seen) = (new CallLedger(), new List<long>());
+        using var random = new Generator(1);
+        var sampler = new ConfidenceSampler(new TableDenoiser(table, Mask), new ConfidenceSamplerOptions { StepCount = 3, Threshold = 0.9 });
+        foreach (var grid in sampler.Sample(zeros([1, 0], ScalarType.Int64), 6, random, ledger))
+        {
+            if (seen.Count == 0)
+                Assert.Equal([Mask, 3, Mask, Mask, 3, Mask], HostValues.Read(grid));
+            seen.Add(grid.eq(Mask).sum().item<long>());
+            grid.Dispose();
+        }
+        Assert.Equal([4, 2, 0], seen); // two are sure; then ceil(4 / 2) and ceil(2 / 1) of the surest
+        Assert.Equal((3, 0), (ledger.DenoiserForwards, ledger.NoiseRemovalForwards));
+    }
+
     [Theory]
     [InlineData(0.0, 0L)]
     [InlineData(1.0, 1L)]
@@ -121,6 +173,35 @@ public class SamplerTests
         var next = CategoricalDraw.Sample(RemaskingSteps.Weights(probabilities, sigma, 0.5, 0.75, isMasked, 2), rand([count, 1, 3], ScalarType.Float64, generator: random));
         Assert.Equal(0.75, next.ne(2).to(ScalarType.Float64).mean().item<double>(), 0.0075);
         Assert.Equal(0.6 * 0.75, next.eq(0).to(ScalarType.Float64).mean().item<double>(), 0.0085);
+    }
+
+    [Theory]
+    [InlineData(RemaskingStrategy.Cap)]
+    [InlineData(RemaskingStrategy.Rescale)]
+    [InlineData(RemaskingStrategy.Loop)]
+    public void Remasking_with_an_exact_posterior_keeps_every_marginal_of_a_whole_walk(RemaskingStrategy strategy)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(9);
+        const long count = 20_000;
+        var posterior = tensor([0.6, 0.4, 1.0]).log().view(1, 3).expand(2, 3); // independent positions: the posterior is the prior
+        var options = new RemaskingSamplerOptions { StepCount = 10, Strategy = strategy, Eta = 0.3, EndTime = 0, LoopStart = 0.5, LoopEnd = 0.2, LoopShare = 0.8 };
+        var sampler = new RemaskingSampler(new TableDenoiser(posterior, 2), options);
+        var step = 0;
+        foreach (var grid in sampler.Replay(full(count, 2, 2, ScalarType.Int64), 0, shape => rand(shape, ScalarType.Float64, generator: random)))
+        {
+            step++;
+            var time = 1 - Math.Min(step, 10) / 10.0;
+            var share = strategy != RemaskingStrategy.Loop ? 1 - time
+                : time > 0.5 ? 0.8 * (1 - time) / 0.5
+                : time > 0.19 ? 0.8
+                : 1 - 0.2 * time / 0.2;
+            var deviations = 3.5 * Math.Sqrt(0.25 / (2 * count)); // two positions a row
+            var revealed = grid.ne(2).to(ScalarType.Float64).mean().item<double>();
+            Assert.True(Math.Abs(revealed - share) <= deviations, $"{strategy}, step {step}: {revealed} revealed, {share} expected");
+            Assert.Equal(0.6 * revealed, grid.eq(0).to(ScalarType.Float64).mean().item<double>(), deviations);
+            grid.Dispose();
+        }
     }
 
     [Fact]

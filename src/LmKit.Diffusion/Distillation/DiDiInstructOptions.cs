@@ -3,12 +3,10 @@ using System.ComponentModel.DataAnnotations;
 namespace LmKit;
 
 /// <summary>Options of DiDi-Instruct; defaults are the recipe that works for models below 10 million parameters.</summary>
-public sealed class DiDiInstructOptions
+/// <remarks>1000 student updates at 4e-4, a rate for up to 100 thousand parameters (paper: 1e-6 for 169 million); rates fall linearly to
+/// 0 at the end of the run, discriminator warm-up included.</remarks>
+public sealed class DiDiInstructOptions : DistillationOptions
 {
-    /// <summary>Student updates. Default 1000.</summary>
-    [Range(1L, long.MaxValue)]
-    public long Steps { get; set; } = 1000;
-
     /// <summary>Discriminator steps before the first student update. Default 400.</summary>
     [Range(0L, long.MaxValue)]
     public long DiscriminatorWarmup { get; set; } = 400;
@@ -21,9 +19,17 @@ public sealed class DiDiInstructOptions
     [Range(2, 100_000)]
     public int GroupSize { get; set; } = 8;
 
-    /// <summary>K, steps of a rollout from all masks to a sample. Default 4 (the paper's is 2).</summary>
-    [Range(2, 1000)]
+    /// <summary>K, steps of a rollout to a sample. Default 4 (the paper's is 2). One step from all masks makes positions independent
+    /// and collapses: it is there for comparison.</summary>
+    [Range(1, 1000)]
     public int RolloutSteps { get; set; } = 4;
+
+    /// <summary>Where a rollout starts. Default all masks; corrupted reference rows with one step suit data that mixes slowly.</summary>
+    public RolloutStart Start { get; set; }
+
+    /// <summary>Whether samples are corrupted at a time of their own rollout. Default true, the paper's coupled time; false draws
+    /// another, and so does a rollout of one step from all masks, which has none.</summary>
+    public bool CouplesTime { get; set; } = true;
 
     /// <summary>Whether the rows of a group share their times, which matters most. Default true (officially false).</summary>
     public bool SharesTimes { get; set; } = true;
@@ -32,17 +38,9 @@ public sealed class DiDiInstructOptions
     [Range(0.0, 0.49)]
     public double TimeMargin { get; set; } = 0.02;
 
-    /// <summary>The student's peak learning rate. Default 4e-4, for up to 100 thousand parameters (paper: 1e-6 for 169 million).</summary>
-    [Range(0.0, 1.0)]
-    public double StudentLearningRate { get; set; } = 4e-4;
-
     /// <summary>The discriminator's peak learning rate. Default 2e-3 (officially 1e-5).</summary>
     [Range(0.0, 1.0)]
     public double DiscriminatorLearningRate { get; set; } = 2e-3;
-
-    /// <summary>Steps over which both rates rise; they then fall linearly to 0 at the end of the run. Default 50.</summary>
-    [Range(0L, long.MaxValue)]
-    public long WarmupSteps { get; set; } = 50;
 
     /// <summary>Label smoothing s of the discriminator. Default 0 (officially 0.1).</summary>
     [Range(0.0, 0.49)]
@@ -74,20 +72,9 @@ public sealed class DiDiInstructOptions
     [Range(0.0, 1000.0)]
     public double EntropyWeight { get; set; } = 5e-4;
 
-    /// <summary>Largest gradient norm of the student. Default 0.5.</summary>
-    [Range(0.0, 1000.0)]
-    public double MaxStudentNorm { get; set; } = 0.5;
-
     /// <summary>Largest gradient norm of the discriminator. Default 1.</summary>
     [Range(0.0, 1000.0)]
     public double MaxDiscriminatorNorm { get; set; } = 1;
-
-    /// <summary>Decay of the student's weight average. Default 0.99 (officially 0.999).</summary>
-    [Range(0.0, 0.9999999)]
-    public double AverageDecay { get; set; } = 0.99;
-
-    /// <summary>Seed of every draw.</summary>
-    public ulong Seed { get; set; }
 
     /// <summary>The settings of the official training code, for large models.</summary>
     public static DiDiInstructOptions Official() => new()

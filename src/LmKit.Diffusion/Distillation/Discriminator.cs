@@ -34,6 +34,9 @@ public sealed class Discriminator : nn.Module<Tensor, Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>The generator that dropout draws from; its state belongs to a training checkpoint.</summary>
+    public Generator Random => random;
+
     /// <summary>Makes one that starts from a teacher's trunk.</summary>
     public static Discriminator FromTeacher(DiffusionTransformer teacher)
     {

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>The terms of DiDi-Instruct's two losses; each a 0-d tensor with its graph.</summary>
+/// <summary>The terms of the distillers' losses; each a 0-d tensor with its graph.</summary>
 public static class DistillationLosses
 {
     /// <summary>Binary cross entropy with targets 1 - s for the reference and s for the student, each averaged, then their mean.</summary>
@@ -42,6 +42,27 @@ public static class DistillationLosses
         ArgumentNullException.ThrowIfNull(teacher);
         using var scope = NewDisposeScope();
         return MeanOf((teacher.exp() * (teacher - student)).sum(-1), isMasked).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>A divergence of self-distillation through time, averaged over the batch's masked positions.</summary>
+    /// <param name="divergence">Which one.</param>
+    /// <param name="target">The target's log-probabilities (B, L, V).</param>
+    /// <param name="student">The student's, with their graph.</param>
+    /// <param name="isMasked">(B, L) bool.</param>
+    public static Tensor Of(SdttDivergence divergence, Tensor target, Tensor student, Tensor isMasked)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        ArgumentNullException.ThrowIfNull(student);
+        using var scope = NewDisposeScope();
+        var difference = student - target;
+        var terms = divergence switch
+        {
+            SdttDivergence.StudentToTarget => (student.exp() * difference).sum(-1),
+            SdttDivergence.TargetToStudent => (target.exp() * -difference).sum(-1),
+            SdttDivergence.SquaredError => difference.square().mean([-1L]),
+            _ => difference.abs().mean([-1L]),
+        };
+        return MeanOf(terms, isMasked).MoveToOuterDisposeScope();
     }
 
     /// <summary>The mean entropy of the student's masked positions.</summary>

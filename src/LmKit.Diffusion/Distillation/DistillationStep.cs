@@ -1,11 +1,28 @@
 namespace LmKit;
 
-/// <summary>What one step of a distillation did.</summary>
-/// <param name="Step">Steps done, discriminator warm-up included.</param>
-/// <param name="DiscriminatorLoss">The discriminator's loss in nats.</param>
-/// <param name="Accuracy">Share of sequences that the discriminator put on the right side.</param>
-/// <param name="StudentLoss">The student's loss; null while only the discriminator learns. Not comparable across times.</param>
-/// <param name="Reward">Mean reward; null likewise.</param>
-/// <param name="Divergence">Mean KL(teacher || student) of the states looked at; null likewise.</param>
-/// <param name="Entropy">Mean entropy of the student at masked positions; null likewise.</param>
-public sealed record DistillationStep(long Step, double DiscriminatorLoss, double Accuracy, double? StudentLoss, double? Reward, double? Divergence, double? Entropy);
+/// <summary>What one step of a distillation did; what a method does not have, or this step did not do, is null.</summary>
+/// <param name="Step">Steps done, the helper network's warm-up included.</param>
+/// <param name="TotalSteps">Steps of the whole run.</param>
+public sealed record DistillationStep(long Step, long TotalSteps)
+{
+    /// <summary>The student's loss; not comparable across times.</summary>
+    public double? StudentLoss { get; init; }
+
+    /// <summary>Mean KL(teacher || student) in nats of the states looked at.</summary>
+    public double? Divergence { get; init; }
+
+    /// <summary>Mean entropy in nats of the student at masked positions.</summary>
+    public double? Entropy { get; init; }
+
+    /// <summary>The loss in nats of the helper network: a discriminator or an auxiliary denoiser.</summary>
+    public double? HelperLoss { get; init; }
+
+    /// <summary>Share of sequences that the discriminator put on the right side.</summary>
+    public double? Accuracy { get; init; }
+
+    /// <summary>Mean reward.</summary>
+    public double? Reward { get; init; }
+
+    /// <summary>What the guard read after this step.</summary>
+    public GuardReading? Reading { get; init; }
+}

@@ -13,8 +13,9 @@ public static class GroupedRewardNormalization
     /// <param name="groupSize">Rows G of a group, at least 2.</param>
     /// <param name="clip">Bound of an advantage.</param>
     /// <param name="dividesByDeviation">Whether the group's deviation is divided out.</param>
+    /// <param name="counted">(B) bool: rows with a reward at all; the others have advantage 0 and do not move their group. Null for all.</param>
     /// <exception cref="ArgumentException">A group of one, rows that do not fill groups, or a reward that is not finite.</exception>
-    public static Tensor Advantages(Tensor rewards, int groupSize, double clip = 3, bool dividesByDeviation = true)
+    public static Tensor Advantages(Tensor rewards, int groupSize, double clip = 3, bool dividesByDeviation = true, Tensor? counted = null)
     {
         ArgumentNullException.ThrowIfNull(rewards);
         if (groupSize < 2)
@@ -25,9 +26,11 @@ public static class GroupedRewardNormalization
         if (!rewards.isfinite().all().ToBoolean())
             throw new ArgumentException("A reward is not finite, and it would spoil its whole group.", nameof(rewards));
         var groups = rewards.view(-1, groupSize);
-        var centred = groups - groups.mean([1L], keepdim: true);
+        var weight = counted is null ? ones_like(groups) : counted.view(-1, groupSize).to(groups.dtype);
+        var count = weight.sum(1, keepdim: true);
+        var centred = (groups - (groups * weight).sum(1, keepdim: true) / count.clamp(min: 1)) * weight;
         if (dividesByDeviation)
-            centred = centred / (((centred * centred).sum(1, keepdim: true) / (groupSize - 1)).sqrt() + Tiny);
+            centred = centred / (((centred * centred).sum(1, keepdim: true) / (count - 1).clamp(min: 1)).sqrt() + Tiny);
         return centred.view(-1).clamp(-clip, clip).MoveToOuterDisposeScope();
     }
 }

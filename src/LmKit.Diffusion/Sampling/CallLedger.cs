@@ -16,6 +16,12 @@ public sealed class CallLedger
     /// <summary>Calls of a teacher.</summary>
     public long TeacherForwards { get; internal set; }
 
+    /// <summary>Calls of an auxiliary denoiser.</summary>
+    public long AuxiliaryForwards { get; internal set; }
+
+    /// <summary>Gradient passes through an auxiliary denoiser.</summary>
+    public long AuxiliaryBackwards { get; internal set; }
+
     /// <summary>Calls of a discriminator.</summary>
     public long DiscriminatorForwards { get; internal set; }
 

@@ -5,6 +5,11 @@ namespace LmKit;
 /// <summary>Options that the diffusion samplers share.</summary>
 public class DiffusionSamplerOptions
 {
+    /// <summary>Token id of the mask, needed where a configuration makes the sampler of a language model, since it is not always the last
+    /// id; a denoiser that is given brings its own. Default null.</summary>
+    [Range(0L, long.MaxValue)]
+    public long? MaskId { get; set; }
+
     /// <summary>Steps N of the time grid: at most so many network calls. Default 64.</summary>
     [Range(1, 1_000_000)]
     public int StepCount { get; set; } = 64;

@@ -7,7 +7,7 @@ namespace LmKit;
 public static class RemaskingSteps
 {
     /// <summary>The remasking probability sigma (B, L) of every position.</summary>
-    /// <param name="strategy">Cap, rescale or confidence; the loop uses eta itself.</param>
+    /// <param name="strategy">Cap, rescale or confidence; the loop caps eta too.</param>
     /// <param name="eta">Its strength.</param>
     /// <param name="cleanBefore">alpha_t; at 0 nothing bounds sigma.</param>
     /// <param name="cleanAfter">alpha_s.</param>
@@ -24,7 +24,7 @@ public static class RemaskingSteps
             RemaskingStrategy.Cap => full_like(confidence, Math.Min(eta, bound)),
             RemaskingStrategy.Rescale => full_like(confidence, eta * Math.Min(1, bound)),
             RemaskingStrategy.Confidence => Unsureness(confidence, isMasked).mul(Math.Min(1, bound)),
-            _ => full_like(confidence, eta),
+            _ => full_like(confidence, Math.Min(eta, bound)), // more than this and revealing would need a probability above 1
         };
         return sigma.MoveToOuterDisposeScope();
     }

@@ -1,0 +1,127 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Watches the samples of a student while it is distilled, and ends the run when it stops getting better or collapses.</summary>
+/// <remarks>A reward or a perplexity cannot see modes vanish; entropy and n-gram divergence can. When the guard ends a run it puts the
+/// average with the lowest divergence among the readings of enough entropy back. Serves one run; dispose it after it.</remarks>
+public sealed class DistillationGuard : IDisposable
+{
+    internal const string Part = "guard";
+    private const string History = "history";
+
+    private readonly IDenoiser teacher;
+    private readonly SampleJudge judge;
+    private readonly DistillationGuardOptions options;
+    private readonly NoiseSchedule? schedule;
+    private readonly List<GuardReading> readings = [];
+    private Dictionary<string, Tensor> best = [];
+    private SampleQuality? measured;
+
+    /// <summary>Makes a guard.</summary>
+    /// <param name="teacher">What the student is compared with; not disposed.</param>
+    /// <param name="judge">Judges samples against a reference.</param>
+    /// <param name="options">When to read and when to stop.</param>
+    /// <param name="schedule">The networks' schedule; null for the log-linear one.</param>
+    /// <exception cref="ConfigurationException">An option is out of range.</exception>
+    public DistillationGuard(IDenoiser teacher, SampleJudge judge, DistillationGuardOptions? options = null, NoiseSchedule? schedule = null)
+    {
+        ArgumentNullException.ThrowIfNull(teacher);
+        ArgumentNullException.ThrowIfNull(judge);
+        options ??= new DistillationGuardOptions();
+        OptionsJson.Validate(options, "$.guard");
+        (this.teacher, this.judge, this.options, this.schedule) = (teacher, judge, options, schedule);
+    }
+
+    /// <summary>All readings so far.</summary>
+    public IReadOnlyList<GuardReading> Readings => readings;
+
+    /// <summary>The latest reading, or null.</summary>
+    public GuardReading? Last => readings.LastOrDefault();
+
+    /// <summary>The reading with the lowest divergence among those of enough entropy, or null.</summary>
+    public GuardReading? Best => readings.Where(HasEntropy).MinBy(reading => reading.Student.Divergence);
+
+    /// <summary>Judges readings in order: what the last one means.</summary>
+    /// <param name="readings">Qualities of the student, oldest first.</param>
+    /// <param name="teacher">The teacher's quality.</param>
+    /// <param name="options">The bounds.</param>
+    public static GuardVerdict Judge(IReadOnlyList<SampleQuality> readings, SampleQuality teacher, DistillationGuardOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(readings);
+        ArgumentNullException.ThrowIfNull(teacher);
+        ArgumentNullException.ThrowIfNull(options);
+        if (readings.Count == 0)
+            return GuardVerdict.Continue;
+        if (!(readings[^1].Entropy >= teacher.Entropy * (1 - options.EntropyTolerance)))
+            return GuardVerdict.EntropyFell;
+        var lowest = readings.Index().MinBy(entry => entry.Item.Divergence).Index;
+        return options.Patience > 0 && readings.Count - 1 - lowest >= options.Patience ? GuardVerdict.DivergenceStalled : GuardVerdict.Continue;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Forget();
+
+    internal bool IsDue(long step, long totalSteps) => step > options.FirstStep && ((step - options.FirstStep) % options.Interval == 0 || step == totalSteps);
+
+    internal GuardReading Read(IDenoiser student, WeightAverage average, long step)
+    {
+        measured ??= Measure(teacher);
+        SampleQuality quality;
+        using (average.Swap())
+            quality = Measure(student);
+        var verdict = Judge([.. readings.Select(reading => reading.Student), quality], measured, options);
+        readings.Add(new GuardReading(step, measured, quality, verdict));
+        if (ReferenceEquals(Best, Last))
+            Remember(average);
+        if (verdict != GuardVerdict.Continue && best.Count > 0)
+            average.Restore(best, average.UpdateCount);
+        return Last!;
+    }
+
+    internal Dictionary<string, Tensor> Memory()
+    {
+        var memory = new Dictionary<string, Tensor>(best);
+        if (measured is not null)
+            memory[History] = tensor([.. Row(0, measured, GuardVerdict.Continue), .. readings.SelectMany(reading => Row(reading.Step, reading.Student, reading.Verdict))], [readings.Count + 1, Row(0, measured, default).Length], dtype: ScalarType.Float64);
+        return memory;
+    }
+
+    internal void Restore(IReadOnlyDictionary<string, Tensor>? memory)
+    {
+        Forget();
+        readings.Clear();
+        measured = null;
+        if (memory is null)
+            return;
+        var rows = memory[History].data<double>().ToArray().Chunk((int)memory[History].size(1)).ToArray();
+        measured = Quality(rows[0]);
+        readings.AddRange(rows.Skip(1).Select(row => new GuardReading((long)row[0], measured, Quality(row), (GuardVerdict)row[1])));
+        best = memory.Where(pair => pair.Key != History).ToDictionary(pair => pair.Key, pair => pair.Value.clone().DetachFromDisposeScope());
+    }
+
+    private SampleQuality Measure(IDenoiser denoiser) =>
+        judge.Measure(new SparseAncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = options.StepCount }, schedule), options.StepCount, options.SampleCount, options.Length, options.Seed);
+
+    private bool HasEntropy(GuardReading reading) => reading.Verdict != GuardVerdict.EntropyFell;
+
+    private void Remember(WeightAverage average)
+    {
+        Forget();
+        using var frozen = no_grad();
+        best = average.Tensors.ToDictionary(pair => pair.Key, pair => pair.Value.clone().DetachFromDisposeScope());
+    }
+
+    private void Forget()
+    {
+        foreach (var tensor in best.Values)
+            tensor.Dispose();
+        best = [];
+    }
+
+    private static double[] Row(long step, SampleQuality quality, GuardVerdict verdict) =>
+        [step, (double)verdict, quality.StepCount, quality.SampleCount, quality.Perplexity ?? -1, quality.Divergence, quality.Entropy, quality.DuplicateRate];
+
+    private static SampleQuality Quality(double[] row) => new((int)row[2], (long)row[3], row[4] < 0 ? null : row[4], row[5], row[6], row[7]);
+}

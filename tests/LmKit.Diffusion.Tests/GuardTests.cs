@@ -1,0 +1,46 @@
+using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Diffusion.Tests;
+
+[NoTensorLeak]
+public class GuardTests
+{
+    private static readonly SampleQuality _teacher = new(8, 512, 4, 0.03, 1.70, 0);
+
+    [Theory]
+    [InlineData(new[] { 0.03, 0.02 }, 1.66, GuardVerdict.Continue)]
+    [InlineData(new[] { 0.03, 0.02 }, 1.64, GuardVerdict.EntropyFell)]
+    [InlineData(new[] { 0.03, 0.02 }, double.NaN, GuardVerdict.EntropyFell)]
+    [InlineData(new[] { 0.02, 0.03, 0.025 }, 1.7, GuardVerdict.Continue)]
+    [InlineData(new[] { 0.02, 0.03, 0.025, 0.021 }, 1.7, GuardVerdict.DivergenceStalled)]
+    [InlineData(new[] { 0.02, 0.03, 0.025, 0.019 }, 1.7, GuardVerdict.Continue)]
+    public void The_verdict_follows_entropy_and_divergence(double[] divergences, double lastEntropy, GuardVerdict expected)
+    {
+        var readings = divergences.Select((divergence, index) => _teacher with { Divergence = divergence, Entropy = index == divergences.Length - 1 ? lastEntropy : 1.7 }).ToArray();
+
+        Assert.Equal(expected, DistillationGuard.Judge(readings, _teacher, new DistillationGuardOptions()));
+    }
+
+    [Fact]
+    public void A_collapse_stops_the_run_and_brings_the_best_average_back()
+    {
+        using var scope = NewDisposeScope();
+        using var teacher = ToyTeacher.Load();
+        using var student = ToyTeacher.Load();
+        using var discriminator = Discriminator.FromTeacher(teacher);
+        var chain = ToyTeacher.Chain();
+        var options = new DiDiInstructOptions { Steps = 400, DiscriminatorWarmup = 5, RolloutSteps = 1, GroupCount = 4, StudentLearningRate = 1e-2, WarmupSteps = 1, AverageDecay = 0.5, DivergenceWeight = 0 };
+        using var trainer = new DiDiInstructTrainer(student, new TransformerDenoiser(student, ToyTeacher.Mask), new TransformerDenoiser(teacher, ToyTeacher.Mask), discriminator, (count, random) => chain.Sample(count, ToyTeacher.Length, random), options);
+        using var guard = new DistillationGuard(new TransformerDenoiser(teacher, ToyTeacher.Mask), SampleJudge.Of(chain, ToyTeacher.Length), new DistillationGuardOptions { Interval = 5, SampleCount = 64, Length = ToyTeacher.Length });
+        trainer.Guard = guard;
+
+        trainer.Run();
+
+        Assert.True(trainer.Step < trainer.TotalSteps);
+        Assert.NotEqual(GuardVerdict.Continue, guard.Last!.Verdict);
+        using (trainer.Average.Swap())
+            Assert.Equal(guard.Best!.Student, SampleJudge.Of(chain, ToyTeacher.Length).Measure(new SparseAncestralSampler(new TransformerDenoiser(student, ToyTeacher.Mask), new DiffusionSamplerOptions { StepCount = 8 }), 8, 64, ToyTeacher.Length, 0));
+    }
+}
