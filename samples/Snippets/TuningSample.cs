@@ -22,10 +22,28 @@ internal static class TuningSample
     }
 
     /// <summary>Halves of documents and a teacher's continuations of them.</summary>
-    internal static async Task MakeDataAsync(IChatClient teacher, IAsyncEnumerable<SourceDocument> documents, string folder)
+    internal static async Task MakeDataAsync(IChatClient teacher, string corpus, string folder)
     {
-        var report = await new NonInstructionalDataset(teacher).RunAsync(documents, folder);
-        Console.WriteLine($"{report.Counts.GetValueOrDefault("ok")} examples in {report.DataFile}");
+        var documents = new JsonlSource([corpus], field: "text"); // or ParquetSource, TextFileSource
+        var options = new DatasetOptions
+        {
+            SampleCount = 10_000,
+            Price = new TokenPrice { InputPerMillion = 0.5, OutputPerMillion = 1.5 },
+            MaxCost = 20,
+        };
+        var dataset = new NonInstructionalDataset(teacher, options);
+        Console.WriteLine(await dataset.EstimateCostAsync(documents));
+        var report = await dataset.RunAsync(documents, folder);
+        Console.WriteLine($"{report.KeptCount} examples in {report.DataFile}, {report.DroppedShare:P1} dropped as instructions or chat");
+    }
+
+    /// <summary>Two models compared by a judge.</summary>
+    internal static async Task JudgeAsync(IChatClient judge, IReadOnlyList<JudgeQuestion> questions, ModelAnswers tuned, ModelAnswers other, string folder)
+    {
+        var report = await new PairwiseJudge(judge).RunAsync(questions, [tuned, other], folder);
+        foreach (var model in report.Models)
+            Console.WriteLine($"{model.Model}: {model.Elo:F0} {model.Interval}");
+        Console.WriteLine($"the place alone decided {report.PositionBias:P0} of the pairs");
     }
 
     /// <summary>A tuned model as a chat client.</summary>

@@ -20,8 +20,19 @@ internal static class DatasetManifest
         var decisive = JsonSerializer.SerializeToNode(
             new
             {
-                options.Seed, options.SampleRate, options.SampleCount, options.IsShuffled, options.MinWords, options.MaxWords, options.Split,
-                options.PromptPatterns, options.SystemPrompt, options.Temperature, options.MaxOutputTokens, options.SendsSeed, options.ShardLength,
+                options.Seed,
+                options.SampleRate,
+                options.SampleCount,
+                options.IsShuffled,
+                options.MinWords,
+                options.MaxWords,
+                options.Split,
+                options.PromptPatterns,
+                options.SystemPrompt,
+                options.Temperature,
+                options.MaxOutputTokens,
+                options.SendsSeed,
+                options.ShardLength,
             },
             JournalJson.Layout)!.AsObject();
         var sources = JsonSerializer.SerializeToNode(source?.Fingerprints ?? [], JournalJson.Layout);

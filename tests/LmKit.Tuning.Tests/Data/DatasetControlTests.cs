@@ -45,6 +45,50 @@ public class DatasetControlTests
     }
 
     [Fact]
+    public async Task Five_hundred_documents_with_failures_give_the_same_bytes_at_any_concurrency_and_after_any_stop()
+    {
+        using var folder = new TemporaryFolder();
+        var expected = await Run("whole", 1);
+        Assert.Equal(490, expected.Report.KeptCount);
+        foreach (var concurrency in new[] { 7, 64 })
+            Assert.Equal(expected.Bytes, (await Run($"c{concurrency}", concurrency)).Bytes);
+
+        for (var stop = 0; stop < 20; stop++)
+        {
+            using var cancel = new CancellationTokenSource();
+            var teacher = Teacher((_, call) => { if (call >= 20) cancel.Cancel(); return null; });
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Dataset(teacher, 16).RunAsync(Documents(500), folder["stopped"], cancellation: cancel.Token));
+            // What a kill leaves: the last line torn.
+            var journal = Path.Combine(folder["stopped"], "journal.jsonl");
+            var bytes = await File.ReadAllBytesAsync(journal);
+            await File.WriteAllBytesAsync(journal, bytes[..Math.Max(0, bytes.Length - stop)]);
+        }
+        Assert.Equal(expected.Bytes, (await Run("stopped", 16)).Bytes);
+
+        async Task<(byte[] Bytes, DatasetReport Report)> Run(string name, int concurrency)
+        {
+            var report = await Dataset(Teacher(null), concurrency).RunAsync(Documents(500), folder[name]);
+            return (await File.ReadAllBytesAsync(report.DataFile), report);
+        }
+
+        NonInstructionalDataset Dataset(ScriptedTeacher teacher, int concurrency) =>
+            new(teacher, new DatasetOptions { MinWords = 4, MaxConcurrency = concurrency, RequestTimeoutSeconds = 36_000 }, new FastTime());
+
+        // Every tenth document fails once and then passes, every fiftieth fails for good.
+        ScriptedTeacher Teacher(Func<string, int, HttpStatusCode?>? more)
+        {
+            var tried = new System.Collections.Concurrent.ConcurrentDictionary<string, bool>();
+            return new ScriptedTeacher((prompt, call) =>
+            {
+                var number = int.Parse(prompt.Split(' ')[0][3..], System.Globalization.CultureInfo.InvariantCulture);
+                return number % 50 == 7 ? HttpStatusCode.BadRequest
+                    : number % 10 == 3 && tried.TryAdd(prompt, true) ? (number % 20 == 3 ? HttpStatusCode.TooManyRequests : HttpStatusCode.ServiceUnavailable)
+                    : more?.Invoke(prompt, call);
+            });
+        }
+    }
+
+    [Fact]
     public async Task The_estimate_and_the_budget_go_by_the_price()
     {
         using var folder = new TemporaryFolder();
