@@ -1,3 +1,4 @@
+using System.Globalization;
 using ScottPlot;
 
 namespace LmKit.DiffusionText;
@@ -7,6 +8,7 @@ internal static class CurvePlot
 {
     private const int Width = 960;
     private const int Height = 540;
+    private static readonly double[] _levels = [0.003, 0.01, 0.03, 0.1, 0.3];
 
     internal static void Save(string path, IReadOnlyList<QualityCurve> curves)
     {
@@ -22,9 +24,12 @@ internal static class CurvePlot
             line.LineWidth = 2;
         }
         plot.Title("Divergence of trigrams from the truth");
-        plot.XLabel("sampling steps (log2)");
-        plot.YLabel("Jensen-Shannon divergence (log10 nats)");
-        plot.ShowLegend(Alignment.UpperRight);
+        plot.XLabel("sampling steps");
+        plot.YLabel("Jensen-Shannon divergence in nats");
+        var steps = curves.SelectMany(curve => curve.Points).Select(point => point.StepCount).Distinct().Order().ToArray();
+        plot.Axes.Bottom.SetTicks([.. steps.Select(count => Math.Log2(count))], [.. steps.Select(count => count.ToString(CultureInfo.InvariantCulture))]);
+        plot.Axes.Left.SetTicks([.. _levels.Select(level => Math.Log10(level))], [.. _levels.Select(level => level.ToString(CultureInfo.InvariantCulture))]);
+        plot.ShowLegend(Alignment.LowerLeft);
         plot.SavePng(path, Width, Height);
     }
 }
