@@ -14,5 +14,5 @@ public sealed record TourSettings(int ModelSteps, int FittingPrompts, int Judgin
     public static TourSettings Default { get; } = new(1_000, 4_000, 1_000, 100, 512, 1_500, 5_000);
 
     /// <summary>A run of seconds that only shows that everything works.</summary>
-    public static TourSettings Toy { get; } = new(10, 200, 60, 1, 64, 5, 300);
+    public static TourSettings Toy { get; } = new(5, 100, 20, 1, 32, 3, 100);
 }

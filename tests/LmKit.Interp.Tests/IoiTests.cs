@@ -56,6 +56,7 @@ public class IoiTests
     [Fact]
     public void Large_lists_hold_enough_different_words()
     {
+        using var scope = NewDisposeScope();
         using var random = new Generator(1);
         var words = IoiWords.Large;
         Assert.True(words.Names.Distinct().Count() >= 216 && words.Objects.Distinct().Count() >= 144 && words.Places.Distinct().Count() >= 75);
