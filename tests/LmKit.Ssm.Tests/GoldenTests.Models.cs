@@ -33,6 +33,17 @@ public partial class GoldenTests
             CheckTeacherForced(golden, model, tolerance);
             CheckGreedy(golden, model, tolerance);
         }
+        CheckHalfPrecision(golden);
+    }
+
+    // Linears, norms and embedding in bfloat16, state spaces in float32: within 3 % of the logits' spread.
+    private static void CheckHalfPrecision(GoldenCase golden)
+    {
+        using var checkpoint = H3Checkpoint.FromTensors(Weights(golden));
+        using var model = checkpoint.Load(Integer(golden, "num_heads"), dtype: ScalarType.BFloat16);
+        var logits = golden.Tensor("out.logits_fp64");
+        var difference = model.call(golden.Tensor("out.input_ids"), null).to(ScalarType.Float64) - logits;
+        Assert.InRange(difference.square().mean().sqrt().item<double>() / logits.std().item<double>(), 0, 0.03);
     }
 
     private static void CheckBlocks(GoldenCase golden, LanguageModel model)
@@ -132,6 +143,22 @@ public partial class GoldenTests
         Close.Check("all logits of the first rows", golden.Tensor("out.logits_first8"), logits.narrow(0, 0, 8), absolute: TrainedLogits);
         var accuracy = logits.select(1, 21).argmax(1).eq(tokens.select(1, 22)).to(ScalarType.Float64).mean();
         Assert.Equal(golden.Number("out.accuracy"), accuracy.item<double>());
+        CheckFreshRecall(model);
+    }
+
+    // The published figures of the same model on fresh examples of several lengths, 500 each; four points are sampling noise.
+    private static void CheckFreshRecall(LanguageModel model)
+    {
+        using var random = new Generator(11);
+        foreach (var (length, expected) in new[] { (10, 1.0), (20, 0.992), (40, 0.924), (80, 0.85), (160, 0.88) })
+        {
+            using var scope = NewDisposeScope();
+            var tokens = new AssociativeRecallTask(10, length).Sample(500, random);
+            var last = tokens.size(1) - 1;
+            var guesses = model.Logits(model.Hidden(tokens.narrow(1, 0, last)).select(1, last - 1)).argmax(1);
+            var accuracy = guesses.eq(tokens.select(1, last)).to(ScalarType.Float64).mean().item<double>();
+            Assert.InRange(accuracy, expected - 0.04, Math.Min(1, expected + 0.04));
+        }
     }
 
     private static void Synthetic(GoldenCase golden)

@@ -79,15 +79,17 @@ public static unsafe partial class FlashConv
     {
         var (sizes, plan) = (work.Sizes, RightAnglePlan.For(T.Count, work.Sizes.Length));
         var n = plan.Length;
-        using var memory = ScratchMemory.Rent(4L * n + 3 * CacheOffset);
+        using var memory = ScratchMemory.Rent(5L * n + 4 * CacheOffset);
         float* re = memory.Start, im = re + n + CacheOffset, kernelRe = im + n + CacheOffset, kernelIm = kernelRe + n + CacheOffset;
-        TransformKernel<V, T>(work, plan, kernelRe, kernelIm);
+        var padded = kernelIm + n + CacheOffset;
+        TransformKernel<V, T>(work, plan, kernelRe, kernelIm, padded);
         for (long sequence = 0; sequence < sizes.Sequences; sequence++)
         {
             var offset = sizes.Offset(sequence, work.Channel);
-            Take(work.Source + offset, sizes.Length, re, im, n);
-            RightAngleTransform<V, T>.Run(plan, re, im, kernelRe, kernelIm, TransformMode.Convolve);
-            Copy(re, work.Target + offset, sizes.Length);
+            var target = sizes.Length == n ? work.Target + offset : padded;
+            RightAngleTransform<V, T>.Run(plan, re, im, kernelRe, kernelIm, TransformMode.Convolve, Pad(work.Source + offset, sizes.Length, padded, n), target);
+            if (target == padded)
+                Copy(padded, work.Target + offset, sizes.Length);
         }
     }
 
@@ -101,7 +103,7 @@ public static unsafe partial class FlashConv
         using var memory = ScratchMemory.Rent(5L * n + 4 * CacheOffset);
         float* re = memory.Start, im = re + n + CacheOffset, kernelRe = im + n + CacheOffset, kernelIm = kernelRe + n + CacheOffset;
         var over = kernelIm + n + CacheOffset;
-        TransformKernel<V, T>(work, plan, kernelRe, kernelIm);
+        TransformKernel<V, T>(work, plan, kernelRe, kernelIm, over);
         for (long sequence = 0; sequence < sizes.Sequences; sequence++)
         {
             var offset = sizes.Offset(sequence, work.Channel);
@@ -127,49 +129,51 @@ public static unsafe partial class FlashConv
     {
         var (sizes, plan) = (work.Sizes, RightAnglePlan.For(T.Count, work.Sizes.Length));
         var n = plan.Length;
-        using var memory = ScratchMemory.Rent(8L * n + 7 * CacheOffset);
+        using var memory = ScratchMemory.Rent(9L * n + 8 * CacheOffset);
         float* re = memory.Start, im = re + n + CacheOffset, kernelRe = im + n + CacheOffset, kernelIm = kernelRe + n + CacheOffset;
         float* uRe = kernelIm + n + CacheOffset, uIm = uRe + n + CacheOffset, sumRe = uIm + n + CacheOffset, sumIm = sumRe + n + CacheOffset;
+        var padded = sumIm + n + CacheOffset;
         if (work.InputGradient is not null)
-            TransformKernel<V, T>(work, plan, kernelRe, kernelIm);
+            TransformKernel<V, T>(work, plan, kernelRe, kernelIm, padded);
         new Span<float>(sumRe, n).Clear();
         new Span<float>(sumIm, n).Clear();
         for (long sequence = 0; sequence < sizes.Sequences; sequence++)
         {
             var offset = sizes.Offset(sequence, work.Channel);
-            Take(work.Upstream + offset, sizes.Length, re, im, n);
-            RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Forward);
+            RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Forward, Pad(work.Upstream + offset, sizes.Length, padded, n));
             if (work.KernelGradient is not null)
             {
-                Take(work.Source + offset, sizes.Length, uRe, uIm, n);
-                RightAngleTransform<V, T>.Run(plan, uRe, uIm, null, null, TransformMode.Forward);
+                RightAngleTransform<V, T>.Run(plan, uRe, uIm, null, null, TransformMode.Forward, Pad(work.Source + offset, sizes.Length, padded, n));
                 Correlate<V, T>(re, im, uRe, uIm, sumRe, sumIm, n, adds: true);
             }
             if (work.InputGradient is not null)
             {
                 Correlate<V, T>(re, im, kernelRe, kernelIm, re, im, n, adds: false);
-                RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Inverse);
-                Copy(re, work.InputGradient + offset, sizes.Length);
+                var target = sizes.Length == n ? work.InputGradient + offset : padded;
+                RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Inverse, target: target);
+                if (target == padded)
+                    Copy(padded, work.InputGradient + offset, sizes.Length);
             }
         }
         if (work.KernelGradient is null)
             return;
-        RightAngleTransform<V, T>.Run(plan, sumRe, sumIm, null, null, TransformMode.Inverse);
-        var target = work.KernelGradient + work.Channel * sizes.Taps;
+        RightAngleTransform<V, T>.Run(plan, sumRe, sumIm, null, null, TransformMode.Inverse, target: padded);
+        var taps = work.KernelGradient + work.Channel * sizes.Taps;
         for (var tap = 0; tap < sizes.Taps; tap++)
-            target[tap] = sumRe[tap] / n;
+            taps[tap] = padded[tap] / n;
     }
 
     // The kernel's spectrum, 1 / L of the way back included.
-    private static void TransformKernel<V, T>(ChannelWork work, RightAnglePlan plan, float* re, float* im)
+    private static void TransformKernel<V, T>(ChannelWork work, RightAnglePlan plan, float* re, float* im, float* padded)
         where V : struct
         where T : struct, ILanes<V>
     {
-        Take(work.Weights + work.Channel * work.Sizes.Taps, work.Sizes.Taps, re, im, plan.Length);
-        var scale = 1f / plan.Length;
-        for (var tap = 0; tap < work.Sizes.Taps; tap++)
-            re[tap] *= scale;
-        RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Forward);
+        var (taps, scale) = ((int)work.Sizes.Taps, 1f / plan.Length);
+        var from = work.Weights + work.Channel * work.Sizes.Taps;
+        for (var tap = 0; tap < taps; tap++)
+            padded[tap] = from[tap] * scale;
+        new Span<float>(padded + taps, plan.Length - taps).Clear();
+        RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Forward, padded);
     }
 
     // to = g conj(a), or to += g conj(a).
@@ -193,6 +197,16 @@ public static unsafe partial class FlashConv
         Copy(from, re, count);
         new Span<float>(re + count, (int)(n - count)).Clear();
         new Span<float>(im, n).Clear();
+    }
+
+    // A sequence as it lies, where it fills the transform; a copy with zeros behind it otherwise.
+    private static float* Pad(float* from, long count, float* padded, int n)
+    {
+        if (count == n)
+            return from;
+        Copy(from, padded, count);
+        new Span<float>(padded + count, (int)(n - count)).Clear();
+        return padded;
     }
 
     private static void Copy(float* from, float* to, long count) => new ReadOnlySpan<float>(from, (int)count).CopyTo(new Span<float>(to, (int)count));

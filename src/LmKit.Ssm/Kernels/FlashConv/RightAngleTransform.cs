@@ -11,30 +11,65 @@ internal static unsafe class RightAngleTransform<V, T>
     where V : struct
     where T : struct, ILanes<V>
 {
-    /// <summary>Transforms in place.</summary>
+    /// <summary>Transforms in place, or from and to real sequences.</summary>
     /// <param name="plan">Made for this width of vector.</param>
     /// <param name="re">Real parts (L).</param>
     /// <param name="im">Imaginary parts (L).</param>
     /// <param name="kernelRe">For <see cref="TransformMode.Convolve"/>, the other spectrum's real parts.</param>
     /// <param name="kernelIm">Its imaginary parts.</param>
     /// <param name="mode">What is done.</param>
+    /// <param name="source">A real sequence (L) to begin with in the place of re and im; or null.</param>
+    /// <param name="target">Takes the real part of the end (L) in the place of re and im; or null.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Run(RightAnglePlan plan, float* re, float* im, float* kernelRe, float* kernelIm, TransformMode mode)
+    internal static void Run(RightAnglePlan plan, float* re, float* im, float* kernelRe, float* kernelIm, TransformMode mode, float* source = null, float* target = null)
     {
         var constants = (float*)Unsafe.AsPointer(ref plan.Constants[0]); // pinned
         var n = plan.Length;
-        if (!plan.HasPairSplit)
+        if (n == plan.LeafLength)
         {
-            _ = Block(re, im, kernelRe, kernelIm, n, constants, mode);
+            if (source is not null)
+            {
+                new ReadOnlySpan<float>(source, n).CopyTo(new Span<float>(re, n));
+                new Span<float>(im, n).Clear();
+            }
+            _ = Leaf(re, im, kernelRe, kernelIm, constants, mode);
+            if (target is not null)
+                new ReadOnlySpan<float>(re, n).CopyTo(new Span<float>(target, n));
             return;
         }
-        var half = n / 2;
+        var ways = plan.HasPairSplit ? 2 : 4;
+        var step = n / ways;
         if (mode != TransformMode.Inverse)
-            SplitPairs(re, im, half, T.Broadcast(constants[0]), T.Broadcast(constants[1]));
-        var next = Block(re, im, kernelRe, kernelIm, half, constants + 2, mode);
-        _ = Block(re + half, im + half, kernelRe + half, kernelIm + half, half, next, mode);
+            SplitTop(re, im, step, ways, constants, source);
+        var next = constants + 2 * (ways - 1);
+        for (var offset = 0; offset < n; offset += step)
+            next = Block(re + offset, im + offset, kernelRe + offset, kernelIm + offset, step, next, mode);
         if (mode != TransformMode.Forward)
-            JoinPairs(re, im, half, T.Broadcast(constants[0]), T.Broadcast(constants[1]));
+            JoinTop(re, im, step, ways, constants, target);
+    }
+
+    private static void SplitTop(float* re, float* im, int step, int ways, float* constants, float* source)
+    {
+        if (ways == 2 && source is null)
+            SplitPairs(re, im, step, T.Broadcast(constants[0]), T.Broadcast(constants[1]));
+        else if (ways == 2)
+            SplitRealPairs(source, re, im, step, T.Broadcast(constants[0]), T.Broadcast(constants[1]));
+        else if (source is null)
+            SplitQuarters(re, im, step, constants);
+        else
+            SplitRealQuarters(source, re, im, step, constants);
+    }
+
+    private static void JoinTop(float* re, float* im, int step, int ways, float* constants, float* target)
+    {
+        if (ways == 2 && target is null)
+            JoinPairs(re, im, step, T.Broadcast(constants[0]), T.Broadcast(constants[1]));
+        else if (ways == 2)
+            JoinRealPairs(re, im, target, step, T.Broadcast(constants[0]), T.Broadcast(constants[1]));
+        else if (target is null)
+            JoinQuarters(re, im, step, constants);
+        else
+            JoinRealQuarters(re, im, target, step, constants);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -246,6 +281,78 @@ internal static unsafe class RightAngleTransform<V, T>
             T.Store(T.SubtractMultiplied(b2, s2, T.Multiply(c2, r2)), im2 + at);
             T.Store(T.MultiplyAdd(c3, s3, T.Multiply(b3, r3)), re3 + at);
             T.Store(T.SubtractMultiplied(b3, s3, T.Multiply(c3, r3)), im3 + at);
+        }
+    }
+
+    // The first split of real numbers.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void SplitRealPairs(float* source, float* re, float* im, int half, V rRe, V rIm)
+    {
+        var zero = T.Broadcast(0);
+        for (var at = 0; at < half; at += T.Count)
+        {
+            var (a, x) = (T.Load(source + at), T.Load(source + half + at));
+            var (bRe, bIm) = (T.Multiply(x, rRe), T.Multiply(x, rIm));
+            T.Store(T.Add(a, bRe), re + at);
+            T.Store(bIm, im + at);
+            T.Store(T.Subtract(a, bRe), re + half + at);
+            T.Store(T.Subtract(zero, bIm), im + half + at);
+        }
+    }
+
+    // The last join, real parts only.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void JoinRealPairs(float* re, float* im, float* target, int half, V rRe, V rIm)
+    {
+        for (var at = 0; at < half; at += T.Count)
+        {
+            var (aRe, aIm, bRe, bIm) = (T.Load(re + at), T.Load(im + at), T.Load(re + half + at), T.Load(im + half + at));
+            T.Store(T.Add(aRe, bRe), target + at);
+            T.Store(T.MultiplyAdd(T.Subtract(aIm, bIm), rIm, T.Multiply(T.Subtract(aRe, bRe), rRe)), target + half + at);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void SplitRealQuarters(float* source, float* re, float* im, int quarter, float* c)
+    {
+        var (r1, s1, r2, s2, r3, s3) = (T.Broadcast(c[0]), T.Broadcast(c[1]), T.Broadcast(c[2]), T.Broadcast(c[3]), T.Broadcast(c[4]), T.Broadcast(c[5]));
+        for (var at = 0; at < quarter; at += T.Count)
+        {
+            var (x1, x2, x3) = (T.Load(source + quarter + at), T.Load(source + 2 * quarter + at), T.Load(source + 3 * quarter + at));
+            var (b0, b1, b2, b3) = (T.Load(source + at), T.Multiply(x1, r1), T.Multiply(x2, r2), T.Multiply(x3, r3));
+            var (c1, c2, c3) = (T.Multiply(x1, s1), T.Multiply(x2, s2), T.Multiply(x3, s3));
+            var (even, odd, oddIm) = (T.Add(b0, b2), T.Add(b1, b3), T.Add(c1, c3));
+            T.Store(T.Add(even, odd), re + at);
+            T.Store(T.Add(c2, oddIm), im + at);
+            T.Store(T.Subtract(even, odd), re + 2 * quarter + at);
+            T.Store(T.Subtract(c2, oddIm), im + 2 * quarter + at);
+            (even, odd, oddIm) = (T.Subtract(b0, b2), T.Subtract(b1, b3), T.Subtract(c1, c3));
+            T.Store(T.Subtract(even, oddIm), re + quarter + at);
+            T.Store(T.Subtract(odd, c2), im + quarter + at);
+            T.Store(T.Add(even, oddIm), re + 3 * quarter + at);
+            T.Store(T.Subtract(T.Broadcast(0), T.Add(c2, odd)), im + 3 * quarter + at);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void JoinRealQuarters(float* re, float* im, float* target, int quarter, float* c)
+    {
+        var (r1, s1, r2, s2, r3, s3) = (T.Broadcast(c[0]), T.Broadcast(c[1]), T.Broadcast(c[2]), T.Broadcast(c[3]), T.Broadcast(c[4]), T.Broadcast(c[5]));
+        float* re1 = re + quarter, re2 = re + 2 * quarter, re3 = re + 3 * quarter;
+        float* im1 = im + quarter, im2 = im + 2 * quarter, im3 = im + 3 * quarter;
+        for (var at = 0; at < quarter; at += T.Count)
+        {
+            var (x0, y0, x1, y1) = (T.Load(re + at), T.Load(im + at), T.Load(re1 + at), T.Load(im1 + at));
+            var (x2, y2, x3, y3) = (T.Load(re2 + at), T.Load(im2 + at), T.Load(re3 + at), T.Load(im3 + at));
+            var (even, odd) = (T.Add(x0, x2), T.Add(x1, x3));
+            T.Store(T.Add(even, odd), target + at);
+            var (b2, c2) = (T.Subtract(even, odd), T.Subtract(T.Add(y0, y2), T.Add(y1, y3)));
+            T.Store(T.MultiplyAdd(c2, s2, T.Multiply(b2, r2)), target + 2 * quarter + at);
+            var (d, dIm, e, eIm) = (T.Subtract(x0, x2), T.Subtract(y0, y2), T.Subtract(x1, x3), T.Subtract(y1, y3));
+            var (b1, c1) = (T.Add(d, eIm), T.Subtract(dIm, e));
+            var (b3, c3) = (T.Subtract(d, eIm), T.Add(dIm, e));
+            T.Store(T.MultiplyAdd(c1, s1, T.Multiply(b1, r1)), target + quarter + at);
+            T.Store(T.MultiplyAdd(c3, s3, T.Multiply(b3, r3)), target + 3 * quarter + at);
         }
     }
 }
