@@ -19,20 +19,27 @@ public sealed class CompositionTests : IDisposable
     public void A_hybrid_is_trained_tuned_tapped_and_steered_and_its_sibling_denoises()
     {
         using var data = TokenDataset.Create(Corpus.Documents(40), ModelTokenizer.Bytes, At("tokens"));
-        using (var model = Build("hybrid.json"))
+        LiveTensors.Unchanged("training", () =>
         {
-            LiveTensors.Unchanged("training", () => Train(model, data));
+            using var model = Build("hybrid.json");
+            Train(model, data);
             model.Save(At("hybrid"));
-        }
-
-        using (var model = Build("tuned.json"))
-            LiveTensors.Unchanged("tuning", () => Tune(model));
-
-        using (var model = LanguageModel.Load(At("hybrid"), kinds => AllKinds(kinds)))
-            LiveTensors.Unchanged("steering", () => TapAndSteer(model, data));
-
-        using (var model = Build("denoiser.json"))
-            LiveTensors.Unchanged("denoising", () => Denoise(model, data));
+        });
+        LiveTensors.Unchanged("tuning", () =>
+        {
+            using var model = Build("tuned.json");
+            Tune(model);
+        });
+        LiveTensors.Unchanged("steering", () =>
+        {
+            using var model = LanguageModel.Load(At("hybrid"), kinds => AllKinds(kinds));
+            TapAndSteer(model, data);
+        });
+        LiveTensors.Unchanged("denoising", () =>
+        {
+            using var model = Build("denoiser.json");
+            Denoise(model, data);
+        });
     }
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
@@ -131,7 +138,7 @@ public sealed class CompositionTests : IDisposable
 
         var plain = Continue();
         string steered;
-        using (ActivationTap.Splice(model, Point, autoencoder, edits: [FeatureEdit.Steer(feature, 40)]))
+        using (ActivationTap.Steer(model, Point, autoencoder, feature, amount: 40))
             steered = Continue();
 
         Assert.StartsWith("mat.", plain, StringComparison.Ordinal);
@@ -180,19 +187,18 @@ public sealed class CompositionTests : IDisposable
         var after = task.Evaluate()!.Value;
 
         Assert.True(after < before / 4, $"Training took the bound from {before} to {after} only.");
-        CheckInfilling(denoiser);
+        CheckInfilling(model);
     }
 
     /// <summary>Text on both sides of a hole stays, and most of the hole is filled with what the corpus says (guessing would get none).</summary>
-    private static void CheckInfilling(LanguageModelDenoiser denoiser)
+    private static void CheckInfilling(LanguageModel model)
     {
         using var scope = NewDisposeScope();
         using var random = new Generator(3);
         var text = "the hen sat on the nest. the dog sat on the log. the cat sat on t".Select(letter => (long)letter).ToArray();
         var holed = text.Select((id, place) => place is >= 33 and < 43 ? MaskId : id).ToArray();
-        var sampler = new SparseAncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = 16 });
         long[] filled = [];
-        foreach (var grid in sampler.Sample(tensor(holed, [1, holed.Length]), length: 0, random))
+        foreach (var grid in model.CreateSampler().Sample(tensor(holed, [1, holed.Length]), length: 0, random))
         {
             using (grid)
                 filled = grid.data<long>().ToArray();
@@ -210,7 +216,7 @@ public sealed class CompositionTests : IDisposable
     private static LanguageModel Build(string file) =>
         LanguageModel.Build(ModelConfig.FromJson(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, file))), AllKinds(new ComponentRegistry()));
 
-    private static ComponentRegistry AllKinds(ComponentRegistry registry) => registry.AddSsm().AddStructured().AddLongContext().AddTuning();
+    private static ComponentRegistry AllKinds(ComponentRegistry registry) => registry.AddSsm().AddStructured().AddLongContext().AddDiffusion().AddTuning();
 
     private string At(string name) => Path.Combine(folder, name);
 }
