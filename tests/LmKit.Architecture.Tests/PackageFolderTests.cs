@@ -2,6 +2,7 @@ namespace LmKit.Architecture.Tests;
 
 public class PackageFolderTests
 {
+    private static readonly string[] _sections = ["## Sample", "## Paper map", "## Options", "## Measured", "## Limits", "## Citation"];
     private static readonly string[] _everyPackageHas = ["README.md", "CHANGELOG.md", "PublicAPI.Shipped.txt", "PublicAPI.Unshipped.txt"];
 
     [Fact]
@@ -12,6 +13,13 @@ public class PackageFolderTests
             from file in _everyPackageHas
             where !Repository.Exists($"src/{package}/{file}")
             select $"src/{package}/{file} is missing");
+
+    [Fact]
+    public void Every_technique_is_described_in_the_same_order() =>
+        Offenders.None(
+            $"The README of every package but the core has {string.Join(", ", _sections)}, in this order.",
+            Repository.Packages.Where(package => package != "LmKit.Core")
+                .Where(package => !Repository.Read($"src/{package}/README.md").Lines.Where(_sections.Contains).SequenceEqual(_sections)));
 
     [Fact]
     public void A_changelog_has_an_unreleased_head() =>
