@@ -182,6 +182,9 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     /// <inheritdoc/>
     public Tensor Logits(Tensor hidden) => tiedHead?.Logits(hidden) ?? head!.call(hidden);
 
+    /// <summary>The one parameter that <see cref="Logits"/> reads: the embedding when the head is tied.</summary>
+    internal Parameter HeadWeight => tiedHead is null ? head!.get_parameter("weight")! : embedding.Words.Weight;
+
     /// <inheritdoc/>
     public override Tensor forward(Tensor tokens, SequenceContext? context)
     {

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Cross entropy of each next token of the same document; logits are made only for positions that count.</summary>
+/// <summary>Cross entropy of each next token of the same document; logits are made only for positions that count, a chunk of them at a time.</summary>
 public static class NextTokenLoss
 {
     /// <summary>The summed loss of a batch in nats.</summary>
@@ -11,10 +11,13 @@ public static class NextTokenLoss
     /// <param name="tokens">(B, L) int64.</param>
     /// <param name="segments">Document ids (B, L), -1 for padding, or null.</param>
     /// <param name="counted">(B, L) bool: which tokens count as targets, beside those that no document predicts; null for all.</param>
-    public static TrainingLoss Of(ILanguageModel model, Tensor tokens, Tensor? segments = null, Tensor? counted = null)
+    /// <param name="chunkRows">Positions whose logits are in memory at a time; 0 for as many as keep them within 64 MiB of float32. Chunks
+    /// cost the head a second forward pass.</param>
+    public static TrainingLoss Of(ILanguageModel model, Tensor tokens, Tensor? segments = null, Tensor? counted = null, long chunkRows = 0)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokens);
+        ArgumentOutOfRangeException.ThrowIfNegative(chunkRows);
         using var scope = NewDisposeScope();
         var length = tokens.size(1);
         var hidden = model.Hidden(tokens, segments is null ? null : new SequenceContext(Segments: segments)); // (B, L, D)
@@ -30,7 +33,7 @@ public static class NextTokenLoss
         }
         var sum = targets.size(0) == 0
             ? hidden.sum() * 0
-            : nn.functional.cross_entropy(model.Logits(predicting), targets, reduction: nn.Reduction.Sum);
+            : ChunkedCrossEntropy.Sum(model, predicting, targets, chunkRows == 0 ? ChunkedCrossEntropy.DefaultRows(model.VocabSize) : chunkRows);
         return new TrainingLoss(sum.MoveToOuterDisposeScope(), targets.size(0));
     }
 

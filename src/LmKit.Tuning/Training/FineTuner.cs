@@ -118,7 +118,7 @@ public sealed class FineTuner : ITrainingTask
         using var tokens = batch.Tokens.to(device);
         using var segments = batch.Segments.to(device);
         using var targets = batch.Targets.to(device);
-        return NextTokenLoss.Of(model, tokens, segments, targets);
+        return NextTokenLoss.Of(model, tokens, segments, targets, options.ChunkRows);
     }
 
     private PackingPlan Plan(IReadOnlyList<SupervisedExample> chosen) => options.IsPacked

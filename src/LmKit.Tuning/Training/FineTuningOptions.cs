@@ -16,6 +16,10 @@ public sealed class FineTuningOptions
     /// <summary>Whether several examples share a row; else every example is a row. Default true.</summary>
     public bool IsPacked { get; set; } = true;
 
+    /// <summary>Labelled positions whose logits are in memory at a time; 0, the default, for as many as keep them within 64 MiB of float32.</summary>
+    [Range(0L, long.MaxValue)]
+    public long ChunkRows { get; set; }
+
     /// <summary>Seed of the order of rows. Default 0.</summary>
     public long Seed { get; set; }
 

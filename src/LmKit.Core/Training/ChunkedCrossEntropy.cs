@@ -1,0 +1,63 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Summed cross entropy of rows of hidden states, with the logits of a few rows in memory at a time.</summary>
+/// <remarks>Forward keeps no logits; backward makes those of each chunk again. Loss and gradients are those of all rows at once, up to
+/// the order of sums.</remarks>
+internal static class ChunkedCrossEntropy
+{
+    // 64 MiB of float32 logits.
+    private const long LogitsAtOnce = 1L << 24;
+
+    /// <summary>Rows whose logits are made at a time when nobody says: as many as keep them within 64 MiB of float32, at least 1.</summary>
+    internal static long DefaultRows(long vocabSize) => Math.Max(1, LogitsAtOnce / vocabSize);
+
+    /// <summary>The loss, 0-d; models other than <see cref="LanguageModel"/> take all rows at once.</summary>
+    /// <param name="model">The model, whose head is applied.</param>
+    /// <param name="rows">Hidden states (N, D).</param>
+    /// <param name="targets">Token ids (N).</param>
+    /// <param name="chunk">Rows at a time.</param>
+    internal static Tensor Sum(ILanguageModel model, Tensor rows, Tensor targets, long chunk)
+    {
+        if (rows.size(0) <= chunk || model is not LanguageModel known)
+            return Loss(model, rows, targets);
+        Parameter[] head = known.HeadWeight is { requires_grad: true } weight ? [weight] : [];
+        return KernelFunction.Run([rows, targets, .. head], () => Forward(model, rows, targets, chunk), (gradient, inputs) => Backward(model, inputs[0], inputs[1], head, chunk, gradient));
+    }
+
+    private static Tensor Loss(ILanguageModel model, Tensor rows, Tensor targets) =>
+        nn.functional.cross_entropy(model.Logits(rows), targets, reduction: nn.Reduction.Sum);
+
+    private static Tensor Forward(ILanguageModel model, Tensor rows, Tensor targets, long chunk)
+    {
+        var sum = zeros([], rows.dtype, rows.device);
+        for (long start = 0; start < rows.size(0); start += chunk)
+        {
+            using var scope = NewDisposeScope();
+            var count = Math.Min(chunk, rows.size(0) - start);
+            sum.add_(Loss(model, rows.narrow(0, start, count), targets.narrow(0, start, count)));
+        }
+        return sum;
+    }
+
+    private static IReadOnlyList<Tensor?> Backward(ILanguageModel model, Tensor rows, Tensor targets, Parameter[] head, long chunk, Tensor gradient)
+    {
+        using var recorded = enable_grad();
+        var rowGradient = empty_like(rows);
+        var headGradients = head.Select(parameter => zeros_like(parameter)).ToArray();
+        for (long start = 0; start < rows.size(0); start += chunk)
+        {
+            using var scope = NewDisposeScope();
+            var count = Math.Min(chunk, rows.size(0) - start);
+            var part = rows.narrow(0, start, count).detach().requires_grad_(true);
+            var gradients = autograd.grad([Loss(model, part, targets.narrow(0, start, count))], [part, .. head]);
+            rowGradient.narrow(0, start, count).copy_(gradients[0] * gradient);
+            for (var index = 0; index < head.Length; index++)
+                headGradients[index].add_(gradients[index + 1] * gradient);
+        }
+        return [rows.requires_grad ? rowGradient : null, null, .. headGradients];
+    }
+}
