@@ -45,16 +45,7 @@ public class FlashConvTests
     [InlineData("1", "1")]
     [InlineData("0", "1")]
     [InlineData("0", "0")]
-    public void Every_width_of_vector_gives_the_same_convolution(string avx512, string avx2)
-    {
-        OwnProcess.Run(
-            CheckInThisProcess,
-            [avx512, avx2],
-            ("DOTNET_EnableAVX512", avx512),
-            ("DOTNET_EnableAVX512F", avx512),
-            ("DOTNET_EnableAVX2", avx2),
-            ("DOTNET_EnableHWIntrinsic", avx2));
-    }
+    public void Every_width_of_vector_gives_the_same_convolution(string avx512, string avx2) => OwnProcess.RunWithVectors(CheckInThisProcess, avx512, avx2);
 
     [Theory]
     [InlineData(4096, 64)]
@@ -81,11 +72,7 @@ public class FlashConvTests
 
     internal static void CheckInThisProcess(string[] arguments)
     {
-        LibTorch.EnsureLoaded();
-        set_num_threads(2);
-        var (avx512, avx2) = (System.Runtime.Intrinsics.X86.Avx512F.IsSupported, System.Runtime.Intrinsics.X86.Avx2.IsSupported);
-        Assert.False(avx512 && arguments[0] == "0", "AVX-512 could not be switched off.");
-        Assert.False(avx2 && arguments[1] == "0", "AVX2 could not be switched off.");
+        OwnProcess.CheckVectors(arguments);
         foreach (var (length, taps) in new[] { (1L, 1L), (15, 15), (64, 64), (100, 30), (512, 512), (1000, 1000), (2048, 2048), (3000, 64) })
             Check(length, taps);
     }
