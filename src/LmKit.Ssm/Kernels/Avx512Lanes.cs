@@ -42,37 +42,38 @@ internal readonly unsafe struct Avx512Lanes : ILanes<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Transpose(float* matrix)
     {
-        // Pairs of rows, then pairs of pairs, then quarters, twice.
-        var p = stackalloc Vector512<float>[16];
-        var q = stackalloc Vector512<float>[16];
-        for (var row = 0; row < 16; row += 2)
-        {
-            var (a, b) = (Vector512.Load(matrix + 16 * row), Vector512.Load(matrix + 16 * row + 16));
-            (p[row], p[row + 1]) = (Avx512F.UnpackLow(a, b), Avx512F.UnpackHigh(a, b));
-        }
-        for (var row = 0; row < 16; row += 4)
-        {
-            for (var half = 0; half < 2; half++)
-            {
-                var (a, b) = (p[row + half].AsDouble(), p[row + half + 2].AsDouble());
-                q[row + 2 * half] = Avx512F.UnpackLow(a, b).AsSingle();
-                q[row + 2 * half + 1] = Avx512F.UnpackHigh(a, b).AsSingle();
-            }
-        }
-        // Row r of each group of four holds column r of its 4 x 4 blocks, one block per quarter.
-        for (var row = 0; row < 4; row++)
-        {
-            p[row] = Avx512F.Shuffle4x128(q[row], q[row + 4], 0x88);
-            p[row + 4] = Avx512F.Shuffle4x128(q[row], q[row + 4], 0xdd);
-            p[row + 8] = Avx512F.Shuffle4x128(q[row + 8], q[row + 12], 0x88);
-            p[row + 12] = Avx512F.Shuffle4x128(q[row + 8], q[row + 12], 0xdd);
-        }
-        for (var row = 0; row < 4; row++)
-        {
-            Avx512F.Shuffle4x128(p[row], p[row + 8], 0x88).Store(matrix + 16 * row);
-            Avx512F.Shuffle4x128(p[row + 4], p[row + 12], 0x88).Store(matrix + 16 * (row + 4));
-            Avx512F.Shuffle4x128(p[row], p[row + 8], 0xdd).Store(matrix + 16 * (row + 8));
-            Avx512F.Shuffle4x128(p[row + 4], p[row + 12], 0xdd).Store(matrix + 16 * (row + 12));
-        }
+        Interleave(matrix, out var a0, out var a1, out var a2, out var a3);
+        Interleave(matrix + 64, out var b0, out var b1, out var b2, out var b3);
+        Interleave(matrix + 128, out var c0, out var c1, out var c2, out var c3);
+        Interleave(matrix + 192, out var d0, out var d1, out var d2, out var d3);
+        Spread(a0, b0, c0, d0, matrix);
+        Spread(a1, b1, c1, d1, matrix + 16);
+        Spread(a2, b2, c2, d2, matrix + 32);
+        Spread(a3, b3, c3, d3, matrix + 48);
+    }
+
+    // Four rows: result r holds column r of their 4 x 4 blocks, one block per quarter.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Interleave(float* rows, out Vector512<float> r0, out Vector512<float> r1, out Vector512<float> r2, out Vector512<float> r3)
+    {
+        var (a, b, c, d) = (Vector512.Load(rows), Vector512.Load(rows + 16), Vector512.Load(rows + 32), Vector512.Load(rows + 48));
+        var (low, high) = (Avx512F.UnpackLow(a, b).AsDouble(), Avx512F.UnpackHigh(a, b).AsDouble());
+        var (low2, high2) = (Avx512F.UnpackLow(c, d).AsDouble(), Avx512F.UnpackHigh(c, d).AsDouble());
+        r0 = Avx512F.UnpackLow(low, low2).AsSingle();
+        r1 = Avx512F.UnpackHigh(low, low2).AsSingle();
+        r2 = Avx512F.UnpackLow(high, high2).AsSingle();
+        r3 = Avx512F.UnpackHigh(high, high2).AsSingle();
+    }
+
+    // Quarter q of the four becomes row 4 q.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Spread(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, float* to)
+    {
+        var (even, odd) = (Avx512F.Shuffle4x128(a, b, 0x88), Avx512F.Shuffle4x128(a, b, 0xdd));
+        var (even2, odd2) = (Avx512F.Shuffle4x128(c, d, 0x88), Avx512F.Shuffle4x128(c, d, 0xdd));
+        Avx512F.Shuffle4x128(even, even2, 0x88).Store(to);
+        Avx512F.Shuffle4x128(odd, odd2, 0x88).Store(to + 64);
+        Avx512F.Shuffle4x128(even, even2, 0xdd).Store(to + 128);
+        Avx512F.Shuffle4x128(odd, odd2, 0xdd).Store(to + 192);
     }
 }

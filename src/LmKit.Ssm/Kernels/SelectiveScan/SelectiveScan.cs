@@ -7,7 +7,7 @@ namespace LmKit;
 /// <remarks>
 /// <para>h_t = e^(dt_t a) h_(t-1) + dt_t u_t B_t and y_t = C_t h_t + D u_t, per inner channel; the states of all tokens are never held
 /// at once. The CPU form serves float32 with E a multiple of 4, lanes being channels; its backward keeps one state per
-/// <c>64</c> tokens and works the others out again. Everything else takes the reference, token by token in libtorch operations.</para>
+/// 64 tokens and works the others out again. Everything else takes the reference, token by token in libtorch operations.</para>
 /// <para>Forms agree within 1e-5 of the largest entry. It can be differentiated once.</para>
 /// </remarks>
 public static partial class SelectiveScan
