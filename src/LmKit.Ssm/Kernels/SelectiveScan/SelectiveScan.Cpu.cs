@@ -64,8 +64,19 @@ public static unsafe partial class SelectiveScan
         using var dState = new TensorMemory<float>(gradients[5], "state's gradient");
         var work = scan with
         {
-            Dt = steps.Start, Input = inputs.Start, A = decays.Start, B = writes.Start, C = reads.Start, State = before.Start, Upstream = upstream.Start,
-            DDt = dDt.Start, DInput = dInput.Start, DA = dA.Start, DB = dB.Start, DC = dC.Start, DState = dState.Start,
+            Dt = steps.Start,
+            Input = inputs.Start,
+            A = decays.Start,
+            B = writes.Start,
+            C = reads.Start,
+            State = before.Start,
+            Upstream = upstream.Start,
+            DDt = dDt.Start,
+            DInput = dInput.Start,
+            DA = dA.Start,
+            DB = dB.Start,
+            DC = dC.Start,
+            DState = dState.Start,
         };
         WorkerPool.Shared.Run((int)work.Batch, row =>
         {
