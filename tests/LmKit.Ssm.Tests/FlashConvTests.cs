@@ -53,6 +53,21 @@ public class FlashConvTests
     [InlineData(8192, 8192)]
     public void Long_sequences_agree_with_the_reference(long length, long taps) => Check(length, taps);
 
+    [Theory]
+    [InlineData(300)]
+    [InlineData(512)]
+    public void A_gradient_asked_for_alone_is_the_same(long length)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(4);
+        var (u, kernel) = (randn([2, 3, 1, length], generator: random), randn([3, length], generator: random));
+        var (bothU, bothKernel) = (u.clone().requires_grad_(true), kernel.clone().requires_grad_(true));
+        var both = autograd.grad([FlashConv.Convolve(bothU, bothKernel).square().sum()], [bothU, bothKernel]);
+
+        Close.Check("du", both[0], autograd.grad([FlashConv.Convolve(bothU, kernel).square().sum()], [bothU])[0], relativeToLargest: 1e-6);
+        Close.Check("dk", both[1], autograd.grad([FlashConv.Convolve(u, bothKernel).square().sum()], [bothKernel])[0], relativeToLargest: 1e-6);
+    }
+
     [Fact]
     public void An_empty_sequence_and_an_empty_batch_give_empty_results()
     {
