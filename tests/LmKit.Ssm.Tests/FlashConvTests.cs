@@ -45,22 +45,28 @@ public class FlashConvTests
     [InlineData("1", "1")]
     [InlineData("0", "1")]
     [InlineData("0", "0")]
-    public void Every_width_of_vector_gives_the_same_convolution(string avx512, string avx2)
-    {
-        OwnProcess.Run(
-            CheckInThisProcess,
-            [avx512, avx2],
-            ("DOTNET_EnableAVX512", avx512),
-            ("DOTNET_EnableAVX512F", avx512),
-            ("DOTNET_EnableAVX2", avx2),
-            ("DOTNET_EnableHWIntrinsic", avx2));
-    }
+    public void Every_width_of_vector_gives_the_same_convolution(string avx512, string avx2) => OwnProcess.RunWithVectors(CheckInThisProcess, avx512, avx2);
 
     [Theory]
     [InlineData(4096, 64)]
     [InlineData(5000, 200)]
     [InlineData(8192, 8192)]
     public void Long_sequences_agree_with_the_reference(long length, long taps) => Check(length, taps);
+
+    [Theory]
+    [InlineData(300)]
+    [InlineData(512)]
+    public void A_gradient_asked_for_alone_is_the_same(long length)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(4);
+        var (u, kernel) = (randn([2, 3, 1, length], generator: random), randn([3, length], generator: random));
+        var (bothU, bothKernel) = (u.clone().requires_grad_(true), kernel.clone().requires_grad_(true));
+        var both = autograd.grad([FlashConv.Convolve(bothU, bothKernel).square().sum()], [bothU, bothKernel]);
+
+        Close.Check("du", both[0], autograd.grad([FlashConv.Convolve(bothU, kernel).square().sum()], [bothU])[0], relativeToLargest: 1e-6);
+        Close.Check("dk", both[1], autograd.grad([FlashConv.Convolve(u, bothKernel).square().sum()], [bothKernel])[0], relativeToLargest: 1e-6);
+    }
 
     [Fact]
     public void An_empty_sequence_and_an_empty_batch_give_empty_results()
@@ -81,11 +87,7 @@ public class FlashConvTests
 
     internal static void CheckInThisProcess(string[] arguments)
     {
-        LibTorch.EnsureLoaded();
-        set_num_threads(2);
-        var (avx512, avx2) = (System.Runtime.Intrinsics.X86.Avx512F.IsSupported, System.Runtime.Intrinsics.X86.Avx2.IsSupported);
-        Assert.False(avx512 && arguments[0] == "0", "AVX-512 could not be switched off.");
-        Assert.False(avx2 && arguments[1] == "0", "AVX2 could not be switched off.");
+        OwnProcess.CheckVectors(arguments);
         foreach (var (length, taps) in new[] { (1L, 1L), (15, 15), (64, 64), (100, 30), (512, 512), (1000, 1000), (2048, 2048), (3000, 64) })
             Check(length, taps);
     }

@@ -17,7 +17,11 @@ public class S4DLaws() : S4DMixerLaws(new S4DOptions { StateDim = 8 });
 
 public class S4DGatedBilinearLaws() : S4DMixerLaws(new S4DOptions
 {
-    StateDim = 8, IsGated = true, Discretization = Discretization.Bilinear, Initialization = DiagonalInitialization.Legs, MatrixCount = 2,
+    StateDim = 8,
+    IsGated = true,
+    Discretization = Discretization.Bilinear,
+    Initialization = DiagonalInitialization.Legs,
+    MatrixCount = 2,
 });
 
 public class S4DInChunksLaws() : S4DMixerLaws(new S4DOptions { StateDim = 8, ChunkLength = 5, MatrixCount = 0, Initialization = DiagonalInitialization.Mixed });

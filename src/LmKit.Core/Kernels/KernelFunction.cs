@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Puts a kernel with a backward pass of its own into libtorch's graph.</summary>
-/// <remarks>An exception in backward would end the process. It is kept instead: that pass's gradients are NaN, and
+/// <remarks>An exception in backward, or a gradient of another shape, would end the process. It is kept instead: that pass's gradients are NaN, and
 /// <see cref="ThrowIfFailed"/> or the next kernel throws it. A kernel cannot be differentiated twice.</remarks>
 public static class KernelFunction
 {
@@ -61,6 +61,7 @@ public static class KernelFunction
             try
             {
                 gradients = ((KernelBackward)ctx.get_data(Key))(grad_output.contiguous(), inputs);
+                Check(gradients, inputs);
             }
             catch (Exception error)
             {
@@ -68,6 +69,18 @@ public static class KernelFunction
                 gradients = [.. inputs.Select(input => input.requires_grad ? full_like(input, double.NaN) : null)];
             }
             return [null!, .. gradients.Select(gradient => gradient?.MoveToOuterDisposeScope()!)];
+        }
+
+        // libtorch ends the process over a gradient of another shape.
+        private static void Check(IReadOnlyList<Tensor?> gradients, List<Tensor> inputs)
+        {
+            if (gradients.Count != inputs.Count)
+                throw new InvalidOperationException($"A kernel's backward gave {gradients.Count} gradients for {inputs.Count} inputs.");
+            for (var index = 0; index < inputs.Count; index++)
+            {
+                if (gradients[index] is { } gradient && !gradient.shape.SequenceEqual(inputs[index].shape))
+                    throw new InvalidOperationException($"A kernel's backward gave input {index} ({string.Join(", ", inputs[index].shape)}) a gradient of ({string.Join(", ", gradient.shape)}).");
+            }
         }
     }
 }

@@ -46,6 +46,16 @@ public class KernelFunctionTests
     }
 
     [Fact]
+    public void A_gradient_of_another_shape_is_thrown_afterwards_too()
+    {
+        using var scope = NewDisposeScope();
+        var a = ones(3).requires_grad_(true);
+        KernelFunction.Run([a], () => a.clone(), (_, _) => [ones(2)]).sum().backward();
+
+        Assert.Contains("(3)", Assert.Throws<InvalidOperationException>(KernelFunction.ThrowIfFailed).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Without_gradients_nothing_is_recorded()
     {
         using var scope = NewDisposeScope();

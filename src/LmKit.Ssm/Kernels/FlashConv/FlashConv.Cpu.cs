@@ -111,8 +111,9 @@ public static unsafe partial class FlashConv
             for (long start = 0; start < sizes.Length; start += n)
             {
                 var count = Math.Min(n, sizes.Length - start);
-                Take(work.Source + offset + start, count, re, im, n);
-                RightAngleTransform<V, T>.Run(plan, re, im, kernelRe, kernelIm, TransformMode.Convolve);
+                Copy(work.Source + offset + start, re, count);
+                new Span<float>(re + count, (int)(n - count)).Clear();
+                RightAngleTransform<V, T>.Run(plan, re, im, kernelRe, kernelIm, TransformMode.Convolve, source: re);
                 var target = work.Target + offset + start;
                 Copy(re, target, count);
                 for (var at = 0; at < Math.Min(count, sizes.Taps); at++)
@@ -135,25 +136,26 @@ public static unsafe partial class FlashConv
         var padded = sumIm + n + CacheOffset;
         if (work.InputGradient is not null)
             TransformKernel<V, T>(work, plan, kernelRe, kernelIm, padded);
-        new Span<float>(sumRe, n).Clear();
-        new Span<float>(sumIm, n).Clear();
+        // Without a gradient of the kernel they meet zeros, which costs little.
+        foreach (var spectrum in (Span<nint>)[(nint)uRe, (nint)uIm, (nint)sumRe, (nint)sumIm])
+            new Span<float>((void*)spectrum, n).Clear();
+        var terms = new CorrelationTerms(re, uRe, uIm, sumRe, sumIm);
         for (long sequence = 0; sequence < sizes.Sequences; sequence++)
         {
             var offset = sizes.Offset(sequence, work.Channel);
-            RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Forward, Pad(work.Upstream + offset, sizes.Length, padded, n));
+            var target = sizes.Length == n ? work.InputGradient + offset : padded;
             if (work.KernelGradient is not null)
-            {
                 RightAngleTransform<V, T>.Run(plan, uRe, uIm, null, null, TransformMode.Forward, Pad(work.Source + offset, sizes.Length, padded, n));
-                Correlate<V, T>(re, im, uRe, uIm, sumRe, sumIm, n, adds: true);
-            }
-            if (work.InputGradient is not null)
+            var upstream = Pad(work.Upstream + offset, sizes.Length, padded, n);
+            if (work.InputGradient is null)
             {
-                Correlate<V, T>(re, im, kernelRe, kernelIm, re, im, n, adds: false);
-                var target = sizes.Length == n ? work.InputGradient + offset : padded;
-                RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Inverse, target: target);
-                if (target == padded)
-                    Copy(padded, work.InputGradient + offset, sizes.Length);
+                RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Forward, upstream);
+                AddCorrelation<V, T>(re, im, uRe, uIm, sumRe, sumIm, n);
+                continue;
             }
+            RightAngleTransform<V, T>.Run(plan, re, im, kernelRe, kernelIm, TransformMode.Correlate, upstream, target, &terms);
+            if (target == padded)
+                Copy(padded, work.InputGradient + offset, sizes.Length);
         }
         if (work.KernelGradient is null)
             return;
@@ -176,27 +178,18 @@ public static unsafe partial class FlashConv
         RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Forward, padded);
     }
 
-    // to = g conj(a), or to += g conj(a).
+    // sum += g conj(a).
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Correlate<V, T>(float* gRe, float* gIm, float* aRe, float* aIm, float* toRe, float* toIm, int count, bool adds)
+    private static void AddCorrelation<V, T>(float* gRe, float* gIm, float* aRe, float* aIm, float* sumRe, float* sumIm, int count)
         where V : struct
         where T : struct, ILanes<V>
     {
         for (var at = 0; at < count; at += T.Count)
         {
             var (x, y, p, q) = (T.Load(gRe + at), T.Load(gIm + at), T.Load(aRe + at), T.Load(aIm + at));
-            var re = T.MultiplyAdd(y, q, T.Multiply(x, p));
-            var im = T.SubtractMultiplied(x, q, T.Multiply(y, p));
-            T.Store(adds ? T.Add(T.Load(toRe + at), re) : re, toRe + at);
-            T.Store(adds ? T.Add(T.Load(toIm + at), im) : im, toIm + at);
+            T.Store(T.MultiplyAdd(y, q, T.MultiplyAdd(x, p, T.Load(sumRe + at))), sumRe + at);
+            T.Store(T.SubtractMultiplied(x, q, T.MultiplyAdd(y, p, T.Load(sumIm + at))), sumIm + at);
         }
-    }
-
-    private static void Take(float* from, long count, float* re, float* im, int n)
-    {
-        Copy(from, re, count);
-        new Span<float>(re + count, (int)(n - count)).Clear();
-        new Span<float>(im, n).Clear();
     }
 
     // A sequence as it lies, where it fills the transform; a copy with zeros behind it otherwise.

@@ -20,8 +20,18 @@ internal static unsafe class RightAngleTransform<V, T>
     /// <param name="mode">What is done.</param>
     /// <param name="source">A real sequence (L) to begin with in the place of re and im; or null.</param>
     /// <param name="target">Takes the real part of the end (L) in the place of re and im; or null.</param>
+    /// <param name="terms">For <see cref="TransformMode.Correlate"/>, the other spectra.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Run(RightAnglePlan plan, float* re, float* im, float* kernelRe, float* kernelIm, TransformMode mode, float* source = null, float* target = null)
+    internal static void Run(
+        RightAnglePlan plan,
+        float* re,
+        float* im,
+        float* kernelRe,
+        float* kernelIm,
+        TransformMode mode,
+        float* source = null,
+        float* target = null,
+        CorrelationTerms* terms = null)
     {
         var constants = (float*)Unsafe.AsPointer(ref plan.Constants[0]); // pinned
         var n = plan.Length;
@@ -32,7 +42,7 @@ internal static unsafe class RightAngleTransform<V, T>
                 new ReadOnlySpan<float>(source, n).CopyTo(new Span<float>(re, n));
                 new Span<float>(im, n).Clear();
             }
-            _ = Leaf(re, im, kernelRe, kernelIm, constants, mode);
+            _ = Leaf(re, im, kernelRe, kernelIm, constants, mode, terms);
             if (target is not null)
                 new ReadOnlySpan<float>(re, n).CopyTo(new Span<float>(target, n));
             return;
@@ -43,7 +53,7 @@ internal static unsafe class RightAngleTransform<V, T>
             SplitTop(re, im, step, ways, constants, source);
         var next = constants + 2 * (ways - 1);
         for (var offset = 0; offset < n; offset += step)
-            next = Block(re + offset, im + offset, kernelRe + offset, kernelIm + offset, step, next, mode);
+            next = Block(re + offset, im + offset, kernelRe + offset, kernelIm + offset, step, next, mode, terms);
         if (mode != TransformMode.Forward)
             JoinTop(re, im, step, ways, constants, target);
     }
@@ -73,16 +83,16 @@ internal static unsafe class RightAngleTransform<V, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float* Block(float* re, float* im, float* kernelRe, float* kernelIm, int n, float* constants, TransformMode mode)
+    private static float* Block(float* re, float* im, float* kernelRe, float* kernelIm, int n, float* constants, TransformMode mode, CorrelationTerms* terms)
     {
         if (n == T.Count * T.Count)
-            return Leaf(re, im, kernelRe, kernelIm, constants, mode);
+            return Leaf(re, im, kernelRe, kernelIm, constants, mode, terms);
         var quarter = n / 4;
         if (mode != TransformMode.Inverse)
             SplitQuarters(re, im, quarter, constants);
         var next = constants + 6;
         for (var offset = 0; offset < n; offset += quarter)
-            next = Block(re + offset, im + offset, kernelRe + offset, kernelIm + offset, quarter, next, mode);
+            next = Block(re + offset, im + offset, kernelRe + offset, kernelIm + offset, quarter, next, mode, terms);
         if (mode != TransformMode.Forward)
             JoinQuarters(re, im, quarter, constants);
         return next;
@@ -90,7 +100,7 @@ internal static unsafe class RightAngleTransform<V, T>
 
     // V^2 samples: passes with constants per block until a block is a vector, a transposition, passes with constants per lane.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float* Leaf(float* re, float* im, float* kernelRe, float* kernelIm, float* constants, TransformMode mode)
+    private static float* Leaf(float* re, float* im, float* kernelRe, float* kernelIm, float* constants, TransformMode mode, CorrelationTerms* terms)
     {
         var width = T.Count;
         var size = width * width;
@@ -134,6 +144,8 @@ internal static unsafe class RightAngleTransform<V, T>
         var end = next;
         if (mode == TransformMode.Convolve)
             MultiplySpectra(re, im, kernelRe, kernelIm, size);
+        if (mode == TransformMode.Correlate)
+            CorrelateSpectra(re, im, kernelRe, kernelIm, size, terms);
         if (mode == TransformMode.Forward)
             return end;
         for (var n = 1; n < width;)
@@ -181,6 +193,22 @@ internal static unsafe class RightAngleTransform<V, T>
             var (x, y, p, q) = (T.Load(re + at), T.Load(im + at), T.Load(kernelRe + at), T.Load(kernelIm + at));
             T.Store(T.SubtractMultiplied(y, q, T.Multiply(x, p)), re + at);
             T.Store(T.MultiplyAdd(y, p, T.Multiply(x, q)), im + at);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void CorrelateSpectra(float* re, float* im, float* kernelRe, float* kernelIm, int count, CorrelationTerms* terms)
+    {
+        var offset = re - terms->First;
+        float* uRe = terms->Re + offset, uIm = terms->Im + offset, sumRe = terms->SumRe + offset, sumIm = terms->SumIm + offset;
+        for (var at = 0; at < count; at += T.Count)
+        {
+            var (x, y, p, q) = (T.Load(re + at), T.Load(im + at), T.Load(uRe + at), T.Load(uIm + at));
+            T.Store(T.MultiplyAdd(y, q, T.MultiplyAdd(x, p, T.Load(sumRe + at))), sumRe + at);
+            T.Store(T.SubtractMultiplied(x, q, T.MultiplyAdd(y, p, T.Load(sumIm + at))), sumIm + at);
+            (p, q) = (T.Load(kernelRe + at), T.Load(kernelIm + at));
+            T.Store(T.MultiplyAdd(y, q, T.Multiply(x, p)), re + at);
+            T.Store(T.SubtractMultiplied(x, q, T.Multiply(y, p)), im + at);
         }
     }
 

@@ -11,4 +11,7 @@ internal enum TransformMode
 
     /// <summary>To the spectrum, times another spectrum, and back, leaf by leaf.</summary>
     Convolve,
+
+    /// <summary>To the spectrum, where it is correlated with two others as <see cref="CorrelationTerms"/> says, and back, leaf by leaf.</summary>
+    Correlate,
 }

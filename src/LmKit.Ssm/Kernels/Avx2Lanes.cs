@@ -33,30 +33,41 @@ internal readonly unsafe struct Avx2Lanes : ILanes<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> SubtractMultiplied(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.MultiplyAddEstimate(-a, b, c);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Exp(Vector256<float> a) => Vector256.Exp(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Vector256<float> a) => Vector256.Sum(a);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Transpose(float* matrix)
     {
-        // Pairs of rows, then pairs of pairs, then halves.
-        var p = stackalloc Vector256<float>[8];
-        var q = stackalloc Vector256<float>[8];
-        for (var row = 0; row < 8; row += 2)
-        {
-            var (a, b) = (Vector256.Load(matrix + 8 * row), Vector256.Load(matrix + 8 * row + 8));
-            (p[row], p[row + 1]) = (Avx.UnpackLow(a, b), Avx.UnpackHigh(a, b));
-        }
-        for (var row = 0; row < 8; row += 4)
-        {
-            for (var half = 0; half < 2; half++)
-            {
-                var (a, b) = (p[row + half].AsDouble(), p[row + half + 2].AsDouble());
-                q[row + 2 * half] = Avx.UnpackLow(a, b).AsSingle();
-                q[row + 2 * half + 1] = Avx.UnpackHigh(a, b).AsSingle();
-            }
-        }
-        for (var row = 0; row < 4; row++)
-        {
-            Avx.Permute2x128(q[row], q[row + 4], 0x20).Store(matrix + 8 * row);
-            Avx.Permute2x128(q[row], q[row + 4], 0x31).Store(matrix + 8 * row + 32);
-        }
+        Interleave(matrix, out var a0, out var a1, out var a2, out var a3);
+        Interleave(matrix + 32, out var b0, out var b1, out var b2, out var b3);
+        Spread(a0, b0, matrix);
+        Spread(a1, b1, matrix + 8);
+        Spread(a2, b2, matrix + 16);
+        Spread(a3, b3, matrix + 24);
+    }
+
+    // Four rows: result r holds column r of their 4 x 4 blocks, one block per half.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Interleave(float* rows, out Vector256<float> r0, out Vector256<float> r1, out Vector256<float> r2, out Vector256<float> r3)
+    {
+        var (a, b, c, d) = (Vector256.Load(rows), Vector256.Load(rows + 8), Vector256.Load(rows + 16), Vector256.Load(rows + 24));
+        var (low, high) = (Avx.UnpackLow(a, b).AsDouble(), Avx.UnpackHigh(a, b).AsDouble());
+        var (low2, high2) = (Avx.UnpackLow(c, d).AsDouble(), Avx.UnpackHigh(c, d).AsDouble());
+        r0 = Avx.UnpackLow(low, low2).AsSingle();
+        r1 = Avx.UnpackHigh(low, low2).AsSingle();
+        r2 = Avx.UnpackLow(high, high2).AsSingle();
+        r3 = Avx.UnpackHigh(high, high2).AsSingle();
+    }
+
+    // Half q of the two becomes row 4 q.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Spread(Vector256<float> a, Vector256<float> b, float* to)
+    {
+        Avx.Permute2x128(a, b, 0x20).Store(to);
+        Avx.Permute2x128(a, b, 0x31).Store(to + 32);
     }
 }

@@ -25,6 +25,10 @@ internal unsafe interface ILanes<TVector>
     /// <summary>c - a b.</summary>
     static abstract TVector SubtractMultiplied(TVector a, TVector b, TVector c);
 
+    static abstract TVector Exp(TVector a);
+
+    static abstract float Sum(TVector a);
+
     /// <summary>Transposes a Count x Count matrix in place.</summary>
     static abstract void Transpose(float* matrix);
 }
