@@ -17,6 +17,15 @@ public sealed class ExperimentReportTests : IDisposable
     }
 
     [Fact]
+    public void One_seed_that_holds_is_no_verdict_where_two_are_needed()
+    {
+        var report = Report(2);
+
+        Assert.False(report.IsReproduced);
+        Assert.Contains("**Too few seeds for a verdict", report.ToMarkdown(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_page_shows_every_seed_the_failing_ones_too()
     {
         var page = Report(2, 0.5, 3).ToMarkdown();

@@ -24,18 +24,24 @@ internal static class ExperimentCommand
 
     private static Command Command(Experiment experiment)
     {
-        var seeds = new Option<int[]>("--seed") { Description = "Seeds, one run each.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [0] };
+        var seeds = new Option<int[]>("--seed") { Description = "Seeds, one run each.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [0, 1, 2] };
         var output = new Option<string?>("--out") { Description = "Folder for the report and its pictures; without it the report goes to the console alone." };
         var toy = new Option<bool>("--toy") { Description = "A run of seconds that only shows that everything works." };
         var command = new Command(experiment.Name, experiment.Title) { seeds, output, toy };
         command.SetAction((arguments, cancellation) =>
         {
             var isToy = arguments.GetValue(toy);
-            var runs = arguments.GetValue(seeds)!.Select(seed => Run(experiment, seed, isToy, cancellation)).ToArray();
-            var report = new ExperimentReport(experiment, runs, isToy);
+            var runs = new List<ExperimentRun>();
+            ExperimentReport report;
+            do
+            {
+                runs.Add(Run(experiment, arguments.GetValue(seeds)![runs.Count], isToy, cancellation));
+                report = new ExperimentReport(experiment, [.. runs], isToy);
+                if (arguments.GetValue(output) is { } folder)
+                    report.Save(folder); // after every seed, so that what stops a later one loses nothing
+            }
+            while (runs.Count < arguments.GetValue(seeds)!.Length);
             Console.WriteLine(report.ToMarkdown());
-            if (arguments.GetValue(output) is { } folder)
-                report.Save(folder);
             return Task.FromResult(isToy || report.IsReproduced ? 0 : 2);
         });
         return command;

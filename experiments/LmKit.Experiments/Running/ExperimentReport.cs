@@ -20,9 +20,9 @@ internal sealed class ExperimentReport
     }
 
     /// <summary>Whether as many seeds hold as the experiment needs.</summary>
-    internal bool IsReproduced => runs.Count(run => run.Holds) >= Needed;
+    internal bool IsReproduced => runs.Count >= Needed && runs.Count(run => run.Holds) >= Needed;
 
-    private int Needed => experiment.SeedsNeeded == 0 ? runs.Count : Math.Min(experiment.SeedsNeeded, runs.Count);
+    private int Needed => experiment.SeedsNeeded == 0 ? runs.Count : experiment.SeedsNeeded;
 
     /// <summary>Writes NAME.md and, where a run drew one, NAME-seedN.png; each file is whole or not there.</summary>
     internal void Save(string folder)
@@ -49,7 +49,7 @@ internal sealed class ExperimentReport
     }
 
     private string Verdict() =>
-        $"{(IsReproduced ? "Reproduced" : "Not reproduced")}: all thresholds hold on {runs.Count(run => run.Holds)} of {runs.Count} seeds ({Needed} needed).";
+        $"{(IsReproduced ? "Reproduced" : runs.Count < Needed ? "Too few seeds for a verdict" : "Not reproduced")}: all thresholds hold on {runs.Count(run => run.Holds)} of {runs.Count} seeds ({Needed} needed).";
 
     private void Add(StringBuilder page, ExperimentRun run)
     {

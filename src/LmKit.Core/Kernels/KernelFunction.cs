@@ -29,11 +29,16 @@ public static class KernelFunction
         return forward();
     }
 
-    /// <summary>Throws the exception of a backward pass that failed, once.</summary>
+    /// <summary>Throws the first exception of the backward passes since the last call, and forgets the others.</summary>
     public static void ThrowIfFailed()
     {
-        if (Failures.TryDequeue(out var failure))
-            failure.Throw();
+        if (!Failures.TryDequeue(out var first))
+            return;
+        while (Failures.TryDequeue(out _))
+        {
+            // What else failed in those passes failed with the first; an unrelated kernel must not throw it later.
+        }
+        first.Throw();
     }
 
     internal sealed record Kernel(Func<Tensor> Forward, KernelBackward Backward);

@@ -38,7 +38,8 @@ public readonly unsafe ref struct TensorMemory<T>
     {
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + count, Count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start, Count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Count - start);
         return new Span<T>(first + start, count);
     }
 

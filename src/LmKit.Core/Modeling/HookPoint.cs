@@ -4,10 +4,12 @@ namespace LmKit;
 
 /// <summary>A named place in a model where activations can be read and edited.</summary>
 /// <remarks>Costs nothing while nothing is attached. Attached functions run on the thread of the forward call, in the order of
-/// attachment, inside the layer's dispose scope: what they keep they must detach.</remarks>
+/// attachment, inside the layer's dispose scope: what they keep they must detach. Attaching and detaching are thread-safe: a call that
+/// runs meanwhile goes on with the functions it began with.</remarks>
 public sealed class HookPoint
 {
-    private readonly List<Func<Tensor, Tensor>> edits = [];
+    private readonly Lock gate = new();
+    private volatile Attachment[] attached = [];
 
     /// <summary>Makes the place.</summary>
     /// <param name="name">Its name, such as <c>layers.3.mixer_out</c>.</param>
@@ -21,8 +23,10 @@ public sealed class HookPoint
     public IDisposable Attach(Func<Tensor, Tensor> edit)
     {
         ArgumentNullException.ThrowIfNull(edit);
-        edits.Add(edit);
-        return new Attachment(this, edit);
+        var attachment = new Attachment(this, edit);
+        lock (gate)
+            attached = [.. attached, attachment];
+        return attachment;
     }
 
     /// <summary>Hands an activation to the attached functions, for the component that owns the place.</summary>
@@ -30,13 +34,21 @@ public sealed class HookPoint
     /// <returns>What to go on with: <paramref name="activation"/> itself while nothing is attached.</returns>
     public Tensor Pass(Tensor activation)
     {
-        for (var index = 0; index < edits.Count; index++)
-            activation = edits[index](activation);
+        foreach (var attachment in attached)
+            activation = attachment.Edit(activation);
         return activation;
+    }
+
+    private void Detach(Attachment one)
+    {
+        lock (gate)
+            attached = [.. attached.Where(other => !ReferenceEquals(other, one))];
     }
 
     private sealed class Attachment(HookPoint point, Func<Tensor, Tensor> edit) : IDisposable
     {
-        public void Dispose() => point.edits.Remove(edit);
+        internal Func<Tensor, Tensor> Edit { get; } = edit;
+
+        public void Dispose() => point.Detach(this);
     }
 }

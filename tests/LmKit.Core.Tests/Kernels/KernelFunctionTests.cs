@@ -56,6 +56,18 @@ public class KernelFunctionTests
     }
 
     [Fact]
+    public void Several_failures_of_one_pass_are_thrown_once_and_leave_nothing_for_others()
+    {
+        using var scope = NewDisposeScope();
+        var a = ones(3).requires_grad_(true);
+        var inner = KernelFunction.Run([a], () => a.clone(), (_, _) => throw new InvalidOperationException("inner"));
+        KernelFunction.Run([inner], () => inner.clone(), (_, _) => throw new InvalidOperationException("outer")).sum().backward();
+
+        Assert.Equal("outer", Assert.Throws<InvalidOperationException>(KernelFunction.ThrowIfFailed).Message);
+        Close.Check("healthy", full(3, 2.0f), Multiply(ones(3), full(3, 2.0f)));
+    }
+
+    [Fact]
     public void Without_gradients_nothing_is_recorded()
     {
         using var scope = NewDisposeScope();

@@ -16,6 +16,16 @@ public class KernelMemoryTests
         Assert.Equal(3, memory.Count);
         Assert.Equal(4, memory.Start[0]);
         Assert.Equal([5, 6], memory.Span(1, 2).ToArray());
+        Assert.Throws<ArgumentOutOfRangeException>(() => Beyond(long.MaxValue, 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Beyond(2, 2));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Beyond(0, -1));
+
+        static void Beyond(long start, int count)
+        {
+            using var three = zeros(3);
+            using var opened = new TensorMemory<float>(three, "x");
+            _ = opened.Span(start, count);
+        }
     }
 
     [Fact]

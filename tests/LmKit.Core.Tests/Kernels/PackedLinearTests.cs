@@ -103,6 +103,22 @@ public class PackedLinearTests
     }
 
     [Fact]
+    public void Training_in_evaluation_mode_is_seen_too()
+    {
+        using var scope = NewDisposeScope();
+        using var linear = Make(8, 4, new PackedLinearOptions { Format = WeightFormat.Full });
+        var x = ones(1, 8);
+        using (no_grad())
+            _ = linear.call(x);
+        using var optimizer = optim.SGD(linear.parameters(), 0.1);
+        linear.call(x).sum().backward();
+        _ = optimizer.step();
+        using var frozen = no_grad();
+
+        Close.Check("y", nn.functional.linear(x, linear.get_parameter("weight")!, linear.get_parameter("bias")), linear.call(x), absolute: 1e-5);
+    }
+
+    [Fact]
     public void Loading_and_moving_are_seen_without_asking()
     {
         using var scope = NewDisposeScope();

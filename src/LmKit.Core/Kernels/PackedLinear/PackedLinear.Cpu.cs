@@ -18,17 +18,16 @@ public sealed partial class PackedLinear
         var y = empty(shape, ScalarType.Float32);
         using var input = new TensorMemory<float>(x.contiguous(), nameof(x));
         using var output = new TensorMemory<float>(y, nameof(y));
-        var rows = (int)(input.Count / Math.Max(1, weight.InFeatures));
         if (output.Count == 0)
             return y.MoveToOuterDisposeScope();
-        var offset = bias is null ? null : bias.contiguous();
-        var call = new Call(input.Start, offset is null ? null : (float*)TensorAddress.Of(offset), output.Start, rows, weight);
+        var rows = (int)(output.Count / weight.OutFeatures);
+        using var offset = new TensorMemory<float>(bias is null ? empty(0) : bias.contiguous(), nameof(bias));
+        var call = new Call(input.Start, offset.Start, output.Start, rows, weight);
         var pieces = (int)Math.Clamp(weight.TileCount * weight.TileBytes / BytesPerPiece, 1, weight.TileCount);
         if (pieces == 1)
             call.Run(0, weight.TileCount, SimdWidth.Bits);
         else
             WorkerPool.Shared.Run(pieces, piece => call.Run(Share(piece), Share(piece + 1), SimdWidth.Bits));
-        GC.KeepAlive(offset);
         return y.MoveToOuterDisposeScope();
 
         int Share(int piece) => (int)((long)weight.TileCount * piece / pieces);

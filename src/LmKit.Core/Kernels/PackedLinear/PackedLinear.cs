@@ -58,14 +58,25 @@ public sealed partial class PackedLinear : nn.Module<Tensor, Tensor>, ILinear, I
     public override Tensor forward(Tensor x)
     {
         Shapes.CheckWidth(x, InFeatures, GetName());
-        if (training)
-            Forget();
+        if (training || (is_grad_enabled() && weight.requires_grad))
+            Forget(); // whoever trains may do so in evaluation mode
         else if (IsServed(x))
             return Cpu(x, Packed(), bias);
         if (!Rounds)
             return Reference(x, weight, bias);
         using var rounded = Rounded();
         return Reference(x, rounded, bias);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            packed?.Dispose();
+            packed = null;
+        }
+        base.Dispose(disposing);
     }
 
     private bool Rounds => !training && options.Format == WeightFormat.BFloat16 && weight.dtype == ScalarType.Float32;
@@ -77,6 +88,7 @@ public sealed partial class PackedLinear : nn.Module<Tensor, Tensor>, ILinear, I
         && x.device_type == DeviceType.CPU
         && weight.device_type == DeviceType.CPU
         && weight.dtype == ScalarType.Float32
+        && bias?.dtype is null or ScalarType.Float32
         && !(is_grad_enabled() && (x.requires_grad || weight.requires_grad));
 
     private Tensor Rounded()
