@@ -98,6 +98,8 @@ public class ControlTests
             SparseControl.Weights(first, first.Encode(halves[0])).gather(1, edits[0].Features).sum(1),
             SparseControl.Weights(second, second.Encode(new ActivationBatch(halves[1]))).gather(1, edits[1].Features).sum(1)], 0);
         Assert.Equal(removed.masked_select(removed.isnan().logical_not()).mean().item<float>(), result.RemovedWeight, 4);
+        // Where nothing differs no feature changes, however many picks there are.
+        Assert.Equal(0, ControllabilityTest.Run(model, section, joint, clean, clean, 3)[0].RemovedWeight);
         using var scaled = Parameters.Make(parameters => new VanillaAutoencoder(new VanillaOptions { ModelDim = 16, FeatureCount = 24, InputNormalization = InputNormalization.ConstantNorm }, parameters));
         Assert.Contains("ConstantNorm", Assert.Throws<ArgumentException>(() => new SectionDictionary(scaled)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => joint.Encode(new ActivationBatch(halves[0])));

@@ -73,6 +73,9 @@ public static class ControllabilityTest
             return (cat([.. edits.Select(edit => edit.Edited)], 1), cat([.. edits.Select(edit => edit.Removed)], 1));
         }
         var edit = SparseControl.Greedy(dictionary, source, target, count);
-        return (edit.Edited, SparseControl.Weights(dictionary, dictionary.Encode(source)).gather(1, edit.Features).sum(1, keepdim: true));
+        // A pick that finds nothing to swap may repeat a feature or name an unchanged one: each changed feature counts once.
+        var codes = dictionary.Encode(source);
+        var changed = zeros_like(codes).scatter(1, edit.Features, edit.CleanCodes.ne(edit.CounterfactualCodes).to(codes.dtype));
+        return (edit.Edited, (SparseControl.Weights(dictionary, codes) * changed).sum(1, keepdim: true));
     }
 }
