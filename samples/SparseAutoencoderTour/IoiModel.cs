@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit.SparseAutoencoderTour;
@@ -7,6 +8,8 @@ public static class IoiModel
 {
     private const int BatchSize = 128;
     private const int LayerCount = 3;
+    private const double LearningRate = 1e-3;
+    private const double DecayShare = 0.3;
 
     /// <summary>Builds and trains it; the caller disposes it.</summary>
     public static LanguageModel Train(IoiDataset dataset, long vocabSize, long length, int steps, ulong seed, IProgress<TrainingStep> progress)
@@ -19,18 +22,33 @@ public static class IoiModel
             .Build();
         StartAllAlike(model);
         using var task = new IoiTrainingTask(model, dataset, BatchSize, seed);
-        using var trainer = new Trainer(task, new TrainingOptions
-        {
-            Steps = steps,
-            LearningRate = 1e-3,
-            WarmupSteps = Math.Min(100, steps / 4),
-            Shape = LearningRateShape.Linear,
-            FinalShare = 0,
-            Beta2 = 0.98,
-            WeightDecay = 0.01,
-        });
-        trainer.Run(progress);
+        Run(task, steps, progress);
+        model.eval();
         return model;
+    }
+
+    // The recipe's rate is level up to the last 30 % of the steps, a shape that the trainer lacks.
+    private static void Run(IoiTrainingTask task, int steps, IProgress<TrainingStep> progress)
+    {
+        TorchSharp.Modules.Parameter[] parameters = [.. task.Model.parameters()];
+        using var optimizer = optim.AdamW(parameters, LearningRate, beta1: 0.9, beta2: 0.98, weight_decay: 0.01);
+        task.Model.train();
+        for (var step = 0; step < steps; step++)
+        {
+            using var scope = NewDisposeScope();
+            optimizer.zero_grad();
+            var loss = task.NextLoss();
+            loss.Sum.backward();
+            var norm = GradientClipping.Apply(parameters, 1.0 / loss.Count, maxNorm: 1);
+            var rate = LearningRate * DictionarySchedule.Share(step, steps, Math.Min(100, steps / 4), (long)(DecayShare * steps));
+            foreach (var group in optimizer.ParamGroups)
+                group.LearningRate = rate;
+            optimizer.step();
+            var mean = loss.Sum.to(ScalarType.Float64).item<double>() / loss.Count;
+            if (!double.IsFinite(mean) || !double.IsFinite(norm))
+                throw new TrainingDivergedException(step + 1, double.IsFinite(mean) ? "gradient" : "loss", null);
+            progress.Report(new TrainingStep(step + 1, steps, mean, loss.Count, norm, rate, null, TimeSpan.Zero));
+        }
     }
 
     // The recipe starts every matrix at one spread; with residual outputs as small as the builder makes them, 1000 steps end with the

@@ -14,6 +14,7 @@ public sealed class IoiRun(TourSettings settings, Report report, ulong seed)
     private static readonly CircuitSection _subject = new("S2-resid0", [new("layers.0.resid_post", IoiPosition.S2)]);
     private static readonly CircuitSection _residual = new("END-resid1", [new("layers.1.resid_post", IoiPosition.End)]);
     private static readonly CircuitSection _lastHeads = new("z.2", [new("layers.2.mixer.z", IoiPosition.End)]);
+    private readonly Dictionary<(CircuitNode Node, string Name), IDictionary> parts = [];
     private readonly Dictionary<(string Section, string Name), IDictionary> dictionaries = [];
 
     /// <summary>Runs it.</summary>
@@ -33,7 +34,8 @@ public sealed class IoiRun(TourSettings settings, Report report, ulong seed)
         var (accuracy, unseenAccuracy) = (IoiTrainingTask.Accuracy(model, clean), IoiTrainingTask.Accuracy(model, unseen));
         report.Add(FormattableString.Invariant($"""
             {model.parameters().Sum(parameter => parameter.numel()):N0} parameters, {settings.ModelSteps:N0} steps: accuracy {accuracy:F3}, on held-out pairs of names {unseenAccuracy:F3}.
-            Dictionaries are made from {settings.FittingPrompts:N0} prompts and judged on {settings.JudgingPrompts:N0} others; autoencoders have {settings.FeatureCount} features and {settings.Epochs} epochs.
+            Dictionaries are made from {settings.FittingPrompts:N0} prompts and judged on {settings.JudgingPrompts:N0} others; autoencoders, one for each node, have {settings.FeatureCount} features and {settings.Epochs} epochs;
+            k features are swapped in each node, L0 counts those of all nodes.
             """));
         try
         {
@@ -50,7 +52,7 @@ public sealed class IoiRun(TourSettings settings, Report report, ulong seed)
         }
         finally
         {
-            foreach (var dictionary in dictionaries.Values.OfType<IDisposable>())
+            foreach (var dictionary in parts.Values.Concat(dictionaries.Values).Distinct().OfType<IDisposable>())
                 dictionary.Dispose();
         }
     }
@@ -70,8 +72,21 @@ public sealed class IoiRun(TourSettings settings, Report report, ulong seed)
     private IDictionary Find(CircuitSection section, string name, Func<Tensor, IDictionary> make, Tensor activations)
     {
         if (!dictionaries.TryGetValue((section.Name, name), out var found))
-            dictionaries[(section.Name, name)] = found = make(activations);
+            dictionaries[(section.Name, name)] = found = name.StartsWith("supervised", StringComparison.Ordinal) ? make(activations) : Join(section, name, make, activations);
         return found;
+    }
+
+    // Every node has a dictionary of its own, the same in whichever section the node stands. A supervised fit of a section is already
+    // that of its nodes.
+    private IDictionary Join(CircuitSection section, string name, Func<Tensor, IDictionary> make, Tensor activations)
+    {
+        var width = activations.size(1) / section.Nodes.Count;
+        foreach (var (index, node) in section.Nodes.Index().Where(entry => !parts.ContainsKey((entry.Item, name))))
+        {
+            using var own = activations.narrow(1, index * width, width).contiguous();
+            parts[(node, name)] = make(own);
+        }
+        return section.Nodes.Count == 1 ? parts[(section.Nodes[0], name)] : new SectionDictionary([.. section.Nodes.Select(node => parts[(node, name)])]);
     }
 
     private (string Name, Func<Tensor, IDictionary> Make)[] Recipes(IoiBatch fitting)

@@ -67,4 +67,41 @@ public class ControlTests
         Close.Check("composed", normed.mm(projection.t()), composed.sum(1), absolute: 1e-10);
         Assert.Throws<ArgumentException>(() => AttentionDecomposition.Scores(q, k.narrow(2, 0, 3)));
     }
+
+    [Fact]
+    public void Joined_dictionaries_code_and_edit_each_node_by_itself()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var random = new Generator(4);
+        using var first = Parameters.Make(parameters => new VanillaAutoencoder(new VanillaOptions { ModelDim = 16, FeatureCount = 24 }, parameters), ScalarType.Float32);
+        using var second = OrthogonalDictionary.Draw(randn([16], generator: random), random);
+        using var joint = new SectionDictionary(first, second);
+        var (task, vocabulary) = GreaterThanTask.WithOwnVocabulary();
+        using var model = new LanguageModelBuilder { VocabSize = vocabulary, ModelDim = 16, LayerCount = 2 }.AddAttention(attention => attention.HeadCount = 2).Build();
+        using var clean = task.Draw(30, random);
+        using var other = task.Counterfactual(clean, task.Attributes[0].Name, random);
+        var end = (int)clean.Positions.size(1) - 1;
+        var section = new CircuitSection("both", [new("layers.0.mixer.z", end), new("layers.1.mixer.z", end)]);
+        var (from, to) = (section.Read(model, clean), section.Read(model, other));
+        Tensor[] halves = [from.narrow(1, 0, 16), from.narrow(1, 16, 16)];
+        var codes = joint.Encode(new ActivationBatch(from));
+        Close.Check("codes", cat([first.Encode(halves[0]), second.Encode(new ActivationBatch(halves[1]))], 1), codes, absolute: 1e-6);
+        Close.Check("decoded", cat([first.Reconstruct(halves[0]), halves[1]], 1), joint.Decode(codes), absolute: 1e-4);
+
+        // Two features of each node: what the nodes' own greedy searches find, not the four best of the section.
+        var edits = new[] { (IDictionary)first, second }.Select((part, node) => SparseControl.Greedy(part, new(halves[node]), new(to.narrow(1, node * 16, 16)), 2)).ToArray();
+        var goal = section.Logits(model, clean, to);
+        var result = Assert.Single(ControllabilityTest.Run(model, section, joint, clean, other, 2));
+        Assert.Equal(Agreement.Of(section.Logits(model, clean, cat([edits[0].Edited, edits[1].Edited], 1)), goal), result.Agreement, 9);
+        var removed = cat([
+            SparseControl.Weights(first, first.Encode(halves[0])).gather(1, edits[0].Features).sum(1),
+            SparseControl.Weights(second, second.Encode(new ActivationBatch(halves[1]))).gather(1, edits[1].Features).sum(1)], 0);
+        Assert.Equal(removed.masked_select(removed.isnan().logical_not()).mean().item<float>(), result.RemovedWeight, 4);
+        // Where nothing differs no feature changes, however many picks there are.
+        Assert.Equal(0, ControllabilityTest.Run(model, section, joint, clean, clean, 3)[0].RemovedWeight);
+        using var scaled = Parameters.Make(parameters => new VanillaAutoencoder(new VanillaOptions { ModelDim = 16, FeatureCount = 24, InputNormalization = InputNormalization.ConstantNorm }, parameters));
+        Assert.Contains("ConstantNorm", Assert.Throws<ArgumentException>(() => new SectionDictionary(scaled)).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => joint.Encode(new ActivationBatch(halves[0])));
+    }
 }

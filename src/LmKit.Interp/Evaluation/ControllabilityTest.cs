@@ -7,6 +7,8 @@ namespace LmKit;
 public static class ControllabilityTest
 {
     /// <summary>Edits greedily towards the counterfactual activations.</summary>
+    /// <remarks>A <see cref="SectionDictionary"/> swaps that many features in every node, and weights are averaged over prompts and nodes, as
+    /// in Makelov et al. 2024; any other dictionary swaps them in the section as a whole.</remarks>
     /// <param name="model">The model.</param>
     /// <param name="section">The section.</param>
     /// <param name="dictionary">A dictionary of the section's activations in raw units (fold a scale first).</param>
@@ -24,15 +26,13 @@ public static class ControllabilityTest
         var (start, goal) = (section.Logits(model, clean), section.Logits(model, clean, to));
         var before = Agreement.Of(start, goal);
         var (source, target) = (new ActivationBatch(from, clean.Attributes), new ActivationBatch(to, counterfactual.Attributes));
-        var weights = SparseControl.Weights(dictionary, dictionary.Encode(source));
         return [.. counts.Select(count =>
         {
-            var edit = SparseControl.Greedy(dictionary, source, target, count);
-            var removed = weights.gather(1, edit.Features).sum(1);
+            var (edited, removed) = Edit(dictionary, source, target, count);
             var valid = removed.masked_select(removed.isnan().logical_not());
             return new ControllabilityResult(
                 count,
-                Agreement.Of(section.Logits(model, clean, edit.Edited), goal),
+                Agreement.Of(section.Logits(model, clean, edited), goal),
                 before,
                 valid.numel() > 0 ? valid.to(ScalarType.Float64).mean().item<double>() : double.NaN);
         })];
@@ -62,5 +62,20 @@ public static class ControllabilityTest
             Agreement.Of(section.Logits(model, clean, edited), goal),
             Agreement.Of(section.Logits(model, clean), goal),
             weights.sum(1).nan_to_num(0).to(ScalarType.Float64).mean().item<double>());
+    }
+
+    // The edited activations (B, D) and the weight of what was taken out (B, nodes).
+    private static (Tensor Edited, Tensor Removed) Edit(IDictionary dictionary, ActivationBatch source, ActivationBatch target, int count)
+    {
+        if (dictionary is SectionDictionary section)
+        {
+            var edits = section.Parts.Zip(section.Split(source), section.Split(target)).Select(node => Edit(node.First, node.Second, node.Third, count)).ToArray();
+            return (cat([.. edits.Select(edit => edit.Edited)], 1), cat([.. edits.Select(edit => edit.Removed)], 1));
+        }
+        var edit = SparseControl.Greedy(dictionary, source, target, count);
+        // A pick that finds nothing to swap may repeat a feature or name an unchanged one: each changed feature counts once.
+        var codes = dictionary.Encode(source);
+        var changed = zeros_like(codes).scatter(1, edit.Features, edit.CleanCodes.ne(edit.CounterfactualCodes).to(codes.dtype));
+        return (edit.Edited, (SparseControl.Weights(dictionary, codes) * changed).sum(1, keepdim: true));
     }
 }
