@@ -40,19 +40,30 @@ public class DistillationTests
     }
 
     [Fact]
-    public void The_official_settings_run_too()
+    public void The_official_settings_are_those_of_the_training_release_and_run_too()
     {
+        var official = DiDiInstructOptions.Official();
+        Assert.Equal((10_000, 0, 1000), (official.Steps, official.DiscriminatorWarmup, official.WarmupSteps));
+        Assert.Equal((1e-6, 1e-5, 0.999), (official.StudentLearningRate, official.DiscriminatorLearningRate, official.AverageDecay));
+        Assert.Equal((4, 2, 4), (official.GroupSize, official.RolloutSteps, official.TrainedBlocks));
+        Assert.Equal((false, true, true, true, RolloutStart.Masks), (official.SharesTimes, official.CouplesTime, official.LooksAtMaskedOnly, official.DividesByDeviation, official.Start));
+        Assert.Equal((0.1, 0.01, 5e-4, 0.02), (official.LabelSmoothing, official.DivergenceWeight, official.EntropyWeight, official.TimeMargin));
+        Assert.Equal((8, 3, 0.5, 1), (official.RewardClip, official.AdvantageClip, official.MaxStudentNorm, official.MaxDiscriminatorNorm));
+
         using var scope = NewDisposeScope();
         using var teacher = new DiffusionTransformer(Sizes);
         using var student = new DiffusionTransformer(Sizes);
         using var discriminator = Discriminator.FromTeacher(teacher);
-        var options = DiDiInstructOptions.Official();
-        (options.Steps, options.GroupCount) = (2, 2);
+        var options = official;
+        (options.Steps, options.GroupCount, options.WarmupSteps) = (2, 2, 0); // a warm-up would last a thousand steps
+        var (before, judgeBefore) = (DistillerRun.Values(student), DistillerRun.Values(discriminator));
         using var trainer = new DiDiInstructTrainer(student, new TransformerDenoiser(student, Mask), new TransformerDenoiser(teacher, Mask), discriminator, (count, random) => randint(0, Mask, [count, 6], dtype: ScalarType.Int64, generator: random), options);
 
         trainer.Run();
 
         Assert.Equal(2, trainer.Average.UpdateCount);
+        Assert.NotEqual(before, DistillerRun.Values(student));
+        Assert.NotEqual(judgeBefore, DistillerRun.Values(discriminator));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LmKit.Conformance;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -7,13 +8,10 @@ namespace LmKit.Diffusion.Tests;
 [NoTensorLeak]
 public sealed class DistillerTests : IDisposable
 {
-    private const long Mask = 4;
-    private const int Length = 6;
+    private const long Mask = DistillerRun.Mask;
     private readonly string folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
 
     public static TheoryData<string> Methods => ["didi", "didi from data", "auxiliary", "auxiliary from masks", "sdtt"];
-
-    private static DiffusionTransformerOptions Sizes => new() { VocabSize = 5, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8, DropoutRate = 0.1, Seed = 3 };
 
     public void Dispose()
     {
@@ -26,7 +24,7 @@ public sealed class DistillerTests : IDisposable
     public void A_run_moves_the_student_and_leaves_nothing_behind(string method)
     {
         using var scope = NewDisposeScope();
-        using var run = new Run(method, null);
+        using var run = new DistillerRun(method, null);
         var before = run.Values();
         run.Trainer.Advance();
         LiveTensors.Unchanged("A step", () => run.Trainer.Advance());
@@ -42,9 +40,9 @@ public sealed class DistillerTests : IDisposable
     public void A_resumed_run_equals_the_uninterrupted_one_bit_for_bit(string method)
     {
         using var scope = NewDisposeScope();
-        using var whole = new Run(method, null, isGuarded: true);
+        using var whole = new DistillerRun(method, null, isGuarded: true);
         whole.Trainer.Run();
-        using (var first = new Run(method, folder, isGuarded: true))
+        using (var first = new DistillerRun(method, folder, isGuarded: true))
         {
             for (var step = 0; step < 5; step++)
                 first.Trainer.Advance();
@@ -52,7 +50,7 @@ public sealed class DistillerTests : IDisposable
             first.Trainer.Advance(); // lost with the process
         }
 
-        using var second = new Run(method, folder, isGuarded: true);
+        using var second = new DistillerRun(method, folder, isGuarded: true);
         Assert.True(second.Trainer.Resume());
         Assert.Equal(5, second.Trainer.Step);
         second.Trainer.Run();
@@ -60,6 +58,7 @@ public sealed class DistillerTests : IDisposable
         Assert.Equal(whole.Values(), second.Values());
         Assert.Equal(whole.Trainer.Guard!.Readings, second.Trainer.Guard!.Readings);
         Assert.NotEmpty(second.Trainer.Guard!.Readings);
+        Assert.Equal(JsonSerializer.Serialize(whole.Trainer.Ledger), JsonSerializer.Serialize(second.Trainer.Ledger));
     }
 
     [Theory]
@@ -67,16 +66,16 @@ public sealed class DistillerTests : IDisposable
     public void A_loss_that_is_not_finite_stops_the_run_and_names_the_last_checkpoint(string method)
     {
         using var scope = NewDisposeScope();
-        using var run = new Run(method, folder);
+        using var run = new DistillerRun(method, folder);
         for (var step = 0; step < 3; step++)
             run.Trainer.Advance();
-        run.Trainer.Save();
+        var kept = run.Trainer.Save();
         run.Poison();
 
         var error = Assert.Throws<TrainingDivergedException>(() => run.Trainer.Run());
 
         Assert.Contains("student", error.Message, StringComparison.Ordinal);
-        Assert.Equal((4, folder), (error.Step, error.Checkpoint));
+        Assert.Equal((4, kept), (error.Step, error.Checkpoint));
         Assert.Equal(3, run.Trainer.Step);
         Assert.True(run.Trainer.Resume());
         run.Trainer.Run();
@@ -87,13 +86,13 @@ public sealed class DistillerTests : IDisposable
     public void A_checkpoint_of_another_method_is_refused_and_none_is_no_error()
     {
         using var scope = NewDisposeScope();
-        using var didi = new Run("didi", folder);
+        using var didi = new DistillerRun("didi", folder);
         Assert.False(didi.Trainer.Resume());
         didi.Trainer.Save();
-        using var sdtt = new Run("sdtt", folder);
+        using var sdtt = new DistillerRun("sdtt", folder);
 
         Assert.Contains("SdttTrainer", Assert.Throws<CheckpointMismatchException>(() => sdtt.Trainer.Resume()).Message, StringComparison.Ordinal);
-        using var homeless = new Run("didi", null);
+        using var homeless = new DistillerRun("didi", null);
         Assert.Contains("CheckpointFolder", Assert.Throws<InvalidOperationException>(() => homeless.Trainer.Save()).Message, StringComparison.Ordinal);
     }
 
@@ -101,14 +100,14 @@ public sealed class DistillerTests : IDisposable
     public void Sampling_rows_become_the_teacher_of_the_next_round()
     {
         using var scope = NewDisposeScope();
-        using var run = new Run("sdtt", null);
-        var teacher = Run.Values(run.Second);
+        using var run = new DistillerRun("sdtt", null);
+        var teacher = DistillerRun.Values(run.Second);
         for (var step = 0; step < 4; step++)
             run.Trainer.Advance();
-        Assert.Equal(teacher, Run.Values(run.Second));
-        var average = run.Trainer.Average.Tensors.Values.SelectMany(Run.Values).ToArray();
+        Assert.Equal(teacher, DistillerRun.Values(run.Second));
+        var average = run.Trainer.Average.Tensors.Values.SelectMany(DistillerRun.Values).ToArray();
         run.Trainer.Advance();
-        Assert.Equal(average, Run.Values(run.Second));
+        Assert.Equal(average, DistillerRun.Values(run.Second));
         Assert.Equal(1, ((SdttTrainer)run.Trainer).Round);
     }
 
@@ -130,91 +129,13 @@ public sealed class DistillerTests : IDisposable
     public void Rounds_that_leave_no_step_and_options_out_of_range_are_refused_by_name()
     {
         using var scope = NewDisposeScope();
-        using var network = new DiffusionTransformer(Sizes);
+        using var network = new DiffusionTransformer(DistillerRun.Sizes);
         using var other = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = 6, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8 });
         var denoiser = new TransformerDenoiser(network, Mask);
-        SdttTrainer Make(SdttOptions options) => new(network, denoiser, network, denoiser, Run.Rows, options);
+        SdttTrainer Make(SdttOptions options) => new(network, denoiser, network, denoiser, DistillerRun.Rows, options);
 
         Assert.Contains("round_count = 7", Assert.Throws<ArgumentException>(() => Make(new SdttOptions { TeacherStepCount = 64 })).Message, StringComparison.Ordinal);
-        Assert.Contains("6 tokens", Assert.Throws<ArgumentException>(() => new AuxiliaryDenoiserTrainer(network, denoiser, denoiser, other, new TransformerDenoiser(other, Mask), Run.Rows)).Message, StringComparison.Ordinal);
+        Assert.Contains("6 tokens", Assert.Throws<ArgumentException>(() => new AuxiliaryDenoiserTrainer(network, denoiser, denoiser, other, new TransformerDenoiser(other, Mask), DistillerRun.Rows)).Message, StringComparison.Ordinal);
         Assert.Contains("batch_size", Assert.Throws<ConfigurationException>(() => Make(new SdttOptions { BatchSize = 0 })).Message, StringComparison.Ordinal);
-    }
-
-    private sealed class Run : IDisposable
-    {
-        private readonly DiffusionTransformer student = new(Sizes);
-        private readonly Discriminator? discriminator;
-
-        internal Run(string method, string? folder, bool isGuarded = false)
-        {
-            var (studentDenoiser, second) = (new TransformerDenoiser(student, Mask), new TransformerDenoiser(Second, Mask));
-            if (method.StartsWith("didi", StringComparison.Ordinal))
-            {
-                discriminator = Discriminator.FromTeacher(Second);
-                var options = new DiDiInstructOptions { Steps = 6, DiscriminatorWarmup = 2, GroupCount = 2, GroupSize = 3, WarmupSteps = 1, CheckpointFolder = folder };
-                if (method != "didi")
-                    (options.Start, options.RolloutSteps, options.CouplesTime) = (RolloutStart.Data, 1, false);
-                Trainer = new DiDiInstructTrainer(student, studentDenoiser, second, discriminator, Rows, options);
-            }
-            else if (method == "sdtt")
-            {
-                Trainer = new SdttTrainer(student, studentDenoiser, Second, second, Rows, new SdttOptions { Steps = 4, RoundCount = 2, TeacherStepCount = 8, BatchSize = 6, WarmupSteps = 1, CheckpointFolder = folder });
-            }
-            else
-            {
-                var start = method == "auxiliary" ? RolloutStart.Data : RolloutStart.Masks;
-                var options = new AuxiliaryDenoiserOptions { Steps = 6, AuxiliaryWarmup = 2, BatchSize = 6, WarmupSteps = 1, Start = start, CheckpointFolder = folder };
-                Trainer = new AuxiliaryDenoiserTrainer(student, studentDenoiser, new TransformerDenoiser(Third, Mask), Second, second, Rows, options);
-            }
-            if (isGuarded)
-                Trainer.Guard = new DistillationGuard(new TransformerDenoiser(Third, Mask), new SampleJudge(new Dictionary<string, double> { ["0 1"] = 1 }, 2), new DistillationGuardOptions { Interval = 2, StepCount = 2, SampleCount = 8, Length = Length, EntropyTolerance = 1, Patience = 0 });
-        }
-
-        internal DiffusionTransformer Second { get; } = Knowing(5);
-
-        internal DiffusionTransformer Third { get; } = Knowing(6);
-
-        internal DistillationTrainer Trainer { get; }
-
-        internal void Poison()
-        {
-            using var frozen = no_grad();
-            student.parameters().First().fill_(double.NaN);
-        }
-
-        internal double[] Values() => [.. Values(student), .. Trainer.Average.Tensors.Values.SelectMany(Values)];
-
-        internal static double[] Values(nn.Module module) => [.. module.state_dict().Values.SelectMany(Values)];
-
-        internal static double[] Values(Tensor tensor)
-        {
-            using var scope = NewDisposeScope();
-            return tensor.detach().to(ScalarType.Float64).flatten().data<double>().ToArray();
-        }
-
-        // A new transformer's head is zero, so that all new ones agree.
-        private static DiffusionTransformer Knowing(ulong seed)
-        {
-            var network = new DiffusionTransformer(Sizes);
-            using var scope = NewDisposeScope();
-            using var frozen = no_grad();
-            using var random = new Generator(seed);
-            foreach (var parameter in network.parameters())
-                parameter.add_(randn(parameter.shape, generator: random) * 0.3);
-            network.eval();
-            return network;
-        }
-
-        internal static Tensor Rows(long count, Generator random) => randint(0, Mask, [count, Length], dtype: ScalarType.Int64, generator: random);
-
-        public void Dispose()
-        {
-            Trainer.Guard?.Dispose();
-            Trainer.Dispose();
-            discriminator?.Dispose();
-            Second.Dispose();
-            Third.Dispose();
-            student.Dispose();
-        }
     }
 }

@@ -43,4 +43,31 @@ public class GuardTests
         using (trainer.Average.Swap())
             Assert.Equal(guard.Best!.Student, SampleJudge.Of(chain, ToyTeacher.Length).Measure(new SparseAncestralSampler(new TransformerDenoiser(student, ToyTeacher.Mask), new DiffusionSamplerOptions { StepCount = 8 }), 8, 64, ToyTeacher.Length, 0));
     }
+
+    [Fact]
+    public void A_collapse_at_the_first_reading_brings_the_average_back_that_the_run_began_with()
+    {
+        using var scope = NewDisposeScope();
+        using var teacher = ToyTeacher.Load();
+        using var student = ToyTeacher.Load();
+        using var uniform = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = ToyTeacher.Mask + 1, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8 }); // its head is zero
+        uniform.eval();
+        using var discriminator = Discriminator.FromTeacher(teacher);
+        var chain = ToyTeacher.Chain();
+        var options = new DiDiInstructOptions { Steps = 9, DiscriminatorWarmup = 1, GroupCount = 2, GroupSize = 2, WarmupSteps = 1, AverageDecay = 0 };
+        using var trainer = new DiDiInstructTrainer(student, new TransformerDenoiser(student, ToyTeacher.Mask), new TransformerDenoiser(teacher, ToyTeacher.Mask), discriminator, (count, random) => chain.Sample(count, ToyTeacher.Length, random), options);
+        using var guard = new DistillationGuard(new TransformerDenoiser(uniform, ToyTeacher.Mask), SampleJudge.Of(chain, ToyTeacher.Length), new DistillationGuardOptions { Interval = 3, SampleCount = 64, Length = ToyTeacher.Length, EntropyTolerance = 0 });
+        trainer.Guard = guard;
+        double[] Average() => [.. trainer.Average.Tensors.Values.SelectMany(DistillerRun.Values)];
+        var before = Average();
+        trainer.Advance();
+        trainer.Advance();
+        Assert.NotEqual(before, Average());
+
+        trainer.Run();
+
+        Assert.Equal((3, GuardVerdict.EntropyFell), (trainer.Step, Assert.Single(guard.Readings).Verdict));
+        Assert.Null(guard.Best);
+        Assert.Equal(before, Average());
+    }
 }

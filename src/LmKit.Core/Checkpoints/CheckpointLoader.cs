@@ -54,9 +54,17 @@ public static class CheckpointLoader
     }
 
     /// <summary>Lists every difference of names, shapes and types between what is wanted and what there is.</summary>
+    /// <param name="source">What is checked, for the error.</param>
+    /// <param name="targets">What is wanted.</param>
+    /// <param name="found">What there is.</param>
+    /// <param name="allowCast">Lets element types differ.</param>
     /// <exception cref="CheckpointMismatchException">There is one.</exception>
-    internal static void Check(string source, IReadOnlyDictionary<string, Tensor> targets, IReadOnlyDictionary<string, Tensor> found, bool allowCast = false) =>
+    public static void Check(string source, IReadOnlyDictionary<string, Tensor> targets, IReadOnlyDictionary<string, Tensor> found, bool allowCast = false)
+    {
+        ArgumentNullException.ThrowIfNull(targets);
+        ArgumentNullException.ThrowIfNull(found);
         Check(source, targets, found.ToDictionary(pair => pair.Key, pair => (pair.Value.dtype, (IReadOnlyList<long>)pair.Value.shape)), allowCast);
+    }
 
     private static void Check(string source, IReadOnlyDictionary<string, Tensor> targets, Dictionary<string, (ScalarType Type, IReadOnlyList<long> Shape)> found, bool allowCast)
     {

@@ -14,8 +14,9 @@ public static class ModuleTensors
     }
 
     /// <summary>The name of a floating tensor with a value that is not finite, or null.</summary>
-    internal static string? FirstNotFinite(IReadOnlyDictionary<string, Tensor> tensors)
+    public static string? FirstNotFinite(IReadOnlyDictionary<string, Tensor> tensors)
     {
+        ArgumentNullException.ThrowIfNull(tensors);
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
         return tensors.Where(pair => pair.Value.is_floating_point() && !pair.Value.isfinite().all().item<bool>()).Select(pair => pair.Key).FirstOrDefault();

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -8,37 +7,24 @@ namespace LmKit;
 /// <summary>Training checkpoints on disk: <c>step-00000100/</c> with model, optimizer, average and progress, written beside and renamed.</summary>
 internal static class TrainerCheckpoint
 {
-    private const string Prefix = "step-";
-    private const int Kept = 2;
+    private const string HeaderFile = "trainer.json";
 
-    internal static string Save(string root, long step, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> parts, long averageUpdates)
-    {
-        Directory.CreateDirectory(root);
-        AtomicFolder.CleanAll(root);
-        var folder = Path.Combine(root, Prefix + step.ToString("D8", CultureInfo.InvariantCulture));
-        AtomicFolder.Write(folder, target =>
+    internal static string Save(string root, long step, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> parts, long averageUpdates) =>
+        Folders(root).Save(step, target =>
         {
             foreach (var (name, tensors) in parts)
                 SafetensorsWriter.Save(Path.Combine(target, name + ".safetensors"), tensors);
             AtomicFile.WriteText(
-                Path.Combine(target, "trainer.json"),
+                Path.Combine(target, HeaderFile),
                 JsonSerializer.Serialize(new Header(1, step, averageUpdates, [.. parts.Keys]), OptionsJson.Settings));
         });
-        foreach (var old in All(root).SkipLast(Kept))
-            AtomicFolder.Remove(old);
-        return folder;
-    }
 
     /// <summary>The newest complete checkpoint, or null.</summary>
-    internal static string? Latest(string root)
-    {
-        AtomicFolder.RecoverAll(root);
-        return All(root).LastOrDefault();
-    }
+    internal static string? Latest(string root) => Folders(root).Latest();
 
     internal static (Header Header, Dictionary<string, Dictionary<string, Tensor>> Parts) Load(string folder)
     {
-        var header = JsonSerializer.Deserialize<Header>(File.ReadAllText(Path.Combine(folder, "trainer.json")), OptionsJson.Settings)!;
+        var header = JsonSerializer.Deserialize<Header>(File.ReadAllText(Path.Combine(folder, HeaderFile)), OptionsJson.Settings)!;
         var parts = new Dictionary<string, Dictionary<string, Tensor>>();
         foreach (var name in header.Parts)
         {
@@ -48,11 +34,7 @@ internal static class TrainerCheckpoint
         return (header, parts);
     }
 
-    private static IEnumerable<string> All(string root) => Directory.Exists(root)
-        ? Directory.EnumerateDirectories(root, Prefix + "*")
-            .Where(folder => Path.GetFileName(folder).AsSpan(Prefix.Length).IndexOfAnyExceptInRange('0', '9') < 0 && File.Exists(Path.Combine(folder, "trainer.json")))
-            .Order(StringComparer.Ordinal)
-        : [];
+    private static StepFolders Folders(string root) => new(root, HeaderFile);
 
     internal sealed record Header(int Format, long Step, long AverageUpdates, string[] Parts);
 }

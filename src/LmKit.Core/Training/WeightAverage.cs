@@ -59,7 +59,9 @@ public sealed class WeightAverage : IDisposable
         UpdateCount = updateCount;
     }
 
-    internal void Check(IReadOnlyDictionary<string, Tensor> tensors) => CheckpointLoader.Check("The checkpoint's weight average", Tensors, tensors);
+    /// <summary>Refuses averages that are not exactly this model's in names, shapes and types; changes nothing.</summary>
+    /// <exception cref="CheckpointMismatchException">They are another's.</exception>
+    public void Check(IReadOnlyDictionary<string, Tensor> tensors) => CheckpointLoader.Check("The checkpoint's weight average", Tensors, tensors);
 
     /// <summary>Frees the averages.</summary>
     public void Dispose()

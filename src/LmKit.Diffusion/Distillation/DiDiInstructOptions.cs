@@ -2,9 +2,10 @@ using System.ComponentModel.DataAnnotations;
 
 namespace LmKit;
 
-/// <summary>Options of DiDi-Instruct; defaults are the recipe that works for models below 10 million parameters.</summary>
-/// <remarks>1000 student updates at 4e-4, a rate for up to 100 thousand parameters (paper: 1e-6 for 169 million); rates fall linearly to
-/// 0 at the end of the run, discriminator warm-up included.</remarks>
+/// <summary>Options of DiDi-Instruct; defaults are what <c>samples/DiffusionText</c> runs.</summary>
+/// <remarks>The sample distils a model of fewer than 100 thousand parameters and writes its figures to
+/// <c>docs/results/diffusiontext.md</c>; larger models are untried, take lower rates for them (paper: 1e-6 for 169 million). 1000 student
+/// updates at 4e-4; rates fall linearly to 0 at the end of the run, discriminator warm-up included.</remarks>
 public sealed class DiDiInstructOptions : DistillationOptions
 {
     /// <summary>Discriminator steps before the first student update. Default 400.</summary>
@@ -19,19 +20,21 @@ public sealed class DiDiInstructOptions : DistillationOptions
     [Range(2, 100_000)]
     public int GroupSize { get; set; } = 8;
 
-    /// <summary>K, steps of a rollout to a sample. Default 4 (the paper's is 2). One step from all masks makes positions independent
-    /// and collapses: it is there for comparison.</summary>
+    /// <summary>K, steps of a rollout to a sample. Default 4 (the paper's is 2). One step from all masks makes positions
+    /// independent: it is there for comparison, as the ablation of <c>samples/DiffusionText</c>.</summary>
     [Range(1, 1000)]
     public int RolloutSteps { get; set; } = 4;
 
-    /// <summary>Where a rollout starts. Default all masks; corrupted reference rows with one step suit data that mixes slowly.</summary>
+    /// <summary>Where a rollout starts. Default all masks; corrupted reference rows with one step are meant for data that mixes
+    /// slowly (our prototype's choice on a chain of twelve letters, not part of the sample's run).</summary>
     public RolloutStart Start { get; set; }
 
     /// <summary>Whether samples are corrupted at a time of their own rollout. Default true, the paper's coupled time; false draws
     /// another, and so does a rollout of one step from all masks, which has none.</summary>
     public bool CouplesTime { get; set; } = true;
 
-    /// <summary>Whether the rows of a group share their times, which matters most. Default true (officially false).</summary>
+    /// <summary>Whether the rows of a group share their times, so that advantages compare like with like. Default true (officially
+    /// false).</summary>
     public bool SharesTimes { get; set; } = true;
 
     /// <summary>Times lie in [this, 1 - this]. Default 0.02 (official code).</summary>

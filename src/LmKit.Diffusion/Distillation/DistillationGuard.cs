@@ -5,11 +5,12 @@ namespace LmKit;
 
 /// <summary>Watches the samples of a student while it is distilled, and ends the run when it stops getting better or collapses.</summary>
 /// <remarks>A reward or a perplexity cannot see modes vanish; entropy and n-gram divergence can. When the guard ends a run it puts the
-/// average with the lowest divergence among the readings of enough entropy back. Serves one run; dispose it after it.</remarks>
+/// average with the lowest divergence among the readings of enough entropy back, or the one it began with. Serves one run; dispose it after it.</remarks>
 public sealed class DistillationGuard : IDisposable
 {
     internal const string Part = "guard";
     private const string History = "history";
+    private const int RowLength = 8;
 
     private readonly IDenoiser teacher;
     private readonly SampleJudge judge;
@@ -65,17 +66,25 @@ public sealed class DistillationGuard : IDisposable
 
     internal bool IsDue(long step, long totalSteps) => step > options.FirstStep && ((step - options.FirstStep) % options.Interval == 0 || step == totalSteps);
 
+    /// <summary>Remembers what to go back to before there is a reading.</summary>
+    internal void Begin(WeightAverage average)
+    {
+        if (best.Count == 0)
+            Remember(average);
+    }
+
     internal GuardReading Read(IDenoiser student, WeightAverage average, long step)
     {
-        measured ??= Measure(teacher);
+        var device = average.Tensors.Values.First().device; // student and teacher see the same grids, so they lie together
+        measured ??= Measure(teacher, device);
         SampleQuality quality;
         using (average.Swap())
-            quality = Measure(student);
+            quality = Measure(student, device);
         var verdict = Judge([.. readings.Select(reading => reading.Student), quality], measured, options);
         readings.Add(new GuardReading(step, measured, quality, verdict));
         if (ReferenceEquals(Best, Last))
             Remember(average);
-        if (verdict != GuardVerdict.Continue && best.Count > 0)
+        if (verdict != GuardVerdict.Continue)
             average.Restore(best, average.UpdateCount);
         return Last!;
     }
@@ -84,7 +93,7 @@ public sealed class DistillationGuard : IDisposable
     {
         var memory = new Dictionary<string, Tensor>(best);
         if (measured is not null)
-            memory[History] = tensor([.. Row(0, measured, GuardVerdict.Continue), .. readings.SelectMany(reading => Row(reading.Step, reading.Student, reading.Verdict))], [readings.Count + 1, Row(0, measured, default).Length], dtype: ScalarType.Float64);
+            memory[History] = tensor([.. Row(0, measured, GuardVerdict.Continue), .. readings.SelectMany(reading => Row(reading.Step, reading.Student, reading.Verdict))], [readings.Count + 1, RowLength], dtype: ScalarType.Float64);
         return memory;
     }
 
@@ -95,14 +104,24 @@ public sealed class DistillationGuard : IDisposable
         measured = null;
         if (memory is null)
             return;
-        var rows = memory[History].data<double>().ToArray().Chunk((int)memory[History].size(1)).ToArray();
+        best = memory.Where(pair => pair.Key != History).ToDictionary(pair => pair.Key, pair => pair.Value.clone().DetachFromDisposeScope());
+        if (!memory.TryGetValue(History, out var history))
+            return;
+        var rows = history.data<double>().ToArray().Chunk((int)history.size(1)).ToArray();
         measured = Quality(rows[0]);
         readings.AddRange(rows.Skip(1).Select(row => new GuardReading((long)row[0], measured, Quality(row), (GuardVerdict)row[1])));
-        best = memory.Where(pair => pair.Key != History).ToDictionary(pair => pair.Key, pair => pair.Value.clone().DetachFromDisposeScope());
     }
 
-    private SampleQuality Measure(IDenoiser denoiser) =>
-        judge.Measure(new SparseAncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = options.StepCount }, schedule), options.StepCount, options.SampleCount, options.Length, options.Seed);
+    /// <summary>Refuses a memory that is not of this student; changes nothing.</summary>
+    internal static void Check(IReadOnlyDictionary<string, Tensor> memory, WeightAverage average)
+    {
+        average.Check(memory.Where(pair => pair.Key != History).ToDictionary());
+        if (memory.TryGetValue(History, out var history) && (history.dim() != 2 || history.size(0) == 0 || history.size(1) != RowLength || history.dtype != ScalarType.Float64))
+            throw new CheckpointMismatchException("The guard's memory", [], [], [new TensorMismatch(History, $"(n, {RowLength}) Float64", $"({string.Join(", ", history.shape)}) {history.dtype}")], []);
+    }
+
+    private SampleQuality Measure(IDenoiser denoiser, Device device) =>
+        judge.Measure(new SparseAncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = options.StepCount }, schedule), options.StepCount, options.SampleCount, options.Length, options.Seed, device);
 
     private bool HasEntropy(GuardReading reading) => reading.Verdict != GuardVerdict.EntropyFell;
 

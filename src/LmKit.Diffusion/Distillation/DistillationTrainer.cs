@@ -11,6 +11,9 @@ namespace LmKit;
 /// </remarks>
 public abstract class DistillationTrainer : IDisposable
 {
+    private const string AveragePart = "average";
+    private const string GeneratorPart = "generators";
+
     private readonly Func<long, Generator, Tensor> reference;
     private readonly DistillationOptions options;
     private readonly Learner learner;
@@ -66,13 +69,19 @@ public abstract class DistillationTrainer : IDisposable
 
     /// <summary>Runs to the end, or until the guard stops it; the average is then the best one the guard saw.</summary>
     /// <param name="progress">Told of every step, on this thread.</param>
-    /// <param name="cancellation">Observed between steps.</param>
+    /// <param name="cancellation">Observed between steps; a checkpoint is kept first where a folder is set.</param>
     /// <exception cref="TrainingDivergedException">A loss or gradient is not finite; the student is as after the last good step.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the run can go on from where it stands.</exception>
     public void Run(IProgress<DistillationStep>? progress = null, CancellationToken cancellation = default)
     {
         while (!IsDone)
         {
-            cancellation.ThrowIfCancellationRequested();
+            if (cancellation.IsCancellationRequested)
+            {
+                if (options.CheckpointFolder is not null)
+                    Save();
+                cancellation.ThrowIfCancellationRequested();
+            }
             var done = Advance();
             progress?.Report(done);
         }
@@ -83,6 +92,7 @@ public abstract class DistillationTrainer : IDisposable
     {
         using var scope = NewDisposeScope();
         StudentModule.eval();
+        Guard?.Begin(Average);
         var done = Learn(new DistillationStep(Step + 1, TotalSteps));
         Step++;
         if (done.StudentLoss is not null)
@@ -94,39 +104,48 @@ public abstract class DistillationTrainer : IDisposable
         return done;
     }
 
-    /// <summary>Writes the checkpoint: student, helper networks, optimizers, average, generators and the guard's memory, all or nothing.</summary>
+    /// <summary>Writes a checkpoint, all or nothing, and keeps the one before it too: student, helper networks, optimizers, average,
+    /// generators, ledger and the guard's memory.</summary>
     /// <returns>Its folder.</returns>
     /// <exception cref="InvalidOperationException">No checkpoint folder is set.</exception>
+    /// <exception cref="TrainingDivergedException">A weight is not finite; the checkpoints that are there stay.</exception>
     public string Save()
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        DistillationCheckpoint.Save(Folder, GetType().Name, Step, Average.UpdateCount, Parts());
-        return Folder;
+        var parts = Parts();
+        foreach (var part in Modules().Select(pair => pair.Name).Append(AveragePart))
+        {
+            if (ModuleTensors.FirstNotFinite(parts[part]) is { } name)
+                throw new TrainingDivergedException(Step, $"weight '{name}' of the {part}", DistillationCheckpoint.Latest(Folder));
+        }
+        return DistillationCheckpoint.Save(Folder, Header(parts), parts);
     }
 
-    /// <summary>Goes on from the checkpoint in the checkpoint folder.</summary>
+    /// <summary>Goes on from the newest checkpoint in the checkpoint folder.</summary>
     /// <returns>False when there is none.</returns>
-    /// <exception cref="CheckpointMismatchException">The checkpoint is of another method, model or run; nothing was changed.</exception>
+    /// <remarks>Everything is checked before anything is changed: after an exception the run is as it was.</remarks>
+    /// <exception cref="CheckpointMismatchException">The checkpoint is of another method, model or recipe.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint is damaged.</exception>
     public bool Resume()
     {
-        using var scope = NewDisposeScope();
-        if (DistillationCheckpoint.Load(Folder, GetType().Name) is not { } saved)
+        if (DistillationCheckpoint.Latest(Folder) is not { } folder)
             return false;
-        string[] missing = [.. Parts().Keys.Where(part => part != DistillationGuard.Part && !saved.Parts.ContainsKey(part))];
-        if (missing.Length > 0)
-            throw new CheckpointMismatchException(Folder, missing, [], [], []);
-        foreach (var one in learners)
-            one.CheckMoments(saved.Parts[$"{one.Name}_optimizer"]);
+        using var scope = NewDisposeScope();
+        var mine = Parts();
+        var header = DistillationCheckpoint.ReadHeader(folder, Header(mine));
+        var saved = DistillationCheckpoint.ReadParts(folder, header);
+        Check(folder, mine, saved);
         foreach (var (name, module) in Modules())
-            CheckpointLoader.Load(module, saved.Parts[name]);
+            CheckpointLoader.Load(module, saved[name]);
         foreach (var one in learners)
-            one.RestoreMoments(saved.Parts[$"{one.Name}_optimizer"]);
-        Average.Restore(saved.Parts["average"], saved.AverageUpdates);
+            one.RestoreMoments(saved[$"{one.Name}_optimizer"]);
+        Average.Restore(saved[AveragePart], header.AverageUpdates);
         foreach (var (name, generator) in generators)
-            generator.set_state(saved.Parts["generators"][name]);
-        Guard?.Restore(saved.Parts.GetValueOrDefault(DistillationGuard.Part));
-        Step = saved.Step;
+            generator.set_state(saved[GeneratorPart][name]);
+        Guard?.Restore(saved.GetValueOrDefault(DistillationGuard.Part));
+        Ledger.Restore(header.Ledger);
+        Step = header.Step;
         return true;
     }
 
@@ -158,7 +177,7 @@ public abstract class DistillationTrainer : IDisposable
     private protected double TrainStudent(Tensor loss, double share) => Descend(learner, loss, share);
 
     private protected double Descend(Learner one, Tensor loss, double share) =>
-        one.Descend(loss, share, Step + 1, options.CheckpointFolder is { } folder && DistillationCheckpoint.Exists(folder) ? folder : null);
+        one.Descend(loss, share, Step + 1, () => options.CheckpointFolder is { } root ? DistillationCheckpoint.Latest(root) : null);
 
     private protected Tensor Reference(long count)
     {
@@ -190,13 +209,31 @@ public abstract class DistillationTrainer : IDisposable
     private IEnumerable<(string Name, nn.Module Module)> Modules() =>
         learners.Select(one => (one.Name, one.Module)).Concat(companions.Select(pair => (pair.Key, pair.Value)));
 
+    private DistillationHeader Header(Dictionary<string, IReadOnlyDictionary<string, Tensor>> parts) =>
+        new(DistillationHeader.PresentFormat, GetType().Name, Step, Average.UpdateCount, DistillationHeader.Recipe(options), Ledger.Counts(), [.. parts.Keys]);
+
+    private void Check(string folder, Dictionary<string, IReadOnlyDictionary<string, Tensor>> mine, Dictionary<string, Dictionary<string, Tensor>> saved)
+    {
+        string[] missing = [.. mine.Keys.Where(part => part != DistillationGuard.Part && !saved.ContainsKey(part))];
+        if (missing.Length > 0)
+            throw new CheckpointMismatchException(folder, missing, [], [], []);
+        foreach (var (name, module) in Modules())
+            CheckpointLoader.Check($"{name} of {folder}", ModuleTensors.Of(module), saved[name]);
+        foreach (var one in learners)
+            one.CheckMoments(saved[$"{one.Name}_optimizer"]);
+        Average.Check(saved[AveragePart]);
+        CheckpointLoader.Check($"{GeneratorPart} of {folder}", mine[GeneratorPart], saved[GeneratorPart]);
+        if (Guard is not null && saved.TryGetValue(DistillationGuard.Part, out var memory))
+            DistillationGuard.Check(memory, Average);
+    }
+
     private Dictionary<string, IReadOnlyDictionary<string, Tensor>> Parts()
     {
         var parts = Modules().ToDictionary(pair => pair.Name, pair => ModuleTensors.Of(pair.Module));
         foreach (var one in learners)
             parts[$"{one.Name}_optimizer"] = one.Moments();
-        parts["average"] = Average.Tensors;
-        parts["generators"] = generators.ToDictionary(pair => pair.Key, pair => pair.Value.get_state());
+        parts[AveragePart] = Average.Tensors;
+        parts[GeneratorPart] = generators.ToDictionary(pair => pair.Key, pair => pair.Value.get_state());
         if (Guard?.Memory() is { Count: > 0 } memory)
             parts[DistillationGuard.Part] = memory;
         return parts;

@@ -33,17 +33,17 @@ internal sealed class Learner : IDisposable
     /// <param name="loss">A 0-d tensor with its graph.</param>
     /// <param name="share">Share of the peak learning rate.</param>
     /// <param name="step">The step's number, for errors.</param>
-    /// <param name="checkpoint">The last good checkpoint, for errors.</param>
+    /// <param name="checkpoint">Finds the last good checkpoint, for errors.</param>
     /// <exception cref="TrainingDivergedException">The loss or a gradient is not finite; parameters are as before.</exception>
-    internal double Descend(Tensor loss, double share, long step, string? checkpoint)
+    internal double Descend(Tensor loss, double share, long step, Func<string?> checkpoint)
     {
         var value = loss.detach().to(ScalarType.Float64).item<double>();
         if (!double.IsFinite(value))
-            throw new TrainingDivergedException(step, $"loss of the {Name}", checkpoint);
+            throw new TrainingDivergedException(step, $"loss of the {Name}", checkpoint());
         optimizer.zero_grad();
         loss.backward();
         if (!double.IsFinite(GradientClipping.Apply(trained, 1, maxNorm)))
-            throw new TrainingDivergedException(step, $"gradient of the {Name}", checkpoint);
+            throw new TrainingDivergedException(step, $"gradient of the {Name}", checkpoint());
         foreach (var group in optimizer.ParamGroups)
             group.LearningRate = peak * share;
         optimizer.step();

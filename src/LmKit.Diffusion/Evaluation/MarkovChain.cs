@@ -57,6 +57,21 @@ public sealed class MarkovChain
     /// <summary>exp of the mean loss per token of samples: generative perplexity under the truth.</summary>
     public double Perplexity(Tensor tokens) => Math.Exp(LossPerToken(tokens).Average());
 
+    /// <summary>The exact mean of -ln p per token in nats of the chain's own sequences of a length: what no model can go below.</summary>
+    /// <remarks>(H(pi) + sum over the other places of sum_i p(i before it) H(P_i)) / L; it falls towards the entropy rate as L grows.</remarks>
+    public double EntropyPerToken(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
+        var rows = transition.Select(Entropy).ToArray();
+        var (total, here) = (Entropy(start), start);
+        for (var place = 1; place < length; place++)
+        {
+            total += here.Zip(rows, (share, entropy) => share * entropy).Sum();
+            here = After(here);
+        }
+        return total / length;
+    }
+
     /// <summary>Exact shares of n-grams over every place of sequences of a length, for <see cref="NgramDivergence"/>.</summary>
     public IReadOnlyDictionary<string, double> NgramShares(int n, int length)
     {
@@ -67,13 +82,18 @@ public sealed class MarkovChain
         {
             for (var token = 0; token < TokenCount; token++)
                 mean[token] += here[token] / places;
-            here = [.. Enumerable.Range(0, (int)TokenCount).Select(to => here.Select((share, from) => share * transition[from][to]).Sum())];
+            here = After(here);
         }
         var grams = Enumerable.Range(0, (int)TokenCount).Select(token => (Tokens: new long[] { token }, Share: mean[token]));
         for (var k = 1; k < n; k++)
             grams = grams.SelectMany(gram => transition[gram.Tokens[^1]].Select((share, next) => (Tokens: gram.Tokens.Append(next).ToArray(), Share: gram.Share * share)));
         return grams.Where(gram => gram.Share > 0).ToDictionary(gram => NgramDivergence.Key(gram.Tokens), gram => gram.Share);
     }
+
+    private double[] After(double[] shares) =>
+        [.. Enumerable.Range(0, (int)TokenCount).Select(to => shares.Select((share, from) => share * transition[from][to]).Sum())];
+
+    private static double Entropy(double[] shares) => shares.Where(share => share > 0).Sum(share => -share * Math.Log(share));
 
     private static long Draw(double[] shares, double uniform)
     {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using static TorchSharp.torch;
 
 namespace LmKit;
 
@@ -16,12 +17,13 @@ public sealed record QualityCurve(string Name, IReadOnlyList<SampleQuality> Poin
     /// <param name="count">Samples of each point.</param>
     /// <param name="length">Tokens L of a sample.</param>
     /// <param name="seed">Seed of the draws, the same for each point.</param>
-    public static QualityCurve Measure(string name, Func<int, ISampler> sampler, IEnumerable<int> stepCounts, SampleJudge judge, long count, long length, ulong seed)
+    /// <param name="device">The device of the samplers' model; null for the CPU.</param>
+    public static QualityCurve Measure(string name, Func<int, ISampler> sampler, IEnumerable<int> stepCounts, SampleJudge judge, long count, long length, ulong seed, Device? device = null)
     {
         ArgumentNullException.ThrowIfNull(sampler);
         ArgumentNullException.ThrowIfNull(stepCounts);
         ArgumentNullException.ThrowIfNull(judge);
-        return new QualityCurve(name, [.. stepCounts.Order().Select(steps => judge.Measure(sampler(steps), steps, count, length, seed))]);
+        return new QualityCurve(name, [.. stepCounts.Order().Select(steps => judge.Measure(sampler(steps), steps, count, length, seed, device))]);
     }
 
     /// <summary>The point of a number of steps.</summary>

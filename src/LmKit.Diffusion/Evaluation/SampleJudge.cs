@@ -53,8 +53,9 @@ public sealed class SampleJudge
     /// <param name="stepCount">Its steps, for the record.</param>
     /// <param name="count">How many samples.</param>
     /// <param name="length">Tokens L of each.</param>
-    /// <param name="seed">Seed of the draws.</param>
-    public SampleQuality Measure(ISampler sampler, int stepCount, long count, long length, ulong seed)
+    /// <param name="seed">Seed of the draws, which are made on the CPU wherever the sampler's model lies.</param>
+    /// <param name="device">The device of the sampler's model; null for the CPU.</param>
+    public SampleQuality Measure(ISampler sampler, int stepCount, long count, long length, ulong seed, Device? device = null)
     {
         ArgumentNullException.ThrowIfNull(sampler);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
@@ -64,7 +65,7 @@ public sealed class SampleJudge
         try
         {
             for (var done = 0L; done < count; done += BatchSize)
-                parts.Add(Draw(sampler, Math.Min(BatchSize, count - done), length, random));
+                parts.Add(Draw(sampler, Math.Min(BatchSize, count - done), length, random, device));
             return Judge(cat(parts, 0), stepCount);
         }
         finally
@@ -73,13 +74,21 @@ public sealed class SampleJudge
         }
     }
 
-    private static Tensor Draw(ISampler sampler, long batch, long length, Generator random)
+    private static Tensor Draw(ISampler sampler, long batch, long length, Generator random, Device? device)
     {
         Tensor? last = null;
-        foreach (var grid in sampler.Sample(zeros([batch, 0], ScalarType.Int64), length, random))
+        try
+        {
+            foreach (var grid in sampler.Sample(zeros([batch, 0], ScalarType.Int64, device), length, random))
+            {
+                last?.Dispose();
+                last = grid;
+            }
+        }
+        catch
         {
             last?.Dispose();
-            last = grid;
+            throw;
         }
         return last!;
     }

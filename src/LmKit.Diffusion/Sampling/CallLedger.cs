@@ -33,4 +33,14 @@ public sealed class CallLedger
 
     /// <summary>Steps that needed no call because nothing had changed or everything was the same constant.</summary>
     public long SavedForwards { get; internal set; }
+
+    /// <summary>All counts by name.</summary>
+    internal Dictionary<string, long> Counts() => typeof(CallLedger).GetProperties().ToDictionary(property => property.Name, property => (long)property.GetValue(this)!);
+
+    /// <summary>Takes counts over.</summary>
+    internal void Restore(IReadOnlyDictionary<string, long> counts)
+    {
+        foreach (var property in typeof(CallLedger).GetProperties())
+            property.SetValue(this, counts[property.Name]);
+    }
 }

@@ -1,0 +1,156 @@
+using System.Text.Json.Nodes;
+using LmKit.Conformance;
+using static TorchSharp.torch;
+
+namespace LmKit.Diffusion.Tests;
+
+[NoTensorLeak]
+public sealed class DistillationCheckpointTests : IDisposable
+{
+    private readonly string folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+
+    public static TheoryData<string> Parts => ["student", "student_optimizer", "discriminator", "discriminator_optimizer", "average", "generators", "guard"];
+
+    private string[] Entries => [.. Directory.EnumerateFileSystemEntries(folder).Select(entry => Path.GetFileName(entry)).Order(StringComparer.Ordinal)];
+
+    public void Dispose()
+    {
+        if (Directory.Exists(folder))
+            Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public void Saving_keeps_the_newest_two_and_lets_everything_else_in_the_folder_be()
+    {
+        Directory.CreateDirectory(Path.Combine(folder, "step-00000007"));
+        File.WriteAllText(Path.Combine(folder, "step-00000007", "trainer.json"), "{}");
+        File.WriteAllText(Path.Combine(folder, "notes.txt"), "mine");
+        using var scope = NewDisposeScope();
+        using var run = new DistillerRun("didi", folder, configure: options => options.CheckpointInterval = 2);
+
+        for (var step = 0; step < 6; step++)
+            run.Trainer.Advance();
+        Assert.Equal(["notes.txt", "step-00000004", "step-00000006", "step-00000007"], Entries);
+        run.Trainer.Advance();
+
+        Assert.Contains("is not a checkpoint", Assert.Throws<IOException>(() => run.Trainer.Save()).Message, StringComparison.Ordinal);
+        Assert.Equal(["notes.txt", "step-00000004", "step-00000006", "step-00000007"], Entries);
+        Assert.True(run.Trainer.Resume());
+        Assert.Equal(6, run.Trainer.Step);
+    }
+
+    [Fact]
+    public void A_cancelled_run_keeps_a_checkpoint()
+    {
+        using var scope = NewDisposeScope();
+        using var run = new DistillerRun("sdtt", folder);
+        using var source = new CancellationTokenSource();
+        run.Trainer.Advance();
+        source.Cancel();
+
+        Assert.Throws<OperationCanceledException>(() => run.Trainer.Run(cancellation: source.Token));
+        Assert.Equal(["step-00000001"], Entries);
+    }
+
+    [Fact]
+    public void Weights_that_are_not_finite_are_never_saved()
+    {
+        using var scope = NewDisposeScope();
+        using var run = new DistillerRun("didi", folder);
+        run.Trainer.Advance();
+        var kept = run.Trainer.Save();
+        run.Trainer.Advance();
+        run.Poison();
+
+        var error = Assert.Throws<TrainingDivergedException>(() => run.Trainer.Save());
+        Assert.Contains("of the student", error.Message, StringComparison.Ordinal);
+        Assert.Equal(kept, error.Checkpoint);
+        Assert.Equal(["step-00000001"], Entries);
+    }
+
+    [Theory]
+    [MemberData(nameof(Parts))]
+    public void Resuming_checks_every_part_before_it_changes_anything(string part)
+    {
+        using var scope = NewDisposeScope();
+        using var run = new DistillerRun("didi", folder, isGuarded: true);
+        run.Trainer.Advance();
+        run.Trainer.Advance();
+        var file = Path.Combine(run.Trainer.Save(), part + ".safetensors");
+        Dictionary<string, Tensor> tensors;
+        using (var reader = new SafetensorsReader(file))
+            tensors = reader.ReadAll();
+        var name = tensors.First(pair => pair.Value.numel() > 1).Key;
+        tensors[name] = tensors[name].flatten().narrow(0, 0, 1).contiguous();
+        SafetensorsWriter.Save(file, tensors);
+        run.Trainer.Advance();
+        var before = run.Everything();
+
+        Assert.Contains(name, Assert.Throws<CheckpointMismatchException>(() => run.Trainer.Resume()).Message, StringComparison.Ordinal);
+        Assert.Equal(before, run.Everything());
+        Assert.Equal(3, run.Trainer.Step);
+    }
+
+    [Theory]
+    [InlineData("steps", 7L)]
+    [InlineData("group_size", 2L)]
+    [InlineData("seed", 9L)]
+    [InlineData("student_learning_rate", 0L)]
+    public void Another_recipe_is_refused_by_name(string member, long value)
+    {
+        using var scope = NewDisposeScope();
+        using (var first = new DistillerRun("didi", folder))
+            first.Trainer.Save();
+        using var run = new DistillerRun("didi", folder, configure: options =>
+        {
+            var didi = (DiDiInstructOptions)options;
+            _ = member switch
+            {
+                "steps" => didi.Steps = value,
+                "group_size" => didi.GroupSize = (int)value,
+                "seed" => (long)(didi.Seed = (ulong)value),
+                _ => didi.StudentLearningRate = value,
+            };
+        });
+        var before = run.Everything();
+
+        var error = Assert.Throws<CheckpointMismatchException>(() => run.Trainer.Resume());
+        Assert.Equal(member, Assert.Single(error.WrongValue).Name);
+        Assert.Equal(before, run.Everything());
+    }
+
+    [Fact]
+    public void Another_folder_and_interval_are_no_other_recipe()
+    {
+        using var scope = NewDisposeScope();
+        using (var first = new DistillerRun("didi", folder))
+            first.Trainer.Save();
+        using var run = new DistillerRun("didi", folder + Path.DirectorySeparatorChar, configure: options => options.CheckpointInterval = 5);
+
+        Assert.True(run.Trainer.Resume());
+    }
+
+    [Fact]
+    public void A_header_of_another_format_or_with_names_outside_its_folder_is_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var run = new DistillerRun("didi", folder);
+        var path = Path.Combine(run.Trainer.Save(), "distillation.json");
+        var text = File.ReadAllText(path);
+        void Change(string member, JsonNode? value)
+        {
+            var header = JsonNode.Parse(text)!.AsObject();
+            header[member] = value;
+            File.WriteAllText(path, header.ToJsonString());
+        }
+
+        Change("Format", 1);
+        Assert.Equal("format", Assert.Single(Assert.Throws<CheckpointMismatchException>(() => run.Trainer.Resume()).WrongValue).Name);
+        Change("Parts", new JsonArray("student", "../elsewhere"));
+        Assert.Contains("../elsewhere", Assert.Throws<InvalidDataException>(() => run.Trainer.Resume()).Message, StringComparison.Ordinal);
+        Change("Ledger", null);
+        Assert.Contains("lacks", Assert.Throws<InvalidDataException>(() => run.Trainer.Resume()).Message, StringComparison.Ordinal);
+        File.WriteAllText(path, "{");
+        Assert.Contains("distillation.json", Assert.Throws<InvalidDataException>(() => run.Trainer.Resume()).Message, StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,99 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Diffusion.Tests;
+
+/// <summary>A distillation of six to eight steps by any of the methods.</summary>
+internal sealed class DistillerRun : IDisposable
+{
+    internal const long Mask = 4;
+    private const int Length = 6;
+    private static readonly JsonSerializerOptions _lenient = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+
+    private readonly DiffusionTransformer student = new(Sizes);
+    private readonly Discriminator? discriminator;
+
+    internal DistillerRun(string method, string? folder, bool isGuarded = false, Action<DistillationOptions>? configure = null)
+    {
+        var (studentDenoiser, second) = (new TransformerDenoiser(student, Mask), new TransformerDenoiser(Second, Mask));
+        if (method.StartsWith("didi", StringComparison.Ordinal))
+        {
+            discriminator = Discriminator.FromTeacher(Second);
+            var options = new DiDiInstructOptions { Steps = 6, DiscriminatorWarmup = 2, GroupCount = 2, GroupSize = 3, WarmupSteps = 1, CheckpointFolder = folder };
+            if (method != "didi")
+                (options.Start, options.RolloutSteps, options.CouplesTime) = (RolloutStart.Data, 1, false);
+            configure?.Invoke(options);
+            Trainer = new DiDiInstructTrainer(student, studentDenoiser, second, discriminator, Rows, options);
+        }
+        else if (method == "sdtt")
+        {
+            var options = new SdttOptions { Steps = 4, RoundCount = 2, TeacherStepCount = 8, BatchSize = 6, WarmupSteps = 1, CheckpointFolder = folder };
+            configure?.Invoke(options);
+            Trainer = new SdttTrainer(student, studentDenoiser, Second, second, Rows, options);
+        }
+        else
+        {
+            var start = method == "auxiliary" ? RolloutStart.Data : RolloutStart.Masks;
+            var options = new AuxiliaryDenoiserOptions { Steps = 6, AuxiliaryWarmup = 2, BatchSize = 6, WarmupSteps = 1, Start = start, CheckpointFolder = folder };
+            configure?.Invoke(options);
+            Trainer = new AuxiliaryDenoiserTrainer(student, studentDenoiser, new TransformerDenoiser(Third, Mask), Second, second, Rows, options);
+        }
+        if (isGuarded)
+            Trainer.Guard = new DistillationGuard(new TransformerDenoiser(Third, Mask), new SampleJudge(new Dictionary<string, double> { ["0 1"] = 1 }, 2), new DistillationGuardOptions { Interval = 2, StepCount = 2, SampleCount = 8, Length = Length, EntropyTolerance = 1, Patience = 0 });
+    }
+
+    internal static DiffusionTransformerOptions Sizes => new() { VocabSize = 5, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8, DropoutRate = 0.1, Seed = 3 };
+
+    internal DiffusionTransformer Second { get; } = Knowing(5);
+
+    internal DiffusionTransformer Third { get; } = Knowing(6);
+
+    internal DistillationTrainer Trainer { get; }
+
+    internal void Poison()
+    {
+        using var frozen = no_grad();
+        student.parameters().First().fill_(double.NaN);
+    }
+
+    internal double[] Values() => [.. Values(student), .. Trainer.Average.Tensors.Values.SelectMany(Values)];
+
+    /// <summary>What a refused checkpoint must leave alone.</summary>
+    internal string Everything() =>
+        JsonSerializer.Serialize(new { Values = Values(), Helper = discriminator is null ? null : Values(discriminator), Second = Values(Second), Trainer.Step, Trainer.Ledger, Trainer.Average.UpdateCount, Guard = Trainer.Guard?.Readings }, _lenient);
+
+    internal static double[] Values(nn.Module module) => [.. module.state_dict().Values.SelectMany(Values)];
+
+    internal static double[] Values(Tensor tensor)
+    {
+        using var scope = NewDisposeScope();
+        return tensor.detach().to(ScalarType.Float64).flatten().data<double>().ToArray();
+    }
+
+    // A new transformer's head is zero, so that all new ones agree.
+    private static DiffusionTransformer Knowing(ulong seed)
+    {
+        var network = new DiffusionTransformer(Sizes);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var random = new Generator(seed);
+        foreach (var parameter in network.parameters())
+            parameter.add_(randn(parameter.shape, generator: random) * 0.3);
+        network.eval();
+        return network;
+    }
+
+    internal static Tensor Rows(long count, Generator random) => randint(0, Mask, [count, Length], dtype: ScalarType.Int64, generator: random);
+
+    public void Dispose()
+    {
+        Trainer.Guard?.Dispose();
+        Trainer.Dispose();
+        discriminator?.Dispose();
+        Second.Dispose();
+        Third.Dispose();
+        student.Dispose();
+    }
+}
