@@ -9,7 +9,7 @@ public static class ControllabilityTest
     /// <summary>Edits greedily towards the counterfactual activations.</summary>
     /// <param name="model">The model.</param>
     /// <param name="section">The section.</param>
-    /// <param name="dictionary">A dictionary of the section's activations in raw units (fold a scale first).</param>
+    /// <param name="dictionary">A dictionary of the section's raw activations: fold a scale first; factors of rows are undone.</param>
     /// <param name="clean">Clean prompts.</param>
     /// <param name="counterfactual">The same prompts with one attribute changed.</param>
     /// <param name="counts">Numbers of features to try.</param>
@@ -29,12 +29,11 @@ public static class ControllabilityTest
         {
             var edit = SparseControl.Greedy(dictionary, source, target, count);
             var removed = weights.gather(1, edit.Features).sum(1);
-            var valid = removed.masked_select(removed.isnan().logical_not());
             return new ControllabilityResult(
                 count,
                 Agreement.Of(section.Logits(model, clean, edit.Edited), goal),
                 before,
-                valid.numel() > 0 ? valid.to(ScalarType.Float64).mean().item<double>() : double.NaN);
+                MeanWeight(removed));
         })];
     }
 
@@ -56,11 +55,18 @@ public static class ControllabilityTest
         var (from, to) = (section.Read(model, clean), section.Read(model, counterfactual));
         var goal = section.Logits(model, clean, to);
         var edited = SupervisedEdit.Apply(dictionary, from, clean.Attributes, counterfactual.Attributes, blocks);
-        var weights = SupervisedEdit.Weights(dictionary, clean.Attributes).index_select(1, tensor(blocks.Select(block => (long)block).ToArray()));
+        var weights = SupervisedEdit.Weights(dictionary, clean.Attributes).index_select(1, tensor(blocks.Select(block => (long)block).ToArray(), device: dictionary.Atoms.device));
         return new(
             blocks.Count,
             Agreement.Of(section.Logits(model, clean, edited), goal),
             Agreement.Of(section.Logits(model, clean), goal),
-            weights.sum(1).nan_to_num(0).to(ScalarType.Float64).mean().item<double>());
+            MeanWeight(weights.sum(1)));
+    }
+
+    // Prompts whose codes rebuild nothing have no weights.
+    private static double MeanWeight(Tensor removed)
+    {
+        var valid = removed.masked_select(removed.isnan().logical_not());
+        return valid.numel() > 0 ? valid.to(ScalarType.Float64).mean().item<double>() : double.NaN;
     }
 }
