@@ -120,6 +120,26 @@ public class TaskTests
         Assert.True(task.Evaluate() < before);
     }
 
+    [Theory]
+    [InlineData(4)]
+    [InlineData(10)]
+    public void Names_that_leave_no_pair_held_out_are_refused_by_number(int count)
+    {
+        using var random = new Generator(1);
+        var (dataset, vocabulary) = IoiDataset.WithOwnVocabulary(IoiWords.Small with { Names = [.. IoiWords.Small.Names.Take(count)] });
+        using var model = new LanguageModelBuilder { VocabSize = vocabulary, ModelDim = 16, LayerCount = 1 }.AddAttention(attention => attention.HeadCount = 2).Build();
+        Assert.Contains($"got {count}", Assert.Throws<ArgumentException>(() => new IoiTrainingTask(model, dataset, 4, 5)).Message, StringComparison.Ordinal);
+        Assert.Contains($"got {count}", Assert.Throws<ArgumentException>(() => IoiTrainingTask.HeldOut(dataset, 4, random)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Eleven_names_hold_pairs_out()
+    {
+        using var random = new Generator(1);
+        var (dataset, _) = IoiDataset.WithOwnVocabulary(IoiWords.Small with { Names = [.. IoiWords.Small.Names.Take(11)] });
+        Assert.All(IoiTrainingTask.HeldOut(dataset, 5, random), prompt => Assert.Equal(10, Math.Abs(prompt.Io - prompt.S)));
+    }
+
     [Fact]
     public void Weights_of_prompts_that_rebuild_nothing_are_left_out_of_the_mean()
     {
