@@ -125,4 +125,44 @@ public class ActivationStoreTests
         using var writer = new ActivationStoreWriter(folder.Path, new ActivationStoreInfo("toy", "point", 2, Precision: ActivationPrecision.Half));
         Assert.Contains("65504", Assert.Throws<ArgumentException>(() => writer.Append(full([1, 2], 1e5))).Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void A_shard_that_cannot_be_read_moves_no_position()
+    {
+        using var folder = new TemporaryFolder();
+        using var scope = NewDisposeScope();
+        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+            writer.Append(Rows(0, 8));
+        foreach (var shard in (string[])["shard-000000.safetensors", "shard-000001.safetensors"])
+        {
+            File.Move(folder[shard], folder["away"]);
+            using var store = new ActivationStore(folder.Path, seed: 3);
+            Assert.Throws<ActivationStoreException>(() => store.Next(8));
+            Assert.Equal(0, store.Position);
+            File.Move(folder["away"], folder[shard]);
+            Assert.Equal(8, store.Next(8).select(1, 0).unique().output.numel());
+        }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void Rows_of_an_append_that_failed_can_be_appended_again(int blocked)
+    {
+        using var folder = new TemporaryFolder();
+        using var scope = NewDisposeScope();
+        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+        {
+            writer.Append(Rows(0, 2));
+            var shard = Directory.CreateDirectory(folder[$"shard-00000{blocked}.safetensors"]); // no file can stand there
+            Assert.ThrowsAny<SystemException>(() => writer.Append(Rows(2, 9)));
+            Assert.Equal(0, writer.StoredCount);
+            shard.Delete();
+            writer.Append(Rows(2, 9));
+            writer.Complete();
+            Assert.Equal(11, writer.StoredCount);
+        }
+        using var store = new ActivationStore(folder.Path);
+        Assert.Equal(Enumerable.Range(0, 11).Select(row => (float)row), store.Next(11).select(1, 0).contiguous().data<float>().ToArray().Order());
+    }
 }

@@ -68,6 +68,32 @@ public class AutoencoderFileTests
         Close.Check("output", made.Reconstruct(x), loaded.Autoencoder.Reconstruct(x), absolute: 1e-5);
     }
 
+    [Theory]
+    [InlineData("batch_top_k", ScalarType.Float32, "float32")]
+    [InlineData("matryoshka", ScalarType.BFloat16, "bfloat16")]
+    public void A_learned_threshold_is_saved_for_SAELens_as_JumpReLU_in_its_own_precision(string kind, ScalarType dtype, string named)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var folder = new TemporaryFolder();
+        using var random = new Generator(3);
+        using var made = Make(kind, new ParameterFactory(random, dtype));
+        SaeLensWriter.Save(folder["sae"], made, "a", "b");
+        Assert.Contains("batchtopk", File.ReadAllText(Path.Combine(folder["sae"], "cfg.json")), StringComparison.Ordinal);
+        var x = randn([6, 5], dtype, generator: random);
+        made.UpdateThreshold(made.Encode(x));
+        made.eval();
+        SaeLensWriter.Save(folder["sae"], made, "a", "b");
+        var config = File.ReadAllText(Path.Combine(folder["sae"], "cfg.json"));
+        Assert.Contains("\"architecture\": \"jumprelu\"", config, StringComparison.Ordinal);
+        Assert.Contains($"\"dtype\": \"{named}\"", config, StringComparison.Ordinal);
+        Assert.DoesNotContain("\"k\"", config, StringComparison.Ordinal);
+        using var loaded = AutoencoderFile.Load(folder["sae"]);
+        Assert.IsType<JumpReluAutoencoder>(loaded.Autoencoder);
+        if (dtype == ScalarType.Float32)
+            Close.Check("codes", made.Encode(x), loaded.Autoencoder.Encode(x), absolute: 1e-5);
+    }
+
     [Fact]
     public void A_kind_that_SAELens_lacks_is_refused()
     {

@@ -68,12 +68,21 @@ public class ControlTests
         Assert.Throws<ArgumentException>(() => AttentionDecomposition.Scores(q, k.narrow(2, 0, 3)));
     }
 
+<<<<<<< HEAD
     [Fact]
     public void Joined_dictionaries_code_and_edit_each_node_by_itself()
+=======
+    [Theory]
+    [InlineData(InputNormalization.None)]
+    [InlineData(InputNormalization.PerRowStandardize)]
+    [InlineData(InputNormalization.ConstantNorm)]
+    public void Swaps_are_made_in_raw_units_whatever_the_rows_are_normalised_by(InputNormalization normalization)
+>>>>>>> fixi
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         using var random = new Generator(4);
+<<<<<<< HEAD
         using var first = Parameters.Make(parameters => new VanillaAutoencoder(new VanillaOptions { ModelDim = 16, FeatureCount = 24 }, parameters), ScalarType.Float32);
         using var second = OrthogonalDictionary.Draw(randn([16], generator: random), random);
         using var joint = new SectionDictionary(first, second);
@@ -103,5 +112,58 @@ public class ControlTests
         using var scaled = Parameters.Make(parameters => new VanillaAutoencoder(new VanillaOptions { ModelDim = 16, FeatureCount = 24, InputNormalization = InputNormalization.ConstantNorm }, parameters));
         Assert.Contains("ConstantNorm", Assert.Throws<ArgumentException>(() => new SectionDictionary(scaled)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => joint.Encode(new ActivationBatch(halves[0])));
+=======
+        using var autoencoder = Parameters.Make(parameters => new VanillaAutoencoder(new VanillaOptions { ModelDim = 5, FeatureCount = 10, InputNormalization = normalization }, parameters));
+        var axes = cat([eye(5, dtype: ScalarType.Float64), -eye(5, dtype: ScalarType.Float64)], 0);
+        autoencoder.get_parameter("W_dec")!.copy_(axes);
+        autoencoder.get_parameter("W_enc")!.copy_(axes.t());
+        // Rolled rows have the same factors, and codes along the axes rebuild everything: all swapped is the counterfactual.
+        var values = randn([30, 5], ScalarType.Float64, generator: random) * 20;
+        var (a, b) = (new ActivationBatch(values), new ActivationBatch(values.roll([1L], [1L])));
+        var greedy = SparseControl.Greedy(autoencoder, a, b, 10);
+        Close.Check("greedy", b.Values, greedy.Edited, absolute: 1e-3);
+        Close.Check("rest", zeros([30], ScalarType.Float64), greedy.Distances.select(1, 9), absolute: 1e-3);
+        Close.Check("codes", b.Values, SparseControl.Greedy(autoencoder, a, b, 10, ControlObjective.Reconstruction).Edited, absolute: 1e-3);
+        var beam = BeamControl.Search(autoencoder, a, b, 10, 2);
+        Close.Check("beam", b.Values, beam.Edited, absolute: 1e-3);
+        var order = arange(10).unsqueeze(0);
+        var value = zeros([30], ScalarType.Int64);
+        var (edited, _, _) = SparseControl.ByInterpretation(autoencoder, a, b, order, value, value, 10);
+        Close.Check("by interpretation", b.Values, edited, absolute: 1e-3);
+    }
+
+    [Fact]
+    public void A_beam_keeps_the_set_without_an_effective_swap_once()
+    {
+        using var scope = NewDisposeScope();
+        // One feature is best alone, two others, bad alone, together reach the goal; ten more never change.
+        var atoms = zeros([13, 2], ScalarType.Float64);
+        atoms[10] = tensor(new[] { 0.5, 0 });
+        atoms[11] = tensor(new[] { 0.5, 3 });
+        atoms[12] = tensor(new[] { 0.5, -3 });
+        using var dictionary = new GivenCodes(atoms);
+        var codes = zeros([1, 13], ScalarType.Int64);
+        codes[0, TensorIndex.Slice(10)] = 1L;
+        var clean = new ActivationBatch(zeros([1, 2], ScalarType.Float64), zeros([1, 13], ScalarType.Int64));
+        var counterfactual = new ActivationBatch(tensor(new[] { 1.0, 0 }).unsqueeze(0), codes);
+        var edit = BeamControl.Search(dictionary, clean, counterfactual, 2, 3);
+        Assert.Equal(0, edit.Distances[0, 1].item<double>(), 9);
+        Assert.Equal([11, 12], edit.Features.data<long>().ToArray().Order());
+        var same = BeamControl.Search(dictionary, clean, clean, 3, 3);
+        Assert.Equal(0, same.Distances.sum().item<double>());
+    }
+
+    private sealed class GivenCodes(Tensor atoms) : IDictionary, IDisposable
+    {
+        public Tensor Atoms => atoms;
+
+        public Tensor Bias { get; } = zeros([atoms.size(1)], atoms.dtype).DetachFromDisposeScope();
+
+        public Tensor Encode(ActivationBatch batch) => batch.Attributes!.to(atoms.dtype);
+
+        public Tensor Decode(Tensor codes) => codes.mm(atoms);
+
+        public void Dispose() => Bias.Dispose();
+>>>>>>> fixi
     }
 }

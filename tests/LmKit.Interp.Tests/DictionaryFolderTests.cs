@@ -93,4 +93,53 @@ public class DictionaryFolderTests
         Assert.IsType<VanillaAutoencoder>(made);
         Assert.Throws<ArgumentException>(() => new DictionaryRegistry().Add(new DictionaryKind<VanillaOptions>("vanilla", (options, parameters) => new VanillaAutoencoder(options, parameters))));
     }
+
+    [Fact]
+    public void What_a_folder_is_can_be_read_after_a_swap_that_was_cut_off()
+    {
+        using var folder = new TemporaryFolder();
+        using var random = new Generator(3);
+        using var made = new TopKAutoencoder(new TopKOptions { ModelDim = 4, FeatureCount = 8, ActiveCount = 2 }, new ParameterFactory(random));
+        DictionaryFolder.Save(folder["d"], made);
+        Directory.Move(folder["d"], folder["d"] + ".lmkit-previous");
+        Assert.Equal("top_k", DictionaryFolder.ReadConfig(folder["d"]).Kind);
+    }
+
+    [Fact]
+    public void A_kind_of_ones_own_is_saved_under_its_name_and_comes_back()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var folder = new TemporaryFolder();
+        using var random = new Generator(3);
+        var own = new DictionaryKind<VanillaOptions>("rotation", (options, parameters) => new Rotation(options.ModelDim, parameters));
+        var options = new VanillaOptions { ModelDim = 4, FeatureCount = 4 };
+        using var made = new Rotation(4, new ParameterFactory(random));
+        DictionaryFolder.Save(folder["own"], made, own, options, "layers.0.resid_post");
+        Assert.Equal(("rotation", "layers.0.resid_post"), (DictionaryFolder.ReadConfig(folder["own"]).Kind, DictionaryFolder.ReadConfig(folder["own"]).HookName));
+        Assert.Throws<ConfigurationException>(() => DictionaryFolder.Load(folder["own"]));
+        using var loaded = (Rotation)DictionaryFolder.Load(folder["own"], new DictionaryRegistry().Add(own));
+        Close.Check("atoms", made.Atoms, loaded.Atoms);
+    }
+
+    private sealed class Rotation : nn.Module, IDictionary
+    {
+        private readonly TorchSharp.Modules.Parameter atoms;
+        private readonly TorchSharp.Modules.Parameter bias;
+
+        public Rotation(long width, ParameterFactory parameters)
+            : base(nameof(Rotation))
+        {
+            (atoms, bias) = (parameters.Normal(1, width, width), parameters.Constant(0, width));
+            RegisterComponents();
+        }
+
+        public Tensor Atoms => atoms;
+
+        public Tensor Bias => bias;
+
+        public Tensor Encode(ActivationBatch batch) => batch.Values.mm(atoms.t());
+
+        public Tensor Decode(Tensor codes) => codes.mm(atoms) + bias;
+    }
 }

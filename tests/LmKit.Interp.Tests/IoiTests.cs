@@ -51,6 +51,13 @@ public class IoiTests
         Assert.Contains("length", Assert.Throws<ArgumentException>(() => IoiDataset.WithOwnVocabulary(words with { Templates = [.. words.Templates, "A B C to"] })).Message, StringComparison.Ordinal);
         Assert.Contains("slots", Assert.Throws<ArgumentException>(() => IoiDataset.WithOwnVocabulary(words with { Templates = ["A and B then D to"] })).Message, StringComparison.Ordinal);
         Assert.Contains("token", Assert.Throws<ArgumentException>(() => new IoiDataset(words, _ => 1)).Message, StringComparison.Ordinal);
+        foreach (var missing in (string[])["Kate", "rose", "museum", "handed"])
+        {
+            var place = 0L;
+            long TokenOf(string word) => word == missing ? throw new ArgumentException($"'{word}' is not one token.") : ++place;
+            Assert.Contains(missing, Assert.Throws<ArgumentException>(() => new IoiDataset(words, TokenOf)).Message, StringComparison.Ordinal);
+        }
+        Assert.Contains("Places", Assert.Throws<ArgumentException>(() => IoiDataset.WithOwnVocabulary(words with { Places = [] })).Message, StringComparison.Ordinal);
     }
 
     [Fact]

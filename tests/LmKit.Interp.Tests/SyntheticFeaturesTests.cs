@@ -74,4 +74,56 @@ public class SyntheticFeaturesTests
             }
         }
     }
+
+    [Fact]
+    public async Task A_finished_run_takes_no_batch()
+    {
+        using var random = new Generator(0);
+        using var rows = ones([8, 4]);
+        using var autoencoder = new TopKAutoencoder(new TopKOptions { ModelDim = 4, FeatureCount = 8, ActiveCount = 2 }, new ParameterFactory(random));
+        using var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions { Steps = 2 });
+        var taken = 0;
+        trainer.Run(Counted());
+        trainer.Run(Counted());
+        await trainer.RunAsync(Later());
+        Assert.Equal((2, 2), (trainer.Step, taken));
+
+        IEnumerable<Tensor> Counted()
+        {
+            while (true)
+            {
+                taken++;
+                yield return rows.clone();
+            }
+        }
+
+        async IAsyncEnumerable<Tensor> Later()
+        {
+            foreach (var batch in Counted())
+            {
+                await System.Threading.Tasks.Task.Yield();
+                yield return batch;
+            }
+        }
+    }
+
+    [Fact]
+    public void Epochs_go_on_at_the_step_where_a_run_was_cut_off()
+    {
+        using var scope = NewDisposeScope();
+        using var rows = arange(10).unsqueeze(1);
+        long[][] Batches(long start)
+        {
+            using var random = new Generator(7);
+            return [.. ActivationEpochs.Of(rows, 4, 3, random, start).Select(batch =>
+            {
+                using var own = batch;
+                return own.data<long>().ToArray();
+            })];
+        }
+        var whole = Batches(0);
+        Assert.Equal(9, whole.Length);
+        foreach (var start in (int[])[1, 3, 5, 9, 20])
+            Assert.Equal(whole.Skip(start), Batches(start));
+    }
 }

@@ -120,6 +120,65 @@ public class TaskTests
         Assert.True(task.Evaluate() < before);
     }
 
+    [Theory]
+    [InlineData(4)]
+    [InlineData(10)]
+    public void Names_that_leave_no_pair_held_out_are_refused_by_number(int count)
+    {
+        using var random = new Generator(1);
+        var (dataset, vocabulary) = IoiDataset.WithOwnVocabulary(IoiWords.Small with { Names = [.. IoiWords.Small.Names.Take(count)] });
+        using var model = new LanguageModelBuilder { VocabSize = vocabulary, ModelDim = 16, LayerCount = 1 }.AddAttention(attention => attention.HeadCount = 2).Build();
+        Assert.Contains($"got {count}", Assert.Throws<ArgumentException>(() => new IoiTrainingTask(model, dataset, 4, 5)).Message, StringComparison.Ordinal);
+        Assert.Contains($"got {count}", Assert.Throws<ArgumentException>(() => IoiTrainingTask.HeldOut(dataset, 4, random)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Eleven_names_hold_pairs_out()
+    {
+        using var random = new Generator(1);
+        var (dataset, _) = IoiDataset.WithOwnVocabulary(IoiWords.Small with { Names = [.. IoiWords.Small.Names.Take(11)] });
+        Assert.All(IoiTrainingTask.HeldOut(dataset, 5, random), prompt => Assert.Equal(10, Math.Abs(prompt.Io - prompt.S)));
+    }
+
+    [Fact]
+    public void Weights_of_prompts_that_rebuild_nothing_are_left_out_of_the_mean()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(1);
+        var (dataset, vocabulary) = IoiDataset.WithOwnVocabulary(IoiWords.Small);
+        using var model = new LanguageModelBuilder { VocabSize = vocabulary, ModelDim = 16, LayerCount = 1 }.AddAttention(attention => attention.HeadCount = 2).Build();
+        var prompts = dataset.Draw(40, random);
+        using var clean = dataset.Tokenize(prompts);
+        using var counterfactual = dataset.Tokenize(dataset.Counterfactual(prompts, "io", random));
+        var section = new CircuitSection("end", [new("layers.0.resid_post", IoiPosition.End)]);
+        var atoms = randn([40, 16], generator: random);
+        atoms[TensorIndex.Slice(0, 20)] = 0; // half the names have no atom
+        using var some = SupervisedDictionary.FromAtoms([dataset.Attributes[0]], atoms, zeros([16]));
+        using var none = SupervisedDictionary.FromAtoms([dataset.Attributes[0]], zeros([40, 16]), zeros([16]));
+        Assert.Equal(1, ControllabilityTest.RunSupervised(model, section, some, clean, counterfactual, 0).RemovedWeight, 5);
+        Assert.True(double.IsNaN(ControllabilityTest.RunSupervised(model, section, none, clean, counterfactual, 0).RemovedWeight));
+    }
+
+    [Fact]
+    public void Names_with_signs_stay_in_their_cell_and_rows_without_control_are_kept()
+    {
+        var score = LogitDifferenceScore.Of(17.6, 2, 17);
+        BenchRow Row(string name, params ControllabilityResult[] control) => new("END, out", "s", name, new(17.6, 2, score, score), 3, 0.9, control);
+        var none = Row("a \"b\", c|d");
+        var one = Row("one", new ControllabilityResult(1, 0.9, 0.1, double.NaN));
+        var two = Row("two", new(1, 0.5, 0.1, 0.1), new(2, 0.5, 0.1, 0.2));
+        foreach (BenchRow[] rows in (BenchRow[][])[[none], [one], [none, one], [none, one, two]])
+        {
+            var lines = new BenchTable(rows).ToMarkdown().Split('\n').Where(line => line.StartsWith('|')).ToArray();
+            Assert.Equal(2 + rows.Length, lines.Length);
+            Assert.Single(lines.Select(line => line.Replace("\\|", string.Empty, StringComparison.Ordinal).Count(sign => sign == '|')).Distinct());
+        }
+        var text = new BenchTable([none, two]).ToCsv().TrimEnd('\n').Split('\n');
+        Assert.Equal(4, text.Length);
+        Assert.StartsWith("\"END, out\",s,\"a \"\"b\"\", c|d\",3,", text[1], StringComparison.Ordinal);
+        Assert.Equal(text[0].Count(sign => sign == ','), text[1].Count(sign => sign == ',') - 2);
+    }
+
     private static (ITaskDistribution Task, long VocabSize) Task(bool isIoi) =>
         isIoi ? IoiDataset.WithOwnVocabulary(IoiWords.Small) : GreaterThanTask.WithOwnVocabulary();
 }

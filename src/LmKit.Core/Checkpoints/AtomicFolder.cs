@@ -58,8 +58,12 @@ public static class AtomicFolder
     }
 
     /// <summary>Reads a folder of several files; begins anew when a writer put another in its place meanwhile.</summary>
-    internal static T Read<T>(string path, Func<string, T> read)
+    /// <param name="path">The folder; a swap that was cut off is finished first.</param>
+    /// <param name="read">Reads the files of the folder that it is given; may be called more than once.</param>
+    /// <exception cref="IOException">The folder or a file of it is missing.</exception>
+    public static T Read<T>(string path, Func<string, T> read)
     {
+        ArgumentNullException.ThrowIfNull(read);
         for (var attempt = 1; ; attempt++)
         {
             Recover(path);

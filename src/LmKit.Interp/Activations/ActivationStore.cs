@@ -31,7 +31,7 @@ public sealed class ActivationStore : IDisposable
     /// <summary>Rows served so far, over all epochs; set it to go on from there.</summary>
     public long Position { get; set; }
 
-    /// <summary>The next rows (B, D), half precision as float32; the caller disposes them.</summary>
+    /// <summary>The next rows (B, D), half precision as float32; the caller disposes them. A failure leaves the position.</summary>
     /// <exception cref="ActivationStoreException">A shard is torn: its bytes do not match the manifest.</exception>
     public Tensor Next(long count)
     {
@@ -46,14 +46,15 @@ public sealed class ActivationStore : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
         using var scope = NewDisposeScope();
         var parts = new List<Dictionary<string, Tensor>>();
+        var reached = Position;
         while (count > 0)
         {
-            var (epoch, within) = Math.DivRem(Position, Manifest.RowCount);
+            var (epoch, within) = Math.DivRem(reached, Manifest.RowCount);
             var (place, start) = Locate(epoch, within);
             var columns = Load(epoch, place);
             var taken = Math.Min(count, columns["acts"].size(0) - start);
             parts.Add(columns.ToDictionary(column => column.Key, column => column.Value.narrow(0, start, taken).clone())); // a shard may be closed before all parts are joined
-            Position += taken;
+            reached += taken;
             count -= taken;
         }
         Tensor Join(string name) => cat([.. parts.Select(part => part[name])], 0);
@@ -61,7 +62,9 @@ public sealed class ActivationStore : IDisposable
         if (values.dtype is ScalarType.Float16 or ScalarType.BFloat16)
             values = values.to(ScalarType.Float32);
         Tensor? Column(string name) => Manifest.Info.HasTokens ? Join(name).MoveToOuterDisposeScope() : null;
-        return new(values.MoveToOuterDisposeScope(), Column("tokens"), Column("seq"), Column("pos"));
+        var (tokens, sequences, positions) = (Column("tokens"), Column("seq"), Column("pos"));
+        Position = reached;
+        return new(values.MoveToOuterDisposeScope(), tokens, sequences, positions);
     }
 
     /// <inheritdoc/>

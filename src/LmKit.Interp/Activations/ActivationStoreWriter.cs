@@ -4,8 +4,9 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Writes activations into shards on disk; a run that was killed goes on at the last whole shard.</summary>
-/// <remarks>Single-threaded. A shard is written beside and renamed, then entered in the manifest: rows are in the store once each or not
-/// at all. After opening, go on with the row numbered <see cref="StoredCount"/>.</remarks>
+/// <remarks>Single-threaded. Shards are written beside and renamed, then those of one Append entered in the manifest together: rows are in
+/// the store once each or not at all, and rows of an Append that failed, on a full disk say, can be appended again. After opening, go on
+/// with the row numbered <see cref="StoredCount"/>.</remarks>
 public sealed class ActivationStoreWriter : IDisposable
 {
     private readonly string folder;
@@ -71,17 +72,18 @@ public sealed class ActivationStoreWriter : IDisposable
         if (name is not null)
             throw new ArgumentException($"'{name}' has {odd} entries for {rows.Values.size(0)} rows.", nameof(rows));
         var count = rows.Values.size(0);
-        waiting.Add(columns.ToDictionary(column => column.Key, column => column.Value.cpu().clone().DetachFromDisposeScope()));
-        waitingCount += count;
-        while (waitingCount >= manifest.Info.ShardRows)
-            WriteShard(manifest.Info.ShardRows);
+        var added = columns.ToDictionary(column => column.Key, column => column.Value.cpu());
+        if (waitingCount + count >= manifest.Info.ShardRows)
+            WriteShards([.. waiting, added], waitingCount + count, completes: false);
+        else
+            Keep(added, waitingCount + count);
     }
 
     /// <summary>Writes the rows that do not fill a shard as a last, shorter one.</summary>
     public void Complete()
     {
         if (waitingCount > 0)
-            WriteShard(waitingCount);
+            WriteShards(waiting, waitingCount, completes: true);
     }
 
     /// <summary>Closes the store; rows that fill no shard are dropped unless <see cref="Complete"/> was called.</summary>
@@ -114,20 +116,36 @@ public sealed class ActivationStoreWriter : IDisposable
         return columns;
     }
 
-    private void WriteShard(long count)
+    // What waits changes only after the manifest: an error before leaves everything as it was.
+    private void WriteShards(List<Dictionary<string, Tensor>> parts, long count, bool completes)
     {
         using var scope = NewDisposeScope();
-        var all = waiting[0].Keys.ToDictionary(name => name, name => cat([.. waiting.Select(part => part[name])], 0));
-        var file = $"shard-{manifest.Shards.Count:D6}.safetensors";
-        var path = Path.Combine(folder, file);
-        SafetensorsWriter.Save(path, all.ToDictionary(column => column.Key, column => column.Value.narrow(0, 0, count)));
-        var next = manifest with { Shards = [.. manifest.Shards, new ActivationShard(file, count, ActivationManifest.Checksum(path))] };
+        var all = parts[0].Keys.ToDictionary(name => name, name => cat([.. parts.Select(part => part[name])], 0));
+        Dictionary<string, Tensor> Slice(long start, long length) => all.ToDictionary(column => column.Key, column => column.Value.narrow(0, start, length));
+        List<ActivationShard> shards = [.. manifest.Shards];
+        var written = 0L;
+        while (count - written >= manifest.Info.ShardRows || (completes && written < count))
+        {
+            var rows = Math.Min(manifest.Info.ShardRows, count - written);
+            var file = $"shard-{shards.Count:D6}.safetensors";
+            var path = Path.Combine(folder, file);
+            SafetensorsWriter.Save(path, Slice(written, rows));
+            shards.Add(new ActivationShard(file, rows, ActivationManifest.Checksum(path)));
+            written += rows;
+        }
+        var next = manifest with { Shards = shards };
         next.Write(folder);
         manifest = next;
         Clear();
-        waitingCount -= count;
-        if (waitingCount > 0)
-            waiting.Add(all.ToDictionary(column => column.Key, column => column.Value.narrow(0, count, waitingCount).clone().DetachFromDisposeScope()));
+        waitingCount = 0;
+        if (written < count)
+            Keep(Slice(written, count - written), count - written);
+    }
+
+    private void Keep(Dictionary<string, Tensor> rows, long count)
+    {
+        waiting.Add(rows.ToDictionary(column => column.Key, column => column.Value.clone().DetachFromDisposeScope()));
+        waitingCount = count;
     }
 
     private void Clear()

@@ -6,11 +6,11 @@ namespace LmKit;
 /// <summary>One-hot codes of attribute values.</summary>
 internal static class AttributeCodes
 {
-    internal static Tensor Of(Tensor attributes, IReadOnlyList<AttributeBlock> blocks, ScalarType dtype)
+    internal static Tensor Of(Tensor attributes, IReadOnlyList<AttributeBlock> blocks, ScalarType dtype, Device device)
     {
         using var scope = NewDisposeScope();
         var parts = blocks.Select(block => nn.functional.one_hot(Index(attributes, block), block.FeatureCount)).ToArray();
-        return cat(parts, 1).to(dtype).MoveToOuterDisposeScope();
+        return cat(parts, 1).to(dtype, device).MoveToOuterDisposeScope();
     }
 
     /// <summary>The feature within a block (B) that each row's values select: the first attribute varies slowest.</summary>

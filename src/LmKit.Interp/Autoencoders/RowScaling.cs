@@ -16,6 +16,10 @@ internal sealed record RowScaling(Tensor Values, Tensor? Scale, Tensor? Shift)
         _ => Standardize(x),
     };
 
+    /// <summary>Changes of codes (B, F) in raw units, with the factors of the clean rows (B, D): times the atoms they change activations.</summary>
+    internal static Tensor InRawUnits(Tensor change, IDictionary dictionary, Tensor clean) =>
+        dictionary is SparseAutoencoder autoencoder && Of(clean, autoencoder.Options.InputNormalization).Scale is { } scale ? change * scale : change;
+
     internal Tensor Undo(Tensor y)
     {
         if (Scale is not null)

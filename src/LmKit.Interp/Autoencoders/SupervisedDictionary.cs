@@ -42,7 +42,7 @@ public sealed class SupervisedDictionary : nn.Module<Tensor, Tensor>, IDictionar
         AutoencoderInput.Check(activations, activations.size(-1), nameof(SupervisedDictionary));
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        var design = AttributeCodes.Of(attributes, blocks, activations.dtype);
+        var design = AttributeCodes.Of(attributes, blocks, activations.dtype, activations.device);
         var (atoms, bias) = method == SupervisedMethod.Mean ? SupervisedFit.Means(activations, design) : SupervisedFit.LeastSquares(activations, design);
         return new(blocks, atoms.DetachFromDisposeScope(), bias.DetachFromDisposeScope());
     }
@@ -68,7 +68,7 @@ public sealed class SupervisedDictionary : nn.Module<Tensor, Tensor>, IDictionar
     }
 
     /// <summary>Codes (B, F) of attribute values (B, A); the caller disposes them.</summary>
-    public Tensor Encode(Tensor attributes) => AttributeCodes.Of(attributes, Blocks, Atoms.dtype);
+    public Tensor Encode(Tensor attributes) => AttributeCodes.Of(attributes, Blocks, Atoms.dtype, Atoms.device);
 
     /// <inheritdoc/>
     public Tensor Decode(Tensor codes)
@@ -83,7 +83,7 @@ public sealed class SupervisedDictionary : nn.Module<Tensor, Tensor>, IDictionar
     {
         using var scope = NewDisposeScope();
         var start = Blocks.Take(block).Sum(earlier => earlier.FeatureCount);
-        return Atoms.index_select(0, AttributeCodes.Index(attributes, Blocks[block]) + start).MoveToOuterDisposeScope();
+        return Atoms.index_select(0, (AttributeCodes.Index(attributes, Blocks[block]) + start).to(Atoms.device)).MoveToOuterDisposeScope();
     }
 
     /// <summary>What attribute values (B, A) rebuild (B, D); the caller disposes it.</summary>

@@ -17,7 +17,7 @@ public static class DictionaryFolder
     public static void Save(string folder, SparseAutoencoder dictionary, string? hookName = null, string? modelName = null)
     {
         ArgumentNullException.ThrowIfNull(dictionary);
-        Save(folder, dictionary, dictionary.Options, hookName, modelName);
+        Save(folder, dictionary, new DictionaryRegistry().Of(dictionary.Options.GetType()), dictionary.Options, hookName, modelName);
     }
 
     /// <summary>Saves a supervised dictionary.</summary>
@@ -25,7 +25,25 @@ public static class DictionaryFolder
     public static void Save(string folder, SupervisedDictionary dictionary, string? hookName = null, string? modelName = null)
     {
         ArgumentNullException.ThrowIfNull(dictionary);
-        Save(folder, dictionary, dictionary.Options, hookName, modelName);
+        Save(folder, dictionary, new DictionaryRegistry().Of(dictionary.Options.GetType()), dictionary.Options, hookName, modelName);
+    }
+
+    /// <summary>Saves a dictionary of a kind of one's own.</summary>
+    /// <param name="folder">The folder; replaced as a whole.</param>
+    /// <param name="dictionary">The dictionary, a module whose parameters and buffers are all it knows.</param>
+    /// <param name="kind">Its kind; loading needs a registry that has it.</param>
+    /// <param name="options">The options that the kind makes it from.</param>
+    /// <param name="hookName">The point of the model whose activations it codes.</param>
+    /// <param name="modelName">The model, in the user's words.</param>
+    /// <exception cref="ArgumentException">The dictionary is no module.</exception>
+    public static void Save<TOptions>(string folder, IDictionary dictionary, DictionaryKind<TOptions> kind, TOptions options, string? hookName = null, string? modelName = null)
+        where TOptions : class, new()
+    {
+        ArgumentNullException.ThrowIfNull(dictionary);
+        ArgumentNullException.ThrowIfNull(kind);
+        ArgumentNullException.ThrowIfNull(options);
+        var module = dictionary as nn.Module ?? throw new ArgumentException($"{dictionary.GetType().Name} is no module, so it has no weights that could be saved.", nameof(dictionary));
+        Save(folder, module, kind, options, hookName, modelName);
     }
 
     /// <summary>Loads a dictionary of any kind, in evaluation mode; the caller disposes it.</summary>
@@ -38,10 +56,23 @@ public static class DictionaryFolder
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         LibTorch.EnsureLoaded();
-        AtomicFolder.Recover(folder);
+        return AtomicFolder.Read(folder, whole => LoadWhole(whole, kinds, device));
+    }
+
+    /// <summary>Reads what a folder's dictionary is, without its weights.</summary>
+    public static DictionaryConfig ReadConfig(string folder)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        return AtomicFolder.Read(folder, ConfigOf);
+    }
+
+    private static DictionaryConfig ConfigOf(string folder) => DictionaryConfig.FromJson(File.ReadAllText(Path.Combine(folder, ConfigFile)));
+
+    private static IDictionary LoadWhole(string folder, DictionaryRegistry? kinds, Device? device)
+    {
         using var random = new Generator(0);
         var weights = Path.Combine(folder, WeightsFile);
-        var dictionary = ReadConfig(folder).Create(new ParameterFactory(random, Dtype(weights), device), kinds);
+        var dictionary = ConfigOf(folder).Create(new ParameterFactory(random, Dtype(weights), device), kinds);
         try
         {
             var module = dictionary as nn.Module ?? throw new InvalidOperationException($"{dictionary.GetType().Name} is no module, so its weights cannot be loaded.");
@@ -56,12 +87,8 @@ public static class DictionaryFolder
         }
     }
 
-    /// <summary>Reads what a folder's dictionary is, without its weights.</summary>
-    public static DictionaryConfig ReadConfig(string folder) => DictionaryConfig.FromJson(File.ReadAllText(Path.Combine(folder, ConfigFile)));
-
-    private static void Save(string folder, nn.Module dictionary, object options, string? hookName, string? modelName)
+    private static void Save(string folder, nn.Module dictionary, DictionaryKind kind, object options, string? hookName, string? modelName)
     {
-        var kind = new DictionaryRegistry().Of(options.GetType());
         var config = new DictionaryConfig(kind.Name, kind.Package, OptionsJson.Write(options), hookName, modelName);
         AtomicFolder.Write(folder, target =>
         {

@@ -8,7 +8,7 @@ public static class BeamControl
 {
     /// <summary>Looks for the few swaps that bring an activation nearest to its counterfactual.</summary>
     /// <remarks>Each step extends every kept set by every feature and keeps the best different sets; one set kept is the greedy search.
-    /// Memory is O(B width F).</remarks>
+    /// Features that change nothing count as one extension, which leaves the set as it is. Memory is O(B width (F + D + width^3)).</remarks>
     /// <param name="dictionary">The dictionary.</param>
     /// <param name="clean">Clean activations with their attributes.</param>
     /// <param name="counterfactual">Counterfactual activations with theirs.</param>
@@ -28,7 +28,7 @@ public static class BeamControl
         var (batch, features) = (from.size(0), from.size(1));
         var atoms = dictionary.Atoms;
         var squares = atoms.square().sum(1); // (F)
-        var swap = to - from; // (B, F)
+        var swap = RowScaling.InRawUnits(to - from, dictionary, clean.Values); // (B, F)
         var start = counterfactual.Values - clean.Values;
         var names = Names(features, from.device);
         var residual = start.unsqueeze(1); // (B, W, D)
@@ -40,7 +40,10 @@ public static class BeamControl
         {
             var gain = free.square() * squares - free * nn.functional.linear(residual, atoms) * 2;
             var reached = residual.square().sum(2, keepdim: true) + gain; // (B, W, F)
-            var every = (keys.unsqueeze(2) + names).reshape(batch, -1);
+            var idle = free.eq(0);
+            var again = idle.logical_and(idle.to(ScalarType.Int64).cumsum(2).gt(1)); // all but a set's first idle feature
+            reached = reached.masked_fill(again, double.PositiveInfinity);
+            var every = (keys.unsqueeze(2) + names * idle.logical_not()).reshape(batch, -1);
             var best = Different(reached.reshape(batch, -1), every, width);
             var (parent, feature) = (best.div(features, RoundingMode.floor), best.remainder(features));
             Tensor Rows(Tensor sets) => sets.gather(1, parent.unsqueeze(2).expand(-1, -1, sets.size(2)));
@@ -62,7 +65,7 @@ public static class BeamControl
             to.gather(1, chosen).MoveToOuterDisposeScope());
     }
 
-    // A set is reached from at most as many kept sets as there are: that many times the width holds enough different ones.
+    // A set is reached at most once from each kept set: that many times the width holds enough different ones.
     private static Tensor Different(Tensor reached, Tensor keys, int width)
     {
         var (_, order) = reached.sort(1, descending: false, stable: true);
@@ -73,7 +76,7 @@ public static class BeamControl
         return order.gather(1, places.narrow(1, 0, Math.Min(width, places.size(1))));
     }
 
-    // Fixed 62-bit numbers whose sums tell sets apart.
+    // Fixed 55-bit numbers whose sums tell sets apart.
     private static Tensor Names(long count, Device device)
     {
         using var random = new Generator(1);

@@ -11,7 +11,7 @@ public static class ControllabilityTest
     /// in Makelov et al. 2024; any other dictionary swaps them in the section as a whole.</remarks>
     /// <param name="model">The model.</param>
     /// <param name="section">The section.</param>
-    /// <param name="dictionary">A dictionary of the section's activations in raw units (fold a scale first).</param>
+    /// <param name="dictionary">A dictionary of the section's raw activations: fold a scale first; factors of rows are undone.</param>
     /// <param name="clean">Clean prompts.</param>
     /// <param name="counterfactual">The same prompts with one attribute changed.</param>
     /// <param name="counts">Numbers of features to try.</param>
@@ -28,13 +28,18 @@ public static class ControllabilityTest
         var (source, target) = (new ActivationBatch(from, clean.Attributes), new ActivationBatch(to, counterfactual.Attributes));
         return [.. counts.Select(count =>
         {
+<<<<<<< HEAD
             var (edited, removed) = Edit(dictionary, source, target, count);
             var valid = removed.masked_select(removed.isnan().logical_not());
+=======
+            var edit = SparseControl.Greedy(dictionary, source, target, count);
+            var removed = weights.gather(1, edit.Features).sum(1);
+>>>>>>> fixi
             return new ControllabilityResult(
                 count,
                 Agreement.Of(section.Logits(model, clean, edited), goal),
                 before,
-                valid.numel() > 0 ? valid.to(ScalarType.Float64).mean().item<double>() : double.NaN);
+                MeanWeight(removed));
         })];
     }
 
@@ -56,12 +61,19 @@ public static class ControllabilityTest
         var (from, to) = (section.Read(model, clean), section.Read(model, counterfactual));
         var goal = section.Logits(model, clean, to);
         var edited = SupervisedEdit.Apply(dictionary, from, clean.Attributes, counterfactual.Attributes, blocks);
-        var weights = SupervisedEdit.Weights(dictionary, clean.Attributes).index_select(1, tensor(blocks.Select(block => (long)block).ToArray()));
+        var weights = SupervisedEdit.Weights(dictionary, clean.Attributes).index_select(1, tensor(blocks.Select(block => (long)block).ToArray(), device: dictionary.Atoms.device));
         return new(
             blocks.Count,
             Agreement.Of(section.Logits(model, clean, edited), goal),
             Agreement.Of(section.Logits(model, clean), goal),
-            weights.sum(1).nan_to_num(0).to(ScalarType.Float64).mean().item<double>());
+            MeanWeight(weights.sum(1)));
+    }
+
+    // Prompts whose codes rebuild nothing have no weights.
+    private static double MeanWeight(Tensor removed)
+    {
+        var valid = removed.masked_select(removed.isnan().logical_not());
+        return valid.numel() > 0 ? valid.to(ScalarType.Float64).mean().item<double>() : double.NaN;
     }
 
     // The edited activations (B, D) and the weight of what was taken out (B, nodes).

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>The test bench of Makelov et al. 2024 at one section of a model: any dictionary, scored side by side with the others.</summary>
-/// <remarks>Dictionaries take and return raw activations (fold a scale first). Owns nothing. Single-threaded.</remarks>
+/// <remarks>Dictionaries take raw activations: fold a scale first; factors of rows are undone. Owns nothing. Single-threaded.</remarks>
 /// <param name="model">The model.</param>
 /// <param name="section">The section that is rebuilt and edited.</param>
 /// <param name="mean">Mean activation (D) of the data that dictionaries were made from.</param>

@@ -23,7 +23,7 @@ public sealed record FeatureScores(Tensor Precision, Tensor Recall, Tensor F1) :
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var fired = active.to(ScalarType.Float64);
-        var truth = AttributeCodes.Of(attributes, [block], ScalarType.Float64); // (B, values)
+        var truth = AttributeCodes.Of(attributes, [block], ScalarType.Float64, active.device); // (B, values)
         var hits = fired.t().mm(truth); // (F, values)
         var precision = hits / fired.sum([0L]).unsqueeze(1);
         var recall = hits / truth.sum([0L]).unsqueeze(0);
@@ -71,7 +71,7 @@ public sealed record FeatureScores(Tensor Precision, Tensor Recall, Tensor F1) :
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var fired = active.to(ScalarType.Float64);
-        var truth = AttributeCodes.Of(attributes, [block], ScalarType.Float64);
+        var truth = AttributeCodes.Of(attributes, [block], ScalarType.Float64, active.device);
         var hits = fired.t().mm(truth).gather(1, values).cumsum(1); // a row has one value: unions add up
         var members = truth.sum([0L]).unsqueeze(0).expand(values.size(0), -1).gather(1, values).cumsum(1);
         var (precision, recall) = (hits / fired.sum([0L]).unsqueeze(1), hits / members);

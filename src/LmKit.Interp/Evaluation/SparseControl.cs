@@ -12,7 +12,8 @@ public static class SparseControl
     /// <param name="counterfactual">Counterfactual activations with theirs.</param>
     /// <param name="count">Picks k.</param>
     /// <param name="objective">What to come close to.</param>
-    /// <remarks>Works with products only, O(F) per pick and row: no (B, F, D) is made. A pick never increases the distance.</remarks>
+    /// <remarks>Works with products only, O(F) per pick and row: no (B, F, D) is made. A pick never increases the distance. Where rows are
+    /// normalised, swaps are made with the clean row's factor; codes stay as they are.</remarks>
     public static ControlEdit Greedy(IDictionary dictionary, ActivationBatch clean, ActivationBatch counterfactual, int count, ControlObjective objective = ControlObjective.Activation)
     {
         ArgumentNullException.ThrowIfNull(dictionary);
@@ -22,7 +23,7 @@ public static class SparseControl
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var (from, to) = (dictionary.Encode(clean), dictionary.Encode(counterfactual));
-        var delta = to - from; // (B, F)
+        var delta = RowScaling.InRawUnits(to - from, dictionary, clean.Values); // (B, F)
         var residual = objective == ControlObjective.Activation
             ? counterfactual.Values - clean.Values
             : delta.mm(dictionary.Atoms);
@@ -53,6 +54,7 @@ public static class SparseControl
     }
 
     /// <summary>Weights w_j = a_j dec_j . (x_hat - b) / |x_hat - b|^2 of codes (B, F), which sum to 1 in a row; NaN for empty codes.</summary>
+    /// <remarks>A row's factor divides out: normalised codes have the weights of raw ones.</remarks>
     public static Tensor Weights(IDictionary dictionary, Tensor codes)
     {
         ArgumentNullException.ThrowIfNull(dictionary);
@@ -85,7 +87,7 @@ public static class SparseControl
         var removed = BestActive(from, order, cleanValues, count);
         var added = BestActive(to, order, counterfactualValues, count);
         var change = zeros_like(from).scatter(1, added, to.gather(1, added)) - zeros_like(from).scatter(1, removed, from.gather(1, removed));
-        return ((clean.Values + change.mm(dictionary.Atoms)).MoveToOuterDisposeScope(), removed.MoveToOuterDisposeScope(), added.MoveToOuterDisposeScope());
+        return ((clean.Values + RowScaling.InRawUnits(change, dictionary, clean.Values).mm(dictionary.Atoms)).MoveToOuterDisposeScope(), removed.MoveToOuterDisposeScope(), added.MoveToOuterDisposeScope());
     }
 
     private static Tensor BestActive(Tensor codes, Tensor order, Tensor values, int count)

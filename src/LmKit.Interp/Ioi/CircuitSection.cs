@@ -21,7 +21,7 @@ public sealed record CircuitSection(string Name, IReadOnlyList<CircuitNode> Node
         {
             foreach (var node in Nodes)
                 taps.Add(ActivationTap.Read(model, node.HookName));
-            model.Hidden(batch.Tokens).Dispose();
+            model.Hidden(batch.TokensFor(model)).Dispose();
             return cat([.. taps.Zip(Nodes).Select(pair => Rows(Vectors(pair.First.Latest!, pair.Second), Places(batch, pair.Second.Place)))], 1).MoveToOuterDisposeScope();
         }
         finally
@@ -47,7 +47,7 @@ public sealed record CircuitSection(string Name, IReadOnlyList<CircuitNode> Node
         {
             foreach (var (index, node) in (values is null ? [] : Nodes).Index())
                 taps.Add(ActivationTap.Edit(model, node.HookName, activation => Replace(activation, batch, node, index, values!)));
-            var hidden = model.Hidden(batch.Tokens);
+            var hidden = model.Hidden(batch.TokensFor(model));
             return model.Logits(Rows(hidden, Places(batch, (int)batch.Positions.size(1) - 1))).MoveToOuterDisposeScope();
         }
         finally
@@ -63,7 +63,7 @@ public sealed record CircuitSection(string Name, IReadOnlyList<CircuitNode> Node
         Shapes.CheckWidth(values, Nodes.Count * width, $"Section '{Name}'");
         var own = values.narrow(1, index * width, width);
         var rows = arange(activation.size(0), device: activation.device);
-        TensorIndex[] place = [TensorIndex.Tensor(rows), TensorIndex.Tensor(Places(batch, node.Place))];
+        TensorIndex[] place = [TensorIndex.Tensor(rows), TensorIndex.Tensor(Places(batch, node.Place).to(activation.device))];
         var edited = activation.clone();
         edited[node.Head is { } head ? [.. place, TensorIndex.Single(head)] : place] = own.reshape(node.Head is null ? [own.size(0), .. activation.shape[2..]] : own.shape);
         return edited;
@@ -84,5 +84,5 @@ public sealed record CircuitSection(string Name, IReadOnlyList<CircuitNode> Node
         : throw new ArgumentException($"There is no place {place}; prompts of {batch.GetType().Name} have 0 to {batch.Positions.size(1) - 1}.");
 
     private static Tensor Rows(Tensor vectors, Tensor places) =>
-        vectors.gather(1, places.reshape(-1, 1, 1).expand(-1, 1, vectors.size(2))).squeeze(1);
+        vectors.gather(1, places.to(vectors.device).reshape(-1, 1, 1).expand(-1, 1, vectors.size(2))).squeeze(1);
 }

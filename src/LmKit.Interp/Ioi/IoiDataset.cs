@@ -6,6 +6,8 @@ namespace LmKit;
 /// <summary>Draws IOI prompts and their counterfactuals, and turns them into tokens.</summary>
 public sealed class IoiDataset : ITaskDistribution
 {
+    private static readonly string[] _slots = ["A", "B", "C", "PLACE", "OBJECT"];
+
     private readonly IoiWords words;
     private readonly Func<string, long> tokenOf;
     private readonly string[][] templates;
@@ -15,7 +17,7 @@ public sealed class IoiDataset : ITaskDistribution
     /// <param name="words">Words and templates.</param>
     /// <param name="tokenOf">The token of a word; fails for a word that is not one token.</param>
     /// <param name="startToken">A token that begins every prompt; null for none.</param>
-    /// <exception cref="ArgumentException">Templates differ in length or lack a slot, names repeat, or a word is no single token.</exception>
+    /// <exception cref="ArgumentException">Templates differ in length or lack a slot, names repeat, places or objects are missing, or a word is no single token.</exception>
     public IoiDataset(IoiWords words, Func<string, long> tokenOf, long? startToken = null)
     {
         ArgumentNullException.ThrowIfNull(words);
@@ -35,6 +37,11 @@ public sealed class IoiDataset : ITaskDistribution
             throw new ArgumentException($"At least four different names are needed; got {words.Names.Count}, {words.Names.Distinct().Count()} of them different.", nameof(words));
         long[] sizes = [words.Names.Count, words.Names.Count, 2];
         Attributes = [.. IoiBatch.AttributeNames.Index().Select(name => new AttributeBlock(name.Item, [name.Index], [sizes[name.Index]]))];
+        if (words.Places.Count == 0 || words.Objects.Count == 0)
+            throw new ArgumentException($"Places and Objects need a word each; got {words.Places.Count} and {words.Objects.Count}.", nameof(words));
+        // Every other word is asked for too, so that one that is no token fails here and not at some draw.
+        foreach (var word in templates.SelectMany(template => template).Except(_slots).Concat(words.Places).Concat(words.Objects))
+            _ = tokenOf(word);
         var tokens = words.Names.ToDictionary(name => name, tokenOf);
         if (tokens.Values.Distinct().Count() != tokens.Count)
             throw new ArgumentException("Two names share a token; every name must be a single token of its own.", nameof(words));
@@ -43,12 +50,13 @@ public sealed class IoiDataset : ITaskDistribution
     /// <inheritdoc/>
     public IReadOnlyList<AttributeBlock> Attributes { get; }
 
+    internal int NameCount => words.Names.Count;
+
     /// <summary>A dataset over a vocabulary made of its own words, for models trained on it: token 0 starts every prompt.</summary>
     public static (IoiDataset Dataset, long VocabSize) WithOwnVocabulary(IoiWords words)
     {
         ArgumentNullException.ThrowIfNull(words);
-        string[] slots = ["A", "B", "C", "PLACE", "OBJECT"];
-        string[] all = [.. words.Templates.SelectMany(template => template.Split(' ')).Except(slots), .. words.Names, .. words.Places, .. words.Objects];
+        string[] all = [.. words.Templates.SelectMany(template => template.Split(' ')).Except(_slots), .. words.Names, .. words.Places, .. words.Objects];
         var table = all.Distinct().Index().ToDictionary(word => word.Item, word => word.Index + 1L);
         return (new(words, word => table.TryGetValue(word, out var token) ? token : throw new ArgumentException($"'{word}' is no word of the vocabulary."), startToken: 0), table.Count + 1);
     }

@@ -11,6 +11,7 @@ public sealed class IoiTrainingTask : ITrainingTask, IDisposable
     private const string Draws = "ioi_draws";
     private const string Dropout = "dropout";
     private const int EvaluationCount = 400;
+    private const int Modulus = 10;
 
     private readonly LanguageModel model;
     private readonly IoiDataset dataset;
@@ -22,11 +23,12 @@ public sealed class IoiTrainingTask : ITrainingTask, IDisposable
     /// <param name="dataset">The prompts.</param>
     /// <param name="batchSize">Prompts of a micro-batch.</param>
     /// <param name="seed">Seed of the draws.</param>
+    /// <exception cref="ArgumentException">There are at most ten names: no pair would be held out.</exception>
     public IoiTrainingTask(LanguageModel model, IoiDataset dataset, int batchSize, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(dataset);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
+        CheckNames(dataset);
         this.model = model;
         this.dataset = dataset;
         this.batchSize = batchSize;
@@ -40,11 +42,16 @@ public sealed class IoiTrainingTask : ITrainingTask, IDisposable
     public static bool IsHeldOut(IoiPrompt prompt)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        return (7 * prompt.Io + 3 * prompt.S) % 10 == 0;
+        return (7 * prompt.Io + 3 * prompt.S) % Modulus == 0;
     }
 
     /// <summary>Prompts whose pairs of names are never trained on.</summary>
-    public static IReadOnlyList<IoiPrompt> HeldOut(IoiDataset dataset, int count, Generator random) => Select(dataset, count, random, IsHeldOut);
+    /// <exception cref="ArgumentException">There are at most ten names: no pair is held out.</exception>
+    public static IReadOnlyList<IoiPrompt> HeldOut(IoiDataset dataset, int count, Generator random)
+    {
+        CheckNames(dataset);
+        return Select(dataset, count, random, IsHeldOut);
+    }
 
     /// <summary>Share of prompts whose most likely next word is the indirect object.</summary>
     public static double Accuracy(LanguageModel model, IoiBatch batch)
@@ -94,7 +101,8 @@ public sealed class IoiTrainingTask : ITrainingTask, IDisposable
     private TrainingLoss Loss(IoiBatch batch)
     {
         using var scope = NewDisposeScope();
-        var sum = nn.functional.cross_entropy(Logits(model, batch), batch.Answers, reduction: nn.Reduction.Sum);
+        var logits = Logits(model, batch);
+        var sum = nn.functional.cross_entropy(logits, batch.Answers.to(logits.device), reduction: nn.Reduction.Sum);
         return new(sum.MoveToOuterDisposeScope(), batch.Prompts.Count);
     }
 
@@ -102,12 +110,19 @@ public sealed class IoiTrainingTask : ITrainingTask, IDisposable
     {
         using var scope = NewDisposeScope();
         // Every prompt ends in its last column.
-        return model.Logits(model.Hidden(batch.Tokens).select(1, batch.Tokens.size(1) - 1)).MoveToOuterDisposeScope();
+        return model.Logits(model.Hidden(batch.TokensFor(model)).select(1, batch.Tokens.size(1) - 1)).MoveToOuterDisposeScope();
+    }
+
+    // 7 IO + 3 S = 0 mod 10 means IO = S mod 10, which needs two names ten apart.
+    private static void CheckNames(IoiDataset dataset)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        if (dataset.NameCount <= Modulus)
+            throw new ArgumentException($"At least {Modulus + 1} names are needed, or no pair of them is held out; got {dataset.NameCount}.", nameof(dataset));
     }
 
     private static List<IoiPrompt> Select(IoiDataset dataset, int count, Generator random, Func<IoiPrompt, bool> fits)
     {
-        ArgumentNullException.ThrowIfNull(dataset);
         var chosen = new List<IoiPrompt>();
         while (chosen.Count < count)
             chosen.AddRange(dataset.Draw(count, random).Where(fits).Take(count - chosen.Count));

@@ -14,7 +14,7 @@ public static class LogitDifference
         ArgumentNullException.ThrowIfNull(logits);
         ArgumentNullException.ThrowIfNull(batch);
         using var scope = NewDisposeScope();
-        var difference = logits.gather(1, batch.Answers.unsqueeze(1)) - logits.gather(1, batch.Subjects.unsqueeze(1));
+        var difference = logits.gather(1, batch.Answers.to(logits.device).unsqueeze(1)) - logits.gather(1, batch.Subjects.to(logits.device).unsqueeze(1));
         return difference.to(ScalarType.Float64).mean().item<double>();
     }
 
@@ -24,6 +24,6 @@ public static class LogitDifference
         ArgumentNullException.ThrowIfNull(logits);
         ArgumentNullException.ThrowIfNull(batch);
         using var scope = NewDisposeScope();
-        return logits.argmax(1).eq(batch.Answers).to(ScalarType.Float64).mean().item<double>();
+        return logits.argmax(1).eq(batch.Answers.to(logits.device)).to(ScalarType.Float64).mean().item<double>();
     }
 }

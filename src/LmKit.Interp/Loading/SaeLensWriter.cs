@@ -6,6 +6,8 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Saves autoencoders in SAELens's layout of version 6: <c>cfg.json</c> and <c>sae_weights.safetensors</c>.</summary>
+/// <remarks>BatchTopK and Matryoshka autoencoders that have learned their threshold are saved as JumpReLU ones, as that library does for
+/// inference; codes and reconstructions are the same.</remarks>
 public static class SaeLensWriter
 {
     private static readonly JsonSerializerOptions _layout = new() { WriteIndented = true, NewLine = "\n" };
@@ -20,6 +22,12 @@ public static class SaeLensWriter
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         ArgumentNullException.ThrowIfNull(autoencoder);
+        if (autoencoder is BatchTopKAutoencoder { Threshold: > 0, Options: BatchTopKOptions { UsesThreshold: true } } batch)
+        {
+            using var inference = batch.ToJumpRelu();
+            Save(folder, inference, hookName, modelName);
+            return;
+        }
         var config = Config(autoencoder);
         config["metadata"] = new JsonObject { ["hook_name"] = hookName, ["model_name"] = modelName };
         AtomicFolder.Write(folder, target =>
@@ -39,7 +47,7 @@ public static class SaeLensWriter
             ["architecture"] = Architecture(autoencoder),
             ["d_in"] = autoencoder.ModelDim,
             ["d_sae"] = autoencoder.FeatureCount,
-            ["dtype"] = autoencoder.DecoderWeight.dtype == ScalarType.Float64 ? "float64" : "float32",
+            ["dtype"] = autoencoder.DecoderWeight.dtype.ToString().ToLowerInvariant(),
             ["device"] = "cpu",
             ["apply_b_dec_to_input"] = options.SubtractsDecoderBias,
             ["normalize_activations"] = options.InputNormalization switch

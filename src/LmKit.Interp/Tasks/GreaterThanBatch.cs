@@ -25,8 +25,8 @@ public sealed class GreaterThanBatch : TaskBatch
         ArgumentNullException.ThrowIfNull(logits);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        var chances = logits.to(ScalarType.Float64).softmax(-1).index_select(1, YearTokens); // (B, 100)
-        var later = arange(YearTokens.size(0)).unsqueeze(0).gt(Attributes + 1);
+        var chances = logits.to(ScalarType.Float64).softmax(-1).index_select(1, YearTokens.to(logits.device)); // (B, 100)
+        var later = arange(YearTokens.size(0), device: logits.device).unsqueeze(0).gt(Attributes.to(logits.device) + 1);
         return (chances * where(later, 1.0, -1.0)).sum(1).mean().item<double>();
     }
 

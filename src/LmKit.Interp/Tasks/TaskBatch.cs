@@ -3,6 +3,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Prompts of a task as tensors, with the places of their parts and the values of their attributes; owns them.</summary>
+/// <remarks>Tensors may stay on the CPU: sections, dictionaries and scores bring what they need to the device of the model or its logits.</remarks>
 public abstract class TaskBatch : IDisposable
 {
     /// <summary>Takes the tensors over.</summary>
@@ -31,6 +32,9 @@ public abstract class TaskBatch : IDisposable
     /// <summary>The task's metric, averaged over the prompts.</summary>
     /// <param name="logits">Logits (B, V) where the answer is predicted.</param>
     public abstract double Score(Tensor logits);
+
+    /// <summary>The tokens on a model's device, within the open dispose scope.</summary>
+    internal Tensor TokensFor(LanguageModel model) => Tokens.to(model.parameters().First().device);
 
     /// <summary>Frees the tensors.</summary>
     public void Dispose()

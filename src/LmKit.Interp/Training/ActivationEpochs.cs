@@ -11,26 +11,40 @@ public static class ActivationEpochs
     /// <param name="batchSize">Rows of a batch.</param>
     /// <param name="epochs">Epochs.</param>
     /// <param name="random">Source of the orders.</param>
+    /// <param name="start">Batches to pass over. With the seed of a run that was cut off and its steps done
+    /// (<see cref="SparseAutoencoderTrainer.Step"/>), the rest of its batches.</param>
     /// <returns>Batches (B, D), outside any dispose scope; the consumer disposes each.</returns>
-    public static IEnumerable<Tensor> Of(Tensor activations, long batchSize, int epochs, Generator random)
+    public static IEnumerable<Tensor> Of(Tensor activations, long batchSize, int epochs, Generator random, long start = 0)
     {
         ArgumentNullException.ThrowIfNull(activations);
         ArgumentNullException.ThrowIfNull(random);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
-        return Batches(activations, batchSize, epochs, random);
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        return Batches(activations, batchSize, epochs, random, start);
     }
 
     /// <summary>Batches in an epoch of N rows.</summary>
     public static long Count(long rows, long batchSize) => (rows + batchSize - 1) / batchSize;
 
-    private static IEnumerable<Tensor> Batches(Tensor activations, long batchSize, int epochs, Generator random)
+    private static IEnumerable<Tensor> Batches(Tensor activations, long batchSize, int epochs, Generator random, long passed)
     {
         for (var epoch = 0; epoch < epochs; epoch++)
         {
-            using var order = randperm(activations.size(0), generator: random, device: activations.device).DetachFromDisposeScope();
+            using var order = Order(activations, random);
             for (long start = 0; start < order.size(0); start += batchSize)
+            {
+                if (passed-- > 0)
+                    continue;
                 yield return Take(activations, order, start, Math.Min(batchSize, order.size(0) - start));
+            }
         }
+    }
+
+    // Generators live on the CPU; one seed gives one order on every device.
+    private static Tensor Order(Tensor activations, Generator random)
+    {
+        using var scope = NewDisposeScope();
+        return randperm(activations.size(0), generator: random).to(activations.device).DetachFromDisposeScope();
     }
 
     private static Tensor Take(Tensor activations, Tensor order, long start, long count)

@@ -6,7 +6,8 @@ namespace LmKit;
 
 /// <summary>Trains a sparse autoencoder on batches of activations: loss, clipping, decoder constraint, Adam, dead features.</summary>
 /// <remarks>Owns neither the autoencoder nor the batches. Single-threaded; the state that <see cref="Save"/> writes makes a run that is
-/// resumed with the same batches repeat the uninterrupted one.</remarks>
+/// resumed with the batches that were left repeat the uninterrupted one; the place in them is the caller's: <see cref="Step"/> of
+/// <see cref="ActivationEpochs"/>, or <see cref="ActivationStore.Position"/>.</remarks>
 public sealed class SparseAutoencoderTrainer : IDisposable
 {
     private readonly SparseAutoencoder autoencoder;
@@ -74,13 +75,15 @@ public sealed class SparseAutoencoderTrainer : IDisposable
             rate);
     }
 
-    /// <summary>Trains on batches until they end or all steps are done.</summary>
+    /// <summary>Trains on batches until they end or all steps are done; a finished run takes none.</summary>
     /// <param name="batches">Batches (B, D); each is disposed after its step.</param>
     /// <param name="progress">Told of every step, on this thread.</param>
     /// <param name="cancellation">Observed between steps.</param>
     public void Run(IEnumerable<Tensor> batches, IProgress<AutoencoderStep>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(batches);
+        if (Step >= options.Steps)
+            return;
         foreach (var batch in batches)
         {
             using var rows = batch;
@@ -97,6 +100,8 @@ public sealed class SparseAutoencoderTrainer : IDisposable
     public async Task RunAsync(IAsyncEnumerable<Tensor> batches, IProgress<AutoencoderStep>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(batches);
+        if (Step >= options.Steps)
+            return;
         await foreach (var batch in batches.WithCancellation(cancellation).ConfigureAwait(false))
         {
             using var rows = batch;
