@@ -18,7 +18,7 @@ public sealed record DatasetReport(
     bool IsBudgetExhausted)
 {
     // What a rule dropped for its size or for its being there twice says nothing about instructions.
-    private static readonly string[] OtherReasons = ["filtered:too_short", "filtered:too_large", "filtered:duplicate"];
+    private static readonly string[] OtherReasons = ["filtered:too_short", "filtered:too_large", "filtered:duplicate", "filtered:duplicate_id"];
 
     /// <summary>Documents in the data set.</summary>
     public long KeptCount => Counts.GetValueOrDefault("ok");

@@ -1,3 +1,6 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+
 namespace LmKit;
 
 /// <summary>Finds texts that share a run of 13 words with evaluation data; letter case does not matter.</summary>
@@ -15,6 +18,18 @@ public sealed class EvaluationOverlap
             runs.UnionWith(Runs(text));
     }
 
+    /// <summary>What tells this evaluation data from other data.</summary>
+    internal string Hash
+    {
+        get
+        {
+            var bytes = new byte[sizeof(ulong) * runs.Count];
+            foreach (var (place, run) in runs.Order().Index())
+                BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(sizeof(ulong) * place), run);
+            return Convert.ToHexStringLower(SHA256.HashData(bytes));
+        }
+    }
+
     /// <summary>Whether a text shares a run with them.</summary>
     public bool Touches(string text)
     {
@@ -26,11 +41,11 @@ public sealed class EvaluationOverlap
     {
         var words = text.ToLowerInvariant().Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
         for (var start = 0; start + RunLength <= words.Length; start++)
-            yield return Hash(words.AsSpan(start, RunLength));
+            yield return HashOf(words.AsSpan(start, RunLength));
     }
 
     // FNV-1a of 64 bits (Fowler, Noll, Vo), with a blank between words.
-    private static ulong Hash(ReadOnlySpan<string> words)
+    private static ulong HashOf(ReadOnlySpan<string> words)
     {
         var hash = 14695981039346656037UL;
         foreach (var word in words)

@@ -52,10 +52,10 @@ public sealed class NonInstructionalDataset
     public async Task<CostEstimate> EstimateCostAsync(IAsyncEnumerable<SourceDocument> documents, CancellationToken cancellation = default)
     {
         var cost = new DatasetCost(options, Tokenizer);
-        var seen = new HashSet<UInt128>();
+        var (seen, names) = (new HashSet<UInt128>(), new HashSet<string>(StringComparer.Ordinal));
         await foreach (var document in DatasetSampling.ReadAsync(documents, options, cancellation).ConfigureAwait(false))
         {
-            if (Prepare(document, seen) is { Status: "ok" } record)
+            if (names.Add(document.Id) && Prepare(document, seen) is { Status: "ok" } record)
                 cost.Observe(record, DocumentKey.Of(options.Seed, record.Id));
         }
         return cost.Estimate();
@@ -66,15 +66,18 @@ public sealed class NonInstructionalDataset
     /// <param name="folder">Where journal, data set and report are kept.</param>
     /// <param name="progress">Told of every finished document, on any thread.</param>
     /// <param name="cancellation">Stops the run; what is finished is kept.</param>
-    /// <exception cref="DatasetException">The folder is another run's, was made with other options or sources, or its journal is damaged.</exception>
+    /// <exception cref="DatasetException">The folder is another run's, was made with other options, sources, teacher, detector, evaluation data or tokenizer, or its journal is damaged.</exception>
     /// <exception cref="ChatRequestException">The teacher refuses this caller (401, 403); the run can go on later.</exception>
     /// <exception cref="RequestFailuresException">Too many documents failed; the run can go on later.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled; it can go on later.</exception>
+    /// <exception cref="IOException">A record could not be written, such as on a full disk; what is finished is kept.</exception>
     public async Task<DatasetReport> RunAsync(IAsyncEnumerable<SourceDocument> documents, string folder, IProgress<DatasetRecord>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(documents);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        using var journal = RecordJournal<DatasetRecord, DatasetEntry>.Open(folder, DatasetEntry.Of);
-        DatasetManifest.Check(folder, options, teacher, documents as IDocumentSource);
+        using var run = RunFolder.Enter(folder, DatasetManifest.Kind, DatasetManifest.JournalName);
+        DatasetManifest.Check(run, this, teacher, options, documents as IDocumentSource);
+        using var journal = RecordJournal<DatasetRecord, DatasetEntry>.Open(run.JournalPath, DatasetEntry.Of);
         using var limit = new AdaptiveLimit(options.MaxConcurrency);
         var requests = new ChatRequests(teacher, options, limit, time);
         var detection = Detector is null ? null : new ChatRequests(Detector, options, limit, time);
@@ -113,11 +116,15 @@ public sealed class NonInstructionalDataset
         [EnumeratorCancellation] CancellationToken cancellation)
     {
         var seen = journal.Entries.Select(pair => pair.Entry).Where(IsFirstOfItsKind).Select(entry => entry.PromptHash!.Value).ToHashSet();
+        var names = new HashSet<string>(StringComparer.Ordinal);
         await foreach (var document in DatasetSampling.ReadAsync(documents, options, cancellation).ConfigureAwait(false))
         {
-            if (journal.TryGet(document.Id, out var entry) && !(options.RetriesFailed && entry.Status == "failed"))
+            var isNew = names.Add(document.Id);
+            // A second document of one name has a record too, under a name of its own, so that it is not lost unseen.
+            var name = isNew ? document.Id : FormattableString.Invariant($"{document.Id}@{document.Ordinal}");
+            if (journal.TryGet(name, out var entry) && !(options.RetriesFailed && entry.Status == "failed"))
                 continue;
-            var prepared = Prepare(document, seen);
+            var prepared = isNew ? Prepare(document, seen) : new DatasetRecord { Id = name, Ordinal = document.Ordinal, Status = "filtered", Reason = "duplicate_id" };
             if (prepared.Status != "ok")
             {
                 journal.Append(prepared);

@@ -22,13 +22,24 @@ public static class JudgeAgreement
     /// <summary>kappa of two judges' verdicts over the calls that both judged validly.</summary>
     /// <param name="first">One judge's judgments.</param>
     /// <param name="second">The other's.</param>
+    /// <remarks><see cref="Judgment.ReadAll"/> reads them. A label is a verdict as it was given (A&gt;&gt;B to B&gt;&gt;A).</remarks>
+    /// <exception cref="ArgumentException">There is no call that both judged validly.</exception>
     public static double Kappa(IEnumerable<Judgment> first, IEnumerable<Judgment> second)
     {
         ArgumentNullException.ThrowIfNull(first);
         ArgumentNullException.ThrowIfNull(second);
-        var others = second.Where(judgment => judgment.Verdict is not null).ToDictionary(Place, judgment => judgment.Verdict!);
-        var both = first.Where(judgment => judgment.Verdict is not null && others.ContainsKey(Place(judgment))).ToArray();
-        return Kappa([.. both.Select(judgment => judgment.Verdict!)], [.. both.Select(judgment => others[Place(judgment)])]);
+        var (one, other) = (Verdicts(first), Verdicts(second));
+        (string, string, string)[] both = [.. one.Keys.Where(other.ContainsKey)];
+        return Kappa([.. both.Select(place => one[place])], [.. both.Select(place => other[place])]);
+
+        // Of judgments of the same call, the last one holds.
+        static OrderedDictionary<(string, string, string), string> Verdicts(IEnumerable<Judgment> judgments)
+        {
+            var verdicts = new OrderedDictionary<(string, string, string), string>();
+            foreach (var judgment in judgments.Where(judgment => judgment.Verdict is not null))
+                verdicts[Place(judgment)] = judgment.Verdict!;
+            return verdicts;
+        }
 
         static (string, string, string) Place(Judgment judgment) => (judgment.Question, judgment.ModelA, judgment.ModelB);
     }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 
 namespace LmKit;
@@ -6,6 +7,10 @@ namespace LmKit;
 /// <summary>Runs a judge over calls: each once, journalled, resumed, and repeated once where no verdict can be read.</summary>
 internal sealed class JudgeCalls
 {
+    internal const string JournalName = "judgments.jsonl";
+    private const string Kind = "judgments";
+    private const int Schema = 1;
+
     private readonly IChatClient judge;
     private readonly JudgeOptions options;
     private readonly TimeProvider time;
@@ -35,8 +40,10 @@ internal sealed class JudgeCalls
         IProgress<Judgment>? progress,
         CancellationToken cancellation)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        using var journal = RecordJournal<Judgment, string>.Open(folder, judgment => (judgment.Key, judgment.Status));
+        using var run = RunFolder.Enter(folder, Kind, JournalName);
+        if (run.Manifest is null)
+            run.Begin(new JsonObject { ["schema"] = Schema });
+        using var journal = RecordJournal<Judgment, string>.Open(run.JournalPath, judgment => (judgment.Key, judgment.Status));
         using var limit = new AdaptiveLimit(options.MaxConcurrency);
         var requests = new ChatRequests(judge, options, limit, time);
         await new RequestRun(options, limit).ExecuteAsync(Left(), JudgeAsync, cancellation).ConfigureAwait(false);
@@ -118,7 +125,7 @@ internal sealed class JudgeCalls
             yield return $"cut_{place}";
     }
 
-    // As JSON, so that no name can be taken for two.
+    // As JSON, so that no name can be taken for two. A judgment of other material, or made otherwise, is another one.
     private string Key(JudgeQuestion question, IReadOnlyList<ModelAnswers> models) =>
-        JsonSerializer.Serialize<string[]>([Name, prompt.Hash, question.Id, .. models.Select(model => model.Model)], JournalJson.Layout);
+        JsonSerializer.Serialize<string[]>([Name, prompt.Hash(question, [.. models.Select(model => model.Answers[question.Id])]), question.Id, .. models.Select(model => model.Model)], JournalJson.Layout);
 }

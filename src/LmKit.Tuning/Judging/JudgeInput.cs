@@ -5,8 +5,6 @@ namespace LmKit;
 /// <summary>What every judge run checks before, and writes after.</summary>
 internal static class JudgeInput
 {
-    private const string ReportName = "report.json";
-
     internal static void Check(IReadOnlyList<JudgeQuestion> questions, IReadOnlyList<ModelAnswers> models, int leastModels)
     {
         ArgumentNullException.ThrowIfNull(questions);
@@ -22,8 +20,8 @@ internal static class JudgeInput
     internal static IReadOnlyDictionary<string, double> MeanLengths(IReadOnlyList<ModelAnswers> models) =>
         models.ToDictionary(model => model.Model, model => model.Answers.Values.Select(answer => (double)answer.Length).DefaultIfEmpty(0).Average());
 
-    internal static void Write<TReport>(string folder, TReport report) =>
-        AtomicFile.WriteText(Path.Combine(folder, ReportName), JsonSerializer.Serialize(report, JournalJson.Indented) + "\n");
+    internal static void Write<TReport>(string folder, string name, TReport report) =>
+        AtomicFile.WriteText(Path.Combine(folder, name), JsonSerializer.Serialize(report, JournalJson.Indented) + "\n");
 
     private static void Unique(IEnumerable<string> names, string parameter)
     {

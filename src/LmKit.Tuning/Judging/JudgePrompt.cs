@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.AI;
 
@@ -9,6 +10,7 @@ namespace LmKit;
 internal sealed partial class JudgePrompt
 {
     private const int NonceLength = 12;
+    private const string HashedNonce = "000000000000";
 
     private readonly JudgeOptions options;
     private readonly bool isPair;
@@ -17,11 +19,13 @@ internal sealed partial class JudgePrompt
     {
         this.options = options;
         this.isPair = isPair;
-        Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(System("nonce"))))[..16];
     }
 
-    /// <summary>A hash of all that is the same for every call.</summary>
-    internal string Hash { get; }
+    /// <summary>A hash of all that decides a judgment: what the judge is shown but for the call's number, and its settings.</summary>
+    internal string Hash(JudgeQuestion question, IReadOnlyList<string> answers) =>
+        Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(
+            new { Messages = Messages(question, answers, HashedNonce).Select(message => message.Text), options.Temperature, options.MaxOutputTokens },
+            JournalJson.Layout)));
 
     /// <summary>A new number for one call.</summary>
     internal static string NewNonce() => RandomNumberGenerator.GetHexString(NonceLength, lowercase: true);

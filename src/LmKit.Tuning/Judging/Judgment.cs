@@ -1,9 +1,14 @@
+using System.Text;
+using System.Text.Json.Serialization;
+
 namespace LmKit;
 
 /// <summary>What a judge said of one answer or of a pair, a line of the journal.</summary>
 public sealed record Judgment
 {
-    /// <summary>Judge, template, question, models and order: the same key is judged once.</summary>
+    /// <summary>Judge, question, models in their order, and a hash of all that the judge is shown and of its settings: the same key is
+    /// judged once, a changed answer anew.</summary>
+    [JsonRequired]
     public string Key { get; init; } = "";
 
     /// <summary>The judge's name.</summary>
@@ -47,4 +52,24 @@ public sealed record Judgment
 
     /// <summary>Why it failed.</summary>
     public string? Reason { get; init; }
+
+    /// <summary>Reads the judgments of a folder that <see cref="PairwiseJudge"/> or <see cref="SingleJudge"/> wrote, such as for
+    /// <see cref="JudgeAgreement"/>.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <returns>The latest judgment of each judge, question and models in their order.</returns>
+    /// <exception cref="DatasetException">There is no journal of judgments, or a line of it is none; names its number.</exception>
+    public static IReadOnlyList<Judgment> ReadAll(string folder)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        var path = Path.Combine(folder, JudgeCalls.JournalName);
+        if (!File.Exists(path))
+            throw new DatasetException(path, "there is no journal of judgments; give the folder of a judge's run.");
+        var latest = new OrderedDictionary<(string, string, string, string), Judgment>();
+        foreach (var (index, line) in File.ReadLines(path).Index())
+        {
+            var judgment = JournalJson.Parse<Judgment>(Encoding.UTF8.GetBytes(line)) ?? throw new DatasetException($"{path}:{index + 1}", "the line is no judgment. Go on with the run, which mends a last line that is torn.");
+            latest[(judgment.Judge, judgment.Question, judgment.ModelA, judgment.ModelB)] = judgment;
+        }
+        return [.. latest.Values];
+    }
 }

@@ -7,6 +7,8 @@ namespace LmKit;
 /// material, verdicts count only with a number that no answer can know.</remarks>
 public sealed class PairwiseJudge
 {
+    private const string ReportName = "pairwise.json";
+
     private readonly JudgeOptions options;
     private readonly JudgeCalls calls;
 
@@ -23,12 +25,16 @@ public sealed class PairwiseJudge
     /// <summary>Judges every pair of models on every question that both answered, or goes on judging.</summary>
     /// <param name="questions">The questions.</param>
     /// <param name="models">The models' answers, at least two.</param>
-    /// <param name="folder">Where journal and <c>report.json</c> are kept.</param>
+    /// <param name="folder">Where the journal <c>judgments.jsonl</c> and <c>pairwise.json</c> are kept.</param>
     /// <param name="baseline">Compares the others with this model only; null compares all with all.</param>
     /// <param name="progress">Told of every judgment, on any thread.</param>
     /// <param name="cancellation">Stops the run; what is finished is kept.</param>
     /// <exception cref="ArgumentException">Two questions or models have one name, or there is nothing to compare.</exception>
-    /// <exception cref="ChatRequestException">The judge refuses this caller (401, 403).</exception>
+    /// <exception cref="DatasetException">Another run writes to the folder, it belongs to another kind of run, such as a data set's, or
+    /// its journal is damaged.</exception>
+    /// <exception cref="ChatRequestException">The judge refuses this caller (401, 403); the run can go on later.</exception>
+    /// <exception cref="RequestFailuresException">Too many judgments failed; the run can go on later.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     public async Task<PairwiseReport> RunAsync(
         IReadOnlyList<JudgeQuestion> questions,
         IReadOnlyList<ModelAnswers> models,
@@ -40,17 +46,19 @@ public sealed class PairwiseJudge
         JudgeInput.Check(questions, models, leastModels: 2);
         if (baseline is not null && models.All(model => model.Model != baseline))
             throw new ArgumentException($"The baseline '{baseline}' is none of {string.Join(", ", models.Select(model => model.Model))}.", nameof(baseline));
-        var games =
+        (JudgeQuestion, IReadOnlyList<ModelAnswers>)[] games = [..
             from question in questions
             from first in models.Index()
             from second in models.Index()
             where first.Index < second.Index && (baseline is null || first.Item.Model == baseline || second.Item.Model == baseline)
             where first.Item.Answers.ContainsKey(question.Id) && second.Item.Answers.ContainsKey(question.Id)
             from order in new IReadOnlyList<ModelAnswers>[] { [first.Item, second.Item], [second.Item, first.Item] }
-            select (question, order);
-        var judgments = await calls.RunAsync([.. games], folder, progress, cancellation).ConfigureAwait(false);
+            select (question, order)];
+        if (games.Length == 0)
+            throw new ArgumentException($"There is nothing to compare: no question is answered by '{baseline}' and by another model.", nameof(models));
+        var judgments = await calls.RunAsync(games, folder, progress, cancellation).ConfigureAwait(false);
         var report = PairwiseReport.Of(calls.Name, [.. models.Select(model => model.Model)], judgments, options, JudgeInput.MeanLengths(models));
-        JudgeInput.Write(folder, report);
+        JudgeInput.Write(folder, ReportName, report);
         return report;
     }
 }

@@ -6,6 +6,8 @@ namespace LmKit;
 /// <remarks>Journal, resume, retries and protection are those of <see cref="PairwiseJudge"/>.</remarks>
 public sealed class SingleJudge
 {
+    private const string ReportName = "grades.json";
+
     private readonly JudgeOptions options;
     private readonly JudgeCalls calls;
 
@@ -22,11 +24,15 @@ public sealed class SingleJudge
     /// <summary>Grades every answer, or goes on grading.</summary>
     /// <param name="questions">The questions; each turn of a conversation is a question of its own.</param>
     /// <param name="models">The models' answers.</param>
-    /// <param name="folder">Where journal and <c>report.json</c> are kept.</param>
+    /// <param name="folder">Where the journal <c>judgments.jsonl</c> and <c>grades.json</c> are kept.</param>
     /// <param name="progress">Told of every grade, on any thread.</param>
     /// <param name="cancellation">Stops the run; what is finished is kept.</param>
     /// <exception cref="ArgumentException">Two questions or models have one name, or there is nothing to grade.</exception>
-    /// <exception cref="ChatRequestException">The judge refuses this caller (401, 403).</exception>
+    /// <exception cref="DatasetException">Another run writes to the folder, it belongs to another kind of run, such as a data set's, or
+    /// its journal is damaged.</exception>
+    /// <exception cref="ChatRequestException">The judge refuses this caller (401, 403); the run can go on later.</exception>
+    /// <exception cref="RequestFailuresException">Too many judgments failed; the run can go on later.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     public async Task<GradeReport> RunAsync(
         IReadOnlyList<JudgeQuestion> questions,
         IReadOnlyList<ModelAnswers> models,
@@ -42,7 +48,7 @@ public sealed class SingleJudge
             select (question, (IReadOnlyList<ModelAnswers>)[model]);
         var judgments = await calls.RunAsync([.. graded], folder, progress, cancellation).ConfigureAwait(false);
         var report = GradeReport.Of(calls.Name, [.. models.Select(model => model.Model)], judgments, options, JudgeInput.MeanLengths(models));
-        JudgeInput.Write(folder, report);
+        JudgeInput.Write(folder, ReportName, report);
         return report;
     }
 }

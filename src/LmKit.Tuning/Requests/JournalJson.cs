@@ -10,6 +10,7 @@ internal static class JournalJson
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        RespectNullableAnnotations = true,
     };
 
     internal static readonly JsonSerializerOptions Indented = new(Layout) { WriteIndented = true, NewLine = "\n" };

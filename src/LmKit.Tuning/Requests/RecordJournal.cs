@@ -9,57 +9,41 @@ namespace LmKit;
 internal sealed class RecordJournal<TRecord, TEntry> : IDisposable
     where TRecord : class
 {
-    private const string Name = "journal.jsonl";
     private const int DiskInterval = 32;
     private const int ReadLength = 1 << 16;
 
     private readonly FileStream file;
-    private readonly FileStream guard;
     private readonly Func<TRecord, (string Key, TEntry Entry)> summarize;
     private readonly Dictionary<string, (long Start, int Length, TEntry Entry)> places = new(StringComparer.Ordinal);
     private readonly Lock gate = new();
     private int unflushed;
+    private bool isTorn;
 
-    private RecordJournal(FileStream file, FileStream guard, Func<TRecord, (string Key, TEntry Entry)> summarize)
+    private RecordJournal(FileStream file, Func<TRecord, (string Key, TEntry Entry)> summarize)
     {
         this.file = file;
-        this.guard = guard;
         this.summarize = summarize;
     }
 
     /// <summary>The entry of each record, the last one of its key.</summary>
     internal IEnumerable<(string Key, TEntry Entry)> Entries => places.Select(pair => (pair.Key, pair.Value.Entry));
 
-    internal static RecordJournal<TRecord, TEntry> Open(string folder, Func<TRecord, (string Key, TEntry Entry)> summarize)
+    /// <summary>Opens a journal, whose folder the caller holds.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="summarize">A record's key, and what is kept of it.</param>
+    /// <param name="open">Opens the file; without a buffer by default, so that what was not written cannot follow later.</param>
+    internal static RecordJournal<TRecord, TEntry> Open(string path, Func<TRecord, (string Key, TEntry Entry)> summarize, Func<string, FileStream>? open = null)
     {
-        _ = Directory.CreateDirectory(folder);
-        FileStream guard;
+        var file = open?.Invoke(path) ?? new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
         try
         {
-            guard = new FileStream(Path.Combine(folder, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException error)
-        {
-            throw new DatasetException(folder, "another run writes here; wait for it, or take another folder.", error);
-        }
-        try
-        {
-            var path = Path.Combine(folder, Name);
-            var journal = new RecordJournal<TRecord, TEntry>(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read), guard, summarize);
-            try
-            {
-                journal.Scan(path);
-                return journal;
-            }
-            catch
-            {
-                journal.file.Dispose();
-                throw;
-            }
+            var journal = new RecordJournal<TRecord, TEntry>(file, summarize);
+            journal.Scan(path);
+            return journal;
         }
         catch
         {
-            guard.Dispose();
+            file.Dispose();
             throw;
         }
     }
@@ -80,9 +64,20 @@ internal sealed class RecordJournal<TRecord, TEntry> : IDisposable
         var (key, entry) = summarize(record);
         lock (gate)
         {
-            places[key] = (file.Position, line.Length - 1, entry);
-            file.Write(line);
-            file.Flush(flushToDisk: ++unflushed % DiskInterval == 0);
+            if (isTorn)
+                throw new DatasetException(file.Name, "an earlier record could not be written and could not be taken back. Make room on the disk, and run again.");
+            var start = file.Position;
+            try
+            {
+                file.Write(line);
+                file.Flush(flushToDisk: ++unflushed % DiskInterval == 0);
+            }
+            catch
+            {
+                TakeBack(start);
+                throw;
+            }
+            places[key] = (start, line.Length - 1, entry);
         }
     }
 
@@ -103,9 +98,23 @@ internal sealed class RecordJournal<TRecord, TEntry> : IDisposable
 
     public void Dispose()
     {
-        file.Flush(flushToDisk: true);
-        file.Dispose();
-        guard.Dispose();
+        try
+        {
+            file.Flush(flushToDisk: true);
+        }
+        finally
+        {
+            file.Dispose();
+        }
+    }
+
+    // Half a line must not stand before other records: only at the end can a line be torn.
+    private void TakeBack(long start)
+    {
+        isTorn = true;
+        file.SetLength(start);
+        file.Position = start;
+        isTorn = false;
     }
 
     // A kill can only tear the last line: that is cut off. A bad line elsewhere is damage, and is not passed over in silence.

@@ -104,7 +104,7 @@ public class NonInstructionalDatasetTests
         await Bytes(folder["d"], 4, new ScriptedTeacher(), 3);
         var error = await Assert.ThrowsAsync<DatasetException>(() => new NonInstructionalDataset(new ScriptedTeacher(), new DatasetOptions { MinWords = 4, Seed = 1 }).RunAsync(Documents(3), folder["d"]));
         Assert.Contains("seed was 0, now 1", error.Message, StringComparison.Ordinal);
-        using (RecordJournal<DatasetRecord, DatasetEntry>.Open(folder["d"], DatasetEntry.Of))
+        using (RunFolder.Enter(folder["d"], DatasetManifest.Kind, DatasetManifest.JournalName))
             Assert.Contains("another run", (await Assert.ThrowsAsync<DatasetException>(() => Bytes(folder["d"], 4, new ScriptedTeacher(), 3))).Message, StringComparison.Ordinal);
     }
 

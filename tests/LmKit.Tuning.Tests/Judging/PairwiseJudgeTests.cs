@@ -27,7 +27,7 @@ public class PairwiseJudgeTests
         Assert.InRange(report.Models[0].Elo, report.Models[0].Interval!.Low, report.Models[0].Interval!.High);
         Assert.Equal(["even", "odd"], report.Models[0].Categories.Keys);
         Assert.Equal(6, report.Models[0].MeanLength);
-        using var json = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder["j"], "report.json")));
+        using var json = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder["j"], "pairwise.json")));
         Assert.Equal("long", json.RootElement.GetProperty("models")[0].GetProperty("model").GetString());
         Assert.Equal(60, json.RootElement.GetProperty("pair_count").GetInt32());
     }
@@ -72,8 +72,8 @@ public class PairwiseJudgeTests
         using var cancel = new CancellationTokenSource();
         var first = new ScriptedJudge(Longer, call => { if (call == 30) cancel.Cancel(); return null; });
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => new PairwiseJudge(first, Options).RunAsync(Questions, Models, folder["j"], cancellation: cancel.Token));
-        var done = (await File.ReadAllLinesAsync(Path.Combine(folder["j"], "journal.jsonl"))).Length;
-        var journal = Path.Combine(folder["j"], "journal.jsonl");
+        var done = (await File.ReadAllLinesAsync(Path.Combine(folder["j"], "judgments.jsonl"))).Length;
+        var journal = Path.Combine(folder["j"], "judgments.jsonl");
         await File.WriteAllBytesAsync(journal, (await File.ReadAllBytesAsync(journal))[..^5]);
         var second = new ScriptedJudge(Longer);
 
@@ -120,6 +120,56 @@ public class PairwiseJudgeTests
         var again = new ScriptedJudge(Longer);
         report = await new PairwiseJudge(again, new JudgeOptions { JudgeName = "rule", RetriesFailed = true, ResampleCount = 10 }).RunAsync(Questions, Models, folder["b"]);
         Assert.Equal((1, 0, 60), (again.Calls, report.FailedCount, report.PairCount));
+    }
+
+    [Fact]
+    public async Task What_is_judged_anew_is_what_changed()
+    {
+        using var folder = new TemporaryFolder();
+        ModelAnswers[] pair = [Models[0], Models[2]];
+        Assert.Equal("long", (await Run(Questions, pair, 40)).Models[0].Model);
+        Assert.Equal("long", (await Run(Questions, pair, 0)).Models[0].Model);
+
+        ModelAnswers[] grown = [Answers("short", index => index == 5 ? "aa" : "aaaaaaaa"), Models[2]];
+        Assert.Equal("short", (await Run(Questions, grown, 38)).Models[0].Model);
+        JudgeQuestion[] others = [Questions[0] with { Text = "other?" }, Questions[1] with { Reference = "a" }, .. Questions[2..]];
+        await Run(others, grown, 4);
+        await Run(others, grown, 40, options => options.MaxAnswerLength = 1);
+        await Run(others, grown, 40, options => options.Temperature = 1);
+        Assert.Equal(40, Judgment.ReadAll(folder["j"]).Count);
+
+        async Task<PairwiseReport> Run(JudgeQuestion[] questions, ModelAnswers[] models, int calls, Action<JudgeOptions>? change = null)
+        {
+            var (judge, options) = (new ScriptedJudge(Longer), new JudgeOptions { JudgeName = "rule", ResampleCount = 1 });
+            change?.Invoke(options);
+            var report = await new PairwiseJudge(judge, options).RunAsync(questions, models, folder["j"]);
+            Assert.Equal(calls, judge.Calls);
+            return report;
+        }
+    }
+
+    [Fact]
+    public async Task A_baseline_that_shares_no_question_leaves_nothing_to_compare()
+    {
+        using var folder = new TemporaryFolder();
+        var alone = new ModelAnswers("alone", new Dictionary<string, string> { ["elsewhere"] = "x" });
+
+        var error = await Assert.ThrowsAsync<ArgumentException>(() => new PairwiseJudge(new ScriptedJudge(Longer), Options).RunAsync(Questions, [alone, .. Models], folder["j"], baseline: "alone"));
+
+        Assert.Contains("nothing to compare", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Two_judges_agree_as_far_as_their_folders_say()
+    {
+        using var folder = new TemporaryFolder();
+        await new PairwiseJudge(new ScriptedJudge(Longer), Options).RunAsync(Questions, Models, folder["a"]);
+        await new PairwiseJudge(new ScriptedJudge(Longer), new JudgeOptions { JudgeName = "other", ResampleCount = 1 }).RunAsync(Questions, Models, folder["b"]);
+
+        Assert.Equal(1, JudgeAgreement.Kappa(Judgment.ReadAll(folder["a"]), Judgment.ReadAll(folder["b"])));
+        Assert.Throws<DatasetException>(() => Judgment.ReadAll(folder["missing"]));
+        await File.WriteAllTextAsync(folder["judgments.jsonl"], "{\"judge\":\"x\"}\n");
+        Assert.EndsWith(":1", Assert.Throws<DatasetException>(() => Judgment.ReadAll(folder.Path)).Path, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -38,6 +38,6 @@ public class SingleJudgeTests
         await new SingleJudge(judge, new JudgeOptions { MaxAnswerLength = 100, ResampleCount = 1 }).RunAsync([Questions[0]], models, folder["j"]);
 
         Assert.InRange(seen, 100, 120);
-        Assert.Contains("\"cut_a\"", await File.ReadAllTextAsync(Path.Combine(folder["j"], "journal.jsonl")), StringComparison.Ordinal);
+        Assert.Contains("\"cut_a\"", await File.ReadAllTextAsync(Path.Combine(folder["j"], "judgments.jsonl")), StringComparison.Ordinal);
     }
 }

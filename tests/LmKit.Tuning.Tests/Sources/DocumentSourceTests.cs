@@ -85,6 +85,30 @@ public sealed class DocumentSourceTests : IDisposable
     }
 
     [Fact]
+    public async Task Files_of_one_name_in_two_folders_give_documents_of_two_names()
+    {
+        string[] paths = [Write("x/a.txt", "one two three four"), Write("y/a.txt", "five six seven eight"), Write("y/b.txt", "nine ten eleven twelve")];
+
+        Assert.Equal(["x/a.txt#0:one two three four\n", "y/a.txt#0:five six seven eight\n", "y/b.txt#0:nine ten eleven twelve\n"], await Read(new TextFileSource(paths)));
+        Assert.Equal(3, (await new NonInstructionalDataset(new ScriptedTeacher(), new DatasetOptions { MinWords = 4 }).RunAsync(new TextFileSource(paths), folder["out"])).KeptCount);
+        Assert.Contains("twice", Assert.Throws<DatasetException>(() => new TextFileSource([paths[0], paths[1], paths[0]])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_second_document_of_a_name_is_recorded_and_not_lost_in_silence()
+    {
+        var path = Write("same.jsonl", "{\"text\":\"one two three four\",\"id\":\"x\"}\n{\"text\":\"five six seven eight\",\"id\":\"x\"}\n");
+        for (var run = 0; run < 2; run++)
+        {
+            var report = await new NonInstructionalDataset(new ScriptedTeacher(), new DatasetOptions { MinWords = 4 }).RunAsync(new JsonlSource([path], idField: "id"), folder["out"]);
+
+            Assert.Equal((1L, 1L), (report.KeptCount, report.Counts["filtered:duplicate_id"]));
+            Assert.Equal(0, report.DroppedShare);
+        }
+        Assert.Contains("\"x@1\"", await File.ReadAllTextAsync(Path.Combine(folder["out"], "journal.jsonl")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_run_is_not_resumed_on_other_files()
     {
         var path = Write("a.jsonl", "{\"text\":\"one two three four\"}\n");
