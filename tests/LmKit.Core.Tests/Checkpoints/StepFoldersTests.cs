@@ -1,0 +1,38 @@
+namespace LmKit.Core.Tests;
+
+public sealed class StepFoldersTests : IDisposable
+{
+    private readonly string root = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+
+    private string[] Entries => [.. Directory.EnumerateFileSystemEntries(root).Select(entry => Path.GetFileName(entry)).Order(StringComparer.Ordinal)];
+
+    public void Dispose() => Directory.Delete(root, recursive: true);
+
+    [Fact]
+    public void Two_kinds_of_run_share_a_root_without_removing_each_other()
+    {
+        StepFolders one = new(root, "one.json"), two = new(root, "two.json");
+        Save(one, "one.json", 1, 3, 5);
+        Save(two, "two.json", 2, 4, 6);
+
+        Assert.Equal(["step-00000003", "step-00000004", "step-00000005", "step-00000006"], Entries);
+        Assert.EndsWith("step-00000005", one.Latest(), StringComparison.Ordinal);
+        Assert.Contains("no one.json", Assert.Throws<IOException>(() => Save(one, "one.json", 6)).Message, StringComparison.Ordinal);
+        Assert.EndsWith("step-00000006", two.Latest(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_was_just_saved_stays_beside_the_later_steps_of_an_older_run()
+    {
+        var folders = new StepFolders(root, "one.json");
+        Save(folders, "one.json", 8, 9, 1);
+
+        Assert.Equal(["step-00000001", "step-00000008", "step-00000009"], Entries);
+    }
+
+    private static void Save(StepFolders folders, string header, params long[] steps)
+    {
+        foreach (var step in steps)
+            folders.Save(step, folder => File.WriteAllText(Path.Combine(folder, header), "{}"));
+    }
+}
