@@ -179,6 +179,32 @@ public class TaskTests
         Assert.Equal(text[0].Count(sign => sign == ','), text[1].Count(sign => sign == ',') - 2);
     }
 
+    [Theory]
+    [InlineData(InputNormalization.None)]
+    [InlineData(InputNormalization.ConstantNorm)]
+    public void All_features_swapped_predict_the_counterfactual_whatever_the_rows_are_normalised_by(InputNormalization normalization)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var random = new Generator(1);
+        var (task, vocabulary) = Task(true);
+        using var model = new LanguageModelBuilder { VocabSize = vocabulary, ModelDim = 16, LayerCount = 1 }.AddAttention(attention => attention.HeadCount = 2).Build();
+        // Predictions differ by prompt; rows after the last norm have one norm, far from sqrt(16).
+        foreach (var (name, parameter) in model.named_parameters())
+            parameter.mul_(name.Contains("mixer", StringComparison.Ordinal) ? 100 : 10);
+        using var clean = task.Draw(60, random);
+        using var counterfactual = task.Draw(60, random); // other prompts altogether: more to swap
+        using var autoencoder = Parameters.Make(
+            parameters => new VanillaAutoencoder(new VanillaOptions { ModelDim = 16, FeatureCount = 32, InputNormalization = normalization }, parameters), ScalarType.Float32);
+        var axes = cat([eye(16), -eye(16)], 0);
+        autoencoder.get_parameter("W_dec")!.copy_(axes);
+        autoencoder.get_parameter("W_enc")!.copy_(axes.t());
+        var section = new CircuitSection("out", [new("ln_f.out", (int)clean.Positions.size(1) - 1)]);
+        var all = ControllabilityTest.Run(model, section, autoencoder, clean, counterfactual, 32).Single();
+        Assert.InRange(all.AgreementWithoutEdit, 0, 0.95);
+        Assert.Equal(1, all.Agreement);
+    }
+
     private static (ITaskDistribution Task, long VocabSize) Task(bool isIoi) =>
         isIoi ? IoiDataset.WithOwnVocabulary(IoiWords.Small) : GreaterThanTask.WithOwnVocabulary();
 }
