@@ -13,11 +13,15 @@ public static class RuleBasedAdapter
     {
         ArgumentNullException.ThrowIfNull(options);
         OptionsJson.Validate(options, "$.rules");
+        if (options.EndTokens.Concat(options.Shifts.Keys).FirstOrDefault(id => id < 0) is < 0 and var negative)
+            throw new ConfigurationException("$.rules", $"token {negative} cannot be; tokens count from 0.");
+        if (options.Shifts.FirstOrDefault(pair => double.IsNaN(pair.Value) || double.IsPositiveInfinity(pair.Value)) is { Value: not 0 } shift)
+            throw new ConfigurationException("$.rules.shifts", FormattableString.Invariant($"the shift of token {shift.Key} is {shift.Value}; give a finite number, or minus infinity for a token that may not come."));
         var (ends, shifted) = ((long[])[.. options.EndTokens], options.Shifts.ToArray());
         var said = RepetitionPenalty.Filter(0, options.RepetitionPenalty);
         return (logits, tokens, promptLength) =>
         {
-            if (ends.Concat(shifted.Select(pair => pair.Key)).FirstOrDefault(id => id < 0 || id >= logits.size(-1), -1) is >= 0 and var outside)
+            if (ends.Concat(shifted.Select(pair => pair.Key)).FirstOrDefault(id => id >= logits.size(-1), -1) is >= 0 and var outside)
                 throw new ArgumentException($"The rules name token {outside}, outside the vocabulary of {logits.size(-1)}.", nameof(logits));
             using var scope = NewDisposeScope();
             var bias = new float[logits.size(-1)];

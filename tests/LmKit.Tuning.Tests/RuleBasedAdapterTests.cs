@@ -25,5 +25,8 @@ public class RuleBasedAdapterTests
         var filter = RuleBasedAdapter.Filter(new RuleBasedAdapterOptions { EndTokens = [9] });
         Assert.Throws<ArgumentException>(() => filter(zeros(1, 5), zeros(1, 2, dtype: ScalarType.Int64), 2));
         Assert.Throws<ConfigurationException>(() => RuleBasedAdapter.Filter(new RuleBasedAdapterOptions { EndBiasPerToken = -1 }));
+        Assert.Throws<ConfigurationException>(() => RuleBasedAdapter.Filter(new RuleBasedAdapterOptions { EndTokens = [1, -3] }));
+        Assert.Throws<ConfigurationException>(() => RuleBasedAdapter.Filter(new RuleBasedAdapterOptions { Shifts = { [-1] = 1 } }));
+        Assert.Throws<ConfigurationException>(() => RuleBasedAdapter.Filter(new RuleBasedAdapterOptions { Shifts = { [0] = 1, [2] = double.NaN } }));
     }
 }

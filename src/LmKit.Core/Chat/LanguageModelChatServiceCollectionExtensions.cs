@@ -11,7 +11,8 @@ public static class LanguageModelChatServiceCollectionExtensions
     /// <param name="tokenizer">Gives the model's tokenizer.</param>
     /// <param name="format">Gives how the model takes conversations; null for plain text.</param>
     /// <param name="configure">Fills the defaults of what requests leave open.</param>
-    /// <remarks>Middleware goes around it as around any client: <c>AddChatClient(inner)</c> of Microsoft.Extensions.AI with this one.</remarks>
+    /// <remarks>For middleware around it take the overload with a name, since a client that wraps the container's own
+    /// <see cref="IChatClient"/> and is registered as that would ask for itself without end.</remarks>
     public static IServiceCollection AddLmKitChatClient(
         this IServiceCollection services,
         Func<IServiceProvider, ModelTokenizer> tokenizer,
@@ -29,6 +30,8 @@ public static class LanguageModelChatServiceCollectionExtensions
     /// <param name="tokenizer">Gives the model's tokenizer.</param>
     /// <param name="format">Gives how the model takes conversations; null for plain text.</param>
     /// <param name="configure">Fills the defaults of what requests leave open.</param>
+    /// <remarks>With Microsoft.Extensions.AI, middleware goes around it so:
+    /// <c>services.AddChatClient(provider => provider.GetRequiredKeyedService&lt;IChatClient&gt;(name)).UseLogging();</c></remarks>
     public static IServiceCollection AddLmKitChatClient(
         this IServiceCollection services,
         string name,

@@ -28,6 +28,9 @@ internal sealed class DatasetCost(DatasetOptions options, Tokenizer? tokenizer)
     internal (double Input, double Output) Expected(DatasetRecord record) =>
         (system + Tokens(record.Prompt, tokenizer), Math.Min(options.MaxOutputTokens, Tokens(record.Reference, tokenizer)));
 
+    /// <summary>Tokens of a text, by the tokenizer or by its words.</summary>
+    internal double Count(string text) => Tokens(text, tokenizer);
+
     internal CostEstimate Estimate()
     {
         (double Input, double Output)[] drawn = [.. sample.UnorderedItems.Select(item => item.Element)];

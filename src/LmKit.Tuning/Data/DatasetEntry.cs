@@ -9,7 +9,9 @@ namespace LmKit;
 /// <param name="OutputTokens">Tokens written.</param>
 /// <param name="WasAsked">Whether it reached the teacher.</param>
 /// <param name="IsFlagged">Whether the detector took it for an instruction.</param>
-internal readonly record struct DatasetEntry(long Ordinal, string Status, string? Reason, UInt128? PromptHash, long InputTokens, long OutputTokens, bool WasAsked, bool IsFlagged)
+/// <param name="IsUndetected">Whether the detector gave no answer that can be read.</param>
+/// <param name="Cost">What it was charged.</param>
+internal readonly record struct DatasetEntry(long Ordinal, string Status, string? Reason, UInt128? PromptHash, long InputTokens, long OutputTokens, bool WasAsked, bool IsFlagged, bool IsUndetected, double Cost)
 {
     internal static (string Key, DatasetEntry Entry) Of(DatasetRecord record) => (
         record.Id,
@@ -21,5 +23,7 @@ internal readonly record struct DatasetEntry(long Ordinal, string Status, string
             record.InputTokens ?? 0,
             record.OutputTokens ?? 0,
             record.Attempts > 0,
-            record.Flags.Contains(InstructionDetector.Flag)));
+            record.Flags.Contains(InstructionDetector.Flag),
+            record.Flags.Contains(InstructionDetector.Undetected),
+            record.Cost));
 }

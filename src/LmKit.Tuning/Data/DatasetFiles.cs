@@ -19,9 +19,10 @@ internal static class DatasetFiles
             .OrderBy(pair => pair.Key, StringComparer.Ordinal)
             .ToDictionary(pair => pair.Key, pair => (long)pair.Value);
         var (input, output) = (all.Sum(one => one.Entry.InputTokens), all.Sum(one => one.Entry.OutputTokens));
-        var report = new DatasetReport(counts, input, output, options.Price.Of(input, output), files, isBudgetExhausted)
+        var report = new DatasetReport(counts, input, output, all.Sum(one => one.Entry.Cost), files, isBudgetExhausted)
         {
             FlaggedCount = all.LongCount(one => one.Entry.Status == "ok" && one.Entry.IsFlagged),
+            UndetectedCount = all.LongCount(one => one.Entry.Status == "ok" && one.Entry.IsUndetected),
         };
         AtomicFile.WriteText(Path.Combine(folder, ReportName), JsonSerializer.Serialize(report, JournalJson.Indented) + "\n");
         return report;

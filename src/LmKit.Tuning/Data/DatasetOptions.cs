@@ -47,10 +47,13 @@ public sealed class DatasetOptions : RequestOptions
     /// <summary>Whether each request carries a seed of its document. Default false.</summary>
     public bool SendsSeed { get; set; }
 
-    /// <summary>What the teacher asks for its work. Default nothing.</summary>
+    /// <summary>What the teacher, and the detector if there is one, ask for their work. Default nothing.</summary>
     public TokenPrice Price { get; set; } = new();
 
-    /// <summary>Most that a run may cost: no request starts that could go beyond it. 0 for no bound, the default.</summary>
+    /// <summary>Most that a folder's documents may cost over all its runs, by <see cref="Price"/>: no document starts whose answer, were
+    /// it as long as <see cref="MaxOutputTokens"/> allows, could go beyond it. 0 for no bound, the default.</summary>
+    /// <remarks>What a client charges for requests that it did not answer is unknown: one is charged with what it would have read, and those
+    /// that a kill cut off, with nothing.</remarks>
     [Range(0.0, double.MaxValue)]
     public double MaxCost { get; set; }
 

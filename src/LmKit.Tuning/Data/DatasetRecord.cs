@@ -58,6 +58,10 @@ public sealed record DatasetRecord
     [JsonPropertyName("attempts")]
     public int Attempts { get; init; }
 
+    /// <summary>What it was charged at the prices that the options state, teacher and detector, with earlier tries of it.</summary>
+    [JsonPropertyName("cost"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double Cost { get; init; }
+
     /// <summary>Remarks that did not drop it.</summary>
     [JsonPropertyName("flags")]
     public IReadOnlyList<string> Flags { get; init; } = [];

@@ -33,6 +33,8 @@ public sealed class NonInstructionalDataset
         OptionsJson.Validate(this.options, "$.dataset");
         OptionsJson.Validate(this.options.Split, "$.dataset.split");
         OptionsJson.Validate(this.options.Price, "$.dataset.price");
+        if (this.options.MaxCost > 0 && this.options.Price is { InputPerMillion: 0, OutputPerMillion: 0 })
+            throw new ConfigurationException("$.dataset.max_cost", FormattableString.Invariant($"{this.options.MaxCost} bounds nothing while nothing has a price; state Price, or take 0 for no bound."));
         rules = [.. this.options.PromptPatterns.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, ContentRules.Pattern(pair.Key, pair.Value)))];
         this.time = time ?? TimeProvider.System;
     }
@@ -43,7 +45,8 @@ public sealed class NonInstructionalDataset
     /// <summary>Drops documents that share text with evaluation data; none by default.</summary>
     public EvaluationOverlap? Evaluation { get; init; }
 
-    /// <summary>Is asked of every pair whether it is an instruction or a conversation, and flags those that are; none by default.</summary>
+    /// <summary>Is asked of every pair whether it is an instruction or a conversation, and flags those that are
+    /// (instructional), and those of which it gives no answer that can be read (undetected); none by default.</summary>
     public IChatClient? Detector { get; init; }
 
     /// <summary>Estimates the cost from 200 documents that the seed draws, before anything is asked.</summary>
@@ -81,29 +84,32 @@ public sealed class NonInstructionalDataset
         using var limit = new AdaptiveLimit(options.MaxConcurrency);
         var requests = new ChatRequests(teacher, options, limit, time);
         var detection = Detector is null ? null : new ChatRequests(Detector, options, limit, time);
-        var budget = new DatasetBudget(new DatasetCost(options, Tokenizer), options, journal.Entries.Select(pair => pair.Entry));
+        var budget = new DatasetBudget(new DatasetCost(options, Tokenizer), options, Detector is not null, journal.Entries.Select(pair => pair.Entry));
         await new RequestRun(options, limit).ExecuteAsync(Waiting(documents, journal, budget, progress, cancellation), ContinueAsync, cancellation).ConfigureAwait(false);
         return DatasetFiles.Write(journal, folder, options, budget.IsExhausted);
 
         async Task<bool> ContinueAsync(DatasetRecord prepared, CancellationToken stop)
         {
-            var key = DocumentKey.Of(options.Seed, prepared.Id);
+            var (key, messages) = (DocumentKey.Of(options.Seed, prepared.Id), Messages(prepared.Prompt));
+            var before = journal.TryGet(prepared.Id, out var entry) ? entry.Cost : 0;
             DatasetRecord done;
+            ChatRequestException? trouble = null;
             try
             {
-                var (response, attempts) = await requests.AskAsync(Messages(prepared.Prompt), Settings(key), key, stop).ConfigureAwait(false);
-                done = Taken(prepared, response, attempts);
+                var (response, attempts) = await requests.AskAsync(messages, Settings(key), key, stop).ConfigureAwait(false);
+                done = Taken(prepared, response, attempts) with { Cost = budget.Charge(response, messages) };
                 if (detection is not null && done.Status == "ok")
-                    done = await DetectAsync(detection, done, key, stop).ConfigureAwait(false);
+                    (done, trouble) = await DetectAsync(detection, budget, done, key, stop).ConfigureAwait(false);
             }
             catch (ChatRequestException error) when (!error.IsRefusal)
             {
-                done = prepared with { Status = "failed", Reason = error.InnerException!.GetType().Name, Attempts = error.Attempts };
+                (done, trouble) = (prepared with { Status = "failed", Reason = error.InnerException!.GetType().Name, Attempts = error.Attempts, Cost = budget.Charge(messages) }, error);
             }
-            budget.Settle(prepared, done);
+            budget.Settle(prepared, done.Cost);
+            done = done with { Cost = before + done.Cost };
             journal.Append(done);
             progress?.Report(done);
-            return done.Status != "failed";
+            return trouble is { IsRefusal: true } ? throw trouble : trouble is null;
         }
     }
 
@@ -131,7 +137,7 @@ public sealed class NonInstructionalDataset
                 progress?.Report(prepared);
                 continue;
             }
-            if (!budget.Reserve(prepared))
+            if (!await budget.ReserveAsync(prepared, cancellation).ConfigureAwait(false))
                 yield break;
             yield return prepared;
         }
@@ -181,10 +187,20 @@ public sealed class NonInstructionalDataset
         };
     }
 
-    private static async Task<DatasetRecord> DetectAsync(ChatRequests detection, DatasetRecord record, ulong key, CancellationToken stop)
+    // The teacher's answer is paid for: a detector that fails, or says neither yes nor no, leaves it with a flag.
+    private static async Task<(DatasetRecord Record, ChatRequestException? Trouble)> DetectAsync(ChatRequests detection, DatasetBudget budget, DatasetRecord record, ulong key, CancellationToken stop)
     {
-        var (answer, _) = await detection.AskAsync(InstructionDetector.Messages(record), new ChatOptions { Temperature = 0, MaxOutputTokens = 8 }, key, stop).ConfigureAwait(false);
-        return InstructionDetector.Read(answer.Text) == true ? record with { Flags = [.. record.Flags, InstructionDetector.Flag] } : record;
+        var messages = InstructionDetector.Messages(record);
+        try
+        {
+            var (answer, _) = await detection.AskAsync(messages, new ChatOptions { Temperature = 0, MaxOutputTokens = InstructionDetector.MaxOutputTokens }, key, stop).ConfigureAwait(false);
+            var flag = InstructionDetector.Read(answer.Text) switch { true => InstructionDetector.Flag, false => null, null => InstructionDetector.Undetected };
+            return (record with { Flags = flag is null ? record.Flags : [.. record.Flags, flag], Cost = record.Cost + budget.Charge(answer, messages) }, null);
+        }
+        catch (ChatRequestException error)
+        {
+            return (record with { Flags = [.. record.Flags, InstructionDetector.Undetected], Cost = record.Cost + budget.Charge(messages) }, error);
+        }
     }
 
     private List<ChatMessage> Messages(string prompt) =>

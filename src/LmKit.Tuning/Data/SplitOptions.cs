@@ -16,6 +16,6 @@ public sealed class SplitOptions
     [Range(0, int.MaxValue)]
     public int MaxPromptLength { get; set; }
 
-    /// <summary>Whether the cut moves to the nearest end of a sentence; the published method does not. Default false.</summary>
+    /// <summary>Whether the cut moves to the nearest end of a sentence within the bound; the published method does not. Default false.</summary>
     public bool SnapsToSentence { get; set; }
 }

@@ -45,20 +45,20 @@ public sealed record TextHalves(string Prompt, string Reference, int PromptWords
         var half = Math.Clamp((int)(units.Count * options.Fraction), 1, units.Count - 1);
         half = options.MaxPromptLength > 0 ? Math.Min(half, options.MaxPromptLength) : half;
         if (options.SnapsToSentence)
-            half = NearestSentenceEnd(text, units, half);
+            half = NearestSentenceEnd(text, units, half, options.MaxPromptLength > 0 ? Math.Min(options.MaxPromptLength, units.Count - 1) : units.Count - 1);
         var (prompt, reference) = (text[first..units[half - 1].End].TrimEnd(), text[units[half].Start..last].TrimStart());
         return prompt.Length == 0 || reference.Length == 0
             ? null
             : new TextHalves(prompt, reference, options.Unit == SplitUnit.Word ? half : TextUnits.Words(prompt, int.MaxValue).Count, words.Count);
     }
 
-    private static int NearestSentenceEnd(string text, IReadOnlyList<(int Start, int End)> units, int half)
+    private static int NearestSentenceEnd(string text, IReadOnlyList<(int Start, int End)> units, int half, int most)
     {
         for (var distance = 0; distance < units.Count; distance++)
         {
             foreach (var cut in new[] { half - distance, half + distance })
             {
-                if (cut > 0 && cut < units.Count && text[units[cut - 1].End - 1] is '.' or '!' or '?')
+                if (cut > 0 && cut <= most && text[units[cut - 1].End - 1] is '.' or '!' or '?')
                     return cut;
             }
         }

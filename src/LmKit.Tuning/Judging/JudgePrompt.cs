@@ -69,6 +69,7 @@ internal sealed partial class JudgePrompt
             + $"Give your reasons in short. Then write one line with the verdict alone: {verdicts}. Write no other text in double brackets.";
     }
 
-    [GeneratedRegex(@"\[\[|\]\]|(ignore|disregard|forget)\s+(all|any|the|your|previous|everything|prior)|you are (the|a) judge|as the judge|verdict\s+(is|:|must)", RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
+    // Double brackets alone are found in code and wikis; a verdict, or a number that indexes nothing, is not.
+    [GeneratedRegex(@"\[\[\s*(\w+\s*:)?\s*([AB]\s*[<>=]+\s*[AB]|[ABC])\s*\]\]|(^|[^\w\]])\[\[\s*(\w+\s*:)?\s*(rating\s*:?)?\s*[0-9]+(\.[0-9]+)?\s*\]\]|(ignore|disregard|forget)\s+(all|any|the|your|previous|everything|prior)|you are (the|a) judge|as the judge|verdict\s+(is|:|must)", RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
     private static partial Regex Attempt();
 }

@@ -38,8 +38,10 @@ internal sealed class ChatRequests(IChatClient client, RequestOptions options, A
                 var asked = options.RetryAfter?.Invoke(error) ?? TimeSpan.Zero;
                 await Task.Delay(asked > delay ? asked : delay, time, cancellation).ConfigureAwait(false);
             }
-            catch (Exception error) when (error is not OperationCanceledException || !cancellation.IsCancellationRequested)
+            catch (Exception error)
             {
+                // Clients say in many ways that they were cancelled; none of them makes the item a failed one.
+                cancellation.ThrowIfCancellationRequested();
                 throw new ChatRequestException(attempt, Status(error), error);
             }
         }

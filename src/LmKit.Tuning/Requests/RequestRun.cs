@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace LmKit;
 
 /// <summary>Works on items side by side, started in their order, as many as the limit allows; a fault of one ends all.</summary>
@@ -9,6 +11,7 @@ internal sealed class RequestRun(RequestOptions options, AdaptiveLimit limit)
     private readonly Queue<bool> window = new();
     private readonly Lock gate = new();
     private int failures;
+    private ExceptionDispatchInfo? fault; // the first one, kept before it cancels the others
 
     /// <summary>Runs to the end of the items, or until one item's work throws.</summary>
     /// <param name="items">The items; those to skip are left out already.</param>
@@ -28,9 +31,9 @@ internal sealed class RequestRun(RequestOptions options, AdaptiveLimit limit)
             }
             await Task.WhenAll(running).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && running.Find(task => task.IsFaulted) is { } failed)
+        catch (Exception) when (fault is not null)
         {
-            await failed.ConfigureAwait(false);
+            fault.Throw();
         }
         finally
         {
@@ -45,8 +48,10 @@ internal sealed class RequestRun(RequestOptions options, AdaptiveLimit limit)
         {
             Count(await work(item, stop.Token).ConfigureAwait(false));
         }
-        catch
+        catch (Exception error)
         {
+            if (error is not OperationCanceledException || !stop.IsCancellationRequested)
+                _ = Interlocked.CompareExchange(ref fault, ExceptionDispatchInfo.Capture(error), null);
             await stop.CancelAsync().ConfigureAwait(false);
             throw;
         }

@@ -21,7 +21,7 @@ public sealed class ParquetSource(IReadOnlyList<string> paths, string column = "
         var id = idColumn is null ? null : Field(reader, path, idColumn);
         for (var group = 0; group < reader.RowGroupCount; group++)
         {
-            using var rows = reader.OpenRowGroupReader(group);
+            using var rows = OpenGroup(path, reader, group);
             var texts = await StringsAsync(path, rows, text, cancellation).ConfigureAwait(false);
             var ids = id is null ? null : await StringsAsync(path, rows, id, cancellation).ConfigureAwait(false);
             for (var row = 0; row < texts.Length; row++)
@@ -44,6 +44,18 @@ public sealed class ParquetSource(IReadOnlyList<string> paths, string column = "
         }
     }
 
+    private static ParquetRowGroupReader OpenGroup(string path, ParquetReader reader, int group)
+    {
+        try
+        {
+            return reader.OpenRowGroupReader(group);
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            throw new DatasetException(path, $"row group {group} cannot be read: {error.Message}", error);
+        }
+    }
+
     private static DataField Field(ParquetReader reader, string path, string name)
     {
         var fields = reader.Schema.GetDataFields();
@@ -53,15 +65,15 @@ public sealed class ParquetSource(IReadOnlyList<string> paths, string column = "
 
     private static async Task<string?[]> StringsAsync(string path, ParquetRowGroupReader rows, DataField field, CancellationToken cancellation)
     {
-        var values = new string?[rows.RowCount];
         try
         {
+            var values = new string?[rows.RowCount]; // what a damaged file claims may be negative, or beyond all memory
             await rows.ReadAsync(field, values.AsMemory()!, null, cancellation).ConfigureAwait(false);
+            return values;
         }
         catch (Exception error) when (error is not OperationCanceledException)
         {
             throw new DatasetException(path, $"the column '{field.Name}' cannot be read: {error.Message}", error);
         }
-        return values;
     }
 }

@@ -104,10 +104,10 @@ public class DatasetControlTests
         Assert.Equal(estimate.InputTokens + 2 * estimate.OutputTokens, estimate.Cost, 1e-9);
         Assert.Equal((estimate.Cost, estimate.Cost), (estimate.Low, estimate.High));
 
-        options.MaxCost = 500;
+        (options.MaxCost, options.MaxOutputTokens) = (500, 9);
         var report = await dataset.RunAsync(Documents(100), folder["d"]);
         Assert.True(report.IsBudgetExhausted);
-        Assert.InRange(report.Cost, 300, 500);
+        Assert.InRange(report.Cost, 450, 500);
         Assert.Equal(report.KeptCount, (await File.ReadAllLinesAsync(report.DataFile)).Length);
         options.MaxCost = 0;
         Assert.Equal(100, (await dataset.RunAsync(Documents(100), folder["d"])).KeptCount);

@@ -85,6 +85,35 @@ public sealed class DocumentSourceTests : IDisposable
     }
 
     [Fact]
+    public async Task A_parquet_file_whose_footer_is_damaged_is_refused_by_name_or_read()
+    {
+        var path = folder["a.parquet"];
+        var text = new DataField<string>("text");
+        await using (var file = File.Create(path))
+        {
+            await using var writer = await ParquetWriter.CreateAsync(new ParquetSchema(text), file);
+            using var rows = writer.CreateRowGroup();
+            await rows.WriteAsync(text, (string[])["one", "two"]);
+        }
+        var whole = await File.ReadAllBytesAsync(path);
+        var footer = BitConverter.ToInt32(whole, whole.Length - 8);
+        var refused = 0;
+        for (var place = whole.Length - 8 - footer; place < whole.Length - 8; place++)
+        {
+            // A length, count or row number of two becomes minus one.
+            if (whole[place] != 4)
+                continue;
+            byte[] bytes = [.. whole];
+            bytes[place] = 1;
+            await File.WriteAllBytesAsync(path, bytes);
+            var error = await Record.ExceptionAsync(() => Read(new ParquetSource([path])));
+            Assert.True(error is null or DatasetException, $"byte {place}: {error}");
+            refused += error is null ? 0 : 1;
+        }
+        Assert.True(refused > 0);
+    }
+
+    [Fact]
     public async Task Files_of_one_name_in_two_folders_give_documents_of_two_names()
     {
         string[] paths = [Write("x/a.txt", "one two three four"), Write("y/a.txt", "five six seven eight"), Write("y/b.txt", "nine ten eleven twelve")];
