@@ -100,13 +100,14 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
         if (call.IsEmpty)
             return zeros_like(x).MoveToOuterDisposeScope();
         Tensor[] projections = [queries.call(x), keys.call(x), values.call(x)]; // q, k, v (B, L, D)
-        var mixed = call.Mix(projections, (length, rows) => Prepare(length, rows, call.State), chunkLength, Start);
+        var mixed = call.Mix(projections, (length, rows, isPiece) => Prepare(length, rows, call.State, isPiece), chunkLength, Start);
         return output.call(mixed).MoveToOuterDisposeScope();
     }
 
-    private SequenceCall.RowMixing Prepare(long length, long rows, RecurrentState? state)
+    private SequenceCall.RowMixing Prepare(long length, long rows, RecurrentState? state, bool isPiece)
     {
-        if (length == 1 && state is not null && !is_grad_enabled())
+        // A step takes a token of every row, also of those that have ended: never for a piece.
+        if (length == 1 && !isPiece && state is not null && !is_grad_enabled())
         {
             var step = state.Tables(() => new H3Step(diagonal.Discretize(), Taps(), skip, headDim));
             return (inputs, carry, _, _) => step.Mix(inputs, carry!);

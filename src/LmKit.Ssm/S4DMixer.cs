@@ -71,7 +71,7 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
         var call = SequenceCall.Begin(nameof(S4DMixer), x, modelDim, context);
         if (call.IsEmpty)
             return zeros_like(x).MoveToOuterDisposeScope();
-        var mixed = call.Mix([x], (length, rows) => Prepare(length, rows, call.State), chunkLength, Start);
+        var mixed = call.Mix([x], (length, rows, isPiece) => Prepare(length, rows, call.State, isPiece), chunkLength, Start);
         return output.call(mixed).MoveToOuterDisposeScope();
     }
 
@@ -79,11 +79,12 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
 
     private Tensor[] Start(long rows) => [zeros([rows, .. StateShape], diagonal.Dtype, diagonal.Device)];
 
-    private SequenceCall.RowMixing Prepare(long length, long rows, RecurrentState? state)
+    private SequenceCall.RowMixing Prepare(long length, long rows, RecurrentState? state, bool isPiece)
     {
         if (!IsCausal)
             return Bidirectional(length);
-        if (length == 1 && state is not null && !is_grad_enabled())
+        // A step takes a token of every row, also of those that have ended: never for a piece.
+        if (length == 1 && !isPiece && state is not null && !is_grad_enabled())
         {
             var step = state.Tables(() => new DiagonalStep(diagonal.Discretize(), skip.squeeze(0)));
             return (inputs, carry, _, _) =>
