@@ -43,14 +43,14 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
     /// <inheritdoc/>
     public bool IsCausal { get; }
 
-    /// <summary>The convolution kernel (D, length) of a direction, differentiable; belongs to the caller's dispose scope.</summary>
+    /// <summary>The convolution kernel (D, length) of a direction, differentiable; the caller's own, in its dispose scope.</summary>
     /// <param name="length">Taps.</param>
     /// <param name="isFuture">Whether the one of the strict future is wanted, which only bidirectional layers have.</param>
     public Tensor Kernel(long length, bool isFuture = false)
     {
         if (isFuture && IsCausal)
             throw new NotSupportedException($"A causal {nameof(S4DMixer)} has no kernel of the future.");
-        return diagonal.Kernel(length, isFuture ? 1 : 0);
+        return diagonal.OwnKernel(length, isFuture ? 1 : 0);
     }
 
     /// <inheritdoc/>
