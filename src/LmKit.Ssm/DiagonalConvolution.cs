@@ -19,7 +19,7 @@ internal sealed class DiagonalConvolution
     /// <param name="rows">Rows that carry state; 0 for none.</param>
     internal DiagonalConvolution(DiagonalSsm ssm, Tensor? skip, long length, long kernelLength, long rows)
     {
-        var bare = ssm.Kernel(kernelLength);
+        var bare = ssm.Kernel(kernelLength, channel: 0);
         kernel = skip is null ? bare : bare + nn.functional.pad(skip.unsqueeze(-1), [0, kernelLength - 1]);
         if (rows > 0)
         {

@@ -42,8 +42,8 @@ public sealed class DiagonalSsm : nn.Module
     /// <summary>Whether it has a recurrence, so that state can be carried.</summary>
     public bool HasRecurrence => options.Discretization != Discretization.Dss;
 
-    /// <summary>The convolution kernel (H, length), differentiable; belongs to the caller's dispose scope.</summary>
-    public Tensor Kernel(long length) => Kernel(length, 0);
+    /// <summary>The convolution kernel (H, length), differentiable; the caller's own, in its dispose scope.</summary>
+    public Tensor Kernel(long length) => OwnKernel(length, 0);
 
     /// <summary>A-bar and B-bar (H, n) complex, differentiable; they belong to the caller's dispose scope.</summary>
     /// <exception cref="NotSupportedException">There is no recurrence.</exception>
@@ -95,6 +95,14 @@ public sealed class DiagonalSsm : nn.Module
         return diagonal.Response(diagonal.Powers(length, state.size(0)), view_as_real(state), length).MoveToOuterDisposeScope();
     }
 
+    /// <summary>A kernel that may be written into: no view of one that is kept.</summary>
+    internal Tensor OwnKernel(long length, int channel)
+    {
+        using var shared = Kernel(length, channel);
+        return shared.clone();
+    }
+
+    /// <summary>A kernel that may be a view of one that is kept.</summary>
     internal Tensor Kernel(long length, int channel)
     {
         if (is_grad_enabled() && weights.All.Any(parameter => parameter.requires_grad))

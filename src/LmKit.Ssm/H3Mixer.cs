@@ -10,7 +10,7 @@ namespace LmKit;
 /// state space runs along the sequence, and query channel i gathers the pairs into output channel j. Heads are merged head-major.</para>
 /// <para>State space parameters, kernels and states are never below float32; projections may be half precision.</para>
 /// </remarks>
-public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixer
+public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixer, IPreparedWeights
 {
     [ComponentName(Name = "q_proj")]
     private readonly ILinear queries;
@@ -34,6 +34,7 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
     private readonly long maxKernelLength;
     private readonly bool cutsOnlyInTraining;
     private readonly long chunkLength;
+    private volatile object version = new(); // replaced where parameters may have changed
 
     /// <summary>Makes it for a layer.</summary>
     /// <exception cref="ArgumentException">The sizes do not fit each other or the model.</exception>
@@ -93,22 +94,29 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
     }
 
     /// <inheritdoc/>
+    /// <remarks>Steps without gradients make the tables in their states anew. Thread-safe.</remarks>
+    public void Forget() => version = new object();
+
+    /// <inheritdoc/>
     public override Tensor forward(Tensor x, SequenceContext? context)
     {
+        if (is_grad_enabled() && parameters().Any(parameter => parameter.requires_grad))
+            Forget(); // whoever records gradients is about to train
         using var scope = NewDisposeScope();
         var call = SequenceCall.Begin(nameof(H3Mixer), x, modelDim, context);
         if (call.IsEmpty)
             return zeros_like(x).MoveToOuterDisposeScope();
         Tensor[] projections = [queries.call(x), keys.call(x), values.call(x)]; // q, k, v (B, L, D)
-        var mixed = call.Mix(projections, (length, rows) => Prepare(length, rows, call.State), chunkLength, Start);
+        var mixed = call.Mix(projections, (length, rows, isPiece) => Prepare(length, rows, call.State, isPiece), chunkLength, Start);
         return output.call(mixed).MoveToOuterDisposeScope();
     }
 
-    private SequenceCall.RowMixing Prepare(long length, long rows, RecurrentState? state)
+    private SequenceCall.RowMixing Prepare(long length, long rows, RecurrentState? state, bool isPiece)
     {
-        if (length == 1 && state is not null && !is_grad_enabled())
+        // A step takes a token of every row, also of those that have ended: never for a piece.
+        if (length == 1 && !isPiece && state is not null && !is_grad_enabled())
         {
-            var step = state.Tables(() => new H3Step(diagonal.Discretize(), Taps(), skip, headDim));
+            var step = state.Tables(TablesKey, () => new H3Step(diagonal.Discretize(), Taps(), skip, headDim));
             return (inputs, carry, _, _) => step.Mix(inputs, carry!);
         }
         state?.DropTables();
@@ -121,6 +129,8 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
 
     // f of the shift state space with its skip in f_0.
     private Tensor Taps() => shift.Taps() + nn.functional.pad(shiftSkip.unsqueeze(-1), [0, shift.StateDim - 1]); // (D, N)
+
+    private object TablesKey => (version, skip.dtype, skip.device_type, skip.device_index);
 
     private long[] RecentShape => [modelDim, shift.StateDim];
 

@@ -5,7 +5,8 @@ namespace LmKit;
 
 /// <summary>Keeps the longest kernel made from frozen parameters, until a parameter's values, dtype or device change.</summary>
 /// <remarks>Parameters are compared by content with copies of those that the kernel was made from: nothing else tells of a change
-/// in place, and it costs far less than the kernel. Thread-safe.</remarks>
+/// in place, and it costs far less than the kernel. What is made in inference mode, which no gradient may meet later, is not kept.
+/// Thread-safe.</remarks>
 internal sealed class KernelCache : IDisposable
 {
     private readonly Lock gate = new();
@@ -17,13 +18,15 @@ internal sealed class KernelCache : IDisposable
     /// <param name="length">Its length.</param>
     /// <param name="hasPrefixes">Whether a longer kernel begins with the shorter.</param>
     /// <param name="make">Makes it.</param>
-    /// <returns>(H, length), in the caller's scope.</returns>
+    /// <returns>(H, length), in the caller's scope; a view of what is kept, not to be written into.</returns>
     internal Tensor Get(IReadOnlyList<Tensor> parameters, long length, bool hasPrefixes, Func<Tensor> make)
     {
         lock (gate)
         {
             if (kernel is null || !(kernel.size(1) == length || (hasPrefixes && kernel.size(1) > length)) || !Fits(parameters))
             {
+                if (is_inference_mode_enabled())
+                    return make();
                 Drop();
                 using var scope = NewDisposeScope();
                 seen = [.. parameters.Select(parameter => parameter.detach().clone().DetachFromDisposeScope())];

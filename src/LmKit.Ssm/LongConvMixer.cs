@@ -66,7 +66,7 @@ public sealed class LongConvMixer : nn.Module<Tensor, SequenceContext?, Tensor>,
         if (call.IsEmpty)
             return zeros_like(x).MoveToOuterDisposeScope();
         var products = keys.call(x).to(pastKernel.dtype) * values.call(x).to(pastKernel.dtype); // (B, L, D)
-        var mixed = call.Mix([products], (_, _) => IsCausal ? Causal : Bidirectional);
+        var mixed = call.Mix([products], (_, _, _) => IsCausal ? Causal : Bidirectional);
         return output.call((queries.call(x) * mixed).to(x.dtype)).MoveToOuterDisposeScope();
     }
 

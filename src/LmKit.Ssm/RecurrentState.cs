@@ -5,8 +5,8 @@ namespace LmKit;
 
 /// <summary>The carried state of this package's mixers: a few tensors of fixed size per row, and where each row stands.</summary>
 /// <remarks>Made by a mixer's <see cref="IMixer.NewState"/>. A row's tensors are those after its last valid token.
-/// Single-token calls without gradients keep tables here, made from the parameters at the first of them and dropped by any other
-/// call: parameters must not change in between.</remarks>
+/// Single-token calls without gradients keep tables here, made from the parameters at the first of them, and made anew for another
+/// mixer or once the mixer forgot (<see cref="IPreparedWeights"/>).</remarks>
 public class RecurrentState : MixerState
 {
     private const string CursorName = "cursor";
@@ -15,6 +15,7 @@ public class RecurrentState : MixerState
     private readonly Tensor[] parts;
     private readonly Dictionary<string, Tensor> exposed = [];
     private IDisposable? tables;
+    private object? tablesKey;
 
     /// <summary>Rows at the start of their sequences.</summary>
     internal RecurrentState(string owner, string[] names, long[][] shapes, long batch, ScalarType dtype, Device device)
@@ -96,13 +97,16 @@ public class RecurrentState : MixerState
     }
 
     /// <summary>Tables that steps without gradients share, made at the first of them.</summary>
-    internal T Tables<T>(Func<T> make)
+    /// <param name="key">Equal to the key of those kept only where they still hold: names the mixer and the version of its parameters.</param>
+    /// <param name="make">Makes them.</param>
+    internal T Tables<T>(object key, Func<T> make)
         where T : class, IDisposable
     {
-        if (tables is not T)
+        if (tables is not T || !key.Equals(tablesKey))
         {
             DropTables();
             tables = make();
+            tablesKey = key;
         }
         return (T)tables;
     }
@@ -111,7 +115,7 @@ public class RecurrentState : MixerState
     internal void DropTables()
     {
         tables?.Dispose();
-        tables = null;
+        (tables, tablesKey) = (null, null);
     }
 
     private protected virtual RecurrentState Copy(Tensor[] copies, DocumentCursor cursor) => new(Owner, names, copies, cursor, Position);

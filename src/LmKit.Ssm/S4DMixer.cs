@@ -7,7 +7,7 @@ namespace LmKit;
 /// <summary>S4D (Gu et al. 2022): y = W gelu(K * u + D u) + b, one diagonal state space per channel.</summary>
 /// <remarks>In a bidirectional model a second kernel reads the strict future, y_t += sum over j of K'_j u_(t+1+j), and no state is
 /// carried. State space parameters, kernels and states are never below float32.</remarks>
-public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixer
+public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixer, IPreparedWeights
 {
     [ComponentName(Name = "D")]
     private readonly Parameter skip;      // (1, D)
@@ -18,6 +18,7 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
     private readonly long modelDim;
     private readonly long stateDim;
     private readonly long chunkLength;
+    private volatile object version = new(); // replaced where parameters may have changed
 
     /// <summary>Makes it for a layer.</summary>
     /// <exception cref="ArgumentException">The sizes do not fit each other or the model.</exception>
@@ -43,14 +44,14 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
     /// <inheritdoc/>
     public bool IsCausal { get; }
 
-    /// <summary>The convolution kernel (D, length) of a direction, differentiable; belongs to the caller's dispose scope.</summary>
+    /// <summary>The convolution kernel (D, length) of a direction, differentiable; the caller's own, in its dispose scope.</summary>
     /// <param name="length">Taps.</param>
     /// <param name="isFuture">Whether the one of the strict future is wanted, which only bidirectional layers have.</param>
     public Tensor Kernel(long length, bool isFuture = false)
     {
         if (isFuture && IsCausal)
             throw new NotSupportedException($"A causal {nameof(S4DMixer)} has no kernel of the future.");
-        return diagonal.Kernel(length, isFuture ? 1 : 0);
+        return diagonal.OwnKernel(length, isFuture ? 1 : 0);
     }
 
     /// <inheritdoc/>
@@ -65,27 +66,36 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
     }
 
     /// <inheritdoc/>
+    /// <remarks>Steps without gradients make the tables in their states anew. Thread-safe.</remarks>
+    public void Forget() => version = new object();
+
+    /// <inheritdoc/>
     public override Tensor forward(Tensor x, SequenceContext? context)
     {
+        if (is_grad_enabled() && parameters().Any(parameter => parameter.requires_grad))
+            Forget(); // whoever records gradients is about to train
         using var scope = NewDisposeScope();
         var call = SequenceCall.Begin(nameof(S4DMixer), x, modelDim, context);
         if (call.IsEmpty)
             return zeros_like(x).MoveToOuterDisposeScope();
-        var mixed = call.Mix([x], (length, rows) => Prepare(length, rows, call.State), chunkLength, Start);
+        var mixed = call.Mix([x], (length, rows, isPiece) => Prepare(length, rows, call.State, isPiece), chunkLength, Start);
         return output.call(mixed).MoveToOuterDisposeScope();
     }
+
+    private object TablesKey => (version, skip.dtype, skip.device_type, skip.device_index);
 
     private long[] StateShape => [1, modelDim, stateDim / 2, 2];
 
     private Tensor[] Start(long rows) => [zeros([rows, .. StateShape], diagonal.Dtype, diagonal.Device)];
 
-    private SequenceCall.RowMixing Prepare(long length, long rows, RecurrentState? state)
+    private SequenceCall.RowMixing Prepare(long length, long rows, RecurrentState? state, bool isPiece)
     {
         if (!IsCausal)
             return Bidirectional(length);
-        if (length == 1 && state is not null && !is_grad_enabled())
+        // A step takes a token of every row, also of those that have ended: never for a piece.
+        if (length == 1 && !isPiece && state is not null && !is_grad_enabled())
         {
-            var step = state.Tables(() => new DiagonalStep(diagonal.Discretize(), skip.squeeze(0)));
+            var step = state.Tables(TablesKey, () => new DiagonalStep(diagonal.Discretize(), skip.squeeze(0)));
             return (inputs, carry, _, _) =>
             {
                 var (y, next) = step.Take(inputs[0].to(diagonal.Dtype), carry![0]); // (B, 1, D)

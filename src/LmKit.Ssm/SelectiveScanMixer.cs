@@ -74,7 +74,7 @@ public sealed class SelectiveScanMixer : nn.Module<Tensor, SequenceContext?, Ten
         if (call.IsEmpty)
             return zeros_like(x).MoveToOuterDisposeScope();
         var halves = input.call(x).chunk(2, -1);                // x' and z (B, L, E)
-        var scanned = call.Mix([halves[0]], (_, _) => MixRows); // (B, L, E)
+        var scanned = call.Mix([halves[0]], (_, _, _) => MixRows); // (B, L, E)
         return output.call((scanned * nn.functional.silu(halves[1])).to(x.dtype)).MoveToOuterDisposeScope();
     }
 

@@ -23,6 +23,12 @@ internal sealed class SequenceCall
     /// <returns>Outputs (B, L, ...) and, given a carry, what the rows end with.</returns>
     internal delegate (Tensor Output, Tensor[]? Next) RowMixing(Tensor[] inputs, Tensor[]? carry, IReadOnlyList<long>? lengths, bool tracksState);
 
+    /// <summary>Makes the mixing of rows.</summary>
+    /// <param name="length">The longest row.</param>
+    /// <param name="rows">How many rows carry state.</param>
+    /// <param name="isPiece">Whether longer rows come piece by piece, some of which end within a piece or before it.</param>
+    internal delegate RowMixing RowPreparation(long length, long rows, bool isPiece);
+
     /// <summary>The carried state, or null.</summary>
     internal RecurrentState? State { get; }
 
@@ -49,15 +55,15 @@ internal sealed class SequenceCall
 
     /// <summary>Mixes the projections of the call's columns and keeps what is carried on.</summary>
     /// <param name="inputs">Projections (B, L, ...).</param>
-    /// <param name="prepare">Given the longest row and how many rows carry state, makes the mixing.</param>
+    /// <param name="prepare">Makes the mixing.</param>
     /// <param name="chunkLength">Columns at a time, for bounded memory; 0 for all at once.</param>
     /// <param name="start">What rows begin with at the start of a sequence, given their number; needed for chunks.</param>
-    internal Tensor Mix(Tensor[] inputs, Func<long, long, RowMixing> prepare, long chunkLength = 0, Func<long, Tensor[]>? start = null)
+    internal Tensor Mix(Tensor[] inputs, RowPreparation prepare, long chunkLength = 0, Func<long, Tensor[]>? start = null)
     {
         var carry = State?.Carry;
         var longest = documents?.Groups[^1].Length ?? inputs[0].size(1);
         var isChunked = chunkLength > 0 && longest > chunkLength;
-        var mix = isChunked ? InChunks(prepare, chunkLength, start!) : prepare(longest, carry is null ? 0 : inputs[0].size(0));
+        var mix = isChunked ? InChunks(prepare, chunkLength, start!) : prepare(longest, carry is null ? 0 : inputs[0].size(0), isPiece: false);
         if (documents is null || (documents.IsWhole && carry is not null))
         {
             var (mixed, next) = mix(inputs, carry, null, false);
@@ -84,10 +90,10 @@ internal sealed class SequenceCall
     }
 
     // Exact state passing: each chunk begins with what the one before it ended with, and gradients flow through all of them.
-    private static RowMixing InChunks(Func<long, long, RowMixing> prepare, long chunkLength, Func<long, Tensor[]> start) => (inputs, carry, lengths, _) =>
+    private static RowMixing InChunks(RowPreparation prepare, long chunkLength, Func<long, Tensor[]> start) => (inputs, carry, lengths, _) =>
     {
         var (rows, length) = (inputs[0].size(0), inputs[0].size(1));
-        var mix = prepare(Math.Min(chunkLength, length), rows);
+        var mix = prepare(Math.Min(chunkLength, length), rows, isPiece: true);
         var (carried, outputs) = (carry ?? start(rows), new List<Tensor>());
         for (long at = 0; at < length; at += chunkLength)
         {

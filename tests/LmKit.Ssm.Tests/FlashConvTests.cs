@@ -69,6 +69,9 @@ public class FlashConvTests
     }
 
     [Fact]
+    public void Plans_of_long_sequences_are_not_kept_for_ever() => OwnProcess.Run(CheckMemoryInThisProcess, []);
+
+    [Fact]
     public void An_empty_sequence_and_an_empty_batch_give_empty_results()
     {
         using var scope = NewDisposeScope();
@@ -83,6 +86,25 @@ public class FlashConvTests
         Assert.Contains("(2, 3, 4)", Assert.Throws<ArgumentException>(() => FlashConv.Convolve(zeros(2, 3, 4), ones(3, 4))).Message, StringComparison.Ordinal);
         Assert.Contains("Float16", Assert.Throws<ArgumentException>(() => FlashConv.Convolve(zeros([1, 3, 1, 4], ScalarType.Float16), ones([3, 4], ScalarType.Float16))).Message, StringComparison.Ordinal);
         Assert.Contains("Float64", Assert.Throws<ArgumentException>(() => FlashConv.Convolve(zeros(1, 3, 1, 4), ones([3, 4], ScalarType.Float64))).Message, StringComparison.Ordinal);
+    }
+
+    // A plan is 2 numbers a sample: 4 MB, 8 MB and 16 MB, of which the last may stay.
+    internal static void CheckMemoryInThisProcess(string[] arguments)
+    {
+        LibTorch.EnsureLoaded();
+        set_num_threads(1);
+        Convolve(64);
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        foreach (var power in new[] { 19, 20, 21 })
+            Convolve(1L << power);
+        var kept = GC.GetTotalMemory(forceFullCollection: true) - before;
+        Assert.True(kept < 20L << 20, $"{kept} bytes are kept after three long sequences.");
+
+        static void Convolve(long length)
+        {
+            using var scope = NewDisposeScope();
+            _ = FlashConv.Convolve(ones(1, 1, 1, length), ones(1, length));
+        }
     }
 
     internal static void CheckInThisProcess(string[] arguments)

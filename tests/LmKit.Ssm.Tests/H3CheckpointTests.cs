@@ -89,6 +89,31 @@ public class H3CheckpointTests
     }
 
     [Fact]
+    public void Rotary_frequencies_that_are_not_the_presets_are_faults()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = Tiny.CreateBuilder().Build();
+        var tensors = Published(model);
+        const string Frequencies = "backbone.layers.1.mixer.rotary_emb.inv_freq";
+        var turning = Tiny with { RotaryDim = 4 };
+        using (var silent = H3Checkpoint.FromTensors(tensors))
+            Assert.Contains("rotary", Assert.Single(silent.Validate(turning).Faults), StringComparison.Ordinal);
+        tensors[Frequencies] = tensor(new[] { 1f, 0.01f });
+        using (var published = H3Checkpoint.FromTensors(tensors))
+        {
+            Assert.True(published.Validate(turning).IsValid);
+            Assert.Contains("rotary", Assert.Single(published.Validate(Tiny).Faults), StringComparison.Ordinal);
+            Assert.Contains("rotary", Assert.Throws<ArgumentException>(() => published.Load(Tiny)).Message, StringComparison.Ordinal);
+            Assert.Contains("rotary", Assert.Single(published.Validate(Tiny with { RotaryDim = 2 }).Faults), StringComparison.Ordinal);
+        }
+        tensors[Frequencies] = tensor(new[] { 1f, 0.001f });
+        using var other = H3Checkpoint.FromTensors(tensors);
+        Assert.Contains(Frequencies, Assert.Single(other.Validate(turning).Faults), StringComparison.Ordinal);
+        Assert.Contains(Frequencies, Assert.Throws<ArgumentException>(() => other.Load(2)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Something_else_is_refused_by_what_it_lacks()
     {
         using var scope = NewDisposeScope();

@@ -26,6 +26,8 @@ public class S4DGatedBilinearLaws() : S4DMixerLaws(new S4DOptions
 
 public class S4DInChunksLaws() : S4DMixerLaws(new S4DOptions { StateDim = 8, ChunkLength = 5, MatrixCount = 0, Initialization = DiagonalInitialization.Mixed });
 
+public class S4DTokenByTokenLaws() : S4DMixerLaws(new S4DOptions { StateDim = 8, ChunkLength = 1 });
+
 public abstract class S4DBidirectionalMixerLaws(Discretization discretization) : BidirectionalMixerConformance
 {
     protected override long ModelDim => 8;
@@ -42,7 +44,7 @@ public class S4DBidirectionalZohLaws() : S4DBidirectionalMixerLaws(Discretizatio
 
 public class S4DBidirectionalBilinearLaws() : S4DBidirectionalMixerLaws(Discretization.Bilinear);
 
-public class H3InChunksLaws : CausalMixerConformance
+public abstract class H3InChunksMixerLaws(long chunkLength) : CausalMixerConformance
 {
     protected override long ModelDim => 8;
 
@@ -50,8 +52,12 @@ public class H3InChunksLaws : CausalMixerConformance
 
     protected override IMixer Create(ScalarType dtype) => ToyModel.Component(
         ToyModel.Builder(dtype: dtype),
-        layer => new H3Mixer(new H3Options { HeadDim = 2, StateDim = 8, ChunkLength = 4 }, layer));
+        layer => new H3Mixer(new H3Options { HeadDim = 2, StateDim = 8, ChunkLength = chunkLength }, layer));
 }
+
+public class H3InChunksLaws() : H3InChunksMixerLaws(4);
+
+public class H3TokenByTokenLaws() : H3InChunksMixerLaws(1);
 
 public class SelectiveScanLaws : CausalMixerConformance
 {

@@ -11,6 +11,10 @@ namespace LmKit;
 public sealed partial class H3Checkpoint : IDisposable
 {
     private const string Head = "lm_head.weight";
+    private const double RotaryBase = 10_000;
+
+    // A file may keep frequencies in half precision.
+    private const double FrequencyTolerance = 1e-2;
 
     private readonly Dictionary<string, Tensor> tensors;
     private readonly string source;
@@ -60,6 +64,7 @@ public sealed partial class H3Checkpoint : IDisposable
         var faults = new List<string>();
         if (!model.AttentionLayers.SequenceEqual(Sizes.AttentionLayers))
             faults.Add($"attention layers are [{string.Join(", ", Sizes.AttentionLayers)}] by Wqkv; {model.Name} has [{string.Join(", ", model.AttentionLayers)}]");
+        faults.AddRange(RotaryFaults(model));
         if (model.AttentionLayers.Length > 0 && model.ModelDim % model.HeadCount != 0)
             faults.Add($"{model.HeadCount} heads do not divide the width {model.ModelDim}");
         var names = Published();
@@ -108,7 +113,7 @@ public sealed partial class H3Checkpoint : IDisposable
 
     /// <summary>Makes the model that the file's shapes say.</summary>
     /// <param name="headCount">Heads of the attention layers, which no file records.</param>
-    /// <param name="rotaryDim">Features of each head that rotary turns; null for what the file's frequencies say.</param>
+    /// <param name="rotaryDim">Features of each head that rotary turns; null for what the file's frequencies say, with which a number must agree.</param>
     /// <param name="dtype">Dtype of the parameters; state spaces stay in float32 at least.</param>
     /// <param name="device">Where; the CPU by default.</param>
     /// <inheritdoc cref="Load(H3Preset, ScalarType, Device)"/>
@@ -161,7 +166,7 @@ public sealed partial class H3Checkpoint : IDisposable
         var embedding = Shape(Layout == H3CheckpointLayout.Legacy ? "embedding.weight" : "backbone.embeddings.word_embeddings.weight", 2);
         var mlp = Shape($"{Root}.layers.0.mlp.fc1.weight", 2);
         var preset = new H3Preset("its own shapes", layerCount, embedding[1], 1, attention, VocabSize: embedding[0], MlpDim: mlp[0], VocabMultiple: 1);
-        if (attention.Length > 0 && tensors.TryGetValue($"{Root}.layers.{attention[0]}.mixer.rotary_emb.inv_freq", out var frequencies))
+        if (attention.Length > 0 && tensors.TryGetValue(Frequencies(attention[0]), out var frequencies))
             preset = preset with { RotaryDim = 2 * frequencies.numel() };
         if (attention.Length == layerCount)
             return preset;
@@ -172,6 +177,28 @@ public sealed partial class H3Checkpoint : IDisposable
             ShiftDim = Shape($"{first}.ssm_k_kernel.kernel.B", 2)[1],
             HeadDim = Math.Max(1, embedding[1] / Math.Max(1, Shape($"{first}.D", 1)[0])),
         };
+    }
+
+    private string Frequencies(int layer) => $"{Root}.layers.{layer}.mixer.rotary_emb.inv_freq";
+
+    // Rotary has no parameters: frequencies tell whether attention turned, by how much, and from which base.
+    private IEnumerable<string> RotaryFaults(H3Preset model)
+    {
+        if (model.AttentionLayers.Length > 0 && model.RotaryDim != Sizes.RotaryDim)
+            yield return $"attention turns {Sizes.RotaryDim} features of a head by rotary_emb.inv_freq (0 without any); {model.Name} turns {model.RotaryDim}";
+        foreach (var layer in Sizes.AttentionLayers)
+        {
+            var found = tensors.GetValueOrDefault(Frequencies(layer));
+            var count = Sizes.RotaryDim / 2;
+            if ((found?.numel() ?? 0) != count)
+                yield return $"{Frequencies(layer)} holds {found?.numel() ?? 0} frequencies; the first attention layer has {count}";
+            else if (found is not null && count > 0)
+            {
+                var wanted = pow(RotaryBase, arange(count, dtype: ScalarType.Float64, device: found.device) / -count);
+                if (!found.to(ScalarType.Float64).reshape(-1).allclose(wanted, rtol: FrequencyTolerance, atol: 0))
+                    yield return $"{Frequencies(layer)} is not {RotaryBase:0}^(-2t/{Sizes.RotaryDim}), by which rotary turns here";
+            }
+        }
     }
 
     private long[] Shape(string name, int rank) => tensors.TryGetValue(name, out var tensor) && tensor.dim() == rank

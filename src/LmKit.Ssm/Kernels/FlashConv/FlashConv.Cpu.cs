@@ -7,8 +7,8 @@ namespace LmKit;
 
 public static unsafe partial class FlashConv
 {
-    // Longer ones would need a plan beyond an array's length.
-    private const long LongestServed = 1L << 26;
+    // The plan of a longer one would take more than 128 MB.
+    private const long LongestServed = 1L << 24;
 
     // Blocks of a long sequence under a short kernel: the transform of one stays in the first two caches.
     private const int ShortBlock = 1024;
@@ -77,7 +77,7 @@ public static unsafe partial class FlashConv
         where V : struct
         where T : struct, ILanes<V>
     {
-        var (sizes, plan) = (work.Sizes, RightAnglePlan.For(T.Count, work.Sizes.Length));
+        var (sizes, plan) = (work.Sizes, RightAnglePlans.For(T.Count, work.Sizes.Length));
         var n = plan.Length;
         using var memory = ScratchMemory.Rent(5L * n + 4 * CacheOffset);
         float* re = memory.Start, im = re + n + CacheOffset, kernelRe = im + n + CacheOffset, kernelIm = kernelRe + n + CacheOffset;
@@ -98,7 +98,7 @@ public static unsafe partial class FlashConv
         where V : struct
         where T : struct, ILanes<V>
     {
-        var (sizes, plan) = (work.Sizes, RightAnglePlan.For(T.Count, ShortBlock));
+        var (sizes, plan) = (work.Sizes, RightAnglePlans.For(T.Count, ShortBlock));
         var n = plan.Length;
         using var memory = ScratchMemory.Rent(5L * n + 4 * CacheOffset);
         float* re = memory.Start, im = re + n + CacheOffset, kernelRe = im + n + CacheOffset, kernelIm = kernelRe + n + CacheOffset;
@@ -128,7 +128,7 @@ public static unsafe partial class FlashConv
         where V : struct
         where T : struct, ILanes<V>
     {
-        var (sizes, plan) = (work.Sizes, RightAnglePlan.For(T.Count, work.Sizes.Length));
+        var (sizes, plan) = (work.Sizes, RightAnglePlans.For(T.Count, work.Sizes.Length));
         var n = plan.Length;
         using var memory = ScratchMemory.Rent(9L * n + 8 * CacheOffset);
         float* re = memory.Start, im = re + n + CacheOffset, kernelRe = im + n + CacheOffset, kernelIm = kernelRe + n + CacheOffset;

@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-
 namespace LmKit;
 
 /// <summary>The constants of a right-angle transform of one length, in the order in which the transform meets them.</summary>
@@ -8,12 +6,10 @@ namespace LmKit;
 /// samples keeps those of its passes, one set per block and then, once lanes are blocks, one set per lane. About 2 L numbers.</remarks>
 internal sealed class RightAnglePlan
 {
-    private static readonly ConcurrentDictionary<(int Lanes, int Length), RightAnglePlan> Known = new();
-
     private readonly List<float> constants = [];
     private readonly int lanes;
 
-    private RightAnglePlan(int lanes, int length)
+    internal RightAnglePlan(int lanes, int length)
     {
         this.lanes = lanes;
         Length = length;
@@ -46,15 +42,6 @@ internal sealed class RightAnglePlan
 
     /// <summary>The constants; pinned.</summary>
     internal float[] Constants { get; }
-
-    /// <summary>The plan of the shortest length that holds so many samples.</summary>
-    internal static RightAnglePlan For(int lanes, long samples)
-    {
-        var length = (long)lanes * lanes;
-        while (length < samples)
-            length *= 2;
-        return Known.GetOrAdd((lanes, checked((int)length)), key => new RightAnglePlan(key.Lanes, key.Length));
-    }
 
     private void AddBlock(int n, double angle)
     {
