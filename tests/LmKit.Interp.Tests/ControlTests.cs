@@ -68,21 +68,12 @@ public class ControlTests
         Assert.Throws<ArgumentException>(() => AttentionDecomposition.Scores(q, k.narrow(2, 0, 3)));
     }
 
-<<<<<<< HEAD
     [Fact]
     public void Joined_dictionaries_code_and_edit_each_node_by_itself()
-=======
-    [Theory]
-    [InlineData(InputNormalization.None)]
-    [InlineData(InputNormalization.PerRowStandardize)]
-    [InlineData(InputNormalization.ConstantNorm)]
-    public void Swaps_are_made_in_raw_units_whatever_the_rows_are_normalised_by(InputNormalization normalization)
->>>>>>> fixi
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         using var random = new Generator(4);
-<<<<<<< HEAD
         using var first = Parameters.Make(parameters => new VanillaAutoencoder(new VanillaOptions { ModelDim = 16, FeatureCount = 24 }, parameters), ScalarType.Float32);
         using var second = OrthogonalDictionary.Draw(randn([16], generator: random), random);
         using var joint = new SectionDictionary(first, second);
@@ -112,7 +103,17 @@ public class ControlTests
         using var scaled = Parameters.Make(parameters => new VanillaAutoencoder(new VanillaOptions { ModelDim = 16, FeatureCount = 24, InputNormalization = InputNormalization.ConstantNorm }, parameters));
         Assert.Contains("ConstantNorm", Assert.Throws<ArgumentException>(() => new SectionDictionary(scaled)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => joint.Encode(new ActivationBatch(halves[0])));
-=======
+    }
+
+    [Theory]
+    [InlineData(InputNormalization.None)]
+    [InlineData(InputNormalization.PerRowStandardize)]
+    [InlineData(InputNormalization.ConstantNorm)]
+    public void Swaps_are_made_in_raw_units_whatever_the_rows_are_normalised_by(InputNormalization normalization)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var random = new Generator(4);
         using var autoencoder = Parameters.Make(parameters => new VanillaAutoencoder(new VanillaOptions { ModelDim = 5, FeatureCount = 10, InputNormalization = normalization }, parameters));
         var axes = cat([eye(5, dtype: ScalarType.Float64), -eye(5, dtype: ScalarType.Float64)], 0);
         autoencoder.get_parameter("W_dec")!.copy_(axes);
@@ -164,6 +165,5 @@ public class ControlTests
         public Tensor Decode(Tensor codes) => codes.mm(atoms);
 
         public void Dispose() => Bias.Dispose();
->>>>>>> fixi
     }
 }

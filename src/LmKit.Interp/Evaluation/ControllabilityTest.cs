@@ -28,13 +28,7 @@ public static class ControllabilityTest
         var (source, target) = (new ActivationBatch(from, clean.Attributes), new ActivationBatch(to, counterfactual.Attributes));
         return [.. counts.Select(count =>
         {
-<<<<<<< HEAD
             var (edited, removed) = Edit(dictionary, source, target, count);
-            var valid = removed.masked_select(removed.isnan().logical_not());
-=======
-            var edit = SparseControl.Greedy(dictionary, source, target, count);
-            var removed = weights.gather(1, edit.Features).sum(1);
->>>>>>> fixi
             return new ControllabilityResult(
                 count,
                 Agreement.Of(section.Logits(model, clean, edited), goal),
