@@ -1,4 +1,3 @@
-using System.Net;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
 
@@ -34,8 +33,17 @@ public class RequestRunTests
     {
         using var cancel = new CancellationTokenSource();
         using var limit = new AdaptiveLimit(1);
-        var requests = new ChatRequests(new ScriptedTeacher((_, _) => { cancel.Cancel(); return HttpStatusCode.BadRequest; }), new RequestOptions(), limit, TimeProvider.System);
+        var requests = new ChatRequests(new Aborting(cancel), new RequestOptions(), limit, TimeProvider.System);
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => requests.AskAsync([new ChatMessage(ChatRole.User, "x")], new ChatOptions(), 0, cancel.Token));
+    }
+
+    private sealed class Aborting(CancellationTokenSource cancel) : DelegatingChatClient(new ScriptedTeacher())
+    {
+        public override Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+        {
+            cancel.Cancel();
+            throw new InvalidOperationException("the connection was aborted");
+        }
     }
 }
