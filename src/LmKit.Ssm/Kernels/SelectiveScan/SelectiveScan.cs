@@ -5,9 +5,10 @@ namespace LmKit;
 
 /// <summary>The selective scan of Mamba-1 (Gu and Dao 2023, Algorithm 2): a state space whose B, C and time step depend on the input.</summary>
 /// <remarks>
-/// <para>h_t = e^(dt_t a) h_(t-1) + dt_t u_t B_t and y_t = C_t h_t + D u_t, per inner channel; the states of all tokens are never held
-/// at once. The CPU form serves float32 with E a multiple of 4, lanes being channels; its backward keeps one state per
-/// 64 tokens and works the others out again. Everything else takes the reference, token by token in libtorch operations.</para>
+/// <para>h_t = e^(dt_t a) h_(t-1) + dt_t u_t B_t and y_t = C_t h_t + D u_t, per inner channel. The CPU form serves float32 with E a
+/// multiple of 4, lanes being channels; it never holds the states of all tokens: its backward keeps one state per 64 tokens and works
+/// the others out again. Everything else takes the reference, token by token in libtorch operations, which under gradients holds
+/// the decay and the state of every token, at least 2 B L E N numbers.</para>
 /// <para>Forms agree within 1e-5 of the largest entry. It can be differentiated once.</para>
 /// </remarks>
 public static partial class SelectiveScan
