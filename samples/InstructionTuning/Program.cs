@@ -39,7 +39,7 @@ command.SetAction(async (arguments, cancellation) =>
     AnsiConsole.WriteLine(isReproduced ? "Counts as reproduced." : "Does not count as reproduced; the page says which window fails.");
     var page = Path.Combine(arguments.GetValue(output)!, "instruction-tuning.md");
     _ = Directory.CreateDirectory(arguments.GetValue(output)!);
-    await File.WriteAllTextAsync(page, ResultPage.Write(results, settings, runs, TorchSharp.torch.get_num_threads()), cancellation);
+    AtomicFile.WriteText(page, ResultPage.Write(results, settings, runs, TorchSharp.torch.get_num_threads()));
     AnsiConsole.WriteLine($"Written to {page}");
     return 0;
 });

@@ -18,12 +18,13 @@ command.SetAction(arguments =>
     foreach (var name in arguments.GetValue(run) == "all" ? all : [arguments.GetValue(run)!])
     {
         foreach (var one in arguments.GetValue(seed)!)
+        {
             Tour.Execute(name, settings, report, one);
-    }
-    if (arguments.GetValue(output) is { } folder)
-    {
-        Directory.CreateDirectory(folder);
-        File.WriteAllText(Path.Combine(folder, "sparse-autoencoder-tour.md"), Tour.Head(arguments.GetValue(seed)!) + report.Markdown);
+            if (arguments.GetValue(output) is not { } folder)
+                continue;
+            Directory.CreateDirectory(folder); // after every run, so that what stops a later one loses nothing
+            AtomicFile.WriteText(Path.Combine(folder, "sparse-autoencoder-tour.md"), Tour.Head(arguments.GetValue(run)!, arguments.GetValue(seed)!) + report.Markdown);
+        }
     }
     report.Say($"done");
     return 0;

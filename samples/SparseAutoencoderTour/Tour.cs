@@ -32,6 +32,6 @@ public static class Tour
     }
 
     /// <summary>The head of the report: what was run, and on what.</summary>
-    public static string Head(IReadOnlyList<ulong> seeds) => FormattableString.Invariant(
-        $"# Sparse autoencoder tour\n\n`dotnet run -c Release --project samples/SparseAutoencoderTour -- --seed {string.Join(' ', seeds)} --out docs/results`, {DateTime.UtcNow:yyyy-MM-dd}, {get_num_threads()} torch thread(s), {RuntimeInformation.ProcessArchitecture}.\n\n");
+    public static string Head(string run, IReadOnlyList<ulong> seeds) => FormattableString.Invariant(
+        $"# Sparse autoencoder tour\n\n`dotnet run -c Release --project samples/SparseAutoencoderTour -- --run {run} --seed {string.Join(' ', seeds)} --out docs/results`, {DateTime.UtcNow:yyyy-MM-dd}, {get_num_threads()} torch thread(s), {RuntimeInformation.ProcessArchitecture}.\n\n");
 }
