@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Where a tensor's first element lies, storage offset included.</summary>
-/// <remarks>One native call of 7 ns; the accessors that TorchSharp shows take up to 600 ns, and one of them forgets the offset.</remarks>
+/// <remarks>One native call; of the accessors that TorchSharp shows one forgets the offset and the others cost far more.</remarks>
 internal static partial class TensorAddress
 {
     internal static nint Of(Tensor tensor) => Data(tensor.Handle);

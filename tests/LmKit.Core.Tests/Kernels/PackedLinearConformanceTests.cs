@@ -25,6 +25,8 @@ public abstract class PackedLinearConformance : LinearConformance
     protected override ILinear Create(ScalarType dtype)
     {
         using var random = new Generator(3);
-        return new PackedLinear(new PackedLinearOptions { Format = Format }, new LinearSite("fc", 0, InFeatures, OutFeatures, true, 0.5, new ParameterFactory(random, dtype: dtype)));
+        var linear = new PackedLinear(new PackedLinearOptions { Format = Format }, new LinearSite("fc", 0, InFeatures, OutFeatures, true, 0.5, new ParameterFactory(random, dtype: dtype)));
+        linear.eval(); // in training mode the packed weights would never be read
+        return linear;
     }
 }
