@@ -42,6 +42,7 @@ internal sealed class Learner : IDisposable
             throw new TrainingDivergedException(step, $"loss of the {Name}", checkpoint());
         optimizer.zero_grad();
         loss.backward();
+        KernelFunction.ThrowIfFailed();
         if (!double.IsFinite(GradientClipping.Apply(trained, 1, maxNorm)))
             throw new TrainingDivergedException(step, $"gradient of the {Name}", checkpoint());
         foreach (var group in optimizer.ParamGroups)

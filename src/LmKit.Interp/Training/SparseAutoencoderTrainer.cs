@@ -58,6 +58,7 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         if (!double.IsFinite(value))
             throw new TrainingDivergedException(Step + 1, "loss", null);
         loss.Total.backward();
+        KernelFunction.ThrowIfFailed();
         if (!double.IsFinite(optimizer.Apply(rate)))
             throw new TrainingDivergedException(Step + 1, "gradient", null);
         autoencoder.UpdateThreshold(pass.Codes);

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -52,9 +51,9 @@ public static unsafe partial class FlashConv
 
     private static void Dispatch(ChannelWork work)
     {
-        if (Avx512F.IsSupported && Vector512.IsHardwareAccelerated)
+        if (SimdWidth.Bits == 512)
             Channel<Vector512<float>, Avx512Lanes>(work);
-        else if (Avx2.IsSupported && Fma.IsSupported)
+        else if (SimdWidth.Bits == 256)
             Channel<Vector256<float>, Avx2Lanes>(work);
         else
             Channel<Vector128<float>, PortableLanes>(work);

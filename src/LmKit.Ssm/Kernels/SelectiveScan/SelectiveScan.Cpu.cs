@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -207,8 +206,8 @@ public static unsafe partial class SelectiveScan
         internal Scan(Tensor dt, Tensor A)
         {
             (Batch, Length, Channels, States) = (dt.size(0), dt.size(1), dt.size(2), A.size(0));
-            Width = Avx512F.IsSupported && Vector512.IsHardwareAccelerated && Channels % Avx512Lanes.Count == 0 ? Avx512Lanes.Count
-                : Avx2.IsSupported && Fma.IsSupported && Channels % Avx2Lanes.Count == 0 ? Avx2Lanes.Count
+            Width = SimdWidth.Bits >= 512 && Channels % Avx512Lanes.Count == 0 ? Avx512Lanes.Count
+                : SimdWidth.Bits >= 256 && Channels % Avx2Lanes.Count == 0 ? Avx2Lanes.Count
                 : PortableLanes.Count;
         }
 
