@@ -99,14 +99,13 @@ public partial class GoldenTests
         double Option(string name) => double.Parse(options[name], CultureInfo.InvariantCulture);
         using var checkpoint = H3Checkpoint.FromTensors(golden.Names("init.").ToDictionary(name => name["init.".Length..], golden.Tensor));
         using var model = checkpoint.Load(Integer(golden, "num_heads"), dtype: ScalarType.Float64);
-        var apart = DecayGroups.Of(model).Where(group => group.Hint.MaxLearningRate is not null).SelectMany(group => group.Parameters.Select(pair => pair.Parameter)).ToHashSet();
-        Assert.Equal(5, apart.Count);
-        // The published recipe decays everything else, vectors and norms included.
+        var groups = DecayGroups.Of(model, DecayScope.All);
+        Assert.Equal(5, groups.Where(group => group.Hint.Decays == false).Sum(group => group.Parameters.Count));
+        Assert.All(groups, group => Assert.Equal(group.Hint.Decays == false, group.Hint.MaxLearningRate is not null));
         using var optimizer = optim.AdamW(
-            [
-                new TorchSharp.Modules.AdamW.ParamGroup(model.parameters().Where(parameter => !apart.Contains(parameter)), new TorchSharp.Modules.AdamW.Options { LearningRate = Option("lr"), weight_decay = Option("weight_decay"), beta1 = 0.9, beta2 = 0.999, eps = 1e-8 }),
-                new TorchSharp.Modules.AdamW.ParamGroup(apart, new TorchSharp.Modules.AdamW.Options { LearningRate = Option("ssm_lr"), weight_decay = 0, beta1 = 0.9, beta2 = 0.999, eps = 1e-8 }),
-            ],
+            groups.Select(group => new TorchSharp.Modules.AdamW.ParamGroup(
+                group.Parameters.Select(pair => pair.Parameter),
+                new TorchSharp.Modules.AdamW.Options { LearningRate = Option(group.Hint.Decays == true ? "lr" : "ssm_lr"), weight_decay = group.Hint.Decays == true ? Option("weight_decay") : 0, beta1 = 0.9, beta2 = 0.999, eps = 1e-8 })),
             Option("lr"));
         var (ids, losses) = (golden.Tensor("input_ids"), golden.Tensor("losses"));
         model.train();

@@ -10,7 +10,6 @@ internal sealed class InductionExperiment : Experiment
         Shape = LearningRateShape.Cosine,
         FinalShare = 0.1,
         LearnsLastTokenOnly = true,
-        DropoutRate = 0.1,
         EnoughAccuracy = 0.995,
     };
 
@@ -20,7 +19,8 @@ internal sealed class InductionExperiment : Experiment
 
     internal override string Description =>
         "Thirty random symbols with one marker among them, then the marker again: what followed it? Vocabulary 20, 5,000 fixed examples, " +
-        "two layers of width 32, loss and accuracy on the last token (published: S4D 35.6 %, H3 100 %, attention 100 %). A run that reaches 99.5 % ends there.";
+        "two layers of width 32, no dropout, loss and accuracy on the last token (published: S4D 35.6 %, H3 100 %, attention 100 %). " +
+        "Attention is trained at 1e-3: at 3e-3 it stays at chance within this budget. A run that reaches 99.5 % ends there.";
 
     internal override int SeedsNeeded => 2;
 
@@ -28,15 +28,22 @@ internal sealed class InductionExperiment : Experiment
     {
         var task = new InductionHeadTask(20, 30);
         var recipe = setting.IsToy ? Published.Toy() : Published;
-        var runs = new[] { SyntheticMixer.H3, SyntheticMixer.S4D, SyntheticMixer.SelectiveScan, SyntheticMixer.Attention }
-            .Select(mixer => SyntheticRun.Of(mixer, task, recipe, setting, cancellation)).ToArray();
-        var table = new ResultTable("Test accuracy", ["mixer", "recipe", "steps", "best accuracy", "reached at step"], [.. runs.Select(run => run.Row("dropout 0.1, 3e-3"))]);
+        var runs = new (string Recipe, SyntheticRun Run)[]
+        {
+            ("no dropout, 3e-3", Of(SyntheticMixer.H3, recipe)),
+            ("no dropout, 3e-3", Of(SyntheticMixer.S4D, recipe)),
+            ("no dropout, 3e-3", Of(SyntheticMixer.SelectiveScan, recipe)),
+            ("no dropout, 1e-3", Of(SyntheticMixer.Attention, recipe with { LearningRate = 1e-3 })),
+        };
+        var table = new ResultTable("Test accuracy", ["mixer", "recipe", "steps", "best accuracy", "reached at step"], [.. runs.Select(run => run.Run.Row(run.Recipe))]);
         Finding[] findings =
         [
-            new("H3 learns induction", runs[0].Best, Low: 0.99),
-            new("S4D does not", runs[1].Best, High: 0.45),
-            new("attention learns induction", runs[3].Best, Low: 0.99),
+            new("H3 learns induction", runs[0].Run.Best, Low: 0.99),
+            new("S4D does not", runs[1].Run.Best, High: 0.45),
+            new("attention learns induction", runs[3].Run.Best, Low: 0.99),
         ];
-        return new ExperimentResult([table], findings, new ResultPlot("Induction head", "step", "test accuracy of the last token", [.. runs.Select(run => run.Curve(run.Mixer.Name))]));
+        return new ExperimentResult([table], findings, new ResultPlot("Induction head", "step", "test accuracy of the last token", [.. runs.Select(run => run.Run.Curve(run.Run.Mixer.Name))]));
+
+        SyntheticRun Of(SyntheticMixer mixer, SyntheticRecipe one) => SyntheticRun.Of(mixer, task, one, setting, cancellation);
     }
 }

@@ -25,7 +25,7 @@ public sealed class EmbeddingTable : nn.Module<Tensor, Tensor>, IParameterHints
     internal Parameter Weight => weight;
 
     /// <inheritdoc/>
-    public ParameterHint Hint(string parameterName) => new(Decays: false);
+    public ParameterHint Hint(string parameterName) => new(IsVector: true);
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor indices)

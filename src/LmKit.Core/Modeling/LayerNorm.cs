@@ -26,7 +26,7 @@ public sealed class LayerNorm : nn.Module<Tensor, Tensor>, IParameterHints
     }
 
     /// <inheritdoc/>
-    public ParameterHint Hint(string parameterName) => new(Decays: false);
+    public ParameterHint Hint(string parameterName) => new(IsVector: true);
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor x)

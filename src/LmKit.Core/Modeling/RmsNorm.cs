@@ -22,7 +22,7 @@ public sealed class RmsNorm : nn.Module<Tensor, Tensor>, IParameterHints
     }
 
     /// <inheritdoc/>
-    public ParameterHint Hint(string parameterName) => new(Decays: false);
+    public ParameterHint Hint(string parameterName) => new(IsVector: true);
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor x)

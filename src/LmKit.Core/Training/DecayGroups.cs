@@ -3,12 +3,14 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Sorts a model's parameters by how they are trained: matrices decay; vectors, norms and embeddings do not.</summary>
+/// <summary>Sorts a model's parameters by how they are trained: by default matrices decay; vectors, norms and embeddings do not.</summary>
 /// <remarks>A module that knows better says so through <see cref="IParameterHints"/>. Frozen parameters are left out.</remarks>
 public static class DecayGroups
 {
     /// <summary>The groups of a model, in the order of their first parameter.</summary>
-    public static IReadOnlyList<DecayGroup> Of(nn.Module model)
+    /// <param name="model">The model.</param>
+    /// <param name="scope">What decays where no module says so itself.</param>
+    public static IReadOnlyList<DecayGroup> Of(nn.Module model, DecayScope scope = DecayScope.Matrices)
     {
         ArgumentNullException.ThrowIfNull(model);
         var hints = new Dictionary<string, ParameterHint>();
@@ -24,14 +26,14 @@ public static class DecayGroups
         }
         return [.. model.named_parameters()
             .Where(pair => pair.parameter.requires_grad)
-            .Select(pair => (Hint: Resolve(hints.GetValueOrDefault(pair.name), pair.parameter), pair.name, pair.parameter))
+            .Select(pair => (Hint: Resolve(hints.GetValueOrDefault(pair.name), pair.parameter, scope), pair.name, pair.parameter))
             .GroupBy(entry => entry.Hint)
             .Select(group => new DecayGroup(group.Key, [.. group.Select(entry => (entry.name, entry.parameter))]))];
     }
 
-    private static ParameterHint Resolve(ParameterHint? hint, Parameter parameter)
+    private static ParameterHint Resolve(ParameterHint? hint, Parameter parameter, DecayScope scope)
     {
         hint ??= new ParameterHint();
-        return hint with { Decays = hint.Decays ?? parameter.dim() >= 2 };
+        return hint with { Decays = hint.Decays ?? (scope == DecayScope.All || (parameter.dim() >= 2 && !hint.IsVector)) };
     }
 }

@@ -29,7 +29,7 @@ public sealed class Trainer : IDisposable
         this.task = task;
         this.options = options;
         schedule = new LearningRateSchedule(options.Shape, options.WarmupSteps, options.Steps, options.FinalShare, options.CycleCount);
-        foreach (var group in DecayGroups.Of(task.Model))
+        foreach (var group in DecayGroups.Of(task.Model, options.DecayScope))
         {
             var peak = Math.Min(options.LearningRate * group.Hint.LearningRateScale, group.Hint.MaxLearningRate ?? double.PositiveInfinity);
             var decay = group.Hint.Decays == true ? options.WeightDecay : 0;

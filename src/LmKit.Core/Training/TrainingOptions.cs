@@ -44,9 +44,12 @@ public sealed class TrainingOptions
     [Range(0.0, 1.0)]
     public double Epsilon { get; set; } = 1e-8;
 
-    /// <summary>Decoupled weight decay of the matrices. Default 0.1 (H3 recipe).</summary>
+    /// <summary>Decoupled weight decay. Default 0.1 (H3 recipe).</summary>
     [Range(0.0, 100.0)]
     public double WeightDecay { get; set; } = 0.1;
+
+    /// <summary>What decays. Default the matrices; the published H3 recipes decay everything but the state spaces' own parameters.</summary>
+    public DecayScope DecayScope { get; set; }
 
     /// <summary>Largest global gradient norm; 0 clips nothing. Default 1.</summary>
     [Range(0.0, double.MaxValue)]

@@ -127,4 +127,11 @@ public sealed class TrainerTests : TrainingScene
         Assert.DoesNotContain(decaying, name => name.Contains("norm", StringComparison.Ordinal) || name.EndsWith("bias", StringComparison.Ordinal) || name.StartsWith("embeddings", StringComparison.Ordinal));
         Assert.Equal(model.parameters().Count(), groups.Sum(group => group.Parameters.Count));
     }
+
+    [Fact]
+    public void With_the_scope_of_all_every_parameter_decays()
+    {
+        using var model = Model();
+        Assert.All(DecayGroups.Of(model, DecayScope.All), group => Assert.True(group.Hint.Decays));
+    }
 }
