@@ -10,6 +10,7 @@ internal sealed class InductionExperiment : Experiment
         Shape = LearningRateShape.Cosine,
         FinalShare = 0.1,
         LearnsLastTokenOnly = true,
+        DropoutRate = 0.1,
         EnoughAccuracy = 0.995,
     };
 
@@ -19,8 +20,8 @@ internal sealed class InductionExperiment : Experiment
 
     internal override string Description =>
         "Thirty random symbols with one marker among them, then the marker again: what followed it? Vocabulary 20, 5,000 fixed examples, " +
-        "two layers of width 32, no dropout, loss and accuracy on the last token (published: S4D 35.6 %, H3 100 %, attention 100 %). " +
-        "Attention is trained at 1e-3: at 3e-3 it stays at chance within this budget. A run that reaches 99.5 % ends there.";
+        "two layers of width 32, loss and accuracy on the last token (published: S4D 35.6 %, H3 100 %, attention 100 %). " +
+        "Attention is trained without dropout and at 1e-3: with it, it does not leave chance within this budget. A run that reaches 99.5 % ends there.";
 
     internal override int SeedsNeeded => 2;
 
@@ -30,10 +31,10 @@ internal sealed class InductionExperiment : Experiment
         var recipe = setting.IsToy ? Published.Toy() : Published;
         var runs = new (string Recipe, SyntheticRun Run)[]
         {
-            ("no dropout, 3e-3", Of(SyntheticMixer.H3, recipe)),
-            ("no dropout, 3e-3", Of(SyntheticMixer.S4D, recipe)),
-            ("no dropout, 3e-3", Of(SyntheticMixer.SelectiveScan, recipe)),
-            ("no dropout, 1e-3", Of(SyntheticMixer.Attention, recipe with { LearningRate = 1e-3 })),
+            ("dropout 0.1, 3e-3", Of(SyntheticMixer.H3, recipe)),
+            ("dropout 0.1, 3e-3", Of(SyntheticMixer.S4D, recipe)),
+            ("dropout 0.1, 3e-3", Of(SyntheticMixer.SelectiveScan, recipe)),
+            ("no dropout, 1e-3", Of(SyntheticMixer.Attention, recipe with { DropoutRate = 0, LearningRate = 1e-3 })),
         };
         var table = new ResultTable("Test accuracy", ["mixer", "recipe", "steps", "best accuracy", "reached at step"], [.. runs.Select(run => run.Run.Row(run.Recipe))]);
         Finding[] findings =

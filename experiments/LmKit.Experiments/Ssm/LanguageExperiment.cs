@@ -10,7 +10,7 @@ internal sealed class LanguageExperiment : Experiment
     internal override string Title => "Language: an H3 hybrid beside a Transformer and a pure H3";
 
     internal override string Description =>
-        "The same width, layers, feed-forward parts, text, order and recipe; only the mixers differ (published at 125M parameters: hybrid 19.6, " +
+        "The same width, layers, text, order and recipe; the mixers differ, and the feed-forward parts make the models equally large (published at 125M parameters: hybrid 19.6, " +
         "Transformer 20.6, pure H3 21.0 perplexity on OpenWebText; generation 2.4 times the Transformer's speed at 1,536 tokens). The text is the English of the SDK's reference documentation, whole " +
         "files held out. Decoding is one token at a time with a cache, batch 1.";
 
@@ -30,7 +30,7 @@ internal sealed class LanguageExperiment : Experiment
             new($"pure H3: time of a token after {longest} tokens over that after {recipe.Contexts[0]}", Decoded(pure, recipe.Contexts[0]) / Decoded(pure, longest), High: 1.15),
         ];
         return new ExperimentResult(
-            [Losses(runs), Costs("Training, tokens a second (forward and backward, one window)", runs, speed => $"{speed.TrainingTokens:F0}"), Costs("Decoding, tokens a second", runs, speed => $"{speed.DecodedTokens:F0}"), Costs("State, kB", runs, speed => $"{speed.StateBytes / 1000.0:F0}")],
+            [Losses(runs), Costs("Training, tokens a second (forward and backward, one window)", runs, speed => $"{speed.TrainingTokens:F0}"), Costs("Training, peak memory beside the model, MB", runs, speed => $"{speed.TrainingBytes / 1e6:F0}"), Costs("Decoding, tokens a second", runs, speed => $"{speed.DecodedTokens:F0}"), Costs("State, kB", runs, speed => $"{speed.StateBytes / 1000.0:F0}")],
             findings,
             new ResultPlot("Training loss", "step", "nats a token", [.. runs.Select(run => (run.Mixer.Name, run.Curve.Select(point => point.Step).ToArray(), run.Curve.Select(point => point.Loss).ToArray()))]));
     }

@@ -7,9 +7,10 @@ namespace LmKit.Experiments;
 /// <summary>What a model costs at a context length.</summary>
 /// <param name="Context">Tokens before the measured ones.</param>
 /// <param name="TrainingTokens">Tokens a second of forward and backward at this window length, batch 1.</param>
+/// <param name="TrainingBytes">Peak memory of that beside the model, or null where it cannot be measured.</param>
 /// <param name="DecodedTokens">Tokens a second after this context, batch 1, median of the steps.</param>
 /// <param name="StateBytes">What the state holds after this context.</param>
-internal sealed record LanguageSpeed(long Context, double TrainingTokens, double DecodedTokens, long StateBytes)
+internal sealed record LanguageSpeed(long Context, double TrainingTokens, long? TrainingBytes, double DecodedTokens, long StateBytes)
 {
     private const int Repeats = 3;
 
@@ -18,9 +19,10 @@ internal sealed record LanguageSpeed(long Context, double TrainingTokens, double
     {
         using var random = new Generator(1);
         using var tokens = randint(0, model.VocabSize, [1, context], dtype: ScalarType.Int64, generator: random);
+        var peak = PeakMemory.Of(() => TrainingStep(model, tokens));
         var training = Median(Enumerable.Range(0, Repeats).Select(_ => Time(() => TrainingStep(model, tokens))));
         var (step, bytes) = Decode(model, tokens, decoded);
-        return new LanguageSpeed(context, context / training, 1 / step, bytes);
+        return new LanguageSpeed(context, context / training, peak, 1 / step, bytes);
     }
 
     private static void TrainingStep(LanguageModel model, Tensor tokens)
