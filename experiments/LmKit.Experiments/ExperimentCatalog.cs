@@ -4,5 +4,5 @@ namespace LmKit.Experiments;
 internal static class ExperimentCatalog
 {
     internal static IReadOnlyList<Experiment> All { get; } =
-        [new RecallExperiment(), new InductionExperiment(), new ExtrapolationExperiment(), new StatePassingExperiment(), new LanguageExperiment()];
+        [new RecallExperiment(hasDropout: true), new RecallExperiment(hasDropout: false), new InductionExperiment(), new ExtrapolationExperiment(), new StatePassingExperiment(), new LanguageExperiment()];
 }
