@@ -50,27 +50,6 @@ public class StateFileTests
         }
     }
 
-    [Fact]
-    public void A_fork_before_a_guess_rolls_it_back_bit_for_bit()
-    {
-        using var scope = NewDisposeScope();
-        using var frozen = no_grad();
-        using var model = Hybrid();
-        using var state = model.NewState(2);
-        _ = model.call(Tokens().narrow(1, 0, 5), new SequenceContext(state));
-        foreach (var start in new[] { 5, 8 })
-        {
-            using var guess = state.Fork(arange(2, dtype: ScalarType.Int64));
-            var suffix = Tokens().narrow(1, start, 4);
-            var logits = model.call(suffix, new SequenceContext(guess));
-            using var fresh = model.NewState(2);
-            _ = model.call(Tokens().narrow(1, 0, 5), new SequenceContext(fresh));
-
-            Close.Check($"suffix from {start}", model.call(suffix, new SequenceContext(fresh)), logits);
-        }
-        Assert.Equal(5, state.Position);
-    }
-
     internal static void GoOn(string[] arguments)
     {
         LibTorch.EnsureLoaded();
