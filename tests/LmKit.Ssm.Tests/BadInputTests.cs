@@ -75,6 +75,30 @@ public class BadInputTests
         Refused("min_decay_time", builder => builder.AddLongConv(conv => conv.MinDecayTime = value), layer => new LongConvMixer(new LongConvOptions { MinDecayTime = value }, layer));
     }
 
+    [Theory]
+    [InlineData("layers.0.mixer.kernel.kernel.log_dt", double.NaN)]
+    [InlineData("layers.0.mixer.ssm_k_kernel.kernel.C", double.PositiveInfinity)]
+    [InlineData("layers.1.mixer.A_log", double.NegativeInfinity)]
+    [InlineData("ln_f.weight", double.NaN)]
+    public void A_model_folder_whose_weights_are_no_numbers_is_refused_by_the_weights_name(string name, double value)
+    {
+        var folder = Directory.CreateTempSubdirectory("lmkit-bad-").FullName;
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var frozen = no_grad();
+            using var model = ToyModel.Builder(2, ScalarType.Float32).AddH3(h3 => h3.StateDim = 8).AddSelectiveScan(layers: [1]).Build();
+            model.get_parameter(name)!.view(-1).narrow(0, 1, 1).fill_(value);
+            model.Save(Path.Combine(folder, "model"));
+
+            Assert.Contains(name, Assert.Throws<ArgumentException>(() => LanguageModel.Load(Path.Combine(folder, "model"), kinds => kinds.AddSsm())).Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     [Fact]
     public void A_convolution_of_a_dtype_or_device_that_it_does_not_serve_is_refused_by_name_and_others_fall_back()
     {

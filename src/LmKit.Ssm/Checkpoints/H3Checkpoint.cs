@@ -72,7 +72,8 @@ public sealed partial class H3Checkpoint : IDisposable
             faults.AddRange(mismatch.WrongShape.Select(fault => $"{fault.Name} is {fault.Found}; {fault.Expected} is wanted"));
             faults.AddRange(mismatch.Unexpected.Select(name => $"{name} is not part of the model"));
         }
-        faults.AddRange(tensors.Where(pair => pair.Value.is_floating_point() && !pair.Value.isfinite().all().item<bool>()).Select(pair => $"{pair.Key} holds values that are not finite"));
+        faults.AddRange(tensors.Where(pair => ModuleTensors.FirstNotFinite(new Dictionary<string, Tensor> { [pair.Key] = pair.Value }) is not null)
+            .Select(pair => $"{pair.Key} holds values that are not finite"));
         if (tensors.TryGetValue(Head, out var head) && !head.Equals(tensors[Embedding]))
             faults.Add($"{Head} differs from the embedding, with which it should be tied");
         return new H3CheckpointReport(source, Layout, model, tensors.Where(pair => IsTrained(pair.Key)).Sum(pair => pair.Value.numel()), head is not null, faults);
