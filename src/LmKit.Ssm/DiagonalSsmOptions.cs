@@ -27,15 +27,15 @@ public sealed record DiagonalSsmOptions(
     {
         if (StateDim < 2 || StateDim % 2 != 0)
             throw new ArgumentException($"d_state = {StateDim} must be even and at least 2: states come in conjugate pairs.");
-        if (!(MinTimeStep > 0 && MinTimeStep <= MaxTimeStep))
-            throw new ArgumentException($"dt_min = {MinTimeStep} and dt_max = {MaxTimeStep} must hold 0 < dt_min <= dt_max.");
+        if (!(MinTimeStep > 0 && MinTimeStep <= MaxTimeStep && double.IsFinite(MaxTimeStep)))
+            throw new ArgumentException($"dt_min = {MinTimeStep} and dt_max = {MaxTimeStep} must be finite and hold 0 < dt_min <= dt_max.");
         if (MatrixCount < 0 || (MatrixCount > 0 && headCount % MatrixCount != 0))
             throw new ArgumentException($"n_ssm = {MatrixCount} does not divide the {headCount} heads that share the matrices.");
         var matrices = MatrixCount > 0 ? MatrixCount : headCount;
         if (Initialization == DiagonalInitialization.Mixed && matrices % 2 != 0)
             throw new ArgumentException($"measure = mixed gives each half of the heads a matrix of its own; {matrices} heads cannot be halved.");
-        if (BandLimit is not (null or > 0))
-            throw new ArgumentException($"bandlimit = {BandLimit} must be positive; leave it out for no limit.");
+        if (BandLimit is not (null or (> 0 and < double.PositiveInfinity)))
+            throw new ArgumentException($"bandlimit = {BandLimit} must be positive and finite; leave it out for no limit.");
         return matrices;
     }
 }

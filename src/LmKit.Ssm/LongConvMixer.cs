@@ -27,11 +27,14 @@ public sealed class LongConvMixer : nn.Module<Tensor, SequenceContext?, Tensor>,
     private readonly long kernelLength;
 
     /// <summary>Makes it for a layer; kernels start as noise that decays, over a spread of times.</summary>
+    /// <exception cref="ArgumentException">An option is out of its range.</exception>
     public LongConvMixer(LongConvOptions options, LayerContext layer)
         : base(nameof(LongConvMixer))
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(layer);
+        if (options.KernelLength < 1 || !(options.MinDecayTime > 0 && double.IsFinite(options.MinDecayTime)))
+            throw new ArgumentException($"kernel_length = {options.KernelLength} must be 1 or more and min_decay_time = {options.MinDecayTime} positive and finite.", nameof(options));
         modelDim = layer.ModelDim;
         kernelLength = options.KernelLength;
         IsCausal = !layer.IsBidirectional;

@@ -67,12 +67,17 @@ public class RecurrentState : MixerState
         ArgumentNullException.ThrowIfNull(tensors);
         foreach (var name in names.Append(CursorName).Where(name => !tensors.ContainsKey(name)))
             throw new ArgumentException($"The saved {GetType().Name} lacks '{name}'.", nameof(tensors));
+        foreach (var name in tensors.Keys.Except(names.Append(CursorName)))
+            throw new ArgumentException($"The saved state holds '{name}', which a {GetType().Name} of {Owner} does not.", nameof(tensors));
+        ArgumentOutOfRangeException.ThrowIfNegative(position);
+        using var scope = NewDisposeScope();
         foreach (var (name, part) in names.Zip(parts))
         {
             if (!tensors[name].shape.SequenceEqual(part.shape))
                 throw new ArgumentException($"The saved '{name}' ({string.Join(", ", tensors[name].shape)}) does not fit a state of ({string.Join(", ", part.shape)}).", nameof(tensors));
+            if (!tensors[name].is_floating_point() || !tensors[name].isfinite().all().item<bool>())
+                throw new ArgumentException($"The saved '{name}' ({tensors[name].dtype}) is not made of finite numbers.", nameof(tensors));
         }
-        using var scope = NewDisposeScope();
         Cursor = DocumentCursor.FromArray(HostValues.Read(tensors[CursorName]), Cursor.Batch);
         Set([.. names.Zip(parts, (name, part) => tensors[name].to(part.dtype, part.device).clone())]);
         Position = position;

@@ -29,7 +29,7 @@ public sealed class SelectiveScanMixer : nn.Module<Tensor, SequenceContext?, Ten
     private readonly long rank;
 
     /// <summary>Makes it for a layer.</summary>
-    /// <exception cref="ArgumentException">The time steps are not min &lt;= max.</exception>
+    /// <exception cref="ArgumentException">The time steps are not finite with 0 &lt; min &lt;= max.</exception>
     /// <exception cref="NotSupportedException">The model is bidirectional.</exception>
     public SelectiveScanMixer(SelectiveScanOptions options, LayerContext layer)
         : base(nameof(SelectiveScanMixer))
@@ -38,8 +38,10 @@ public sealed class SelectiveScanMixer : nn.Module<Tensor, SequenceContext?, Ten
         ArgumentNullException.ThrowIfNull(layer);
         if (layer.IsBidirectional)
             throw new NotSupportedException($"{nameof(SelectiveScanMixer)} scans from left to right only; take S4D or a long convolution in a bidirectional model.");
-        if (options.MinTimeStep > options.MaxTimeStep)
-            throw new ArgumentException($"dt_min = {options.MinTimeStep} exceeds dt_max = {options.MaxTimeStep}.", nameof(options));
+        if (!(options.MinTimeStep > 0 && options.MinTimeStep <= options.MaxTimeStep && double.IsFinite(options.MaxTimeStep)))
+            throw new ArgumentException($"dt_min = {options.MinTimeStep} and dt_max = {options.MaxTimeStep} must be finite and hold 0 < dt_min <= dt_max.", nameof(options));
+        if (!(options.TimeStepFloor > 0 && double.IsFinite(options.TimeStepFloor)))
+            throw new ArgumentException($"dt_init_floor = {options.TimeStepFloor} must be positive and finite.", nameof(options));
         modelDim = layer.ModelDim;
         innerDim = options.Expansion * modelDim;
         stateDim = options.StateDim;

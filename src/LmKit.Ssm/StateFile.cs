@@ -18,13 +18,15 @@ public static class StateFile
     }
 
     /// <summary>Brings a saved state back into a new one of as many rows, as <c>NewState</c> makes it.</summary>
-    /// <exception cref="ArgumentException">The file holds no state, or one of other sizes.</exception>
+    /// <exception cref="ArgumentException">The file holds no state, or one of other sizes, or numbers that no state has; a state of one
+    /// mixer is then as it was, a model's refuses to go on.</exception>
+    /// <exception cref="SafetensorsException">The file breaks its format or ends too early.</exception>
     public static void Restore(string path, MixerState state)
     {
         ArgumentNullException.ThrowIfNull(state);
         using var reader = new SafetensorsReader(path);
-        if (!reader.Metadata.TryGetValue(PositionKey, out var text) || !long.TryParse(text, CultureInfo.InvariantCulture, out var position))
-            throw new ArgumentException($"{path} has no '{PositionKey}' among its texts, so it is no saved state; {nameof(StateFile)}.{nameof(Save)} writes one.", nameof(path));
+        if (!reader.Metadata.TryGetValue(PositionKey, out var text) || !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var position))
+            throw new ArgumentException($"{path} has no number of tokens as '{PositionKey}' among its texts, so it is no saved state; {nameof(StateFile)}.{nameof(Save)} writes one.", nameof(path));
         using var scope = NewDisposeScope();
         state.Restore(reader.ReadAll(), position);
     }

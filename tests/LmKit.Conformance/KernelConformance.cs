@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace LmKit.Conformance;
 
-/// <summary>The laws of a kernel: its fast form equals its reference, forward and backward, whatever the memory looks like.</summary>
+/// <summary>The laws of a kernel: its fast form equals its reference, forward and backward, whatever the memory looks like and however
+/// wide the registers are.</summary>
 [NoTensorLeak]
 [Trait("Category", "Kernel")]
 public abstract class KernelConformance
@@ -84,9 +85,13 @@ public abstract class KernelConformance
         {
             foreach (var length in Lengths)
             {
-                using var scope = NewDisposeScope();
-                using var random = new Generator((ulong)(length + 1));
-                law($"length {length}, {dtype}", dtype, Inputs(length, dtype, random));
+                foreach (var width in SimdWidth.All)
+                {
+                    using var limit = SimdWidth.Limit(width);
+                    using var scope = NewDisposeScope();
+                    using var random = new Generator((ulong)(length + 1));
+                    law($"length {length}, {dtype}, {width} bits", dtype, Inputs(length, dtype, random));
+                }
             }
         }
     }

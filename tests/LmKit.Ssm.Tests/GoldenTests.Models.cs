@@ -23,6 +23,8 @@ public partial class GoldenTests
             Assert.Equal(JsonSerializer.Deserialize<int[]>(golden.Metadata["attn_layer_idx"])!, checkpoint.Sizes.AttentionLayers);
             using var model = checkpoint.Load(Integer(golden, "num_heads"), Integer(golden, "rotary_emb_dim"), dtype);
             var tolerance = checkpoint.Sizes.RotaryDim > 0 ? Math.Max(RoundedFrequencies, ToleranceOf(dtype)) : ToleranceOf(dtype);
+            if (dtype == ScalarType.Float32)
+                CheckWrittenBack(golden, checkpoint, model);
             var (ids, logits) = (golden.Tensor("out.input_ids"), golden.Tensor("out.logits_fp64"));
             CheckValue("logits", logits, model.call(ids, null), tolerance);
             if (!golden.Has("out.loss"))
@@ -44,6 +46,19 @@ public partial class GoldenTests
         var logits = golden.Tensor("out.logits_fp64");
         var difference = model.call(golden.Tensor("out.input_ids"), null).to(ScalarType.Float64) - logits;
         Assert.InRange(difference.square().mean().sqrt().item<double>() / logits.std().item<double>(), 0, 0.03);
+    }
+
+    // The file as it was, tensor by tensor, frequencies within their rounding; the head is tied.
+    private static void CheckWrittenBack(GoldenCase golden, H3Checkpoint checkpoint, LanguageModel model)
+    {
+        var (layers, rotaryDim) = (checkpoint.Sizes.AttentionLayers, checkpoint.Sizes.RotaryDim);
+        var map = checkpoint.Layout == H3CheckpointLayout.Legacy ? H3KeyMap.Legacy(checkpoint.Sizes.LayerCount, layers, rotaryDim) : H3KeyMap.Published(layers, rotaryDim);
+        var written = map.ToPublished(ModuleTensors.Of(model));
+        var file = Weights(golden).ToDictionary(pair => pair.Key.StartsWith("model.", StringComparison.Ordinal) ? pair.Key["model.".Length..] : pair.Key, pair => pair.Value);
+        _ = file.Remove("lm_head.weight");
+        Assert.Equal(file.Keys.Order(StringComparer.Ordinal), written.Keys.Order(StringComparer.Ordinal));
+        foreach (var (name, value) in file)
+            Close.Check(name, value, written[name], relative: name.EndsWith("inv_freq", StringComparison.Ordinal) ? 1e-6 : 0);
     }
 
     private static void CheckBlocks(GoldenCase golden, LanguageModel model)

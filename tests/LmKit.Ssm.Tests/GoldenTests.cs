@@ -143,24 +143,38 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
     {
         foreach (var name in golden.Groups('.'))
         {
-            using var random = new Generator(1);
-            var (B, C, K) = (golden.Tensor($"{name}.B"), golden.Tensor($"{name}.C"), golden.Tensor($"{name}.K"));
-            using var ssm = new ShiftSsm(B.size(0), B.size(1), new ParameterFactory(random, ScalarType.Float64));
-            CheckpointLoader.Load(ssm, new Dictionary<string, Tensor> { ["kernel.B"] = B, ["kernel.C"] = C });
-            var kernel = ssm.Kernel(K.size(2));
-            CheckValue($"{name} K", K.squeeze(0), kernel, Exact);
-            var leaves = ssm.named_parameters().ToList();
-            var gradients = autograd.grad([kernel], [.. leaves.Select(leaf => (Tensor)leaf.parameter)], [golden.Tensor($"{name}.gK").squeeze(0)]);
-            foreach (var ((parameter, _), gradient) in leaves.Zip(gradients))
-                CheckValue($"{name} gradient of {parameter}", golden.Tensor($"{name}.grad.{parameter.Split('.')[^1]}"), gradient, ExactGradient);
-            var (y, state) = ssm.Run(golden.Tensor($"{name}.u"), golden.Tensor($"{name}.state0"));
-            CheckValue($"{name} y", golden.Tensor($"{name}.y"), y, Exact);
-            CheckValue($"{name} state1", golden.Tensor($"{name}.state1"), state, Exact);
+            foreach (var dtype in new[] { ScalarType.Float64, ScalarType.Float32 })
+                CheckShift(golden, name, dtype);
         }
     }
 
+    private static void CheckShift(GoldenCase golden, string name, ScalarType dtype)
+    {
+        using var random = new Generator(1);
+        var (B, C, K) = (golden.Tensor($"{name}.B"), golden.Tensor($"{name}.C"), golden.Tensor($"{name}.K"));
+        using var ssm = new ShiftSsm(B.size(0), B.size(1), new ParameterFactory(random, dtype));
+        CheckpointLoader.Load(ssm, new Dictionary<string, Tensor> { ["kernel.B"] = B, ["kernel.C"] = C }, allowCast: true);
+        var kernel = ssm.Kernel(K.size(2));
+        CheckValue($"{name} K", K.squeeze(0), kernel, ToleranceOf(dtype));
+        var leaves = ssm.named_parameters().ToList();
+        var gradients = autograd.grad([kernel], [.. leaves.Select(leaf => (Tensor)leaf.parameter)], [golden.Tensor($"{name}.gK").squeeze(0).to(dtype)]);
+        foreach (var ((parameter, _), gradient) in leaves.Zip(gradients))
+            CheckGradient($"{name} gradient of {parameter}", golden.Tensor($"{name}.grad.{parameter.Split('.')[^1]}"), gradient);
+        var (y, state) = ssm.Run(golden.Tensor($"{name}.u").to(dtype), golden.Tensor($"{name}.state0").to(dtype));
+        CheckValue($"{name} y", golden.Tensor($"{name}.y"), y, ToleranceOf(dtype));
+        CheckValue($"{name} state1", golden.Tensor($"{name}.state1"), state, ToleranceOf(dtype));
+    }
+
+    private static void CheckGradient(string name, Tensor expected, Tensor actual)
+    {
+        if (actual.dtype == ScalarType.Float64)
+            Close.Check(name, expected, actual, absolute: ExactGradient);
+        else
+            Close.Check(name, expected, actual, relativeToLargest: SingleGradient);
+    }
+
     private static void CheckValue(string name, Tensor expected, Tensor actual, double tolerance) =>
-        Close.Check(name, expected, actual, absolute: tolerance, relative: tolerance == Exact ? 0 : tolerance);
+        Close.Check(name, expected, actual, absolute: tolerance, relative: tolerance == Single ? Single : 0);
 
     private static ScalarType StoredType(GoldenCase golden) => golden.Tensor("u").dtype;
 

@@ -21,6 +21,8 @@ public class H3BilinearHeadOf2Laws() : H3MixerLaws(2, Discretization.Bilinear);
 
 public class H3BilinearHeadOf4Laws() : H3MixerLaws(4, Discretization.Bilinear);
 
+public class H3BilinearOneHeadLaws() : H3MixerLaws(8, Discretization.Bilinear);
+
 public class H3ZohHeadOf1Laws() : H3MixerLaws(1, Discretization.Zoh);
 
 public class H3ZohHeadOf2Laws() : H3MixerLaws(2, Discretization.Zoh);

@@ -28,7 +28,7 @@ public class S4DInChunksLaws() : S4DMixerLaws(new S4DOptions { StateDim = 8, Chu
 
 public class S4DTokenByTokenLaws() : S4DMixerLaws(new S4DOptions { StateDim = 8, ChunkLength = 1 });
 
-public abstract class S4DBidirectionalMixerLaws(Discretization discretization) : BidirectionalMixerConformance
+public abstract class S4DBidirectionalMixerLaws(Discretization discretization, bool isGated = false) : BidirectionalMixerConformance
 {
     protected override long ModelDim => 8;
 
@@ -36,11 +36,13 @@ public abstract class S4DBidirectionalMixerLaws(Discretization discretization) :
     {
         var builder = ToyModel.Builder(dtype: dtype);
         builder.Options.IsBidirectional = true;
-        return ToyModel.Component(builder, layer => new S4DMixer(new S4DOptions { StateDim = 8, Discretization = discretization }, layer));
+        return ToyModel.Component(builder, layer => new S4DMixer(new S4DOptions { StateDim = 8, Discretization = discretization, IsGated = isGated }, layer));
     }
 }
 
 public class S4DBidirectionalZohLaws() : S4DBidirectionalMixerLaws(Discretization.Zoh);
+
+public class S4DBidirectionalGatedLaws() : S4DBidirectionalMixerLaws(Discretization.Zoh, isGated: true);
 
 public class S4DBidirectionalBilinearLaws() : S4DBidirectionalMixerLaws(Discretization.Bilinear);
 

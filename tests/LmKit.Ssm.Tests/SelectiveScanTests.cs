@@ -54,12 +54,6 @@ public class SelectiveScanOfThreeChannels() : SelectiveScanKernelConformance(3, 
 [NoTensorLeak]
 public class SelectiveScanTests
 {
-    [Theory]
-    [InlineData("1", "1")]
-    [InlineData("0", "1")]
-    [InlineData("0", "0")]
-    public void Every_width_of_vector_gives_the_same_scan(string avx512, string avx2) => OwnProcess.RunWithVectors(CheckInThisProcess, avx512, avx2);
-
     [Fact]
     public void Shapes_that_do_not_fit_are_refused_by_what_is_wanted()
     {
@@ -69,15 +63,5 @@ public class SelectiveScanTests
 
         Assert.Contains("A (E, N)", error.Message, StringComparison.Ordinal);
         Assert.Contains("(1, 3, 5)", error.Message, StringComparison.Ordinal);
-    }
-
-    internal static void CheckInThisProcess(string[] arguments)
-    {
-        OwnProcess.CheckVectors(arguments);
-        foreach (var suite in new SelectiveScanKernelConformance[] { new SelectiveScanOfSixteenChannels(), new SelectiveScanOfEightChannels(), new SelectiveScanOfTwelveChannels() })
-        {
-            suite.The_fast_form_equals_the_reference();
-            suite.Backward_of_the_fast_form_equals_that_of_the_reference();
-        }
     }
 }

@@ -31,44 +31,126 @@ public class StateFileTests
         }
     }
 
-    [Fact]
-    public void A_file_that_holds_no_state_is_refused()
+    [Theory]
+    [InlineData(null)]
+    [InlineData("-3")]
+    [InlineData("seven")]
+    [InlineData("99999999999999999999")]
+    public void A_file_without_a_number_of_tokens_is_refused(string? position)
     {
-        var path = Path.GetTempFileName();
-        try
+        using var scope = NewDisposeScope();
+        using var model = Hybrid();
+        using var state = model.NewState(1);
+        WithFile(path =>
         {
-            using var scope = NewDisposeScope();
-            SafetensorsWriter.Save(path, new Dictionary<string, Tensor> { ["x"] = zeros(1) });
-            using var model = Hybrid();
-            using var state = model.NewState(1);
+            SafetensorsWriter.Save(path, state.Tensors, position is null ? null : new Dictionary<string, string> { ["position"] = position });
 
             Assert.Contains("position", Assert.Throws<ArgumentException>(() => StateFile.Restore(path, state)).Message, StringComparison.Ordinal);
-        }
-        finally
-        {
-            File.Delete(path);
-        }
+        });
     }
 
-    [Fact]
-    public void A_fork_before_a_guess_rolls_it_back_bit_for_bit()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(7)]
+    [InlineData(200)]
+    [InlineData(-1)]
+    public void A_file_that_ends_too_early_is_refused(int length)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Hybrid();
+        using var state = model.NewState(1);
+        WithFile(path =>
+        {
+            StateFile.Save(path, state);
+            var bytes = File.ReadAllBytes(path);
+            File.WriteAllBytes(path, bytes[..(length < 0 ? bytes.Length + length : length)]);
+
+            Assert.Contains(path, Assert.Throws<SafetensorsException>(() => StateFile.Restore(path, state)).Message, StringComparison.Ordinal);
+        });
+    }
+
+    [Theory]
+    [InlineData("layers.0.diagonal", "missing")]
+    [InlineData("layers.0.diagonal", "shape")]
+    [InlineData("layers.0.recent_keys", "not finite")]
+    [InlineData("layers.0.recent_keys", "not a number")]
+    [InlineData("layers.0.cursor", "negative")]
+    [InlineData("layers.0.cursor", "short")]
+    [InlineData("layers.1.keys", "missing")]
+    [InlineData("layers.1.keys", "shape")]
+    [InlineData("layers.1.values", "not finite")]
+    [InlineData("layers.1.positions", "negative")]
+    [InlineData("layers.1.documents", "negative")]
+    [InlineData("layers.2.diagonal", "not finite")]
+    [InlineData("layers.3.ssm_state", "not finite")]
+    [InlineData("layers.4.recent", "shape")]
+    [InlineData("layers.4.surplus", "extra")]
+    [InlineData("layers.5.recent", "extra")]
+    [InlineData("layers.-1.recent", "extra")]
+    [InlineData("surplus", "extra")]
+    [InlineData("cursor", "missing")]
+    [InlineData("cursor", "uneven")]
+    public void A_hostile_file_is_refused_by_what_is_wrong_and_its_state_does_not_go_on(string name, string fault)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         using var model = Hybrid();
         using var state = model.NewState(2);
-        _ = model.call(Tokens().narrow(1, 0, 5), new SequenceContext(state));
-        foreach (var start in new[] { 5, 8 })
+        _ = model.call(Tokens().narrow(1, 0, 7), new SequenceContext(state));
+        WithFile(path =>
         {
-            using var guess = state.Fork(arange(2, dtype: ScalarType.Int64));
-            var suffix = Tokens().narrow(1, start, 4);
-            var logits = model.call(suffix, new SequenceContext(guess));
-            using var fresh = model.NewState(2);
-            _ = model.call(Tokens().narrow(1, 0, 5), new SequenceContext(fresh));
+            var tensors = state.Tensors.ToDictionary(pair => pair.Key, pair => pair.Value.clone());
+            tensors[name] = fault switch
+            {
+                "shape" => zeros([.. tensors[name].shape.Select(size => size + 1)], tensors[name].dtype),
+                "not finite" => full_like(tensors[name], double.NaN),
+                "not a number" => tensors[name].to(ScalarType.Int64),
+                "negative" => full_like(tensors[name], -5),
+                "short" => zeros(2, dtype: ScalarType.Int64),
+                "uneven" => tensor(new long[] { 0, 3, 7, 2, 1 }),
+                _ => tensors.GetValueOrDefault(name) ?? zeros(3),
+            };
+            if (fault == "missing")
+                _ = tensors.Remove(name);
+            SafetensorsWriter.Save(path, tensors, new Dictionary<string, string> { ["position"] = "7" });
+            using var restored = model.NewState(2);
 
-            Close.Check($"suffix from {start}", model.call(suffix, new SequenceContext(fresh)), logits);
+            var error = Assert.ThrowsAny<ArgumentException>(() => StateFile.Restore(path, restored));
+            Assert.Contains(fault is "negative" or "short" or "uneven" ? "" : name.Split('.')[^1], error.Message, StringComparison.Ordinal);
+            if (restored.Position > 0)
+                Assert.Throws<InvalidOperationException>(() => model.call(Tokens(), new SequenceContext(restored)));
+        });
+    }
+
+    [Fact]
+    public void A_state_that_a_hostile_file_left_part_way_goes_on_after_a_good_one()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = Hybrid();
+        using var state = model.NewState(2);
+        _ = model.call(Tokens().narrow(1, 0, 7), new SequenceContext(state));
+        var good = state.Tensors.ToDictionary(pair => pair.Key, pair => pair.Value.clone());
+        var bad = new Dictionary<string, Tensor>(good) { ["layers.3.ssm_state"] = full_like(good["layers.3.ssm_state"], double.PositiveInfinity) };
+        using var restored = model.NewState(2);
+        Assert.Throws<ArgumentException>(() => restored.Restore(bad, 7));
+        Assert.Contains("restoration", Assert.Throws<InvalidOperationException>(() => model.call(Tokens(), new SequenceContext(restored))).Message, StringComparison.Ordinal);
+        restored.Restore(good, 7);
+
+        Close.Check("next", model.call(Tokens().narrow(1, 7, 1), new SequenceContext(state)), model.call(Tokens().narrow(1, 7, 1), new SequenceContext(restored)));
+    }
+
+    private static void WithFile(Action<string> use)
+    {
+        var path = Path.GetTempFileName();
+        try
+        {
+            use(path);
         }
-        Assert.Equal(5, state.Position);
+        finally
+        {
+            File.Delete(path);
+        }
     }
 
     internal static void GoOn(string[] arguments)

@@ -29,8 +29,15 @@ public sealed class KeyMap
 
     /// <summary>Renames and rearranges our tensors into the published layout; the caller disposes the result and keeps the input.</summary>
     /// <exception cref="CheckpointMismatchException">A row finds some of its tensors but not all.</exception>
-    public Dictionary<string, Tensor> ToPublished(IReadOnlyDictionary<string, Tensor> ours) =>
-        Apply(ours, [.. rows.Select(row => (row.Ours, row.Published, -row.Row.LayerShift))], (row, tensors, count) => row.Step.ToPublished(tensors, count));
+    public Dictionary<string, Tensor> ToPublished(IReadOnlyDictionary<string, Tensor> ours)
+    {
+        var published = Apply(ours, [.. rows.Select(row => (row.Ours, row.Published, -row.Row.LayerShift))], (row, tensors, count) => row.Step.ToPublished(tensors, count));
+        foreach (var row in Rows.Where(row => row.Step is DerivedLayout))
+        {
+            Add(published, row.Published[0], row.Step.ToPublished([], 1)[0]);
+        }
+        return published;
+    }
 
     private Dictionary<string, Tensor> Apply(
         IReadOnlyDictionary<string, Tensor> given,

@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace LmKit;
 
 /// <summary>One row of a key map: published name patterns, ours, and how the tensors change between them.</summary>
@@ -25,4 +27,17 @@ public sealed record KeyMapRow(IReadOnlyList<string> Published, IReadOnlyList<st
 
     /// <summary>A published tensor that has no counterpart here and is left out.</summary>
     public static KeyMapRow Omit(string published) => new([published], [], LayoutStep.Same);
+
+    /// <summary>A published tensor that has no counterpart here because it follows from sizes, such as rotary's frequencies: left out of
+    /// ours, made for the published layout.</summary>
+    /// <param name="published">Its name, without numbers in braces.</param>
+    /// <param name="make">Makes it; the result is the map's.</param>
+    public static KeyMapRow Derive(string published, Func<Tensor> make)
+    {
+        ArgumentNullException.ThrowIfNull(published);
+        ArgumentNullException.ThrowIfNull(make);
+        return published.Contains('{', StringComparison.Ordinal)
+            ? throw new ArgumentException($"'{published}' stands for several tensors; a derived one is written once, by its whole name.", nameof(published))
+            : new([published], [], new DerivedLayout(make));
+    }
 }

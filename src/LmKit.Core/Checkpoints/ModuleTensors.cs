@@ -18,7 +18,13 @@ public static class ModuleTensors
     {
         ArgumentNullException.ThrowIfNull(tensors);
         using var frozen = no_grad();
+        return tensors.FirstOrDefault(pair => !IsFinite(pair.Value)).Key;
+    }
+
+    // What it needs beside a tensor is let go before the next one.
+    private static bool IsFinite(Tensor tensor)
+    {
         using var scope = NewDisposeScope();
-        return tensors.Where(pair => pair.Value.is_floating_point() && !pair.Value.isfinite().all().item<bool>()).Select(pair => pair.Key).FirstOrDefault();
+        return !tensor.is_floating_point() || tensor.isfinite().all().item<bool>();
     }
 }

@@ -51,13 +51,20 @@ public sealed class DocumentCursor
     public long[] ToArray() => [.. documents, .. counts, IsUniform ? 1 : 0];
 
     /// <summary>Rebuilds a cursor from <see cref="ToArray"/>.</summary>
-    /// <exception cref="ArgumentException">The numbers are not of <paramref name="batch"/> rows.</exception>
+    /// <exception cref="ArgumentException">The numbers are not those of a cursor of <paramref name="batch"/> rows.</exception>
     public static DocumentCursor FromArray(ReadOnlySpan<long> numbers, long batch)
     {
         if (numbers.Length != 2 * batch + 1)
             throw new ArgumentException($"A cursor of {batch} rows has {2 * batch + 1} numbers; got {numbers.Length}.", nameof(numbers));
         var rows = (int)batch;
-        return new DocumentCursor(numbers[..rows].ToArray(), numbers[rows..(2 * rows)].ToArray(), numbers[^1] == 1);
+        var documents = numbers[..rows];
+        var counts = numbers[rows..(2 * rows)];
+        var isUniform = numbers[^1];
+        foreach (var number in numbers)
+            ArgumentOutOfRangeException.ThrowIfNegative(number, "A document or a count of tokens in a saved cursor");
+        if (isUniform > 1 || (isUniform == 1 && rows > 0 && (documents.ContainsAnyExcept(0) || counts.ContainsAnyExcept(counts[0]))))
+            throw new ArgumentException("A saved cursor says that all rows stand alike, which its numbers do not.", nameof(numbers));
+        return new DocumentCursor(documents.ToArray(), counts.ToArray(), isUniform == 1);
     }
 
     /// <summary>Takes one token of a row and returns its position in its document, or -1 for padding.</summary>

@@ -82,6 +82,14 @@ public sealed class KeyValueCache : MixerState
         Check("values", wide);
         Check("positions", [batch, held]);
         Check("documents", [batch, held]);
+        ArgumentOutOfRangeException.ThrowIfNegative(position);
+        foreach (var name in (string[])["keys", "values"])
+        {
+            if (!tensors[name].is_floating_point() || tensors[name].dtype != tensors["keys"].dtype || !tensors[name].isfinite().all().item<bool>())
+                throw new ArgumentException($"The saved {name} ({tensors[name].dtype}) are not finite numbers of one floating dtype.", nameof(tensors));
+        }
+        if (held > 0 && (tensors["positions"].min().item<long>() < 0 || tensors["documents"].min().item<long>() < -1))
+            throw new ArgumentException("The saved positions or documents are negative; a position is 0 or more, a document -1 for padding or more.", nameof(tensors));
         var restored = DocumentCursor.FromArray(HostValues.Read(tensors["cursor"]), batch);
         Forget();
         cursor = restored;

@@ -103,6 +103,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     /// module keeps in float32 or wider stay so.</param>
     /// <exception cref="ConfigurationException">The configuration cannot work or names an unknown kind.</exception>
     /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration; lists every mismatch.</exception>
+    /// <exception cref="ArgumentException">A weight is not finite; names it.</exception>
     public static LanguageModel Load(string folder, Action<ComponentRegistry>? kinds = null, Device? device = null, ScalarType? dtype = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
@@ -119,6 +120,8 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         try
         {
             CheckpointLoader.Load(model, weights, allowCast: dtype is not null);
+            if (ModuleTensors.FirstNotFinite(ModuleTensors.Of(model)) is { } name)
+                throw new ArgumentException($"{weights}: '{name}' holds values that are not finite, so no output would be a number; take an earlier checkpoint.", nameof(folder));
         }
         catch
         {

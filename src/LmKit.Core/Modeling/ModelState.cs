@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -73,15 +74,21 @@ public sealed class ModelState : MixerState
         ArgumentNullException.ThrowIfNull(tensors);
         if (!tensors.TryGetValue(CursorName, out var cursor))
             throw new ArgumentException($"The saved model state lacks '{CursorName}'.", nameof(tensors));
-        Cursor = DocumentCursor.FromArray(HostValues.Read(cursor), Cursor.Batch);
-        for (var layer = 0; layer < layers.Length; layer++)
+        var restored = DocumentCursor.FromArray(HostValues.Read(cursor), Cursor.Batch);
+        var parts = layers.Select(_ => new Dictionary<string, Tensor>(StringComparer.Ordinal)).ToArray();
+        foreach (var (name, value) in tensors.Where(pair => pair.Key != CursorName))
         {
-            var prefix = $"layers.{layer}.";
-            layers[layer].Restore(
-                tensors.Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(pair => pair.Key[prefix.Length..], pair => pair.Value),
-                position);
+            var words = name.Split('.', 3);
+            if (words is not ["layers", var number, var part] || !int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var layer) || layer >= layers.Length)
+                throw new ArgumentException($"The saved model state holds '{name}', which a model of {layers.Length} layers does not.", nameof(tensors));
+            parts[layer][part] = value;
         }
+        isTorn = true; // until every layer has taken its part
+        for (var layer = 0; layer < layers.Length; layer++)
+            layers[layer].Restore(parts[layer], position);
+        Cursor = restored;
         Position = position;
+        isTorn = false;
     }
 
     /// <inheritdoc/>
@@ -98,7 +105,7 @@ public sealed class ModelState : MixerState
     internal void CheckWhole()
     {
         if (isTorn)
-            throw new InvalidOperationException("A call that failed left this state between two tokens; go on from a fork taken before it, or from a new state.");
+            throw new InvalidOperationException("A call or a restoration that failed left this state part-way; go on from a fork taken before it, or from a new state.");
     }
 
     internal void MarkTorn() => isTorn = true;

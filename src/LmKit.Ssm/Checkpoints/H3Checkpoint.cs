@@ -11,7 +11,6 @@ namespace LmKit;
 public sealed partial class H3Checkpoint : IDisposable
 {
     private const string Head = "lm_head.weight";
-    private const double RotaryBase = 10_000;
 
     // A file may keep frequencies in half precision.
     private const double FrequencyTolerance = 1e-2;
@@ -67,20 +66,17 @@ public sealed partial class H3Checkpoint : IDisposable
         faults.AddRange(RotaryFaults(model));
         if (model.AttentionLayers.Length > 0 && model.ModelDim % model.HeadCount != 0)
             faults.Add($"{model.HeadCount} heads do not divide the width {model.ModelDim}");
-        var names = Published();
-        var wanted = model.TensorShapes();
-        foreach (var (name, shape) in wanted)
+        if (Mismatch(model) is { } mismatch)
         {
-            if (!names.TryGetValue(name, out var tensor))
-                faults.Add($"{name} ({string.Join(", ", shape)}) is missing");
-            else if (!tensor.shape.SequenceEqual(shape))
-                faults.Add($"{name} is ({string.Join(", ", tensor.shape)}); ({string.Join(", ", shape)}) is wanted");
+            faults.AddRange(mismatch.Missing.Select(name => $"{name} is missing"));
+            faults.AddRange(mismatch.WrongShape.Select(fault => $"{fault.Name} is {fault.Found}; {fault.Expected} is wanted"));
+            faults.AddRange(mismatch.Unexpected.Select(name => $"{name} is not part of the model"));
         }
-        faults.AddRange(names.Keys.Where(name => !wanted.ContainsKey(name)).Order(StringComparer.Ordinal).Select(name => $"{name} is not part of the model"));
-        faults.AddRange(tensors.Where(pair => pair.Value.is_floating_point() && !pair.Value.isfinite().all().item<bool>()).Select(pair => $"{pair.Key} holds values that are not finite"));
-        if (tensors.TryGetValue(Head, out var head) && !head.Equals(names.GetValueOrDefault("backbone.embeddings.word_embeddings.weight", head)))
+        faults.AddRange(tensors.Where(pair => ModuleTensors.FirstNotFinite(new Dictionary<string, Tensor> { [pair.Key] = pair.Value }) is not null)
+            .Select(pair => $"{pair.Key} holds values that are not finite"));
+        if (tensors.TryGetValue(Head, out var head) && !head.Equals(tensors[Embedding]))
             faults.Add($"{Head} differs from the embedding, with which it should be tied");
-        return new H3CheckpointReport(source, Layout, model, names.Values.Sum(tensor => tensor.numel()), head is not null, faults);
+        return new H3CheckpointReport(source, Layout, model, tensors.Where(pair => IsTrained(pair.Key)).Sum(pair => pair.Value.numel()), head is not null, faults);
     }
 
     /// <summary>Makes the model of a preset with the file's weights.</summary>
@@ -94,6 +90,8 @@ public sealed partial class H3Checkpoint : IDisposable
     {
         ArgumentNullException.ThrowIfNull(preset);
         using var scope = NewDisposeScope();
+        if (Mismatch(preset) is { } mismatch)
+            throw mismatch;
         var builder = preset.CreateBuilder();
         var model = LanguageModel.Build(builder.Config, builder.Kinds, device, dtype, initializes: false);
         try
@@ -152,10 +150,38 @@ public sealed partial class H3Checkpoint : IDisposable
         }
     }
 
-    private KeyMap Map() => Layout == H3CheckpointLayout.Legacy ? H3KeyMap.Legacy(Sizes.LayerCount, Sizes.AttentionLayers) : H3KeyMap.Published(Sizes.AttentionLayers);
+    private string Embedding => Layout == H3CheckpointLayout.Legacy ? "embedding.weight" : "backbone.embeddings.word_embeddings.weight";
 
-    // All but the head under the published names, whatever the file's layout.
-    private Dictionary<string, Tensor> Published() => H3KeyMap.Published(Sizes.AttentionLayers).ToPublished(Map().ToOurs(tensors));
+    // What a model wants and what the file has, by the file's own names; null where they agree.
+    private CheckpointMismatchException? Mismatch(H3Preset model)
+    {
+        var wanted = model.TensorShapes().ToDictionary(pair => OwnName(pair.Key, model), pair => pair.Value);
+        string[] missing = [.. wanted.Keys.Where(name => !tensors.ContainsKey(name)).Order(StringComparer.Ordinal)];
+        string[] unexpected = [.. tensors.Keys.Where(name => IsTrained(name) && !wanted.ContainsKey(name)).Order(StringComparer.Ordinal)];
+        TensorMismatch[] shapes =
+        [
+            .. from pair in wanted
+               where tensors.ContainsKey(pair.Key) && !tensors[pair.Key].shape.SequenceEqual(pair.Value)
+               orderby pair.Key
+               select new TensorMismatch(pair.Key, $"({string.Join(", ", pair.Value)})", $"({string.Join(", ", tensors[pair.Key].shape)})"),
+        ];
+        return missing.Length + unexpected.Length + shapes.Length == 0 ? null : new CheckpointMismatchException(source, missing, unexpected, shapes, []);
+    }
+
+    // A published name in the file's layout.
+    private string OwnName(string published, H3Preset model)
+    {
+        if (Layout == H3CheckpointLayout.Published)
+            return published;
+        using var scope = NewDisposeScope();
+        var ours = H3KeyMap.Published(model.AttentionLayers).ToOurs(new Dictionary<string, Tensor> { [published] = empty(0) });
+        return H3KeyMap.Legacy(model.LayerCount, model.AttentionLayers).ToPublished(ours).Keys.Single();
+    }
+
+    // The head is the embedding, and frequencies follow from their number.
+    private bool IsTrained(string name) => name != Head && !Sizes.AttentionLayers.Any(layer => name == Frequencies(layer));
+
+    private KeyMap Map() => Layout == H3CheckpointLayout.Legacy ? H3KeyMap.Legacy(Sizes.LayerCount, Sizes.AttentionLayers) : H3KeyMap.Published(Sizes.AttentionLayers);
 
     private H3Preset ReadSizes()
     {
@@ -163,7 +189,7 @@ public sealed partial class H3Checkpoint : IDisposable
             .Select(match => int.Parse(match.Groups[2].ValueSpan, System.Globalization.CultureInfo.InvariantCulture)).ToHashSet();
         var layerCount = layers.Count == 0 ? 0 : layers.Max() + 1;
         var attention = layers.Where(layer => tensors.ContainsKey($"{Root}.layers.{layer}.mixer.Wqkv.weight")).Order().ToImmutableArray();
-        var embedding = Shape(Layout == H3CheckpointLayout.Legacy ? "embedding.weight" : "backbone.embeddings.word_embeddings.weight", 2);
+        var embedding = Shape(Embedding, 2);
         var mlp = Shape($"{Root}.layers.0.mlp.fc1.weight", 2);
         var preset = new H3Preset("its own shapes", layerCount, embedding[1], 1, attention, VocabSize: embedding[0], MlpDim: mlp[0], VocabMultiple: 1);
         if (attention.Length > 0 && tensors.TryGetValue(Frequencies(attention[0]), out var frequencies))
@@ -194,9 +220,9 @@ public sealed partial class H3Checkpoint : IDisposable
                 yield return $"{Frequencies(layer)} holds {found?.numel() ?? 0} frequencies; the first attention layer has {count}";
             else if (found is not null && count > 0)
             {
-                var wanted = pow(RotaryBase, arange(count, dtype: ScalarType.Float64, device: found.device) / -count);
-                if (!found.to(ScalarType.Float64).reshape(-1).allclose(wanted, rtol: FrequencyTolerance, atol: 0))
-                    yield return $"{Frequencies(layer)} is not {RotaryBase:0}^(-2t/{Sizes.RotaryDim}), by which rotary turns here";
+                var wanted = H3KeyMap.Frequencies(Sizes.RotaryDim).to(found.device);
+                if (!found.to(ScalarType.Float32).reshape(-1).allclose(wanted, rtol: FrequencyTolerance, atol: 0))
+                    yield return $"{Frequencies(layer)} is not {H3KeyMap.RotaryBase:0}^(-2t/{Sizes.RotaryDim}), by which rotary turns here";
             }
         }
     }

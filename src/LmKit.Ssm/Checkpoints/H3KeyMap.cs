@@ -1,8 +1,14 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
 namespace LmKit;
 
 /// <summary>Between the tensor names of published H3 models and ours, for both of their layouts.</summary>
 public static class H3KeyMap
 {
+    /// <summary>The base of rotary's frequencies in published models.</summary>
+    internal const double RotaryBase = 10_000;
+
     private static readonly string[] InLayers =
     [
         "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias",
@@ -14,9 +20,11 @@ public static class H3KeyMap
 
     /// <summary>The released layout, <c>backbone.layers.{l}.mixer.q_proj.weight</c> and so on.</summary>
     /// <param name="attentionLayers">The layers whose three projections are stored as one, <c>Wqkv</c>.</param>
-    public static KeyMap Published(IEnumerable<int> attentionLayers) => new(
+    /// <param name="rotaryDim">Features of each head that rotary turns (R), whose frequencies are stored though nothing trains them; 0
+    /// for no positions.</param>
+    public static KeyMap Published(IEnumerable<int> attentionLayers, long rotaryDim = 0) => new(
     [
-        .. Shared("backbone", attentionLayers),
+        .. Shared("backbone", attentionLayers, rotaryDim),
         KeyMapRow.Rename("backbone.embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight"),
         .. Norm("backbone.layers.{l}.norm1", "layers.{l}.norm1"),
         .. Norm("backbone.layers.{l}.norm2", "layers.{l}.norm2"),
@@ -27,9 +35,10 @@ public static class H3KeyMap
     /// belongs to what follows it here.</summary>
     /// <param name="layerCount">Layers of the model; the last one's second norm is the final norm.</param>
     /// <param name="attentionLayers">The layers whose three projections are stored as one, <c>Wqkv</c>.</param>
-    public static KeyMap Legacy(int layerCount, IEnumerable<int> attentionLayers) => new(
+    /// <param name="rotaryDim">Features of each head that rotary turns (R), as in <see cref="Published"/>.</param>
+    public static KeyMap Legacy(int layerCount, IEnumerable<int> attentionLayers, long rotaryDim = 0) => new(
     [
-        .. Shared("s4seq.encoder", attentionLayers),
+        .. Shared("s4seq.encoder", attentionLayers, rotaryDim),
         KeyMapRow.Rename("embedding.weight", "embeddings.word_embeddings.weight"),
         .. Norm("s4seq.encoder.norm", "layers.0.norm1"),
         .. Norm("s4seq.encoder.layers.{l}.norm1", "layers.{l}.norm2"),
@@ -37,7 +46,14 @@ public static class H3KeyMap
         .. Norm("s4seq.encoder.layers.{l}.norm2", "layers.{l}.norm1", layerShift: 1),
     ]);
 
-    private static IEnumerable<KeyMapRow> Shared(string root, IEnumerable<int> attentionLayers) =>
+    /// <summary>Rotary's frequencies 10000^(-2t/R), t = 0 to R/2 - 1, float32.</summary>
+    internal static Tensor Frequencies(long rotaryDim)
+    {
+        using var scope = NewDisposeScope();
+        return pow(RotaryBase, arange(rotaryDim / 2, dtype: ScalarType.Float64) * (-2.0 / rotaryDim)).to(ScalarType.Float32).MoveToOuterDisposeScope();
+    }
+
+    private static IEnumerable<KeyMapRow> Shared(string root, IEnumerable<int> attentionLayers, long rotaryDim) =>
     [
         // Before the general rows, which would take the three projections for H3's.
         .. from layer in attentionLayers
@@ -46,6 +62,9 @@ public static class H3KeyMap
                $"{root}.layers.{layer}.mixer.Wqkv.{part}",
                [$"layers.{layer}.mixer.q_proj.{part}", $"layers.{layer}.mixer.k_proj.{part}", $"layers.{layer}.mixer.v_proj.{part}"]),
         .. InLayers.Select(name => KeyMapRow.Rename($"{root}.layers.{{l}}.{name}", $"layers.{{l}}.{name}")),
+        // Before the row that leaves any others out.
+        .. attentionLayers.Where(_ => rotaryDim > 0)
+            .Select(layer => KeyMapRow.Derive($"{root}.layers.{layer}.mixer.rotary_emb.inv_freq", () => Frequencies(rotaryDim))),
         KeyMapRow.Omit($"{root}.layers.{{l}}.mixer.rotary_emb.inv_freq"),
         KeyMapRow.Omit("lm_head.weight"),
     ];

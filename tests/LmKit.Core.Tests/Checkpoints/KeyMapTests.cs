@@ -39,6 +39,20 @@ public class KeyMapTests
     }
 
     [Fact]
+    public void A_derived_tensor_is_left_out_of_ours_and_made_for_the_published_layout()
+    {
+        LibTorch.EnsureLoaded();
+        using var scope = NewDisposeScope();
+        var map = new KeyMap(KeyMapRow.Derive("a.inv_freq", () => arange(2)), KeyMapRow.Rename("b", "ours.b"));
+
+        Assert.Equal(["ours.b"], map.ToOurs(new Dictionary<string, Tensor> { ["a.inv_freq"] = ones(2), ["b"] = ones(1) }).Keys);
+        var published = map.ToPublished(new Dictionary<string, Tensor> { ["ours.b"] = ones(1) });
+        Assert.Equal(["a.inv_freq", "b"], published.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal([0L, 1], published["a.inv_freq"].data<long>().ToArray());
+        Assert.Contains("layers.{l}", Assert.Throws<ArgumentException>(() => KeyMapRow.Derive("layers.{l}.x", () => ones(1))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Each_row_does_what_it_says()
     {
         using var scope = NewDisposeScope();

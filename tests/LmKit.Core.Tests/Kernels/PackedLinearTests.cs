@@ -8,8 +8,6 @@ namespace LmKit.Core.Tests.Kernels;
 [Trait("Category", "Kernel")]
 public class PackedLinearTests
 {
-    private static readonly int[] Widths = [.. new[] { 512, 256, 128 }.Where(width => width <= SimdWidth.Bits)];
-
     [Theory]
     [InlineData(WeightFormat.Full)]
     [InlineData(WeightFormat.BFloat16)]
@@ -23,7 +21,7 @@ public class PackedLinearTests
             using var packed = PackedWeight.Of(weight, format);
             var seen = format == WeightFormat.Full ? weight : weight.to(ScalarType.BFloat16).to(ScalarType.Float32);
             var expected = nn.functional.linear(x.to(ScalarType.Float64), seen.to(ScalarType.Float64), bias.to(ScalarType.Float64));
-            foreach (var width in Widths)
+            foreach (var width in SimdWidth.All)
             {
                 var y = full([rows, outputs], float.NaN);
                 Multiply(packed, x, bias, y, width);
