@@ -105,7 +105,7 @@ public sealed partial class PackedLinear : nn.Module<Tensor, Tensor>, ILinear, I
         {
             if (packed is { } made && made.IsOf(weight))
                 return made;
-            var fresh = PackedWeight.Of(weight, options.Format);
+            var fresh = PackedWeight.Of(weight, options.Format, SimdWidth.Bits);
             packed = fresh;
             return fresh;
         }
