@@ -52,6 +52,11 @@ public readonly unsafe struct Avx2Lanes : ILanes<Vector256<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> MultiplyComplex(Vector256<float> a, Vector256<float> b) =>
+        Avx.AddSubtract(a * Avx.DuplicateEvenIndexed(b), Avx.Permute(a, 0b10_11_00_01) * Avx.DuplicateOddIndexed(b));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Exp(Vector256<float> a) => Vector256.Exp(a);
 
     /// <inheritdoc/>

@@ -52,6 +52,11 @@ public readonly unsafe struct Avx512Lanes : ILanes<Vector512<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> MultiplyComplex(Vector512<float> a, Vector512<float> b) =>
+        Avx512F.FusedMultiplyAddSubtract(a, Avx512F.DuplicateEvenIndexed(b), Avx512F.Permute4x32(a, 0b10_11_00_01) * Avx512F.DuplicateOddIndexed(b));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Exp(Vector512<float> a) => Vector512.Exp(a);
 
     /// <inheritdoc/>

@@ -39,6 +39,9 @@ public unsafe interface ILanes<TVector>
     /// <summary>c - a b, with one rounding where the processor can.</summary>
     static abstract TVector SubtractMultiplied(TVector a, TVector b, TVector c);
 
+    /// <summary>a b of complex numbers, whose real and imaginary parts lie side by side.</summary>
+    static abstract TVector MultiplyComplex(TVector a, TVector b);
+
     /// <summary>e to the power of each.</summary>
     static abstract TVector Exp(TVector a);
 

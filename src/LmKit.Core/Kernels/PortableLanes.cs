@@ -51,6 +51,14 @@ public readonly unsafe struct PortableLanes : ILanes<Vector128<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MultiplyComplex(Vector128<float> a, Vector128<float> b)
+    {
+        var crossed = Vector128.Shuffle(a, Vector128.Create(1, 0, 3, 2)) * Vector128.Shuffle(b, Vector128.Create(1, 1, 3, 3));
+        return Vector128.MultiplyAddEstimate(a, Vector128.Shuffle(b, Vector128.Create(0, 0, 2, 2)), crossed * Vector128.Create(-1f, 1, -1, 1));
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Exp(Vector128<float> a) => Vector128.Exp(a);
 
     /// <inheritdoc/>
