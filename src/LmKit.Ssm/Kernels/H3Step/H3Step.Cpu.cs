@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -35,7 +36,7 @@ internal sealed unsafe partial class H3Step
             State = state.Start,
             Y = y.Start,
         };
-        var block = Math.Clamp(BlockFloats / token.Stride, 1, token.Heads);
+        var block = token.Block;
         var pieces = (int)((token.Heads + block - 1) / block);
         var threads = recent.Count + state.Count < FloatsForThreads ? 1 : 0;
         WorkerPool.Shared.Run(pieces, piece => Run(token, piece * block, Math.Min((piece + 1) * block, token.Heads)), threads);
@@ -67,7 +68,11 @@ internal sealed unsafe partial class H3Step
             {
                 float* tap = token.Table + (head * token.Stride), others = tap + hd;
                 for (var channel = head * hd; channel < (head + 1) * hd; channel++, tap++, others += token.OtherTaps)
-                    *shifted++ = Shift<V, T>(token.Recent + ((row * width + channel) * token.ShiftDim), token.K[row * width + channel], *tap, others, token);
+                {
+                    var keys = token.Recent + ((row * width + channel) * token.ShiftDim);
+                    Prefetch(keys + (token.Block * hd * token.ShiftDim), token.ShiftDim);
+                    *shifted++ = Shift<V, T>(keys, token.K[row * width + channel], *tap, others, token);
+                }
             }
             shifted = memory.Start;
             for (var head = first; head < end; head++, shifted += hd)
@@ -82,12 +87,23 @@ internal sealed unsafe partial class H3Step
                     {
                         var u = shifted[i] * v[j];
                         var state = token.State + (((((row * hd) + i) * hd + j) * token.Heads + head) * n);
+                        Prefetch(state + (token.Block * n), n);
                         sum += q[i] * (Advance<V, T>(state, diagonal, n, u) + (skip * u));
                     }
                     y[j] = sum;
                 }
             }
         }
+    }
+
+    // Asks for what the next block of heads will find in memory at the same row; a hint, which an address outside the tensor does not harm.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(float* start, long count)
+    {
+        if (!Sse.IsSupported)
+            return;
+        for (var at = 0L; at < count; at += H3StepTables.LineFloats)
+            Sse.Prefetch0(start + at);
     }
 
     // Moves a channel's keys one place on, puts the new one in front, and reads all of them through the taps.
@@ -161,6 +177,7 @@ internal sealed unsafe partial class H3Step
         {
             (Rows, Heads, HeadDim, ShiftDim, StateFloats) = (rows, heads, tables.HeadDim, tables.ShiftDim, tables.StateFloats);
             (Stride, Width, TapVectors) = (tables.Stride, tables.Width, tables.TapVectors);
+            Block = Math.Clamp(BlockFloats / Stride, 1, heads);
             OtherTaps = TapVectors > 0 ? TapVectors * Width : ShiftDim - 1;
         }
 
@@ -175,6 +192,8 @@ internal sealed unsafe partial class H3Step
         internal long StateFloats { get; }
 
         internal long Stride { get; }
+
+        internal long Block { get; }
 
         internal int Width { get; }
 

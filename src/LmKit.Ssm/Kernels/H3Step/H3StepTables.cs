@@ -9,7 +9,8 @@ namespace LmKit;
 /// overlaps the one before it the taps are zeros. Fewer places than lanes leave no vectors: taps are then taken one by one.</remarks>
 internal sealed class H3StepTables : IDisposable
 {
-    private const long LineFloats = 16;
+    /// <summary>Numbers of a cache line.</summary>
+    internal const long LineFloats = 16;
 
     internal H3StepTables(DiagonalStep diagonal, Tensor taps, long headDim)
     {
