@@ -24,6 +24,10 @@ internal sealed class DiagonalStep : IDisposable
         Tensor Complex(ComplexPair pair) => view_as_complex(pair.Join().to(diagonal.Dtype)).DetachFromDisposeScope();
     }
 
+    /// <summary>A-bar, B-bar and the readout as rows of numbers (H, 2n), and D (H, 1), in the caller's scope.</summary>
+    internal (Tensor Decay, Tensor Input, Tensor Readout, Tensor Skip) Rows =>
+        (view_as_real(decay).flatten(1), view_as_real(input).flatten(1), readout.alias(), skip.unsqueeze(-1));
+
     /// <summary>Takes one token; tensors live in the caller's scope.</summary>
     /// <param name="u">(..., H).</param>
     /// <param name="state">(..., H, n, 2).</param>

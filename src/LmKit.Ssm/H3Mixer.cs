@@ -117,7 +117,7 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
         if (length == 1 && !isPiece && state is not null && !is_grad_enabled())
         {
             var step = state.Tables(TablesKey, () => new H3Step(diagonal.Discretize(), Taps(), skip, headDim));
-            return (inputs, carry, _, _) => step.Mix(inputs, carry!);
+            return (inputs, carry, _, _) => step.Mix(inputs, state.Own(carry!));
         }
         state?.DropTables();
         var isCut = state is null && (training || !cutsOnlyInTraining);

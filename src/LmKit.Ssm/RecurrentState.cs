@@ -14,6 +14,7 @@ public class RecurrentState : MixerState
     private readonly string[] names;
     private readonly Tensor[] parts;
     private readonly Dictionary<string, Tensor> exposed = [];
+    private bool isAlone; // nothing else reads the parts' memory
     private IDisposable? tables;
     private object? tablesKey;
 
@@ -38,6 +39,7 @@ public class RecurrentState : MixerState
         get
         {
             Forget();
+            isAlone = false;
             for (var index = 0; index < parts.Length; index++)
                 exposed[names[index]] = parts[index].alias().DetachFromDisposeScope();
             exposed[CursorName] = tensor(Cursor.ToArray()).DetachFromDisposeScope();
@@ -98,7 +100,26 @@ public class RecurrentState : MixerState
     internal void Set(Tensor[] carry)
     {
         for (var index = 0; index < parts.Length; index++)
+        {
+            if (ReferenceEquals(parts[index], carry[index]))
+                continue;
             Keep(ref parts[index], carry[index]);
+            isAlone = false;
+        }
+    }
+
+    /// <summary>What a step may write in place: the state's own tensors in memory that nothing else reads.</summary>
+    /// <param name="carry">What the step begins with; the state's own tensors, or others, which are given back as they are.</param>
+    internal Tensor[] Own(Tensor[] carry)
+    {
+        if (!ReferenceEquals(carry[0], parts[0]))
+            return carry;
+        if (isAlone)
+            return parts;
+        for (var index = 0; index < parts.Length; index++)
+            Keep(ref parts[index], parts[index].clone().contiguous());
+        isAlone = true;
+        return parts;
     }
 
     /// <summary>Tables that steps without gradients share, made at the first of them.</summary>

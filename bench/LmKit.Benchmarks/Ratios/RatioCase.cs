@@ -12,6 +12,9 @@ internal sealed record RatioCase(string Name, double Target, double TunedTarget,
     /// <summary>Largest difference allowed, relative to the baseline's largest magnitude; the default suits float32.</summary>
     public double Tolerance { get; init; } = 1e-4;
 
+    /// <summary>False where the sides are different models, or one of them only sets a mark: then only the shapes of their results are compared.</summary>
+    public bool IsSameComputation { get; init; } = true;
+
     /// <summary>True for checks of the runner itself: they run only when a filter asks for them.</summary>
     public bool OnlyWhenNamed { get; init; }
 }

@@ -9,7 +9,12 @@ internal static class RatioCaseList
     [
         .. IdentityVersusIdentity.Cases,
         .. PackedLinearVersusTorchLinear.Cases,
+        .. PackedLinearVersusReadingItsBytes.Cases,
         .. H3LayerVersusPlainComposition.Cases,
+        .. H3StepVersusTorchOperations.Cases,
+        .. HybridTokenVersusTorchOperations.Cases,
+        .. HybridDecodingVersusTransformer.Cases,
+        .. LateTokenVersusEarlyToken.Cases,
         .. FlashConvVersusTorchFft.Cases,
         .. MonarchLinearVersusTorchBmm.Cases,
         .. LambdaAttentionVersusMaskedSdpa.Cases,

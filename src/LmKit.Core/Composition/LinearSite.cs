@@ -17,6 +17,9 @@ public sealed record LinearSite(
     double InitializerRange,
     ParameterFactory Parameters)
 {
+    /// <summary>The head's path. The head is no linear of a layer: only a component that names this path among its sites reaches it.</summary>
+    public const string Head = "lm_head";
+
     /// <summary>Dropout that draws from the model's own generator, for what wraps a linear.</summary>
     /// <param name="rate">The probability of zeroing an entry.</param>
     public Dropout Dropout(double rate) => new(rate, Parameters.Random);

@@ -87,6 +87,19 @@ internal sealed class ModelPlan
         return linear;
     }
 
+    /// <summary>The head's linear: what a component puts at <see cref="LinearSite.Head"/> by name, dense otherwise.</summary>
+    internal ILinear CreateHead(LinearSite site) =>
+        NamingHead(site) is { } chosen ? chosen.Create<LinearKind, ILinear>(kind => kind.Create(chosen.Options, site)) : new DenseLinear(site);
+
+    /// <summary>How a tied head keeps a packed copy of the embedding, or null for none.</summary>
+    internal PackedLinearOptions? TiedHeadPacking(LinearSite site) => NamingHead(site) switch
+    {
+        null => null,
+        { Kind: var kind } when kind == CoreKinds.Dense => null,
+        { Options: PackedLinearOptions packing } => packing,
+        var other => throw new ConfigurationException(other.Path, $"'{other.Entry.Kind}' cannot stand at {site.Path}: the head is the embedding. Only 'packed' and 'dense' can; or untie the head."),
+    };
+
     internal ISampler CreateSampler(ILanguageModel model) =>
         Of(ComponentSlot.Sampler).LastOrDefault() is { } chosen
             ? chosen.Create<SamplerKind, ISampler>(kind => kind.Create(chosen.Options, model))
@@ -125,6 +138,18 @@ internal sealed class ModelPlan
     {
         PlannedComponent? last = null;
         foreach (var component in Of(slot).Where(component => component.Entry.AppliesTo(site)))
+        {
+            MarkUsed(component, site);
+            last = component;
+        }
+        return last;
+    }
+
+    private PlannedComponent? NamingHead(LinearSite site)
+    {
+        sitesSeen.Add(site.Path);
+        PlannedComponent? last = null;
+        foreach (var component in Of(ComponentSlot.Linear).Where(component => component.Entry.AppliesTo(site) && component.Entry.Sites is { } sites && sites.Contains(site.Path)))
         {
             MarkUsed(component, site);
             last = component;

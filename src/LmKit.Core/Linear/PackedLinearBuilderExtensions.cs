@@ -6,7 +6,8 @@ public static class PackedLinearBuilderExtensions
     /// <summary>Puts dense linears whose weights are packed for token-by-token inference at sites.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="configure">Fills the options.</param>
-    /// <param name="sites">Site patterns (<see cref="LinearSite.Matches"/>); null for all.</param>
+    /// <param name="sites">Site patterns (<see cref="LinearSite.Matches"/>); null for all linears of layers. <see cref="LinearSite.Head"/>
+    /// packs the head, whether it is tied to the embedding or not; it must be named.</param>
     /// <param name="layers">The layers; null for all.</param>
     public static LanguageModelBuilder AddPackedLinear(
         this LanguageModelBuilder builder,

@@ -18,7 +18,8 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     [ComponentName(Name = "ln_f")]
     private readonly nn.IModule<Tensor, Tensor> norm;
     [ComponentName(Name = "lm_head")]
-    private readonly DenseLinear? head;
+    private readonly ILinear? head;
+    [ComponentName(Name = "tied_head")]
     private readonly TiedHead? tiedHead;
     private readonly Generator random;
     private readonly ModelPlan plan;
@@ -36,10 +37,11 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         embedding = new TokenEmbedding(options, parameters, random);
         layers = new ModuleList<Block>([.. Enumerable.Range(0, options.LayerCount).Select(Layer)]);
         norm = plan.CreateNorm(new LayerContext(plan, options.LayerCount, "ln_f", parameters, random));
+        var headSite = new LinearSite(LinearSite.Head, options.LayerCount, options.ModelDim, options.VocabSize, false, options.InitializerRange, parameters);
         if (options.IsHeadTied)
-            tiedHead = new TiedHead(embedding.Words);
+            tiedHead = new TiedHead(embedding.Words, plan.TiedHeadPacking(headSite));
         else
-            head = new DenseLinear(new LinearSite("lm_head", options.LayerCount, options.ModelDim, options.VocabSize, false, options.InitializerRange, parameters));
+            head = plan.CreateHead(headSite);
         plan.CheckAllUsed();
         Config = plan.Config;
         HookPoints = new[] { embedded }.Concat(layers.SelectMany(layer => layer.HookPoints)).Append(final).ToDictionary(point => point.Name);
@@ -183,10 +185,10 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     }
 
     /// <inheritdoc/>
-    public Tensor Logits(Tensor hidden) => tiedHead?.Logits(hidden) ?? head!.call(hidden);
+    public Tensor Logits(Tensor hidden) => tiedHead?.call(hidden) ?? head!.call(hidden);
 
-    /// <summary>The one parameter that <see cref="Logits"/> reads: the embedding when the head is tied.</summary>
-    internal Parameter HeadWeight => tiedHead is null ? head!.get_parameter("weight")! : embedding.Words.Weight;
+    /// <summary>The parameters that <see cref="Logits"/> reads: the embedding when the head is tied.</summary>
+    internal IEnumerable<Parameter> HeadParameters => tiedHead is null ? ((nn.Module)head!).parameters() : [embedding.Words.Weight];
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor tokens, SequenceContext? context)

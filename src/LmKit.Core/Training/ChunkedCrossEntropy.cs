@@ -24,7 +24,7 @@ internal static class ChunkedCrossEntropy
     {
         if (rows.size(0) <= chunk || model is not LanguageModel known)
             return Loss(model, rows, targets);
-        Parameter[] head = known.HeadWeight is { requires_grad: true } weight ? [weight] : [];
+        Parameter[] head = [.. known.HeadParameters.Where(parameter => parameter.requires_grad)];
         return KernelFunction.Run([rows, targets, .. head], () => Forward(model, rows, targets, chunk), (gradient, inputs) => Backward(model, inputs[0], inputs[1], head, chunk, gradient));
     }
 

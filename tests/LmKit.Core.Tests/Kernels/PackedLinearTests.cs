@@ -13,18 +13,17 @@ public class PackedLinearTests
     [InlineData(WeightFormat.BFloat16)]
     public void Every_vector_width_gives_the_product(WeightFormat format)
     {
-        foreach (var (rows, inputs, outputs) in new[] { (1, 1, 1), (1, 2, 16), (3, 7, 17), (4, 8, 32), (5, 33, 15), (9, 64, 100), (1, 768, 768) })
+        foreach (var (rows, inputs, outputs) in new[] { (1, 1, 1), (1, 2, 16), (3, 7, 17), (4, 8, 32), (5, 33, 15), (9, 64, 100), (11, 5, 9), (16, 3, 40), (1, 768, 768) })
         {
             using var scope = NewDisposeScope();
             using var random = new Generator(1);
             var (x, weight, bias) = (randn([rows, inputs], generator: random), randn([outputs, inputs], generator: random), randn([outputs], generator: random));
-            using var packed = PackedWeight.Of(weight, format);
             var seen = format == WeightFormat.Full ? weight : weight.to(ScalarType.BFloat16).to(ScalarType.Float32);
             var expected = nn.functional.linear(x.to(ScalarType.Float64), seen.to(ScalarType.Float64), bias.to(ScalarType.Float64));
             foreach (var width in SimdWidth.All)
             {
-                var y = full([rows, outputs], float.NaN);
-                Multiply(packed, x, bias, y, width);
+                using var packed = PackedWeight.Of(weight, format, width);
+                var y = PackedLinear.Cpu(x, packed, bias);
 
                 Close.Check($"{rows} x {inputs} to {outputs}, {width} bits", expected, y.to(ScalarType.Float64), absolute: 1e-5, relativeToLargest: 2e-6);
             }
@@ -168,12 +167,91 @@ public class PackedLinearTests
         Assert.Contains("\"full\"", config, StringComparison.Ordinal);
     }
 
-    private static unsafe void Multiply(PackedWeight packed, Tensor x, Tensor bias, Tensor y, int width)
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_packed_head_gives_the_same_greedy_tokens_and_sees_training_and_loading(bool isTied)
     {
-        using var input = new TensorMemory<float>(x, nameof(x));
-        using var offset = new TensorMemory<float>(bias, nameof(bias));
-        using var output = new TensorMemory<float>(y, nameof(y));
-        new PackedLinear.Call(input.Start, offset.Start, output.Start, (int)x.size(0), packed).Run(0, packed.TileCount, width);
+        using var scope = NewDisposeScope();
+        using var dense = Model(isTied, packs: null);
+        using var packed = Model(isTied, WeightFormat.Full);
+        CheckpointLoader.Load(packed, dense.state_dict());
+        var prompt = tensor(new long[] { 1, 2, 3 }, [1, 3]);
+        Check("built");
+        var loss = packed.call(prompt, null).square().mean();
+        loss.backward();
+        using (no_grad())
+        {
+            foreach (var (ours, theirs) in packed.parameters().Zip(dense.parameters()))
+                theirs.copy_(ours.sub_(ours.grad! * 0.1));
+        }
+        Check("trained");
+        using var other = Model(isTied, packs: null, seed: 9);
+        CheckpointLoader.Load(packed, other.state_dict());
+        CheckpointLoader.Load(dense, other.state_dict());
+        Check("loaded");
+        Assert.Equal(dense.named_parameters().Select(pair => pair.name), packed.named_parameters().Select(pair => pair.name));
+
+        void Check(string name)
+        {
+            using var frozen = no_grad();
+            Close.Check(name, dense.call(prompt, null), packed.call(prompt, null), absolute: 1e-5);
+            Assert.Equal(Greedy(dense), Greedy(packed));
+        }
+
+        long[] Greedy(LanguageModel model)
+        {
+            var sampler = new AutoregressiveSampler(model, new AutoregressiveSamplerOptions { Temperature = 0 });
+            long[] tokens = [];
+            foreach (var grid in sampler.Sample(prompt, 12))
+            {
+                tokens = grid.data<long>().ToArray();
+                grid.Dispose();
+            }
+            return tokens;
+        }
+    }
+
+    [Fact]
+    public void A_rounded_head_is_half_as_large_and_rounds_every_call()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = Model(isTied: true, WeightFormat.BFloat16);
+        using var random = new Generator(2);
+        var hidden = randn([1, 20, ToyModel.ModelDim], generator: random);
+        var rounded = model.get_parameter("embeddings.word_embeddings.weight")!.to(ScalarType.BFloat16).to(ScalarType.Float32);
+        var expected = nn.functional.linear(hidden, rounded);
+
+        Close.Check("many rows", expected, model.Logits(hidden), absolute: 1e-5);
+        Close.Check("one row", expected.narrow(1, 4, 1), model.Logits(hidden.narrow(1, 4, 1)), absolute: 1e-5);
+    }
+
+    [Fact]
+    public void Only_a_component_that_names_the_head_reaches_it_and_a_tied_one_takes_packing_only()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Builder(isTied: false).AddPackedLinear().Build();
+        Assert.Contains(model.named_modules(), pair => pair.name == "lm_head" && pair.module is DenseLinear);
+        using var both = Builder(isTied: true).AddPackedLinear(sites: ["q_proj", LinearSite.Head]).AddDenseLinear(sites: ["lm_head"]).Build();
+        var kind = new LinearKind<DenseLinearOptions>("other", (_, site) => new DenseLinear(site));
+
+        var error = Assert.Throws<ConfigurationException>(() => Builder(isTied: true).AddLinear(kind, sites: ["lm_head"]).Build());
+
+        Assert.Contains("'other' cannot stand at lm_head", error.Message, StringComparison.Ordinal);
+    }
+
+    private static LanguageModelBuilder Builder(bool isTied, ulong seed = 5)
+    {
+        var builder = ToyModel.Builder(dtype: ScalarType.Float32);
+        (builder.Options.IsHeadTied, builder.Options.Seed) = (isTied, seed);
+        return builder.AddAttention();
+    }
+
+    private static LanguageModel Model(bool isTied, WeightFormat? packs, ulong seed = 5)
+    {
+        var builder = Builder(isTied, seed);
+        return packs is { } format ? builder.AddPackedLinear(packed => packed.Format = format, [LinearSite.Head]).Build() : builder.Build();
     }
 
     private static PackedLinear Make(long inputs, long outputs, PackedLinearOptions options)

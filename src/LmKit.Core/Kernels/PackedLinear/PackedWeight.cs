@@ -4,18 +4,19 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>A dense weight (O, I) in tiles of 16 outputs, in the order in which a product reads it.</summary>
-/// <remarks>Float32: [tile][input][16]. Bfloat16: [tile][pair of inputs][16][2]. Missing outputs and a missing last input are zeros.</remarks>
+/// <summary>A dense weight (O, I) in tiles of as many outputs as there are lanes, in the order in which a product reads it.</summary>
+/// <remarks>Float32: [tile][input][lane]. Bfloat16: [tile][pair of inputs][lane][2]. Inputs come in pairs; missing outputs and a missing
+/// last input are zeros.</remarks>
 internal sealed unsafe class PackedWeight : IDisposable
 {
-    internal const int TileWidth = 16;
     private const nuint Alignment = 64;
 
     private void* memory;
 
-    private PackedWeight(WeightFormat format, long outFeatures, long inFeatures, Tensor source)
+    private PackedWeight(WeightFormat format, int tileWidth, Tensor source)
     {
-        (Format, OutFeatures, InFeatures, Source, SourceAddress) = (format, outFeatures, inFeatures, source, TensorAddress.Of(source));
+        (Format, TileWidth, Source, SourceAddress) = (format, tileWidth, source, TensorAddress.Of(source));
+        (OutFeatures, InFeatures) = (source.size(0), source.size(1));
         memory = NativeMemory.AlignedAlloc((nuint)(TileCount * TileBytes), Alignment);
         GC.AddMemoryPressure(TileCount * TileBytes);
     }
@@ -28,19 +29,28 @@ internal sealed unsafe class PackedWeight : IDisposable
 
     internal long InFeatures { get; }
 
+    /// <summary>Outputs of a tile: the lanes of the vectors that will read it.</summary>
+    internal int TileWidth { get; }
+
+    /// <summary>Pairs of inputs, the last one filled up.</summary>
+    internal long PairCount => (InFeatures + 1) / 2;
+
     private Tensor Source { get; }
 
     private nint SourceAddress { get; }
 
     internal int TileCount => (int)((OutFeatures + TileWidth - 1) / TileWidth);
 
-    internal long TileBytes => Format == WeightFormat.Full ? InFeatures * TileWidth * sizeof(float) : (InFeatures + 1) / 2 * 2 * TileWidth * sizeof(ushort);
+    internal long TileBytes => 2 * PairCount * TileWidth * (Format == WeightFormat.Full ? sizeof(float) : sizeof(ushort));
 
     /// <summary>Packs a float32 weight on the CPU.</summary>
-    internal static PackedWeight Of(Tensor weight, WeightFormat format)
+    /// <param name="weight">(O, I).</param>
+    /// <param name="format">How its numbers are kept.</param>
+    /// <param name="bits">The width of the vectors that will read it.</param>
+    internal static PackedWeight Of(Tensor weight, WeightFormat format, int bits)
     {
         using var scope = NewDisposeScope();
-        var packed = new PackedWeight(format, weight.size(0), weight.size(1), weight);
+        var packed = new PackedWeight(format, bits / (8 * sizeof(float)), weight);
         if (format == WeightFormat.Full)
             packed.Fill<float>(weight.detach().contiguous(), 1);
         else
@@ -53,7 +63,7 @@ internal sealed unsafe class PackedWeight : IDisposable
     internal bool IsOf(Tensor weight) => ReferenceEquals(Source, weight) && SourceAddress == TensorAddress.Of(weight);
 
     /// <summary>The memory of a tile.</summary>
-    internal void* Tile(int index) => (byte*)memory + (index * TileBytes);
+    internal byte* Tile(int index) => (byte*)memory + (index * TileBytes);
 
     public void Dispose()
     {

@@ -5,40 +5,65 @@ using System.Runtime.Intrinsics.X86;
 namespace LmKit;
 
 /// <summary>Sixteen lanes, for AVX-512.</summary>
-internal readonly unsafe struct Avx512Lanes : ILanes<Vector512<float>>
+public readonly unsafe struct Avx512Lanes : ILanes<Vector512<float>>
 {
+    /// <inheritdoc/>
     public static int Count => 16;
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Load(float* from) => Vector512.Load(from);
+    public static Vector512<float> Load(float* source) => Vector512.Load(source);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(Vector512<float> value, float* to) => value.Store(to);
+    public static Vector512<float> LoadFirst(ushort* pairs) => (Vector512.Load((uint*)pairs) << 16).AsSingle();
 
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadSecond(ushort* pairs) => (Vector512.Load((uint*)pairs) & Vector512.Create(0xFFFF0000u)).AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector512<float> value, float* target) => value.Store(target);
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Broadcast(float value) => Vector512.Create(value);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Add(Vector512<float> a, Vector512<float> b) => a + b;
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Subtract(Vector512<float> a, Vector512<float> b) => a - b;
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Multiply(Vector512<float> a, Vector512<float> b) => a * b;
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.MultiplyAddEstimate(a, b, c);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> SubtractMultiplied(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.MultiplyAddEstimate(-a, b, c);
 
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> MultiplyComplex(Vector512<float> a, Vector512<float> b) =>
+        Avx512F.FusedMultiplyAddSubtract(a, Avx512F.DuplicateEvenIndexed(b), Avx512F.Permute4x32(a, 0b10_11_00_01) * Avx512F.DuplicateOddIndexed(b));
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Exp(Vector512<float> a) => Vector512.Exp(a);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector512<float> a) => Vector512.Sum(a);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Transpose(float* matrix)
     {
@@ -67,13 +92,13 @@ internal readonly unsafe struct Avx512Lanes : ILanes<Vector512<float>>
 
     // Quarter q of the four becomes row 4 q.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Spread(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, float* to)
+    private static void Spread(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, float* target)
     {
         var (even, odd) = (Avx512F.Shuffle4x128(a, b, 0x88), Avx512F.Shuffle4x128(a, b, 0xdd));
         var (even2, odd2) = (Avx512F.Shuffle4x128(c, d, 0x88), Avx512F.Shuffle4x128(c, d, 0xdd));
-        Avx512F.Shuffle4x128(even, even2, 0x88).Store(to);
-        Avx512F.Shuffle4x128(odd, odd2, 0x88).Store(to + 64);
-        Avx512F.Shuffle4x128(even, even2, 0xdd).Store(to + 128);
-        Avx512F.Shuffle4x128(odd, odd2, 0xdd).Store(to + 192);
+        Avx512F.Shuffle4x128(even, even2, 0x88).Store(target);
+        Avx512F.Shuffle4x128(odd, odd2, 0x88).Store(target + 64);
+        Avx512F.Shuffle4x128(even, even2, 0xdd).Store(target + 128);
+        Avx512F.Shuffle4x128(odd, odd2, 0xdd).Store(target + 192);
     }
 }

@@ -5,40 +5,65 @@ using System.Runtime.Intrinsics.X86;
 namespace LmKit;
 
 /// <summary>Eight lanes, for AVX2 with FMA.</summary>
-internal readonly unsafe struct Avx2Lanes : ILanes<Vector256<float>>
+public readonly unsafe struct Avx2Lanes : ILanes<Vector256<float>>
 {
+    /// <inheritdoc/>
     public static int Count => 8;
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Load(float* from) => Vector256.Load(from);
+    public static Vector256<float> Load(float* source) => Vector256.Load(source);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(Vector256<float> value, float* to) => value.Store(to);
+    public static Vector256<float> LoadFirst(ushort* pairs) => (Vector256.Load((uint*)pairs) << 16).AsSingle();
 
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadSecond(ushort* pairs) => (Vector256.Load((uint*)pairs) & Vector256.Create(0xFFFF0000u)).AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector256<float> value, float* target) => value.Store(target);
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Broadcast(float value) => Vector256.Create(value);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Add(Vector256<float> a, Vector256<float> b) => a + b;
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Subtract(Vector256<float> a, Vector256<float> b) => a - b;
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Multiply(Vector256<float> a, Vector256<float> b) => a * b;
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.MultiplyAddEstimate(a, b, c);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> SubtractMultiplied(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.MultiplyAddEstimate(-a, b, c);
 
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> MultiplyComplex(Vector256<float> a, Vector256<float> b) =>
+        Avx.AddSubtract(a * Avx.DuplicateEvenIndexed(b), Avx.Permute(a, 0b10_11_00_01) * Avx.DuplicateOddIndexed(b));
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Exp(Vector256<float> a) => Vector256.Exp(a);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector256<float> a) => Vector256.Sum(a);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Transpose(float* matrix)
     {
@@ -65,9 +90,9 @@ internal readonly unsafe struct Avx2Lanes : ILanes<Vector256<float>>
 
     // Half q of the two becomes row 4 q.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Spread(Vector256<float> a, Vector256<float> b, float* to)
+    private static void Spread(Vector256<float> a, Vector256<float> b, float* target)
     {
-        Avx.Permute2x128(a, b, 0x20).Store(to);
-        Avx.Permute2x128(a, b, 0x31).Store(to + 32);
+        Avx.Permute2x128(a, b, 0x20).Store(target);
+        Avx.Permute2x128(a, b, 0x31).Store(target + 32);
     }
 }

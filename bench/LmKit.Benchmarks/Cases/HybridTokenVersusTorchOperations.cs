@@ -1,0 +1,61 @@
+using LmKit.Benchmarks.Ratios;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Benchmarks.Cases;
+
+/// <summary>A whole token through the published hybrid of 125M parameters (12 layers of width 768, attention in layer 6, tied head), fused
+/// steps and packed weights against the same model from library operations with float32 weights.</summary>
+/// <remarks>For bfloat16 the baseline holds the rounded weights in float32, so that both sides compute the same. The attention layer's
+/// cache grows by the measured tokens on both sides alike.</remarks>
+internal static class HybridTokenVersusTorchOperations
+{
+    private const int _attentionLayer = 6;
+
+    public static IReadOnlyList<RatioCase> Cases { get; } =
+    [
+        Case(WeightFormat.BFloat16, batch: 1, target: 2.2, tunedTarget: 2.2),
+        Case(WeightFormat.Full, batch: 1, target: 1.5, tunedTarget: 1.5),
+        Case(WeightFormat.Full, batch: 16, target: 2.8, tunedTarget: 1.5),
+    ];
+
+    private static RatioCase Case(WeightFormat format, long batch, double target, double tunedTarget) =>
+        new($"H3 hybrid whole token vs torch operations: 125M shape, {format}, batch {batch}", target, tunedTarget, random => Prepare(random, format, batch))
+        {
+            Tolerance = 1e-3, // twelve layers of float32 in another order of sums
+        };
+
+    private static RatioSides Prepare(Generator random, WeightFormat format, long batch)
+    {
+        var baseline = Builder().Build();
+        var ours = Builder().AddPackedLinear(packed => packed.Format = format).AddPackedLinear(packed => packed.Format = format, [LinearSite.Head]).Build();
+        if (format == WeightFormat.BFloat16)
+            Round(baseline, ours);
+        var (baselineState, ourState) = (baseline.NewState(batch), ours.NewState(batch));
+        var tokens = randint(0, baseline.VocabSize, [batch, 1], dtype: ScalarType.Int64, generator: random);
+        return new RatioSides(() => Step(KernelChoice.Reference, baseline, baselineState), () => Step(KernelChoice.Cpu, ours, ourState), baseline, ours, baselineState, ourState, tokens);
+
+        Tensor[] Step(KernelChoice choice, LanguageModel model, MixerState state)
+        {
+            using var frozen = no_grad();
+            using var chosen = KernelSelection.Use(choice);
+            return [model.call(tokens, new SequenceContext(state))];
+        }
+    }
+
+    private static LanguageModelBuilder Builder() =>
+        new LanguageModelBuilder { VocabSize = 50_264, ModelDim = 768, LayerCount = 12 }.AddH3().AddAttention(attention => attention.HeadCount = 12, layers: [_attentionLayer]);
+
+    // The embedding is looked up whole and read by the head rounded, so its own numbers are rounded on both sides.
+    private static void Round(LanguageModel baseline, LanguageModel ours)
+    {
+        using var frozen = no_grad();
+        var names = ours.named_modules().Where(pair => pair.module is PackedLinear).Select(pair => $"{pair.name}.weight").Append("embeddings.word_embeddings.weight");
+        foreach (var name in names)
+        {
+            using var scope = NewDisposeScope();
+            foreach (var weight in new[] { baseline.get_parameter(name)!, ours.get_parameter(name)! })
+                weight.copy_(weight.to(ScalarType.BFloat16));
+        }
+    }
+}

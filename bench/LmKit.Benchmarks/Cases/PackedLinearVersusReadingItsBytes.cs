@@ -1,0 +1,77 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using LmKit.Benchmarks.Ratios;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Benchmarks.Cases;
+
+/// <summary>All linears that one token passes in a 12-layer model of width 768, against reading as many bytes as their packed weights
+/// hold: how near the products come to the memory's speed.</summary>
+/// <remarks>Reading computes nothing: only the shape of the results is compared, which is one number on both sides.</remarks>
+internal static class PackedLinearVersusReadingItsBytes
+{
+    private const int _layers = 12;
+    private const long _width = 768;
+
+    public static IReadOnlyList<RatioCase> Cases { get; } = [Case(WeightFormat.Full), Case(WeightFormat.BFloat16)];
+
+    private static RatioCase Case(WeightFormat format) =>
+        new($"Packed linears vs reading their bytes: {_layers} layers of width {_width}, {format}", 0.9, 0.9, random => Prepare(random, format)) { IsSameComputation = false };
+
+    private static RatioSides Prepare(Generator random, WeightFormat format)
+    {
+        var parameters = new ParameterFactory(random);
+        (long In, long Out)[] sites = [(_width, _width), (_width, _width), (_width, _width), (_width, _width), (_width, 4 * _width), (4 * _width, _width)];
+        var linears = Enumerable.Range(0, _layers).SelectMany(layer => sites.Select(site =>
+        {
+            var linear = new PackedLinear(new PackedLinearOptions { Format = format }, new LinearSite("fc", layer, site.In, site.Out, false, 0.04, parameters));
+            linear.eval();
+            return linear;
+        })).ToArray();
+        var bytes = format == WeightFormat.Full ? sizeof(float) : sizeof(ushort);
+        // Ones: zeros might be memory that the system has not given yet.
+        var memory = linears.Select(linear => ones([linear.InFeatures * linear.OutFeatures * bytes], ScalarType.Byte)).ToArray();
+        var inputs = new[] { randn(1, _width, generator: random), randn(1, 4 * _width, generator: random) };
+        return new RatioSides(Read, Multiply, [.. linears, .. memory, .. inputs]);
+
+        Tensor[] Read()
+        {
+            var sum = 0f;
+            foreach (var block in memory)
+            {
+                sum += Sum(block.bytes);
+            }
+
+            return [tensor(sum)];
+        }
+
+        Tensor[] Multiply()
+        {
+            using var frozen = no_grad();
+            foreach (var linear in linears)
+            {
+                linear.call(inputs[linear.InFeatures == _width ? 0 : 1]).Dispose();
+            }
+
+            return [tensor(0f)];
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Sum(ReadOnlySpan<byte> memory)
+    {
+        var vectors = MemoryMarshal.Cast<byte, Vector<float>>(memory);
+        Vector<float> a = default, b = default, c = default, d = default;
+        for (var at = 0; at + 4 <= vectors.Length; at += 4)
+        {
+            a += vectors[at];
+            b += vectors[at + 1];
+            c += vectors[at + 2];
+            d += vectors[at + 3];
+        }
+
+        return Vector.Sum(a + b + c + d);
+    }
+}

@@ -1,0 +1,83 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The product with a weight, through a packed copy of it wherever that serves.</summary>
+/// <remarks>The copy is made by the first call that it serves, and dropped by training, by <see cref="Forget"/> and when the weight moved.
+/// Calls on different threads may share it.</remarks>
+internal sealed class PackedMap(PackedLinearOptions options) : IDisposable
+{
+    private readonly Lock gate = new();
+    private volatile PackedWeight? packed;
+
+    /// <summary>x W^T + b.</summary>
+    /// <param name="x">(..., I).</param>
+    /// <param name="weight">(O, I).</param>
+    /// <param name="bias">(O), or null.</param>
+    /// <param name="isTraining">Whether the module that owns the weight trains: it then sees the whole numbers.</param>
+    internal Tensor Apply(Tensor x, Parameter weight, Parameter? bias, bool isTraining)
+    {
+        if (isTraining || (is_grad_enabled() && weight.requires_grad))
+            Forget(); // whoever trains may do so in evaluation mode
+        else if (IsServed(x, weight, bias))
+            return PackedLinear.Cpu(x, Packed(weight), bias);
+        if (!Rounds(weight, isTraining))
+            return PackedLinear.Reference(x, weight, bias);
+        using var rounded = Rounded(weight);
+        return PackedLinear.Reference(x, rounded, bias);
+    }
+
+    /// <summary>The weight as calls see it; the caller's.</summary>
+    internal Tensor ToDense(Parameter weight, bool isTraining)
+    {
+        using var frozen = no_grad();
+        return Rounds(weight, isTraining) ? Rounded(weight) : weight.clone();
+    }
+
+    /// <summary>Drops the copy; the next call that it would serve makes it anew.</summary>
+    internal void Forget()
+    {
+        // Not freed here: a call on another thread may be reading it. Its finalizer frees it.
+        packed = null;
+    }
+
+    public void Dispose()
+    {
+        packed?.Dispose();
+        packed = null;
+    }
+
+    private bool Rounds(Parameter weight, bool isTraining) => !isTraining && options.Format == WeightFormat.BFloat16 && weight.dtype == ScalarType.Float32;
+
+    private bool IsServed(Tensor x, Parameter weight, Parameter? bias) =>
+        x.dtype == ScalarType.Float32
+        && x.numel() <= options.MaxRows * weight.size(1)
+        && KernelSelection.Current == KernelChoice.Cpu
+        && x.device_type == DeviceType.CPU
+        && weight.device_type == DeviceType.CPU
+        && weight.dtype == ScalarType.Float32
+        && bias?.dtype is null or ScalarType.Float32
+        && !(is_grad_enabled() && (x.requires_grad || weight.requires_grad));
+
+    private static Tensor Rounded(Parameter weight)
+    {
+        using var narrow = weight.to(ScalarType.BFloat16);
+        return narrow.to(weight.dtype);
+    }
+
+    private PackedWeight Packed(Parameter weight)
+    {
+        if (packed is { } held && held.IsOf(weight))
+            return held;
+        lock (gate)
+        {
+            if (packed is { } made && made.IsOf(weight))
+                return made;
+            var fresh = PackedWeight.Of(weight, options.Format, SimdWidth.Bits);
+            packed = fresh;
+            return fresh;
+        }
+    }
+}
