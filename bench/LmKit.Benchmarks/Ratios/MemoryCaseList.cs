@@ -8,6 +8,7 @@ internal static class MemoryCaseList
     public static IReadOnlyList<MemoryCase> All { get; } =
     [
         .. H3LayerVersusPlainComposition.MemoryCases,
+        .. StreamingVersusWholeCall.MemoryCases,
     ];
 
     /// <summary>The cases whose name contains the text, or all.</summary>

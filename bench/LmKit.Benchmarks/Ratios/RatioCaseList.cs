@@ -10,6 +10,8 @@ internal static class RatioCaseList
         .. IdentityVersusIdentity.Cases,
         .. PackedLinearVersusTorchLinear.Cases,
         .. H3LayerVersusPlainComposition.Cases,
+        .. PrefillWithStateVersusPlainForward.Cases,
+        .. StreamingVersusWholeCall.Cases,
         .. FlashConvVersusTorchFft.Cases,
         .. MonarchLinearVersusTorchBmm.Cases,
         .. LambdaAttentionVersusMaskedSdpa.Cases,
