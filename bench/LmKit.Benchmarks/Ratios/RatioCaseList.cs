@@ -10,6 +10,7 @@ internal static class RatioCaseList
         .. IdentityVersusIdentity.Cases,
         .. PackedLinearVersusTorchLinear.Cases,
         .. H3LayerVersusPlainComposition.Cases,
+        .. DiagonalKernelVersusNaivePowers.Cases,
         .. PrefillWithStateVersusPlainForward.Cases,
         .. StreamingVersusWholeCall.Cases,
         .. FlashConvVersusTorchFft.Cases,
