@@ -7,6 +7,7 @@ namespace LmKit;
 internal static unsafe partial class Vandermonde
 {
     private const int Block = VandermondeLayout.Block;
+    private const int WidestLanes = 16;
     private const int Span = Block * VandermondeLayout.Blocks;
 
     private static Tensor PassOnCpu(Tensor tables, Tensor u, Tensor state, Tensor sums, IReadOnlyList<long>? lengths)
@@ -145,6 +146,12 @@ internal static unsafe partial class Vandermonde
         where T : struct, ILanes<V>
     {
         var row = 0;
+        // Sixteen sums hide the multiply-add's latency where there are registers for them.
+        for (; T.Count == WidestLanes && row + 8 <= rows; row += 8)
+        {
+            for (var column = 0; column < columns; column += 2 * T.Count)
+                EightRows<V, T>(a + (long)row * aStride, aStride, b + column, columns, to + (long)row * toStride + column, toStride, depth, adds);
+        }
         for (; row + 4 <= rows; row += 4)
         {
             for (var column = 0; column < columns; column += 2 * T.Count)
@@ -158,28 +165,51 @@ internal static unsafe partial class Vandermonde
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void EightRows<V, T>(float* a, int aStride, float* b, int bStride, float* to, int toStride, int depth, bool adds)
+        where V : struct
+        where T : struct, ILanes<V>
+    {
+        float* a1 = a + aStride, a2 = a1 + aStride, a3 = a2 + aStride, a4 = a3 + aStride, a5 = a4 + aStride, a6 = a5 + aStride, a7 = a6 + aStride;
+        var zero = T.Broadcast(0);
+        V s0 = zero, s1 = zero, s2 = zero, s3 = zero, s4 = zero, s5 = zero, s6 = zero, s7 = zero;
+        V t0 = zero, t1 = zero, t2 = zero, t3 = zero, t4 = zero, t5 = zero, t6 = zero, t7 = zero;
+        for (var at = 0; at < depth; at++, b += bStride)
+        {
+            var (left, right) = (T.Load(b), T.Load(b + T.Count));
+            Add<V, T>(left, right, a[at], ref s0, ref t0);
+            Add<V, T>(left, right, a1[at], ref s1, ref t1);
+            Add<V, T>(left, right, a2[at], ref s2, ref t2);
+            Add<V, T>(left, right, a3[at], ref s3, ref t3);
+            Add<V, T>(left, right, a4[at], ref s4, ref t4);
+            Add<V, T>(left, right, a5[at], ref s5, ref t5);
+            Add<V, T>(left, right, a6[at], ref s6, ref t6);
+            Add<V, T>(left, right, a7[at], ref s7, ref t7);
+        }
+        Put<V, T>(s0, t0, to, adds);
+        Put<V, T>(s1, t1, to + toStride, adds);
+        Put<V, T>(s2, t2, to + 2 * toStride, adds);
+        Put<V, T>(s3, t3, to + 3 * toStride, adds);
+        Put<V, T>(s4, t4, to + 4 * toStride, adds);
+        Put<V, T>(s5, t5, to + 5 * toStride, adds);
+        Put<V, T>(s6, t6, to + 6 * toStride, adds);
+        Put<V, T>(s7, t7, to + 7 * toStride, adds);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void FourRows<V, T>(float* a, int aStride, float* b, int bStride, float* to, int toStride, int depth, bool adds)
         where V : struct
         where T : struct, ILanes<V>
     {
         float* a1 = a + aStride, a2 = a1 + aStride, a3 = a2 + aStride;
         var zero = T.Broadcast(0);
-        var (s0, s1, s2, s3, t0, t1, t2, t3) = (zero, zero, zero, zero, zero, zero, zero, zero);
+        V s0 = zero, s1 = zero, s2 = zero, s3 = zero, t0 = zero, t1 = zero, t2 = zero, t3 = zero;
         for (var at = 0; at < depth; at++, b += bStride)
         {
             var (left, right) = (T.Load(b), T.Load(b + T.Count));
-            var factor = T.Broadcast(a[at]);
-            s0 = T.MultiplyAdd(left, factor, s0);
-            t0 = T.MultiplyAdd(right, factor, t0);
-            factor = T.Broadcast(a1[at]);
-            s1 = T.MultiplyAdd(left, factor, s1);
-            t1 = T.MultiplyAdd(right, factor, t1);
-            factor = T.Broadcast(a2[at]);
-            s2 = T.MultiplyAdd(left, factor, s2);
-            t2 = T.MultiplyAdd(right, factor, t2);
-            factor = T.Broadcast(a3[at]);
-            s3 = T.MultiplyAdd(left, factor, s3);
-            t3 = T.MultiplyAdd(right, factor, t3);
+            Add<V, T>(left, right, a[at], ref s0, ref t0);
+            Add<V, T>(left, right, a1[at], ref s1, ref t1);
+            Add<V, T>(left, right, a2[at], ref s2, ref t2);
+            Add<V, T>(left, right, a3[at], ref s3, ref t3);
         }
         Put<V, T>(s0, t0, to, adds);
         Put<V, T>(s1, t1, to + toStride, adds);
@@ -195,11 +225,19 @@ internal static unsafe partial class Vandermonde
         var (s, t) = (T.Broadcast(0), T.Broadcast(0));
         for (var at = 0; at < depth; at++, b += bStride)
         {
-            var factor = T.Broadcast(a[at]);
-            s = T.MultiplyAdd(T.Load(b), factor, s);
-            t = T.MultiplyAdd(T.Load(b + T.Count), factor, t);
+            Add<V, T>(T.Load(b), T.Load(b + T.Count), a[at], ref s, ref t);
         }
         Put<V, T>(s, t, to, adds);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add<V, T>(V left, V right, float factor, ref V s, ref V t)
+        where V : struct
+        where T : struct, ILanes<V>
+    {
+        var all = T.Broadcast(factor);
+        s = T.MultiplyAdd(left, all, s);
+        t = T.MultiplyAdd(right, all, t);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
