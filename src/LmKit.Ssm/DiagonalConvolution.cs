@@ -7,8 +7,9 @@ namespace LmKit;
 /// <remarks>The skip D is folded into K_0, which is exact. Tensors live in the caller's scope.</remarks>
 internal sealed class DiagonalConvolution
 {
-    private readonly DiscreteDiagonal? diagonal;
+    private readonly DiscreteDiagonal? diagonal; // what carries state: this and its powers, or the kernel's tables
     private readonly TwoLevelPowers? powers;
+    private readonly Tensor? tables;
     private readonly Tensor kernel; // (H, Lk)
 
     /// <summary>Prepares sequences of up to <paramref name="length"/> tokens.</summary>
@@ -21,11 +22,15 @@ internal sealed class DiagonalConvolution
     {
         var bare = ssm.Kernel(kernelLength, channel: 0);
         kernel = skip is null ? bare : bare + nn.functional.pad(skip.unsqueeze(-1), [0, kernelLength - 1]);
-        if (rows > 0)
+        if (rows == 0)
+            return;
+        if (Vandermonde.IsServed(ssm.Dtype, ssm.Device))
         {
-            diagonal = ssm.Discretize();
-            powers = diagonal.Powers(length, rows);
+            tables = ssm.StateTables();
+            return;
         }
+        diagonal = ssm.Discretize();
+        powers = diagonal.Powers(length, rows);
     }
 
     /// <summary>Runs rows from their states, or from zero without any.</summary>
@@ -39,32 +44,10 @@ internal sealed class DiagonalConvolution
         var sums = FlashConv.Convolve(u, kernel);
         if (state is null)
             return (sums, null);
-        var (batch, heads, pairs, length) = (u.size(0), u.size(1), u.size(2), u.size(3));
-        var rows = state.reshape(batch * pairs, heads, -1, 2);
-        sums = sums + diagonal!.Response(powers!, rows, length).reshape(batch, pairs, heads, length).transpose(1, 2);
-        if (tracksState)
-            return (sums, Advance(u, rows, lengths).reshape(state.shape));
-        using var frozen = no_grad();
-        return (sums, Advance(u.detach(), rows, lengths).reshape(state.shape));
-    }
-
-    private Tensor Advance(Tensor u, Tensor rows, IReadOnlyList<long>? lengths)
-    {
-        var (batch, heads, pairs, length) = (u.size(0), u.size(1), u.size(2), u.size(3));
-        Tensor reversed, counts;
-        if (lengths is null)
-        {
-            reversed = u.flip(3);
-            counts = tensor(new[] { (double)length }, device: u.device);
-        }
-        else
-        {
-            var ends = tensor(lengths.ToArray(), [batch, 1], device: u.device);
-            var places = ends - 1 - arange(length, dtype: ScalarType.Int64, device: u.device); // (B, L)
-            var taken = u.gather(3, places.clamp(min: 0).reshape(batch, 1, 1, length).expand(u.shape));
-            reversed = taken * places.ge(0).reshape(batch, 1, 1, length);
-            counts = ends.expand(batch, pairs).reshape(-1).to(ScalarType.Float64);
-        }
-        return diagonal!.Advance(powers!, rows, reversed.transpose(1, 2).reshape(batch * pairs, heads, length), counts);
+        var rows = state.reshape(u.size(0) * u.size(2), u.size(1), -1, 2);
+        if (tables is not null)
+            return (sums, Vandermonde.Pass(tables, u, rows, sums, lengths).view(state.shape));
+        var (output, after) = Vandermonde.Pass(diagonal!, powers!, u, rows, sums, lengths, tracksState);
+        return (output, after.reshape(state.shape));
     }
 }

@@ -13,6 +13,7 @@ public sealed class DiagonalSsm : nn.Module
     private readonly IDiagonalParameters weights;
     private readonly DiagonalSsmOptions options;
     private readonly KernelCache[] caches;
+    private readonly KernelCache stateTables = new();
 
     /// <summary>Makes it with C complex standard normal, B = 1, ln dt uniform.</summary>
     /// <param name="options">What it is made of.</param>
@@ -62,12 +63,15 @@ public sealed class DiagonalSsm : nn.Module
     /// <param name="chunkLength">Columns at a time; 0 for all at once.</param>
     /// <returns>y (B, H, L) and the state after it (B, H, n) complex, in the caller's dispose scope.</returns>
     /// <exception cref="NotSupportedException">There is no recurrence.</exception>
+    /// <exception cref="ArgumentException">The state is of another size.</exception>
     public (Tensor Output, Tensor State) Run(Tensor u, Tensor? state = null, Tensor? skip = null, long chunkLength = 0)
     {
         ArgumentNullException.ThrowIfNull(u);
         ArgumentOutOfRangeException.ThrowIfNegative(chunkLength);
         using var scope = NewDisposeScope();
         var (batch, heads, length) = (u.size(0), u.size(1), u.size(2));
+        if (state is not null && !state.shape.SequenceEqual([batch, heads, options.StateDim / 2]))
+            throw new ArgumentException($"The state of inputs (B, H, L) = ({string.Join(", ", u.shape)}) is (B, H, n) with n = {options.StateDim / 2}; got ({string.Join(", ", state.shape)}).", nameof(state));
         var carried = state is null ? zeros([batch, heads, options.StateDim / 2, 2], Dtype, Device) : view_as_real(state);
         var chunk = chunkLength > 0 ? Math.Min(chunkLength, length) : length;
         if (length == 0)
@@ -117,6 +121,18 @@ public sealed class DiagonalSsm : nn.Module
         }
     }
 
+    /// <summary>Tables for <see cref="Vandermonde"/>, kept while the parameters stay; carries no gradient.</summary>
+    internal Tensor StateTables()
+    {
+        return stateTables.Get(weights.All, new VandermondeLayout(options.StateDim / 2).Size, hasPrefixes: false, Make);
+
+        Tensor Make()
+        {
+            using var scope = NewDisposeScope();
+            return VandermondeTables.Make(Discretize()).MoveToOuterDisposeScope();
+        }
+    }
+
     internal DiscreteDiagonal Discretize(long kernelLength = 0, int channel = 0)
     {
         var diagonal = weights.Continuous(channel).Restrict(options).Discretize(options.Discretization, kernelLength);
@@ -130,6 +146,7 @@ public sealed class DiagonalSsm : nn.Module
         {
             foreach (var cache in caches)
                 cache.Dispose();
+            stateTables.Dispose();
         }
         base.Dispose(disposing);
     }

@@ -29,15 +29,37 @@ internal sealed class H3Convolution
     internal (Tensor Output, Tensor[]? Next) Mix(Tensor[] inputs, Tensor[]? carry, IReadOnlyList<long>? lengths, bool tracksState)
     {
         var (q, k, v) = (inputs[0], inputs[1], inputs[2]);
-        var length = k.size(1);
         var keys = k.to(dtype).transpose(1, 2);                                                 // (B, D, L)
-        var history = carry is null ? keys : cat([carry[0].flip(2), keys], 2);                  // (B, D, N + L)
-        var shifted = FlashConv.Convolve(history.unsqueeze(2), taps).narrow(3, history.size(2) - length, length);
-        var products = HeadPairs.Multiply(shifted.squeeze(2), v.to(dtype).transpose(1, 2), headDim);
+        var shifted = FlashConv.Convolve(keys.unsqueeze(2), taps).squeeze(2);
+        if (carry is not null)
+            shifted = WithCarriedKeys(shifted, carry[0]);
+        var products = HeadPairs.Multiply(shifted, v.to(dtype).transpose(1, 2), headDim);
         var (sums, after) = diagonal.Run(products, carry?[1], lengths, tracksState);
-        Tensor[]? next = carry is null
-            ? null
-            : [CarriedRows.Latest(tracksState ? history : history.detach(), carry[0].size(2), length, lengths).flip(2), after!];
+        Tensor[]? next = carry is null ? null : [LatestKeys(carry[0], tracksState ? keys : keys.detach(), lengths), after!];
         return (HeadPairs.Gather(q.transpose(1, 2), sums, headDim).transpose(1, 2).to(q.dtype), next);
+    }
+
+    // y_t += sum over m above t of f_m k_(t-m), where k_(t-m) are the keys before the call: only the first N - 1 outputs have any.
+    private Tensor WithCarriedKeys(Tensor shifted, Tensor recent)
+    {
+        var (length, carried) = (shifted.size(2), recent.size(2));
+        var count = Math.Min(carried - 1, length);
+        if (count == 0)
+            return shifted;
+        var history = nn.functional.pad(recent.flip(2), [0, count]).unsqueeze(2);               // (B, D, 1, N + count)
+        var part = FlashConv.Convolve(history, taps).squeeze(2).narrow(2, carried, count);
+        if (is_grad_enabled())
+            return shifted + nn.functional.pad(part, [0, length - count]);
+        shifted.narrow(2, 0, count).add_(part);
+        return shifted;
+    }
+
+    // The last N keys, newest first.
+    private static Tensor LatestKeys(Tensor recent, Tensor keys, IReadOnlyList<long>? lengths)
+    {
+        var (count, length) = (recent.size(2), keys.size(2));
+        return lengths is null && length >= count
+            ? keys.narrow(2, length - count, count).flip(2)
+            : CarriedRows.Latest(cat([recent.flip(2), keys], 2), count, length, lengths).flip(2);
     }
 }

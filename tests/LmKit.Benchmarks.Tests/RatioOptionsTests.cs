@@ -5,17 +5,29 @@ namespace LmKit.Benchmarks.Tests;
 public class RatioOptionsTests
 {
     [Fact]
-    public void Options_survive_the_way_to_the_second_process()
+    public void Every_option_is_read()
     {
-        var options = new RatioOptions("h3 step", 2, "figures.json", IsTuned: true);
+        var options = RatioOptions.Parse(["--filter", "h3 step", "--threads", "2", "--processes", "3", "--json", "figures.json", "--out", "ratios.md"]);
 
-        Assert.Equal(options, RatioOptions.Parse([.. options.ToArguments()]));
+        Assert.Equal(new RatioOptions("h3 step", 2, "figures.json", "ratios.md", 3), options);
         Assert.Equal(new RatioOptions(), RatioOptions.Parse([]));
+        Assert.Equal("ratios --filter \"h3 step\" --threads 2 --processes 3", options.ToCommand());
+    }
+
+    [Fact]
+    public void The_options_of_a_case_survive_the_way_to_its_process()
+    {
+        var options = new CaseOptions("layer, d=256 (odd \"name\")", 2, CaseQuantity.OurMemory, IsTuned: true, "result.json");
+        var arguments = options.ToArguments();
+
+        Assert.Equal(CaseOptions.Verb, arguments[0]);
+        Assert.Equal(options, CaseOptions.Parse([.. arguments.Skip(1)]));
     }
 
     [Theory]
     [InlineData("--filter", "--filter needs a value")]
     [InlineData("--threads 0", "--threads '0'")]
+    [InlineData("--processes 0", "--processes '0'")]
     [InlineData("--threads two", "--threads 'two'")]
     [InlineData("--fast", "'--fast'")]
     public void A_bad_command_line_is_named(string line, string expected) =>
@@ -33,7 +45,7 @@ public class RatioOptionsTests
     [Fact]
     public void Case_names_are_unique_and_hold_no_tab()
     {
-        var names = RatioCaseList.All.Select(one => one.Name).ToList();
+        var names = RatioCaseList.All.Select(one => one.Name).Concat(MemoryCaseList.All.Select(one => $"{one.Name} [peak memory]")).ToList();
 
         Assert.Equal(names.Distinct(), names);
         Assert.DoesNotContain(names, name => name.Contains('\t', StringComparison.Ordinal));

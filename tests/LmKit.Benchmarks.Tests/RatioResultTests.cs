@@ -36,5 +36,20 @@ public class RatioResultTests
         }
     }
 
+    [Fact]
+    public void Of_several_processes_the_lowest_ratio_counts()
+    {
+        RatioResult[] results = [Result(new(9, 8), new(1, 1), 2), Result(new(7, 9), new(1, 1), 2), Result(new(8, 8), new(1, 1), 2)];
+
+        Assert.Equal(results[1], RatioResult.LeastFavourable(results));
+    }
+
+    [Fact]
+    public void Peak_memory_is_compared_as_the_baselines_over_ours()
+    {
+        Assert.Equal("case [peak memory]\t2.50\t2.50\t2.50\tmet", new MemoryResult("case", 500, 200, 2.5).ToLine());
+        Assert.Equal("case [peak memory]\t1.25\t1.25\t2.50\tshort", new MemoryResult("case", 500, 400, 2.5).ToLine());
+    }
+
     private static RatioResult Result(CallTime baseline, CallTime ours, double target) => new("case", IsTuned: false, baseline, ours, target);
 }

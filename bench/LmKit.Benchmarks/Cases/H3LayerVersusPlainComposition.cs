@@ -11,20 +11,32 @@ internal static class H3LayerVersusPlainComposition
     private const long _modelDim = 256;
     private const long _length = 2048;
     private const long _batch = 4;
+    private const long _smallLength = 64;
 
     public static IReadOnlyList<RatioCase> Cases { get; } =
     [
-        new($"H3 layer forward d={_modelDim} L={_length} B={_batch}", Target: 4, TunedTarget: 4, random => Prepare(random, isTraining: false)),
-        new($"H3 layer forward+backward d={_modelDim} L={_length} B={_batch}", Target: 3, TunedTarget: 3, random => Prepare(random, isTraining: true)),
+        new($"H3 layer forward d={_modelDim} L={_length} B={_batch}", Target: 4, TunedTarget: 4, random => Prepare(random, _length, isTraining: false)),
+        new($"H3 layer forward+backward d={_modelDim} L={_length} B={_batch}", Target: 3, TunedTarget: 3, random => Prepare(random, _length, isTraining: true)),
+        new($"H3 mixer core (no linears) forward d={_modelDim} L={_length} B={_batch}", Target: 12, TunedTarget: 12, random => PrepareCore(random, isRecorded: false)),
+        new($"H3 mixer core (no linears) forward recorded for training d={_modelDim} L={_length} B={_batch}", Target: 12, TunedTarget: 12, random => PrepareCore(random, isRecorded: true)),
     ];
 
-    private static RatioSides Prepare(Generator random, bool isTraining)
+    public static IReadOnlyList<MemoryCase> MemoryCases { get; } =
+    [
+        new(
+            $"H3 layer forward+backward d={_modelDim} L={_length} B={_batch}",
+            Target: 2,
+            random => Prepare(random, _length, isTraining: true),
+            random => Prepare(random, _smallLength, isTraining: true)),
+    ];
+
+    private static RatioSides Prepare(Generator random, long length, bool isTraining)
     {
         var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = 1 };
         var mixer = new H3Mixer(new H3Options(), builder.CreateLayerContext(0, random));
         var weights = mixer.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
-        var x = randn(_batch, _length, _modelDim, generator: random);
-        return new RatioSides(() => Run(input => Plain(input, weights)), () => Run(input => mixer.call(input, null)), mixer, x);
+        var x = randn(_batch, length, _modelDim, generator: random);
+        return new RatioSides(() => Run(input => Plain(input, weights, hasLinears: true)), () => Run(input => mixer.call(input, null)), mixer, x);
 
         Tensor[] Run(Func<Tensor, Tensor> layer)
         {
@@ -39,36 +51,77 @@ internal static class H3LayerVersusPlainComposition
         }
     }
 
-    private static Tensor Plain(Tensor x, Dictionary<string, Tensor> weights)
+    // Frozen, the kernel is kept on our side; while gradients are recorded both sides make it in every call.
+    private static RatioSides PrepareCore(Generator random, bool isRecorded)
     {
-        var (q, k, v) = (Linear("q_proj"), Linear("k_proj"), Linear("v_proj")); // (B, D, L)
-        var shifted = Convolve(k, ShiftKernel()) + weights["ssm_k_D"].unsqueeze(-1) * k;
-        var product = shifted * v;
-        var y = q * (Convolve(product, DiagonalKernel()) + weights["D"].unsqueeze(-1) * product);
-        return nn.functional.linear(y.transpose(1, 2), weights["output_linear.weight"], weights["output_linear.bias"]);
+        var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = 1 };
+        builder.AddLinear(new LinearKind<object>("identity", (_, site) => new IdentityLinear(site.InFeatures)));
+        var mixer = new H3Mixer(new H3Options(), builder.CreateLayerContext(0, random));
+        var weights = mixer.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
+        var x = randn(_batch, _length, _modelDim, generator: random);
+        return new RatioSides(() => Run(() => Plain(x, weights, hasLinears: false)), () => Run(() => mixer.call(x, null)), mixer, x);
 
-        Tensor Linear(string name) => nn.functional.linear(x, weights[$"{name}.weight"], weights[$"{name}.bias"]).transpose(1, 2);
-
-        Tensor ShiftKernel()
+        Tensor[] Run(Func<Tensor> core)
         {
-            var size = 2 * weights["ssm_k_kernel.kernel.B"].size(1);
-            var spectrum = fft.rfft(weights["ssm_k_kernel.kernel.B"], size).conj() * fft.rfft(weights["ssm_k_kernel.kernel.C"][0], size);
-            return fft.irfft(spectrum, size).narrow(1, 0, size / 2);
-        }
-
-        Tensor DiagonalKernel()
-        {
-            var dt = weights["kernel.kernel.log_dt"].exp().unsqueeze(-1);
-            var half = complex(-weights["kernel.kernel.inv_A_real"].exp(), weights["kernel.kernel.A_imag"]) * dt / 2; // (H, n)
-            var c = view_as_complex(weights["kernel.kernel.C"][0]) * view_as_complex(weights["kernel.kernel.B"]) * dt / (1 - half);
-            var powers = (((1 + half) / (1 - half)).log().unsqueeze(-1) * arange(_length)).exp();                   // (H, n, L)
-            return (c.unsqueeze(-1) * powers).sum(1).real * 2;
+            using var recording = set_grad_enabled(isRecorded);
+            return [core()];
         }
     }
 
-    private static Tensor Convolve(Tensor u, Tensor kernel)
+    // Temporaries are freed where reference counting would free them; what backward needs, libtorch keeps.
+    private static Tensor Plain(Tensor x, Dictionary<string, Tensor> weights, bool hasLinears)
     {
-        var size = 2 * _length;
-        return fft.irfft(fft.rfft(u, size) * fft.rfft(kernel, size), size).narrow(2, 0, _length);
+        using var q = Linear("q_proj"); // (B, D, L)
+        using var k = Linear("k_proj");
+        using var v = Linear("v_proj");
+        using var shifted = Convolved(k, ShiftKernel(weights), weights["ssm_k_D"]);
+        using var product = shifted * v;
+        using var summed = Convolved(product, DiagonalKernel(weights, "kernel.", x.size(1)), weights["D"]);
+        using var y = q * summed;
+        using var rows = y.transpose(1, 2);
+        return !hasLinears ? rows.contiguous() : nn.functional.linear(rows, weights["output_linear.weight"], weights["output_linear.bias"]);
+
+        Tensor Linear(string name)
+        {
+            using var projected = !hasLinears ? x.alias() : nn.functional.linear(x, weights[$"{name}.weight"], weights[$"{name}.bias"]);
+            return projected.transpose(1, 2);
+        }
+    }
+
+    private static Tensor ShiftKernel(Dictionary<string, Tensor> weights)
+    {
+        using var scope = NewDisposeScope();
+        var size = 2 * weights["ssm_k_kernel.kernel.B"].size(1);
+        var spectrum = fft.rfft(weights["ssm_k_kernel.kernel.B"], size).conj() * fft.rfft(weights["ssm_k_kernel.kernel.C"][0], size);
+        return fft.irfft(spectrum, size).narrow(1, 0, size / 2).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>K_l with every power of A-bar as a complex exponential: (H, length).</summary>
+    internal static Tensor DiagonalKernel(Dictionary<string, Tensor> weights, string prefix, long length)
+    {
+        using var scope = NewDisposeScope();
+        var dt = weights[$"{prefix}kernel.log_dt"].exp().unsqueeze(-1);
+        using var steps = arange(length);
+        var half = complex(-weights[$"{prefix}kernel.inv_A_real"].exp(), weights[$"{prefix}kernel.A_imag"]) * dt / 2; // (H, n)
+        var c = view_as_complex(weights[$"{prefix}kernel.C"][0]) * view_as_complex(weights[$"{prefix}kernel.B"]) * dt / (1 - half);
+        var logarithm = ((1 + half) / (1 - half)).log().unsqueeze(-1);
+        using var exponents = logarithm * steps;                                                                  // (H, n, L)
+        using var powers = exponents.exp();
+        using var terms = c.unsqueeze(-1) * powers;
+        return (terms.sum(1).real * 2).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Convolved(Tensor u, Tensor kernel, Tensor skip)
+    {
+        using var owned = kernel;
+        var (length, size) = (u.size(2), 2 * u.size(2));
+        using var spectrum = fft.rfft(u, size);
+        using var response = fft.rfft(kernel, size);
+        using var product = spectrum * response;
+        using var padded = fft.irfft(product, size);
+        using var sums = padded.narrow(2, 0, length);
+        using var weight = skip.unsqueeze(-1);
+        using var skipped = weight * u;
+        return sums + skipped;
     }
 }

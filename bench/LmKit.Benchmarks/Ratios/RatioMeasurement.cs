@@ -7,8 +7,11 @@ namespace LmKit.Benchmarks.Ratios;
 internal static class RatioMeasurement
 {
     private const int _rounds = 11;
+    private const int _slowRounds = 5;
+    private const double _slowSeconds = 0.3;      // a call above it leaves fewer rounds in the same time
     private const int _warmUpCalls = 5;
     private const double _warmUpSeconds = 0.5;    // enough for the runtime to replace first-tier code
+    private const double _longWarmUpSeconds = 3;  // enough of slow calls, of which two suffice
     private const double _blockSeconds = 0.02;    // well above the clocks' resolution
     private const long _seed = 20_240_229;
 
@@ -18,11 +21,11 @@ internal static class RatioMeasurement
         using var random = new Generator(_seed);
         using var sides = one.Prepare(random);
         RequireAgreement(one, sides);
-        var (baselineCalls, oursCalls) = WarmUp(sides);
+        var (baselineCalls, oursCalls, rounds) = WarmUp(sides);
 
         var baseline = new List<CallTime>();
         var ours = new List<CallTime>();
-        for (var round = 0; round < _rounds; round++)
+        for (var round = 0; round < rounds; round++)
         {
             if (round % 2 == 0)
             {
@@ -48,18 +51,20 @@ internal static class RatioMeasurement
         }
     }
 
-    // Returns how many calls of each side fill a block.
-    private static (int Baseline, int Ours) WarmUp(RatioSides sides)
+    // Returns how many calls of each side fill a block, and how many blocks to measure.
+    private static (int Baseline, int Ours, int Rounds) WarmUp(RatioSides sides)
     {
         var baseline = new List<CallTime>();
         var ours = new List<CallTime>();
-        while (baseline.Count < _warmUpCalls || baseline.Sum(time => time.Wall) + ours.Sum(time => time.Wall) < _warmUpSeconds)
+        for (double seconds = 0; seconds < _warmUpSeconds || (baseline.Count < _warmUpCalls && !(baseline.Count >= 2 && seconds > _longWarmUpSeconds));)
         {
             baseline.Add(CallTime.Measure(sides.Baseline, 1));
             ours.Add(CallTime.Measure(sides.Ours, 1));
+            seconds += baseline[^1].Wall + ours[^1].Wall;
         }
 
-        return (CallsPerBlock(baseline), CallsPerBlock(ours));
+        var isSlow = CallTime.MedianOf(baseline).Wall + CallTime.MedianOf(ours).Wall > 2 * _slowSeconds;
+        return (CallsPerBlock(baseline), CallsPerBlock(ours), isSlow ? _slowRounds : _rounds);
     }
 
     private static int CallsPerBlock(IReadOnlyCollection<CallTime> times) =>

@@ -6,43 +6,43 @@ namespace LmKit.Benchmarks.Ratios;
 /// <param name="Filter">Only cases whose name contains this text; null runs all.</param>
 /// <param name="Threads">Threads of libtorch; null leaves its own choice.</param>
 /// <param name="Json">File that gets the figures as JSON; null writes none.</param>
-/// <param name="IsTuned">True in the second process, which the first one starts with the allocator's thresholds raised.</param>
-internal sealed record RatioOptions(string? Filter = null, int? Threads = null, string? Json = null, bool IsTuned = false)
+/// <param name="Table">Markdown file whose table is replaced by this run's; null writes none.</param>
+/// <param name="Processes">Processes that each case is measured in with each allocator, of which the least favourable counts.</param>
+internal sealed record RatioOptions(string? Filter = null, int? Threads = null, string? Json = null, string? Table = null, int Processes = 2)
 {
-    public const string TunedSwitch = "--tuned";
-
     /// <exception cref="ArgumentException">An option is unknown, lacks its value or has a bad one.</exception>
     public static RatioOptions Parse(IReadOnlyList<string> arguments)
     {
         var options = new RatioOptions();
         for (var at = 0; at < arguments.Count; at++)
         {
-            options = arguments[at] switch
+            var name = arguments[at];
+            options = name switch
             {
                 "--filter" => options with { Filter = Value(arguments, ref at) },
-                "--threads" => options with { Threads = Positive(Value(arguments, ref at)) },
+                "--threads" => options with { Threads = Positive(name, Value(arguments, ref at)) },
                 "--json" => options with { Json = Value(arguments, ref at) },
-                TunedSwitch => options with { IsTuned = true },
-                var other => throw new ArgumentException($"ratios does not know '{other}'; it takes [--filter TEXT] [--threads N] [--json FILE]."),
+                "--out" => options with { Table = Value(arguments, ref at) },
+                "--processes" => options with { Processes = Positive(name, Value(arguments, ref at)) },
+                _ => throw new ArgumentException($"ratios does not know '{name}'; it takes [--filter TEXT] [--threads N] [--processes N] [--json FILE] [--out FILE.md]."),
             };
         }
 
         return options;
     }
 
-    public IEnumerable<string> ToArguments() =>
-    [
-        .. Filter is null ? Array.Empty<string>() : ["--filter", Filter],
-        .. Threads is null ? Array.Empty<string>() : ["--threads", Threads.Value.ToString(CultureInfo.InvariantCulture)],
-        .. Json is null ? Array.Empty<string>() : ["--json", Json],
-        .. IsTuned ? [TunedSwitch] : Array.Empty<string>(),
-    ];
+    /// <summary>The options that say what was measured and how, as they are typed.</summary>
+    public string ToCommand() => string.Concat(
+        "ratios",
+        Filter is null ? "" : $" --filter \"{Filter}\"",
+        Threads is { } threads ? string.Create(CultureInfo.InvariantCulture, $" --threads {threads}") : "",
+        Processes == new RatioOptions().Processes ? "" : string.Create(CultureInfo.InvariantCulture, $" --processes {Processes}"));
 
     private static string Value(IReadOnlyList<string> arguments, ref int at) =>
         at + 1 < arguments.Count ? arguments[++at] : throw new ArgumentException($"{arguments[at]} needs a value.");
 
-    private static int Positive(string text) =>
+    private static int Positive(string name, string text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0
             ? number
-            : throw new ArgumentException($"--threads '{text}' is not a whole number above 0.");
+            : throw new ArgumentException($"{name} '{text}' is not a whole number above 0.");
 }

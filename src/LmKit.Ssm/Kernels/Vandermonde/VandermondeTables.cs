@@ -1,0 +1,58 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Makes the tables of powers that state passing reads, in float64 up to the last rounding.</summary>
+internal static unsafe class VandermondeTables
+{
+    /// <summary>Makes them.</summary>
+    /// <param name="diagonal">The recurrence.</param>
+    /// <returns>(H, <see cref="VandermondeLayout.Size"/>) float32, in the caller's scope.</returns>
+    internal static Tensor Make(DiscreteDiagonal diagonal)
+    {
+        using var scope = NewDisposeScope();
+        var (heads, states) = (diagonal.LogA.Real.size(0), diagonal.LogA.Real.size(1));
+        var layout = new VandermondeLayout(states);
+        var tables = zeros([heads, layout.Size], ScalarType.Float32);
+        var decay = diagonal.LogA.Exp();
+        var readout = diagonal.ReadoutC.Times(decay);
+        var parts = stack([decay.Real, decay.Imaginary, readout.Real, readout.Imaginary, diagonal.InputB.Real, diagonal.InputB.Imaginary]).contiguous(); // (6, H, n)
+        using var from = new TensorMemory<double>(parts, nameof(diagonal));
+        using var to = new TensorMemory<float>(tables, nameof(tables));
+        var stride = heads * states;
+        for (long head = 0; head < heads; head++)
+        {
+            for (var state = 0; state < states; state++)
+                Fill(layout, from.Start + head * states + state, stride, to.Start + head * layout.Size, state);
+        }
+        return tables.MoveToOuterDisposeScope();
+    }
+
+    private static void Fill(VandermondeLayout layout, double* from, long stride, float* table, int state)
+    {
+        var (re, im) = (from[0], from[stride]);
+        var (powerRe, powerIm) = (1.0, 0.0);
+        for (var token = 0; token < VandermondeLayout.Block; token++)
+        {
+            Put(table + VandermondeLayout.Weights + (VandermondeLayout.Block - 1 - token) * layout.Width, powerRe, powerIm);
+            table[layout.Basis + state * VandermondeLayout.Block + token] = (float)powerRe;
+            table[layout.Basis + (layout.Lanes + state) * VandermondeLayout.Block + token] = (float)-powerIm;
+            (powerRe, powerIm) = (powerRe * re - powerIm * im, powerRe * im + powerIm * re);
+        }
+        var (blockRe, blockIm) = (powerRe, powerIm);
+        (powerRe, powerIm) = (1.0, 0.0);
+        for (var block = 0; block <= VandermondeLayout.Blocks; block++)
+        {
+            Put(table + layout.Far + block * layout.Width, powerRe, powerIm);
+            (powerRe, powerIm) = (powerRe * blockRe - powerIm * blockIm, powerRe * blockIm + powerIm * blockRe);
+        }
+        Put(table + layout.Readout, 2 * from[2 * stride], 2 * from[3 * stride]);
+        Put(table + layout.Input, from[4 * stride], from[5 * stride]);
+
+        void Put(float* row, double real, double imaginary)
+        {
+            row[state] = (float)real;
+            row[layout.Lanes + state] = (float)imaginary;
+        }
+    }
+}
