@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Steps 1 to 4 of the H3 layer for sequences of one call, by convolution; tensors live in the caller's scope.</summary>
-/// <remarks>The skips are folded into the kernels' first entries, which is exact: D into K_0 and ssm_k_D into f_0.</remarks>
+/// <remarks>ssm_k_D is folded into f_0, which is exact.</remarks>
 internal sealed class H3Convolution
 {
     private readonly DiagonalConvolution diagonal;
@@ -33,6 +33,8 @@ internal sealed class H3Convolution
         var keys = k.to(dtype).transpose(1, 2);                                                 // (B, D, L)
         var history = carry is null ? keys : cat([carry[0].flip(2), keys], 2);                  // (B, D, N + L)
         var shifted = FlashConv.Convolve(history.unsqueeze(2), taps).narrow(3, history.size(2) - length, length);
+        if (carry is null && headDim == 1)
+            return (diagonal.Gated(Signals(v), shifted, Signals(q)).squeeze(2).transpose(1, 2).to(q.dtype), null);
         var products = HeadPairs.Multiply(shifted.squeeze(2), v.to(dtype).transpose(1, 2), headDim);
         var (sums, after) = diagonal.Run(products, carry?[1], lengths, tracksState);
         Tensor[]? next = carry is null
@@ -40,4 +42,6 @@ internal sealed class H3Convolution
             : [CarriedRows.Latest(tracksState ? history : history.detach(), carry[0].size(2), length, lengths).flip(2), after!];
         return (HeadPairs.Gather(q.transpose(1, 2), sums, headDim).transpose(1, 2).to(q.dtype), next);
     }
+
+    private Tensor Signals(Tensor columns) => columns.to(dtype).transpose(1, 2).unsqueeze(2); // (B, D, 1, L)
 }
