@@ -21,35 +21,29 @@ internal static unsafe class ChannelConvolution<V, T>
     /// <summary>Forward.</summary>
     internal static void Forward(ConvolutionWork work, long channel)
     {
-        var (grid, plan) = (work.Grid, PlanOf(work, out var blocks));
-        var (n, lanes, isInBlocks) = (plan.Length, LaneCount(grid), blocks > 1);
-        var stride = n + CacheOffset;
-        using var memory = ScratchMemory.Rent((2L + lanes * (isInBlocks ? 4 : 3)) * stride);
-        float* re = memory.Start, im = re + stride, kernelRe = im + stride, kernelIm = kernelRe + lanes * stride, now = kernelIm + lanes * stride;
-        var before = now + lanes * stride;
-        TransformKernels(work, plan, channel, lanes, kernelRe, kernelIm, stride, now);
+        var (grid, plan) = (work.Grid, PlanOf(work));
+        var (n, lanes) = (plan.Length, LaneCount(grid));
+        var (stride, all) = (n + CacheOffset, lanes * (n + CacheOffset));
+        using var memory = ScratchMemory.Rent(2L * stride + 4L * all);
+        float* re = memory.Start, im = re + stride, kernelRe = im + stride, kernelIm = kernelRe + all, rows = kernelIm + all, spare = rows + all;
+        TransformKernels(work, plan, channel, lanes, kernelRe, kernelIm, stride, rows);
         for (long row = 0; row < grid.Rows; row++)
         {
-            if (isInBlocks)
-                new Span<float>(before, lanes * stride).Clear();
+            float* before = null;
             for (long start = 0; start < grid.Length; start += n)
             {
                 var (offset, count) = (grid.Offset(row, channel, start), (int)Math.Min(n, grid.Length - start));
-                var isDirect = !isInBlocks && lanes == 1 && count == n;
-                var source = isDirect && work.InputGate is null ? work.Source + offset : now;
-                var target = isDirect && work.OutputGate is null ? work.Target + offset : isInBlocks ? before : now;
-                if (source == now)
-                    SequenceTiles<V, T>.Load(work.Source + offset, At(work.InputGate, offset), count, grid.Step, now, n, stride);
-                for (var lane = 0; lane < lanes * stride; lane += stride)
+                var x = SequenceTiles<V, T>.Load(work.Source + offset, At(work.InputGate, offset), count, grid.Step, rows, n, stride);
+                var target = work.OutputGate is null && grid.Step == 1 && count == n ? work.Target + offset : spare;
+                for (var lane = 0; lane < all; lane += stride)
                 {
-                    if (isInBlocks)
-                        Join(now + lane, before + lane, re, im, n);
-                    RightAngleTransform<V, T>.Run(plan, re, im, kernelRe + lane, kernelIm + lane, TransformMode.Convolve, isInBlocks ? null : source + lane, target + lane);
+                    var source = Begin(x + lane, At(before, lane), re, im, n);
+                    RightAngleTransform<V, T>.Run(plan, re, im, kernelRe + lane, kernelIm + lane, TransformMode.Convolve, source, target + lane);
                 }
-                if (target == now || target == before)
-                    SequenceTiles<V, T>.Store(target, stride, At(work.OutputGate, offset), count, grid.Step, work.Target + offset);
-                if (isInBlocks)
-                    Swap(ref now, ref before);
+                if (target == spare)
+                    SequenceTiles<V, T>.Store(spare, stride, At(work.OutputGate, offset), count, grid.Step, work.Target + offset);
+                before = x;
+                Swap(ref rows, ref spare);
             }
         }
     }
@@ -57,87 +51,83 @@ internal static unsafe class ChannelConvolution<V, T>
     /// <summary>Backward: with c = K * x and dc = g_out . dy, dx = conj(K) dC, dK = sum of dC conj(X), dg_out = c . dy, du = g_in . dx, dg_in = u . dx.</summary>
     internal static void Backward(ConvolutionWork work, long channel)
     {
-        var (grid, plan) = (work.Grid, PlanOf(work, out var blocks));
-        var (n, lanes, isInBlocks) = (plan.Length, LaneCount(grid), blocks > 1);
-        var (stride, needsResult) = (n + CacheOffset, work.OutputGateGradient is not null);
-        var needsInput = needsResult || work.NeedsKernel;
-        var all = lanes * stride;
-        using var memory = ScratchMemory.Rent(4L * stride + (isInBlocks ? 8 : 6) * all);
+        var (grid, plan) = (work.Grid, PlanOf(work));
+        var (n, lanes, needsResult) = (plan.Length, LaneCount(grid), work.OutputGateGradient is not null);
+        var (stride, all, blocks) = (n + CacheOffset, lanes * (n + CacheOffset), (int)((grid.Length + n - 1) / n));
+        var (isWhole, needsInput) = (blocks == 1, needsResult || work.NeedsKernel);
+        using var memory = ScratchMemory.Rent(4L * stride + (isWhole ? 6L : 8L) * all);
         float* re = memory.Start, im = re + stride, xRe = im + stride, xIm = xRe + stride;
-        float* kernelRe = xIm + stride, kernelIm = kernelRe + all, sumRe = kernelIm + all, sumIm = sumRe + all, now = sumIm + all, upstream = now + all;
-        float* before = upstream + all, over = before + all;
+        float* kernelRe = xIm + stride, kernelIm = kernelRe + all, sumRe = kernelIm + all, sumIm = sumRe + all, rows = sumIm + all, product = rows + all;
+        float* spare = product + all, over = spare + all;
         if (work.NeedsProduct || needsResult)
-            TransformKernels(work, plan, channel, lanes, kernelRe, kernelIm, stride, now);
-        new Span<float>(xRe, 2 * stride).Clear(); // without a gradient of the kernel the sums meet zeros, which costs little
+            TransformKernels(work, plan, channel, lanes, kernelRe, kernelIm, stride, rows);
         new Span<float>(sumRe, 2 * all).Clear();
+        if (!needsInput)
+            new Span<float>(xRe, 2 * stride).Clear(); // the sums meet zeros, which costs little
         for (long row = 0; row < grid.Rows; row++)
         {
-            if (isInBlocks)
-                new Span<float>(over, all).Clear();
             // The last block first: it gives the one before what its gradients have to say there.
+            float* x = null;
             for (var block = blocks - 1; block >= 0; block--)
             {
-                var start = block * n;
+                var start = (long)block * n;
                 var (offset, count) = (grid.Offset(row, channel, start), (int)Math.Min(n, grid.Length - start));
-                if (needsInput && block == blocks - 1)
-                    SequenceTiles<V, T>.Load(work.Source + offset, At(work.InputGate, offset), count, grid.Step, now, n, stride);
+                float* before = null;
+                if (needsInput && x is null)
+                    x = SequenceTiles<V, T>.Load(work.Source + offset, At(work.InputGate, offset), count, grid.Step, rows, n, stride);
                 if (needsInput && block > 0)
                 {
                     var earlier = grid.Offset(row, channel, start - n);
-                    SequenceTiles<V, T>.Load(work.Source + earlier, At(work.InputGate, earlier), n, grid.Step, before, n, stride);
+                    before = SequenceTiles<V, T>.Load(work.Source + earlier, At(work.InputGate, earlier), n, grid.Step, spare, n, stride);
                 }
-                else if (isInBlocks)
-                {
-                    new Span<float>(before, all).Clear();
-                }
-                SequenceTiles<V, T>.Load(work.Upstream + offset, At(work.OutputGate, offset), count, grid.Step, upstream, n, stride);
+                var g = SequenceTiles<V, T>.Load(work.Upstream + offset, At(work.OutputGate, offset), count, grid.Step, product, n, stride);
+                var dx = isWhole && work.InputGate is null && grid.Step == 1 && count == n && work.NeedsProduct ? work.SourceGradient + offset : product;
                 for (var lane = 0; lane < all; lane += stride)
                 {
                     var terms = new CorrelationTerms(re, xRe, xIm, sumRe + lane, sumIm + lane);
-                    var (signalRe, signalIm) = needsResult ? ((nint)re, (nint)im) : ((nint)xRe, (nint)xIm);
-                    if (needsInput && isInBlocks)
-                        Join(now + lane, before + lane, (float*)signalRe, (float*)signalIm, n);
-                    var source = isInBlocks ? null : now + lane;
                     if (needsResult)
-                        RightAngleTransform<V, T>.Run(plan, re, im, kernelRe + lane, kernelIm + lane, TransformMode.Convolve, source, now + lane, &terms);
+                    {
+                        var source = Begin(x + lane, At(before, lane), re, im, n);
+                        RightAngleTransform<V, T>.Run(plan, re, im, kernelRe + lane, kernelIm + lane, TransformMode.Convolve, source, rows + lane, &terms);
+                    }
                     else if (needsInput)
+                    {
+                        var source = Begin(x + lane, At(before, lane), xRe, xIm, n);
                         RightAngleTransform<V, T>.Run(plan, xRe, xIm, null, null, TransformMode.Forward, source);
-                    if (work.NeedsProduct)
-                    {
-                        RightAngleTransform<V, T>.Run(plan, re, im, kernelRe + lane, kernelIm + lane, TransformMode.Correlate, upstream + lane, isInBlocks ? null : upstream + lane, &terms);
-                        if (isInBlocks)
-                            AddOver(re, im, over + lane, upstream + lane, n);
                     }
-                    else if (work.NeedsKernel)
+                    if (!work.NeedsProduct)
                     {
-                        RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Forward, upstream + lane);
+                        RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Forward, g + lane);
                         AddCorrelation(re, im, xRe, xIm, sumRe + lane, sumIm + lane, n);
+                        continue;
                     }
+                    RightAngleTransform<V, T>.Run(plan, re, im, kernelRe + lane, kernelIm + lane, TransformMode.Correlate, g + lane, isWhole ? dx + lane : null, &terms);
+                    if (!isWhole)
+                        AddOver(re, im, over + lane, dx + lane, n, isFirst: block == blocks - 1);
                 }
                 if (needsResult)
-                    SequenceTiles<V, T>.Store(now, stride, work.Upstream + offset, count, grid.Step, work.OutputGateGradient + offset);
-                if (work.SourceGradient is not null)
-                    SequenceTiles<V, T>.Store(upstream, stride, At(work.InputGate, offset), count, grid.Step, work.SourceGradient + offset);
+                    SequenceTiles<V, T>.Store(rows, stride, work.Upstream + offset, count, grid.Step, work.OutputGateGradient + offset);
+                if (work.SourceGradient is not null && dx == product)
+                    SequenceTiles<V, T>.Store(product, stride, At(work.InputGate, offset), count, grid.Step, work.SourceGradient + offset);
                 if (work.InputGateGradient is not null)
-                    SequenceTiles<V, T>.Store(upstream, stride, work.Source + offset, count, grid.Step, work.InputGateGradient + offset);
-                if (isInBlocks)
-                    Swap(ref now, ref before);
+                    SequenceTiles<V, T>.Store(product, stride, work.Source + offset, count, grid.Step, work.InputGateGradient + offset);
+                x = before;
+                if (!isWhole)
+                    Swap(ref rows, ref spare);
             }
         }
         for (var lane = 0; work.NeedsKernel && lane < lanes; lane++)
-            StoreKernelGradient(work, plan, channel + lane, sumRe + lane * stride, sumIm + lane * stride, now);
+            StoreKernelGradient(work, plan, channel + lane, sumRe + lane * stride, sumIm + lane * stride, product);
     }
 
     /// <summary>Channels that one call takes.</summary>
     internal static int LaneCount(SequenceGrid grid) => grid.IsChannelsLast ? T.Count : 1;
 
-    private static RightAnglePlan PlanOf(ConvolutionWork work, out int blocks)
+    private static RightAnglePlan PlanOf(ConvolutionWork work)
     {
         var whole = RightAnglePlans.For(T.Count, work.Grid.Length);
         var block = RightAnglePlans.For(T.Count, work.Taps, isPowerOfTwo: true);
-        var plan = block.Length * ShortestGain <= whole.Length ? block : whole;
-        blocks = (int)((work.Grid.Length + plan.Length - 1) / plan.Length);
-        return plan;
+        return block.Length * ShortestGain <= whole.Length ? block : whole;
     }
 
     // The kernels' spectra, D in the first tap and 1 / n of the way back included.
@@ -146,9 +136,7 @@ internal static unsafe class ChannelConvolution<V, T>
         var (taps, scale) = ((int)work.Taps, 1f / plan.Length);
         for (var lane = 0; lane < lanes; lane++)
         {
-            var from = work.Kernel + (channel + lane) * taps;
-            for (var tap = 0; tap < taps; tap++)
-                padded[tap] = from[tap] * scale;
+            Scale(work.Kernel + (channel + lane) * taps, scale, padded, taps);
             if (work.Skip is not null)
                 padded[0] += work.Skip[channel + lane] * scale;
             new Span<float>(padded + taps, plan.Length - taps).Clear();
@@ -161,11 +149,27 @@ internal static unsafe class ChannelConvolution<V, T>
         RightAngleTransform<V, T>.Run(plan, sumRe, sumIm, null, null, TransformMode.Inverse, target: padded);
         if (work.SkipGradient is not null)
             work.SkipGradient[channel] = padded[0] / plan.Length;
-        if (work.KernelGradient is null)
-            return;
-        var taps = work.KernelGradient + channel * work.Taps;
-        for (var tap = 0; tap < work.Taps; tap++)
-            taps[tap] = padded[tap] / plan.Length;
+        if (work.KernelGradient is not null)
+            Scale(padded, 1f / plan.Length, work.KernelGradient + channel * work.Taps, (int)work.Taps);
+    }
+
+    // Where a block's transform starts: at the block itself, real, or at now - i before in re and im.
+    private static float* Begin(float* now, float* before, float* re, float* im, int count)
+    {
+        if (before is null)
+            return now;
+        Join(now, before, re, im, count);
+        return null;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Scale(float* from, float factor, float* to, int count)
+    {
+        var at = 0;
+        for (; at <= count - T.Count; at += T.Count)
+            T.Store(T.Multiply(T.Load(from + at), T.Broadcast(factor)), to + at);
+        for (; at < count; at++)
+            to[at] = from[at] * factor;
     }
 
     // re + i im = now - i before.
@@ -181,11 +185,11 @@ internal static unsafe class ChannelConvolution<V, T>
 
     // A gradient's correlation: what lies before the block came out imaginary and negative, and is kept for the block before.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddOver(float* re, float* im, float* over, float* to, int count)
+    private static void AddOver(float* re, float* im, float* over, float* to, int count, bool isFirst)
     {
         for (var at = 0; at < count; at += T.Count)
         {
-            T.Store(T.Subtract(T.Load(re + at), T.Load(over + at)), to + at);
+            T.Store(isFirst ? T.Load(re + at) : T.Subtract(T.Load(re + at), T.Load(over + at)), to + at);
             T.Store(T.Load(im + at), over + at);
         }
     }

@@ -17,16 +17,22 @@ internal static unsafe class SequenceTiles<V, T>
     /// <param name="rows">The first row.</param>
     /// <param name="length">Samples of a row.</param>
     /// <param name="stride">From a row to the next.</param>
-    internal static void Load(float* values, float* factors, int count, long step, float* rows, int length, int stride)
+    /// <returns>The first row, which is <paramref name="values"/> itself where nothing is to be done.</returns>
+    internal static float* Load(float* values, float* factors, int count, long step, float* rows, int length, int stride)
     {
         if (step != 1)
+        {
             Gather(values, factors, count, step, rows, length, stride);
-        else if (factors is not null)
+            return rows;
+        }
+        if (factors is null && count == length)
+            return values;
+        if (factors is not null)
             Multiply(values, factors, rows, count);
         else
             Copy(values, rows, count);
-        if (step == 1)
-            new Span<float>(rows + count, length - count).Clear();
+        new Span<float>(rows + count, length - count).Clear();
+        return rows;
     }
 
     /// <summary>values = rows . factors.</summary>
@@ -38,13 +44,6 @@ internal static unsafe class SequenceTiles<V, T>
             Multiply(rows, factors, values, count);
         else
             Copy(rows, values, count);
-    }
-
-    /// <summary>Copies.</summary>
-    internal static void Copy(float* from, float* to, int count)
-    {
-        if (from != to)
-            new ReadOnlySpan<float>(from, count).CopyTo(new Span<float>(to, count));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -102,4 +101,6 @@ internal static unsafe class SequenceTiles<V, T>
             }
         }
     }
+
+    private static void Copy(float* from, float* to, int count) => new ReadOnlySpan<float>(from, count).CopyTo(new Span<float>(to, count));
 }
