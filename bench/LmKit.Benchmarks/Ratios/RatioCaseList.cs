@@ -11,6 +11,7 @@ internal static class RatioCaseList
         .. PackedLinearVersusTorchLinear.Cases,
         .. H3LayerVersusPlainComposition.Cases,
         .. FlashConvVersusTorchFft.Cases,
+        .. FlashConvVersusTorchMm.Cases,
         .. MonarchLinearVersusTorchBmm.Cases,
         .. LambdaAttentionVersusMaskedSdpa.Cases,
     ];
