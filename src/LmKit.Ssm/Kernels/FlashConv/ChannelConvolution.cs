@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace LmKit;
 
@@ -18,6 +19,9 @@ internal static unsafe class ChannelConvolution<V, T>
     // Blocks pay where they are so many times shorter than the transform of the whole.
     private const int ShortestGain = 4;
 
+    // Numbers of a sequence that are asked for ahead; the processor itself goes on from there.
+    private const int LongestPrefetch = 512;
+
     /// <summary>Forward.</summary>
     internal static void Forward(ConvolutionWork work, long channel)
     {
@@ -34,6 +38,8 @@ internal static unsafe class ChannelConvolution<V, T>
             {
                 var (offset, count) = (grid.Offset(row, channel, start), (int)Math.Min(n, grid.Length - start));
                 var x = SequenceTiles<V, T>.Load(work.Source + offset, At(work.InputGate, offset), count, grid.Step, rows, n, stride);
+                if (start == 0 && row + 1 < grid.Rows)
+                    Prefetch(grid, grid.Offset(row + 1, channel, 0), (nint)work.Source, (nint)work.InputGate, (nint)work.OutputGate);
                 var target = work.OutputGate is null && grid.Step == 1 && count == n ? work.Target + offset : spare;
                 for (var lane = 0; lane < all; lane += stride)
                 {
@@ -81,6 +87,8 @@ internal static unsafe class ChannelConvolution<V, T>
                     before = SequenceTiles<V, T>.Load(work.Source + earlier, At(work.InputGate, earlier), n, grid.Step, spare, n, stride);
                 }
                 var g = SequenceTiles<V, T>.Load(work.Upstream + offset, At(work.OutputGate, offset), count, grid.Step, product, n, stride);
+                if (isWhole && row + 1 < grid.Rows)
+                    Prefetch(grid, grid.Offset(row + 1, channel, 0), (nint)work.Source, (nint)work.OutputGate, (nint)work.Upstream);
                 var dx = isWhole && work.InputGate is null && grid.Step == 1 && count == n && work.NeedsProduct ? work.SourceGradient + offset : product;
                 for (var lane = 0; lane < all; lane += stride)
                 {
@@ -128,6 +136,22 @@ internal static unsafe class ChannelConvolution<V, T>
         var whole = RightAnglePlans.For(T.Count, work.Grid.Length);
         var block = RightAnglePlans.For(T.Count, work.Taps, isPowerOfTwo: true);
         return block.Length * ShortestGain <= whole.Length ? block : whole;
+    }
+
+    // The next sequence is elsewhere in memory: short ones would begin cold each time.
+    private static void Prefetch(SequenceGrid grid, long offset, params ReadOnlySpan<nint> signals)
+    {
+        if (!Sse.IsSupported || grid.IsChannelsLast)
+            return;
+        var count = Math.Min(grid.Length, LongestPrefetch);
+        foreach (var signal in signals)
+        {
+            if (signal == 0)
+                continue;
+            var from = (float*)signal + offset;
+            for (var at = 0; at < count; at += 16)
+                Sse.Prefetch0(from + at);
+        }
     }
 
     // The kernels' spectra, D in the first tap and 1 / n of the way back included.
