@@ -4,13 +4,14 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>A diagonal state space run along sequences of one call: convolution, response of the state before, state after.</summary>
-/// <remarks>The skip D is folded into K_0, which is exact. Tensors live in the caller's scope.</remarks>
+/// <remarks>Tensors live in the caller's scope.</remarks>
 internal sealed class DiagonalConvolution
 {
     private readonly DiscreteDiagonal? diagonal; // what carries state: this and its powers, or the kernel's tables
     private readonly TwoLevelPowers? powers;
     private readonly Tensor? tables;
     private readonly Tensor kernel; // (H, Lk)
+    private readonly Tensor? skip;  // (H)
 
     /// <summary>Prepares sequences of up to <paramref name="length"/> tokens.</summary>
     /// <param name="ssm">The state space.</param>
@@ -20,8 +21,8 @@ internal sealed class DiagonalConvolution
     /// <param name="rows">Rows that carry state; 0 for none.</param>
     internal DiagonalConvolution(DiagonalSsm ssm, Tensor? skip, long length, long kernelLength, long rows)
     {
-        var bare = ssm.Kernel(kernelLength, channel: 0);
-        kernel = skip is null ? bare : bare + nn.functional.pad(skip.unsqueeze(-1), [0, kernelLength - 1]);
+        kernel = ssm.Kernel(kernelLength, channel: 0);
+        this.skip = skip?.to(kernel.dtype);
         if (rows == 0)
             return;
         if (Vandermonde.IsServed(ssm.Dtype, ssm.Device))
@@ -41,7 +42,7 @@ internal sealed class DiagonalConvolution
     /// <returns>(B, H, P, L) and, given a state, the one after.</returns>
     internal (Tensor Output, Tensor? State) Run(Tensor u, Tensor? state, IReadOnlyList<long>? lengths, bool tracksState)
     {
-        var sums = FlashConv.Convolve(u, kernel);
+        var sums = FlashConv.Convolve(u, kernel, skip);
         if (state is null)
             return (sums, null);
         var rows = state.reshape(u.size(0) * u.size(2), u.size(1), -1, 2);
@@ -50,4 +51,8 @@ internal sealed class DiagonalConvolution
         var (output, after) = Vandermonde.Pass(diagonal!, powers!, u, rows, sums, lengths, tracksState);
         return (output, after.reshape(state.shape));
     }
+
+    /// <summary>g_out . (K * x + D x) with x = g_in . u, from zero.</summary>
+    /// <returns>(B, H, P, L), like all arguments.</returns>
+    internal Tensor Gated(Tensor u, Tensor inputGate, Tensor outputGate) => FlashConv.Convolve(u, kernel, skip, inputGate, outputGate);
 }

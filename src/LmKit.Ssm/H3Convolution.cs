@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Steps 1 to 4 of the H3 layer for sequences of one call, by convolution; tensors live in the caller's scope.</summary>
-/// <remarks>The skips are folded into the kernels' first entries, which is exact: D into K_0 and ssm_k_D into f_0.</remarks>
+/// <remarks>ssm_k_D is folded into f_0, which is exact.</remarks>
 internal sealed class H3Convolution
 {
     private readonly DiagonalConvolution diagonal;
@@ -30,7 +30,10 @@ internal sealed class H3Convolution
     {
         var (q, k, v) = (inputs[0], inputs[1], inputs[2]);
         var keys = k.to(dtype).transpose(1, 2);                                                 // (B, D, L)
-        var shifted = FlashConv.Convolve(keys.unsqueeze(2), taps).squeeze(2);
+        var shifted = FlashConv.Convolve(keys.unsqueeze(2), taps);
+        if (carry is null && headDim == 1)
+            return (diagonal.Gated(Signals(v), shifted, Signals(q)).squeeze(2).transpose(1, 2).to(q.dtype), null);
+        shifted = shifted.squeeze(2);
         if (carry is not null)
             shifted = WithCarriedKeys(shifted, carry[0]);
         var products = HeadPairs.Multiply(shifted, v.to(dtype).transpose(1, 2), headDim);
@@ -38,6 +41,8 @@ internal sealed class H3Convolution
         Tensor[]? next = carry is null ? null : [LatestKeys(carry[0], tracksState ? keys : keys.detach(), lengths), after!];
         return (HeadPairs.Gather(q.transpose(1, 2), sums, headDim).transpose(1, 2).to(q.dtype), next);
     }
+
+    private Tensor Signals(Tensor columns) => columns.to(dtype).transpose(1, 2).unsqueeze(2); // (B, D, 1, L)
 
     // y_t += sum over m above t of f_m k_(t-m), where k_(t-m) are the keys before the call: only the first N - 1 outputs have any.
     private Tensor WithCarriedKeys(Tensor shifted, Tensor recent)

@@ -68,29 +68,31 @@ public sealed class LongConvMixer : nn.Module<Tensor, SequenceContext?, Tensor>,
         var call = SequenceCall.Begin(nameof(LongConvMixer), x, modelDim, context);
         if (call.IsEmpty)
             return zeros_like(x).MoveToOuterDisposeScope();
-        var products = keys.call(x).to(pastKernel.dtype) * values.call(x).to(pastKernel.dtype); // (B, L, D)
-        var mixed = call.Mix([products], (_, _, _) => IsCausal ? Causal : Bidirectional);
-        return output.call((queries.call(x) * mixed).to(x.dtype)).MoveToOuterDisposeScope();
+        var mixed = call.Mix([queries.call(x), keys.call(x), values.call(x)], (_, _, _) => IsCausal ? Causal : Bidirectional);
+        return output.call(mixed.to(x.dtype)).MoveToOuterDisposeScope();
     }
 
     private (Tensor Output, Tensor[]? Next) Causal(Tensor[] inputs, Tensor[]? carry, IReadOnlyList<long>? lengths, bool tracksState)
     {
-        var u = inputs[0].transpose(1, 2); // (B, D, L)
-        var length = u.size(2);
-        var history = carry is null ? u : cat([carry[0], u], 2);
-        var y = length == 1 && carry is not null
+        var (q, k, v) = (Signals(inputs[0]), Signals(inputs[1]), Signals(inputs[2]));
+        if (carry is null)
+            return (LongConvolution.Gated(v, pastKernel, k, q, skip).transpose(1, 2), null);
+        var (length, history) = (q.size(2), cat([carry[0], k * v], 2));
+        var y = length == 1
             ? (history * LongConvolution.Fold(pastKernel, skip).flip(1)).sum(-1, keepdim: true)
             : LongConvolution.Convolve(history, pastKernel, skip).narrow(2, history.size(2) - length, length);
-        Tensor[]? next = carry is null ? null : [CarriedRows.Latest(tracksState ? history : history.detach(), kernelLength - 1, length, lengths)];
-        return (y.transpose(1, 2), next);
+        Tensor[] next = [CarriedRows.Latest(tracksState ? history : history.detach(), kernelLength - 1, length, lengths)];
+        return ((q * y).transpose(1, 2), next);
     }
 
     private (Tensor Output, Tensor[]? Next) Bidirectional(Tensor[] inputs, Tensor[]? carry, IReadOnlyList<long>? lengths, bool tracksState)
     {
-        var u = TrimmedRows.Clear(inputs[0], lengths).transpose(1, 2); // (B, D, L)
-        var future = nn.functional.pad(futureKernel!, [1, 0]);         // strict: u_t itself is left out
-        return (LongConvolution.Convolve(u, pastKernel, skip, future).transpose(1, 2), null);
+        var products = TrimmedRows.Clear(inputs[1].to(pastKernel.dtype) * inputs[2].to(pastKernel.dtype), lengths);
+        var future = nn.functional.pad(futureKernel!, [1, 0]); // strict: u_t itself is left out
+        return ((Signals(inputs[0]) * LongConvolution.Convolve(Signals(products), pastKernel, skip, future)).transpose(1, 2), null);
     }
+
+    private Tensor Signals(Tensor columns) => columns.to(pastKernel.dtype).transpose(1, 2); // (B, D, L)
 
     // Unit energy in each row: N(0, 1 - r^2) times r^t, r = e^(-1 / time), times log-spaced from the least to the kernel's length.
     private static Tensor DecayingNoise(LongConvOptions options, long channelCount, Generator random)

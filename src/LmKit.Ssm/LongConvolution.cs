@@ -20,10 +20,10 @@ public static class LongConvolution
     {
         Check(u, kernel, nameof(kernel));
         using var scope = NewDisposeScope();
-        var wide = u.to(kernel.dtype).unsqueeze(2); // (B, H, 1, L)
+        var wide = Signals(u, kernel);
         if (u.numel() == 0)
             return u.clone().MoveToOuterDisposeScope();
-        var y = FlashConv.Convolve(wide, skip is null ? kernel : Fold(kernel, skip)).squeeze(2);
+        var y = FlashConv.Convolve(wide, kernel, skip?.to(kernel.dtype)).squeeze(2);
         if (futureKernel is not null)
         {
             Check(u, futureKernel, nameof(futureKernel));
@@ -49,7 +49,8 @@ public static class LongConvolution
         ArgumentNullException.ThrowIfNull(inputGate);
         ArgumentNullException.ThrowIfNull(outputGate);
         using var scope = NewDisposeScope();
-        return (Convolve(u * inputGate, kernel, skip) * outputGate).MoveToOuterDisposeScope();
+        var y = FlashConv.Convolve(Signals(u, kernel), kernel, skip?.to(kernel.dtype), Signals(inputGate, kernel), Signals(outputGate, kernel));
+        return y.squeeze(2).to(u.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>Steps 2 to 4 of the H3 layer: o_j = sum over i of q_i (K * (k_i v_j) + D k_i v_j) within each head.</summary>
@@ -72,13 +73,17 @@ public static class LongConvolution
         if (q.numel() == 0)
             return q.clone().MoveToOuterDisposeScope();
         var headDim = q.size(1) / kernel.size(0);
+        if (headDim == 1)
+            return Gated(v, kernel, k, q, skip).to(q.dtype).MoveToOuterDisposeScope();
         var products = HeadPairs.Multiply(k.to(kernel.dtype), v.to(kernel.dtype), headDim);
-        var sums = FlashConv.Convolve(products, Fold(kernel, skip));
+        var sums = FlashConv.Convolve(products, kernel, skip.to(kernel.dtype));
         return HeadPairs.Gather(q, sums, headDim).to(q.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>k with D added to its first entry, which is the same convolution.</summary>
     internal static Tensor Fold(Tensor kernel, Tensor skip) => kernel + nn.functional.pad(skip.to(kernel.dtype).unsqueeze(-1), [0, kernel.size(1) - 1]);
+
+    private static Tensor Signals(Tensor sequences, Tensor kernel) => sequences.to(kernel.dtype).unsqueeze(2); // (B, H, 1, L)
 
     private static void Check(Tensor u, Tensor kernel, string name)
     {

@@ -29,11 +29,55 @@ public abstract class FlashConvKernelConformance(long tapCount) : KernelConforma
         [randn([2, 3, 2, length], dtype, generator: random), randn([3, tapCount > 0 ? tapCount : length], dtype, generator: random)];
 }
 
+public abstract class GatedFlashConvConformance(long tapCount) : KernelConformance
+{
+    protected override IReadOnlyList<long> Lengths => [1, 2, 7, 16, 65, 257, 700];
+
+    protected override IReadOnlyList<ScalarType> Dtypes => [ScalarType.Float32];
+
+    protected override double Tolerance(ScalarType dtype) => 3e-6;
+
+    protected override Func<IReadOnlyList<Tensor>, Tensor> Reference => inputs =>
+    {
+        using var choice = KernelSelection.Use(KernelChoice.Reference);
+        return Convolve([.. inputs.Select(input => input.to(ScalarType.Float64))]).to(inputs[0].dtype);
+    };
+
+    protected override Func<IReadOnlyList<Tensor>, Tensor> Fast => inputs =>
+    {
+        using var choice = KernelSelection.Use(KernelChoice.Cpu);
+        return Convolve(inputs);
+    };
+
+    // u, K, D and both gates.
+    protected override IReadOnlyList<Tensor> Inputs(long length, ScalarType dtype, Generator random)
+    {
+        Tensor kernel = randn([16, tapCount > 0 ? tapCount : length], dtype, generator: random), skip = randn([16], dtype, generator: random);
+        return [Signals(), kernel, skip, Signals(), Signals()];
+
+        Tensor Signals() => randn([2, length, 16], dtype, generator: random); // (B, L, H)
+    }
+
+    // Views of channels that lie side by side, as projections give them.
+    private static Tensor Convolve(IReadOnlyList<Tensor> inputs)
+    {
+        using var scope = NewDisposeScope();
+        var y = FlashConv.Convolve(Turned(inputs[0]), inputs[1], inputs[2], Turned(inputs[3]), Turned(inputs[4]));
+        return y.squeeze(2).transpose(1, 2).MoveToOuterDisposeScope(); // (B, L, H)
+    }
+
+    private static Tensor Turned(Tensor columns) => columns.transpose(1, 2).unsqueeze(2);
+}
+
 public class FlashConvOfAKernelAsLongAsTheSequence() : FlashConvKernelConformance(0);
 
 public class FlashConvOfAShortKernel() : FlashConvKernelConformance(5);
 
 public class FlashConvOfALongKernel() : FlashConvKernelConformance(1300);
+
+public class FlashConvWithGates() : GatedFlashConvConformance(0);
+
+public class FlashConvWithGatesOfAShortKernel() : GatedFlashConvConformance(40);
 
 [NoTensorLeak]
 [Trait("Category", "Kernel")]
@@ -41,6 +85,9 @@ public class FlashConvTests
 {
     // Against sums in float64, relative to the largest output, whose terms are N(0, 1).
     private const double Tolerance = 3e-6;
+
+    // Fills the widest vector.
+    private const long Channels = 16;
 
     [Theory]
     [InlineData(2048, 2048)]
@@ -50,6 +97,31 @@ public class FlashConvTests
     [InlineData(8192, 8192)]
     public void Long_sequences_agree_with_the_reference(long length, long taps) => Check(length, taps);
 
+    // Transforms of 2^k, 3 2^k and 5 2^k samples, and one more than each.
+    [Theory]
+    [InlineData(640)]
+    [InlineData(641)]
+    [InlineData(768)]
+    [InlineData(769)]
+    [InlineData(1025)]
+    [InlineData(1280)]
+    [InlineData(1279)]
+    [InlineData(1283)]
+    [InlineData(1536)]
+    [InlineData(1537)]
+    [InlineData(2003)]
+    [InlineData(2560)]
+    [InlineData(3072)]
+    public void Lengths_between_powers_of_two_agree_with_the_reference(long length) => Check(length, length);
+
+    [Theory]
+    [InlineData(2047, 1)]
+    [InlineData(2047, 64)]
+    [InlineData(1100, 256)]
+    [InlineData(3000, 250)]
+    [InlineData(4500, 512)]
+    public void Kernels_much_shorter_than_the_sequence_agree_with_the_reference(long length, long taps) => Check(length, taps);
+
     [Theory]
     [InlineData(300)]
     [InlineData(512)]
@@ -57,12 +129,20 @@ public class FlashConvTests
     {
         using var scope = NewDisposeScope();
         using var random = new Generator(4);
-        var (u, kernel) = (randn([2, 3, 1, length], generator: random), randn([3, length], generator: random));
-        var (bothU, bothKernel) = (u.clone().requires_grad_(true), kernel.clone().requires_grad_(true));
-        var both = autograd.grad([FlashConv.Convolve(bothU, bothKernel).square().sum()], [bothU, bothKernel]);
+        Tensor[] inputs = [randn([2, 3, 1, length], generator: random), randn([3, length], generator: random), randn([3], generator: random), Gate(), Gate()];
+        var upstream = randn([2, 3, 1, length], generator: random);
+        var all = Gradients([.. inputs.Select(_ => true)]);
 
-        Close.Check("du", both[0], autograd.grad([FlashConv.Convolve(bothU, kernel).square().sum()], [bothU])[0], relativeToLargest: 1e-6);
-        Close.Check("dk", both[1], autograd.grad([FlashConv.Convolve(u, bothKernel).square().sum()], [bothKernel])[0], relativeToLargest: 1e-6);
+        for (var only = 0; only < inputs.Length; only++)
+            Close.Check($"gradient {only}", all[only], Gradients([.. inputs.Select((_, index) => index == only)])[0], relativeToLargest: 1e-6);
+
+        Tensor Gate() => randn([2, 3, 1, length], generator: random);
+
+        Tensor[] Gradients(bool[] asked)
+        {
+            var leaves = inputs.Zip(asked, (input, isAsked) => input.clone().requires_grad_(isAsked)).ToArray();
+            return [.. autograd.grad([FlashConv.Convolve(leaves[0], leaves[1], leaves[2], leaves[3], leaves[4])], [.. leaves.Where(leaf => leaf.requires_grad)], [upstream])];
+        }
     }
 
     [Fact]
@@ -82,6 +162,8 @@ public class FlashConvTests
         using var scope = NewDisposeScope();
         Assert.Contains("(2, 3, 4)", Assert.Throws<ArgumentException>(() => FlashConv.Convolve(zeros(2, 3, 4), ones(3, 4))).Message, StringComparison.Ordinal);
         Assert.Contains("Float16", Assert.Throws<ArgumentException>(() => FlashConv.Convolve(zeros([1, 3, 1, 4], ScalarType.Float16), ones([3, 4], ScalarType.Float16))).Message, StringComparison.Ordinal);
+        Assert.Contains("inputGate (1, 3, 1, 4)", Assert.Throws<ArgumentException>(() => FlashConv.Convolve(zeros(1, 3, 1, 4), ones(3, 4), inputGate: zeros(1, 3, 4))).Message, StringComparison.Ordinal);
+        Assert.Contains("skip (3)", Assert.Throws<ArgumentException>(() => FlashConv.Convolve(zeros(1, 3, 1, 4), ones(3, 4), zeros(4))).Message, StringComparison.Ordinal);
         Assert.Contains("Float64", Assert.Throws<ArgumentException>(() => FlashConv.Convolve(zeros(1, 3, 1, 4), ones([3, 4], ScalarType.Float64))).Message, StringComparison.Ordinal);
     }
 
@@ -104,33 +186,35 @@ public class FlashConvTests
         }
     }
 
+    // Every width of vector, both layouts, all inputs, with channels that fill vectors.
     private static void Check(long length, long taps)
-    {
-        foreach (var width in SimdWidth.All)
-        {
-            using var limit = SimdWidth.Limit(width);
-            CheckHere(length, taps);
-        }
-    }
-
-    private static void CheckHere(long length, long taps)
     {
         using var scope = NewDisposeScope();
         using var random = new Generator((ulong)length);
-        var u = randn([2, 3, 1, length], generator: random).requires_grad_(true);
-        var kernel = randn([3, taps], generator: random).requires_grad_(true);
-        var upstream = randn([2, 3, 1, length], generator: random);
-        var (fast, exact) = (Pass(KernelChoice.Cpu, ScalarType.Float32), Pass(KernelChoice.Reference, ScalarType.Float64));
+        var (u, inputGate, outputGate) = (Signals(), Signals(), Signals()); // (B, L, H)
+        var kernel = (randn([Channels, taps], generator: random) / Math.Sqrt(taps)).detach().requires_grad_(true);
+        var skip = randn([Channels], generator: random).requires_grad_(true);
+        var upstream = randn([2, length, Channels], generator: random);
+        var exact = Pass(KernelChoice.Reference, ScalarType.Float64, isChannelsLast: false);
 
-        foreach (var (name, expected, actual) in exact.Zip(fast, (e, a) => (e.Name, e.Value, a.Value)))
-            Close.Check($"{name} of length {length}, {taps} taps", expected, actual, relativeToLargest: Tolerance);
+        foreach (var (width, isChannelsLast) in SimdWidth.All.SelectMany(width => new[] { (width, false), (width, true) }))
+        {
+            using var limit = SimdWidth.Limit(width);
+            foreach (var (name, expected, actual) in exact.Zip(Pass(KernelChoice.Cpu, ScalarType.Float32, isChannelsLast), (e, a) => (e.Name, e.Value, a.Value)))
+                Close.Check($"{name} of length {length}, {taps} taps, {width} bits, channels last {isChannelsLast}", expected, actual, relativeToLargest: Tolerance);
+        }
 
-        (string Name, Tensor Value)[] Pass(KernelChoice choice, ScalarType dtype)
+        Tensor Signals() => randn([2, length, Channels], generator: random).requires_grad_(true);
+
+        (string Name, Tensor Value)[] Pass(KernelChoice choice, ScalarType dtype, bool isChannelsLast)
         {
             using var chosen = KernelSelection.Use(choice);
-            var y = FlashConv.Convolve(u.to(dtype), kernel.to(dtype));
-            var gradients = autograd.grad([y], [u, kernel], [upstream.to(dtype)]);
-            return [("y", y), ("du", gradients[0]), ("dk", gradients[1])];
+            Tensor[] given = [.. new[] { u, inputGate, outputGate }.Select(tensor => tensor.to(dtype).transpose(1, 2).unsqueeze(2))];
+            if (!isChannelsLast)
+                given = [.. given.Select(tensor => tensor.contiguous())];
+            var y = FlashConv.Convolve(given[0], kernel.to(dtype), skip.to(dtype), given[1], given[2]).squeeze(2).transpose(1, 2); // (B, L, H)
+            var gradients = autograd.grad([y], [u, kernel, skip, inputGate, outputGate], [upstream.to(dtype)]);
+            return [("y", y), ("du", gradients[0]), ("dk", gradients[1]), ("dD", gradients[2]), ("dg_in", gradients[3]), ("dg_out", gradients[4])];
         }
     }
 }

@@ -19,6 +19,7 @@ internal static class RatioCaseList
         .. PrefillWithStateVersusPlainForward.Cases,
         .. StreamingVersusWholeCall.Cases,
         .. FlashConvVersusTorchFft.Cases,
+        .. FlashConvVersusTorchMm.Cases,
         .. MonarchLinearVersusTorchBmm.Cases,
         .. LambdaAttentionVersusMaskedSdpa.Cases,
     ];

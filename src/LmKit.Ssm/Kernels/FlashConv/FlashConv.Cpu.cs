@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using static TorchSharp.torch;
 
@@ -9,243 +8,108 @@ public static unsafe partial class FlashConv
     // The plan of a longer one would take more than 128 MB.
     private const long LongestServed = 1L << 24;
 
-    // Blocks of a long sequence under a short kernel: the transform of one stays in the first two caches.
-    private const int ShortBlock = 1024;
-    private const int BlocksPerTap = 4;
+    // Channels last, the rows and spectra of a vector's channels are held at once; longer ones would leave the processor's caches.
+    private const long LongestChannelsLast = 4096;
 
-    // Re and im of a power of two apart would fall on the same places of the first cache.
-    private const int CacheOffset = 32;
-
-    private static Tensor ConvolveOnCpu(Tensor u, Tensor kernel)
+    // Whether neighbouring channels lie side by side in memory and fill vectors.
+    private static bool TakesChannelsLast(Tensor u)
     {
-        using var scope = NewDisposeScope();
-        var (inputs, taps, output) = (u.contiguous(), kernel.contiguous(), empty(u.shape, u.dtype));
-        using var from = new TensorMemory<float>(inputs, nameof(u));
-        using var by = new TensorMemory<float>(taps, nameof(kernel));
-        using var to = new TensorMemory<float>(output, nameof(output));
-        var work = new ChannelWork(new Sizes(u, kernel), from.Start, by.Start) { Target = to.Start };
-        WorkerPool.Shared.Run((int)work.Sizes.Channels, channel => Dispatch(work with { Channel = channel }));
-        return output.MoveToOuterDisposeScope();
+        if (u.size(2) != 1 || u.size(1) % (SimdWidth.Bits / 32) != 0 || u.size(3) > LongestChannelsLast || u.is_contiguous())
+            return false;
+        using var turned = u.transpose(1, 3);
+        return turned.is_contiguous();
     }
 
-    private static IReadOnlyList<Tensor?> BackwardOnCpu(Tensor gradient, Tensor u, Tensor kernel)
+    private static Tensor ConvolveOnCpu(ConvolutionInputs inputs)
     {
         using var scope = NewDisposeScope();
-        var (upstream, inputs, taps) = (gradient.contiguous(), u.contiguous(), kernel.contiguous());
-        var inputGradient = u.requires_grad ? empty(u.shape, u.dtype) : null;
-        var kernelGradient = kernel.requires_grad ? empty(kernel.shape, kernel.dtype) : null;
-        using var g = new TensorMemory<float>(upstream, nameof(gradient));
-        using var from = new TensorMemory<float>(inputs, nameof(u));
-        using var by = new TensorMemory<float>(taps, nameof(kernel));
-        using var du = new TensorMemory<float>(inputGradient ?? inputs, nameof(inputGradient));
-        using var dk = new TensorMemory<float>(kernelGradient ?? taps, nameof(kernelGradient));
-        var work = new ChannelWork(new Sizes(u, kernel), from.Start, by.Start)
+        var dense = inputs.Contiguous();
+        var target = GradientLike(dense.Sequences);
+        Run(Work(dense) with { Target = Start(target, nameof(target)) });
+        KeepAlive(dense, target);
+        return target.MoveToOuterDisposeScope();
+    }
+
+    // In the order of the inputs; null where no gradient is asked for.
+    private static IReadOnlyList<Tensor?> BackwardOnCpu(Tensor gradient, ConvolutionInputs inputs)
+    {
+        using var scope = NewDisposeScope();
+        var (dense, upstream) = (inputs.Contiguous(), gradient.contiguous());
+        var (source, kernel, skip) = (Asked(inputs.Sequences), Asked(inputs.Kernel), Asked(inputs.Skip));
+        var (inputGate, outputGate) = (Asked(inputs.InputGate), Asked(inputs.OutputGate));
+        Run(Work(dense) with
         {
-            Upstream = g.Start,
-            InputGradient = inputGradient is null ? null : du.Start,
-            KernelGradient = kernelGradient is null ? null : dk.Start,
-        };
-        WorkerPool.Shared.Run((int)work.Sizes.Channels, channel => Dispatch(work with { Channel = channel }));
-        return [inputGradient?.MoveToOuterDisposeScope(), kernelGradient?.MoveToOuterDisposeScope()];
+            Upstream = Start(upstream, nameof(upstream)),
+            SourceGradient = Start(source, nameof(source)),
+            KernelGradient = Start(kernel, nameof(kernel)),
+            SkipGradient = Start(skip, nameof(skip)),
+            InputGateGradient = Start(inputGate, nameof(inputGate)),
+            OutputGateGradient = Start(outputGate, nameof(outputGate)),
+        });
+        KeepAlive(dense, upstream, source, kernel, skip, inputGate, outputGate);
+        return
+        [
+            source?.MoveToOuterDisposeScope(),
+            kernel?.MoveToOuterDisposeScope(),
+            .. inputs.Skip is null ? Array.Empty<Tensor?>() : [skip?.MoveToOuterDisposeScope()],
+            .. inputs.InputGate is null ? Array.Empty<Tensor?>() : [inputGate?.MoveToOuterDisposeScope()],
+            .. inputs.OutputGate is null ? Array.Empty<Tensor?>() : [outputGate?.MoveToOuterDisposeScope()],
+        ];
     }
 
-    private static void Dispatch(ChannelWork work)
+    private static ConvolutionWork Work(ConvolutionInputs dense) => new()
+    {
+        Grid = new SequenceGrid(dense.Sequences),
+        Taps = dense.Kernel.size(1),
+        Source = Start(dense.Sequences, "u"),
+        Kernel = Start(dense.Kernel, "kernel"),
+        Skip = Start(dense.Skip, "skip"),
+        InputGate = Start(dense.InputGate, "inputGate"),
+        OutputGate = Start(dense.OutputGate, "outputGate"),
+    };
+
+    private static void Run(ConvolutionWork work)
+    {
+        var lanes = work.Grid.IsChannelsLast ? SimdWidth.Bits / 32 : 1;
+        WorkerPool.Shared.Run((int)(work.Grid.Channels / lanes), piece => Dispatch(work, piece * lanes));
+    }
+
+    private static void Dispatch(ConvolutionWork work, int channel)
     {
         if (SimdWidth.Bits == 512)
-            Channel<Vector512<float>, Avx512Lanes>(work);
+            Channel<Vector512<float>, Avx512Lanes>(work, channel);
         else if (SimdWidth.Bits == 256)
-            Channel<Vector256<float>, Avx2Lanes>(work);
+            Channel<Vector256<float>, Avx2Lanes>(work, channel);
         else
-            Channel<Vector128<float>, PortableLanes>(work);
+            Channel<Vector128<float>, PortableLanes>(work, channel);
     }
 
-    private static void Channel<V, T>(ChannelWork work)
+    private static void Channel<V, T>(ConvolutionWork work, int channel)
         where V : struct
         where T : struct, ILanes<V>
     {
-        if (work.Upstream is not null)
-            BackwardChannel<V, T>(work);
-        else if (work.Sizes.Taps * BlocksPerTap <= ShortBlock && work.Sizes.Length > ShortBlock)
-            ForwardInBlocks<V, T>(work);
+        if (work.Upstream is null)
+            ChannelConvolution<V, T>.Forward(work, channel);
         else
-            ForwardChannel<V, T>(work);
+            ChannelConvolution<V, T>.Backward(work, channel);
     }
 
-    // All sequences of a channel, each in one transform.
-    private static void ForwardChannel<V, T>(ChannelWork work)
-        where V : struct
-        where T : struct, ILanes<V>
+    private static Tensor? Asked(Tensor? input) => input is { requires_grad: true } ? GradientLike(input) : null;
+
+    private static Tensor GradientLike(Tensor input) => empty(input.shape, input.dtype);
+
+    private static float* Start(Tensor? tensor, string name)
     {
-        var (sizes, plan) = (work.Sizes, RightAnglePlans.For(T.Count, work.Sizes.Length));
-        var n = plan.Length;
-        using var memory = ScratchMemory.Rent(5L * n + 4 * CacheOffset);
-        float* re = memory.Start, im = re + n + CacheOffset, kernelRe = im + n + CacheOffset, kernelIm = kernelRe + n + CacheOffset;
-        var padded = kernelIm + n + CacheOffset;
-        TransformKernel<V, T>(work, plan, kernelRe, kernelIm, padded);
-        for (long sequence = 0; sequence < sizes.Sequences; sequence++)
-        {
-            var offset = sizes.Offset(sequence, work.Channel);
-            var target = sizes.Length == n ? work.Target + offset : padded;
-            RightAngleTransform<V, T>.Run(plan, re, im, kernelRe, kernelIm, TransformMode.Convolve, Pad(work.Source + offset, sizes.Length, padded, n), target);
-            if (target == padded)
-                Copy(padded, work.Target + offset, sizes.Length);
-        }
+        if (tensor is null)
+            return null;
+        using var memory = new TensorMemory<float>(tensor, name);
+        return memory.Start;
     }
 
-    // Blocks of a sequence one after another: what runs over a block's end, the imaginary part, is added to the next.
-    private static void ForwardInBlocks<V, T>(ChannelWork work)
-        where V : struct
-        where T : struct, ILanes<V>
+    // Until here no tensor whose memory is in use may be collected.
+    private static void KeepAlive(ConvolutionInputs inputs, params Tensor?[] others)
     {
-        var (sizes, plan) = (work.Sizes, RightAnglePlans.For(T.Count, ShortBlock));
-        var n = plan.Length;
-        using var memory = ScratchMemory.Rent(5L * n + 4 * CacheOffset);
-        float* re = memory.Start, im = re + n + CacheOffset, kernelRe = im + n + CacheOffset, kernelIm = kernelRe + n + CacheOffset;
-        var over = kernelIm + n + CacheOffset;
-        TransformKernel<V, T>(work, plan, kernelRe, kernelIm, over);
-        for (long sequence = 0; sequence < sizes.Sequences; sequence++)
-        {
-            var offset = sizes.Offset(sequence, work.Channel);
-            new Span<float>(over, n).Clear();
-            for (long start = 0; start < sizes.Length; start += n)
-            {
-                var count = Math.Min(n, sizes.Length - start);
-                Copy(work.Source + offset + start, re, count);
-                new Span<float>(re + count, (int)(n - count)).Clear();
-                RightAngleTransform<V, T>.Run(plan, re, im, kernelRe, kernelIm, TransformMode.Convolve, source: re);
-                var target = work.Target + offset + start;
-                Copy(re, target, count);
-                for (var at = 0; at < Math.Min(count, sizes.Taps); at++)
-                    target[at] += over[at];
-                Copy(im, over, sizes.Taps);
-            }
-        }
-    }
-
-    // dU = conj(K) G per sequence; dK = sum of conj(U) G. Modulo x^L - i what wraps around becomes imaginary, so real parts are exact.
-    private static void BackwardChannel<V, T>(ChannelWork work)
-        where V : struct
-        where T : struct, ILanes<V>
-    {
-        var (sizes, plan) = (work.Sizes, RightAnglePlans.For(T.Count, work.Sizes.Length));
-        var n = plan.Length;
-        using var memory = ScratchMemory.Rent(9L * n + 8 * CacheOffset);
-        float* re = memory.Start, im = re + n + CacheOffset, kernelRe = im + n + CacheOffset, kernelIm = kernelRe + n + CacheOffset;
-        float* uRe = kernelIm + n + CacheOffset, uIm = uRe + n + CacheOffset, sumRe = uIm + n + CacheOffset, sumIm = sumRe + n + CacheOffset;
-        var padded = sumIm + n + CacheOffset;
-        if (work.InputGradient is not null)
-            TransformKernel<V, T>(work, plan, kernelRe, kernelIm, padded);
-        // Without a gradient of the kernel they meet zeros, which costs little.
-        foreach (var spectrum in (Span<nint>)[(nint)uRe, (nint)uIm, (nint)sumRe, (nint)sumIm])
-            new Span<float>((void*)spectrum, n).Clear();
-        var terms = new CorrelationTerms(re, uRe, uIm, sumRe, sumIm);
-        for (long sequence = 0; sequence < sizes.Sequences; sequence++)
-        {
-            var offset = sizes.Offset(sequence, work.Channel);
-            var target = sizes.Length == n ? work.InputGradient + offset : padded;
-            if (work.KernelGradient is not null)
-                RightAngleTransform<V, T>.Run(plan, uRe, uIm, null, null, TransformMode.Forward, Pad(work.Source + offset, sizes.Length, padded, n));
-            var upstream = Pad(work.Upstream + offset, sizes.Length, padded, n);
-            if (work.InputGradient is null)
-            {
-                RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Forward, upstream);
-                AddCorrelation<V, T>(re, im, uRe, uIm, sumRe, sumIm, n);
-                continue;
-            }
-            RightAngleTransform<V, T>.Run(plan, re, im, kernelRe, kernelIm, TransformMode.Correlate, upstream, target, &terms);
-            if (target == padded)
-                Copy(padded, work.InputGradient + offset, sizes.Length);
-        }
-        if (work.KernelGradient is null)
-            return;
-        RightAngleTransform<V, T>.Run(plan, sumRe, sumIm, null, null, TransformMode.Inverse, target: padded);
-        var taps = work.KernelGradient + work.Channel * sizes.Taps;
-        for (var tap = 0; tap < sizes.Taps; tap++)
-            taps[tap] = padded[tap] / n;
-    }
-
-    // The kernel's spectrum, 1 / L of the way back included.
-    private static void TransformKernel<V, T>(ChannelWork work, RightAnglePlan plan, float* re, float* im, float* padded)
-        where V : struct
-        where T : struct, ILanes<V>
-    {
-        var (taps, scale) = ((int)work.Sizes.Taps, 1f / plan.Length);
-        var from = work.Weights + work.Channel * work.Sizes.Taps;
-        for (var tap = 0; tap < taps; tap++)
-            padded[tap] = from[tap] * scale;
-        new Span<float>(padded + taps, plan.Length - taps).Clear();
-        RightAngleTransform<V, T>.Run(plan, re, im, null, null, TransformMode.Forward, padded);
-    }
-
-    // sum += g conj(a).
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddCorrelation<V, T>(float* gRe, float* gIm, float* aRe, float* aIm, float* sumRe, float* sumIm, int count)
-        where V : struct
-        where T : struct, ILanes<V>
-    {
-        for (var at = 0; at < count; at += T.Count)
-        {
-            var (x, y, p, q) = (T.Load(gRe + at), T.Load(gIm + at), T.Load(aRe + at), T.Load(aIm + at));
-            T.Store(T.MultiplyAdd(y, q, T.MultiplyAdd(x, p, T.Load(sumRe + at))), sumRe + at);
-            T.Store(T.SubtractMultiplied(x, q, T.MultiplyAdd(y, p, T.Load(sumIm + at))), sumIm + at);
-        }
-    }
-
-    // A sequence as it lies, where it fills the transform; a copy with zeros behind it otherwise.
-    private static float* Pad(float* from, long count, float* padded, int n)
-    {
-        if (count == n)
-            return from;
-        Copy(from, padded, count);
-        new Span<float>(padded + count, (int)(n - count)).Clear();
-        return padded;
-    }
-
-    private static void Copy(float* from, float* to, long count) => new ReadOnlySpan<float>(from, (int)count).CopyTo(new Span<float>(to, (int)count));
-
-    private readonly struct Sizes
-    {
-        private readonly long pairs;
-
-        internal Sizes(Tensor u, Tensor kernel)
-        {
-            pairs = u.size(2);
-            (Channels, Length, Taps) = (u.size(1), u.size(3), kernel.size(1));
-            Sequences = u.size(0) * pairs;
-        }
-
-        internal long Channels { get; }
-
-        internal long Sequences { get; }
-
-        internal long Length { get; }
-
-        internal long Taps { get; }
-
-        // Where a channel's sequence starts in (B, H, P, L).
-        internal long Offset(long sequence, long channel)
-        {
-            var (row, pair) = Math.DivRem(sequence, pairs);
-            return ((row * Channels + channel) * pairs + pair) * Length;
-        }
-    }
-
-    private readonly struct ChannelWork(Sizes sizes, float* source, float* weights)
-    {
-        internal Sizes Sizes { get; } = sizes;
-
-        internal float* Source { get; } = source;
-
-        internal float* Weights { get; } = weights;
-
-        internal int Channel { get; init; }
-
-        internal float* Target { get; init; }
-
-        internal float* Upstream { get; init; }
-
-        internal float* InputGradient { get; init; }
-
-        internal float* KernelGradient { get; init; }
+        GC.KeepAlive(inputs);
+        GC.KeepAlive(others);
     }
 }

@@ -1,9 +1,12 @@
+using System.Numerics;
+
 namespace LmKit;
 
 /// <summary>The constants of a right-angle transform of one length, in the order in which the transform meets them.</summary>
 /// <remarks>The polynomials modulo x^L - i are split depth first: a block modulo x^n - e^(i t) becomes four modulo
-/// x^(n/4) - e^(i (t/4 + j pi/2)), or two at the top. A node keeps r, r^2 and r^3 with r = e^(i t/4) (or r = e^(i t/2)); a leaf of V^2
-/// samples keeps those of its passes, one set per block and then, once lanes are blocks, one set per lane. About 2 L numbers.</remarks>
+/// x^(n/4) - e^(i (t/4 + j pi/2)), or two where the leaves are no power of four away, or three or five at the top. A node keeps r, r^2
+/// and r^3 with r = e^(i t/4) (or r = e^(i t/2)), a top of three or five every e^(i m (t + 2 j pi)/ways); a leaf of V^2 samples keeps
+/// those of its passes, one set per block and then, once lanes are blocks, one set per lane. About 2 L numbers.</remarks>
 internal sealed class RightAnglePlan
 {
     private readonly List<float> constants = [];
@@ -14,34 +17,42 @@ internal sealed class RightAnglePlan
         this.lanes = lanes;
         Length = length;
         LeafLength = lanes * lanes;
-        HasPairSplit = (int.Log2(length / LeafLength) & 1) == 1;
+        Ways = WaysOf(length, LeafLength);
         const double top = Math.PI / 2; // i = e^(i pi/2)
-        if (HasPairSplit)
+        if (Ways is not (3 or 5))
         {
-            AddPair(top);
-            AddBlock(length / 2, top / 2);
-            AddBlock(length / 2, top / 2 + Math.PI);
+            AddBlock(length, top);
         }
         else
         {
-            AddBlock(length, top);
+            AddDirect(top);
+            for (var j = 0; j < Ways; j++)
+                AddBlock(length / Ways, Child(top, j, Ways));
         }
         Constants = GC.AllocateUninitializedArray<float>(constants.Count, pinned: true);
         constants.CopyTo(Constants);
         constants = [];
     }
 
-    /// <summary>Samples L: the leaf's length times a power of two.</summary>
+    /// <summary>Samples L: the leaf's length times a power of two, or three or five times that.</summary>
     internal int Length { get; }
 
     /// <summary>Samples of a leaf.</summary>
     internal int LeafLength { get; }
 
-    /// <summary>Whether the first split is into two.</summary>
-    internal bool HasPairSplit { get; }
+    /// <summary>Blocks of the first split: 2, 3, 4 or 5; 1 for a leaf alone.</summary>
+    internal int Ways { get; }
 
     /// <summary>The constants; pinned.</summary>
     internal float[] Constants { get; }
+
+    /// <summary>Blocks that a block of <paramref name="n"/> samples is split into.</summary>
+    internal static int WaysOf(int n, int leafLength)
+    {
+        var leaves = n / leafLength;
+        var powers = BitOperations.TrailingZeroCount(leaves);
+        return leaves >> powers is var odd and > 1 ? odd : leaves == 1 ? 1 : (powers & 1) == 1 ? 2 : 4;
+    }
 
     private void AddBlock(int n, double angle)
     {
@@ -50,9 +61,23 @@ internal sealed class RightAnglePlan
             AddLeaf(angle);
             return;
         }
-        AddQuarter(angle);
-        for (var j = 0; j < 4; j++)
-            AddBlock(n / 4, Child(angle, j));
+        var ways = WaysOf(n, LeafLength);
+        Add(ways, angle);
+        for (var j = 0; j < ways; j++)
+            AddBlock(n / ways, Child(angle, j, ways));
+    }
+
+    // Every power of every root: few of them, and no pattern pays.
+    private void AddDirect(double angle)
+    {
+        for (var j = 0; j < Ways; j++)
+        {
+            for (var power = 0; power < Ways; power++)
+            {
+                constants.Add((float)Math.Cos(Child(angle, j, Ways) * power));
+                constants.Add((float)Math.Sin(Child(angle, j, Ways) * power));
+            }
+        }
     }
 
     private void AddLeaf(double angle)

@@ -18,11 +18,18 @@ internal static class RightAnglePlans
     private static readonly Lock Gate = new();
 
     /// <summary>The plan of the shortest length that holds so many samples.</summary>
-    internal static RightAnglePlan For(int lanes, long samples)
+    /// <param name="lanes">Numbers in a vector.</param>
+    /// <param name="samples">How many.</param>
+    /// <param name="isPowerOfTwo">Whether the length may be no other number: sequences are complex then.</param>
+    internal static RightAnglePlan For(int lanes, long samples, bool isPowerOfTwo = false)
     {
         var length = (long)lanes * lanes;
         while (length < samples)
             length *= 2;
+        if (!isPowerOfTwo && length / 8 * 5 >= samples && length / 8 >= lanes * lanes)
+            length = length / 8 * 5;
+        else if (!isPowerOfTwo && length / 4 * 3 >= samples && length / 4 >= lanes * lanes)
+            length = length / 4 * 3;
         var key = (lanes, checked((int)length));
         return (length <= LongestShort ? Short.GetOrAdd(key, Make) : Latest(key)).Value;
     }

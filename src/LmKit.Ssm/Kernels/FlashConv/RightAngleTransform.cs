@@ -18,9 +18,10 @@ internal static unsafe class RightAngleTransform<V, T>
     /// <param name="kernelRe">For <see cref="TransformMode.Convolve"/>, the other spectrum's real parts.</param>
     /// <param name="kernelIm">Its imaginary parts.</param>
     /// <param name="mode">What is done.</param>
-    /// <param name="source">A real sequence (L) to begin with in the place of re and im; or null.</param>
-    /// <param name="target">Takes the real part of the end (L) in the place of re and im; or null.</param>
-    /// <param name="terms">For <see cref="TransformMode.Correlate"/>, the other spectra.</param>
+    /// <param name="source">A real sequence (L) to begin with in the place of re and im; null where L is a power of two and they are the sequence.</param>
+    /// <param name="target">Takes the real part of the end (L) in the place of re and im; null where L is a power of two and they take all of it.</param>
+    /// <param name="terms">For <see cref="TransformMode.Correlate"/>, the other spectra; with <see cref="TransformMode.Convolve"/>, its Re and Im take
+    /// the sequence's own spectrum.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Run(
         RightAnglePlan plan,
@@ -47,11 +48,11 @@ internal static unsafe class RightAngleTransform<V, T>
                 new ReadOnlySpan<float>(re, n).CopyTo(new Span<float>(target, n));
             return;
         }
-        var ways = plan.HasPairSplit ? 2 : 4;
+        var ways = plan.Ways;
         var step = n / ways;
         if (mode != TransformMode.Inverse)
             SplitTop(re, im, step, ways, constants, source);
-        var next = constants + 2 * (ways - 1);
+        var next = constants + 2 * (ways is 3 or 5 ? ways * ways : ways - 1);
         for (var offset = 0; offset < n; offset += step)
             next = Block(re + offset, im + offset, kernelRe + offset, kernelIm + offset, step, next, mode, terms);
         if (mode != TransformMode.Forward)
@@ -60,7 +61,9 @@ internal static unsafe class RightAngleTransform<V, T>
 
     private static void SplitTop(float* re, float* im, int step, int ways, float* constants, float* source)
     {
-        if (ways == 2 && source is null)
+        if (ways is 3 or 5)
+            SplitRealDirect(source, re, im, step, ways, constants);
+        else if (ways == 2 && source is null)
             SplitPairs(re, im, step, T.Broadcast(constants[0]), T.Broadcast(constants[1]));
         else if (ways == 2)
             SplitRealPairs(source, re, im, step, T.Broadcast(constants[0]), T.Broadcast(constants[1]));
@@ -72,7 +75,9 @@ internal static unsafe class RightAngleTransform<V, T>
 
     private static void JoinTop(float* re, float* im, int step, int ways, float* constants, float* target)
     {
-        if (ways == 2 && target is null)
+        if (ways is 3 or 5)
+            JoinRealDirect(re, im, target, step, ways, constants);
+        else if (ways == 2 && target is null)
             JoinPairs(re, im, step, T.Broadcast(constants[0]), T.Broadcast(constants[1]));
         else if (ways == 2)
             JoinRealPairs(re, im, target, step, T.Broadcast(constants[0]), T.Broadcast(constants[1]));
@@ -87,14 +92,15 @@ internal static unsafe class RightAngleTransform<V, T>
     {
         if (n == T.Count * T.Count)
             return Leaf(re, im, kernelRe, kernelIm, constants, mode, terms);
-        var quarter = n / 4;
+        var ways = RightAnglePlan.WaysOf(n, T.Count * T.Count);
+        var step = n / ways;
         if (mode != TransformMode.Inverse)
-            SplitQuarters(re, im, quarter, constants);
-        var next = constants + 6;
-        for (var offset = 0; offset < n; offset += quarter)
-            next = Block(re + offset, im + offset, kernelRe + offset, kernelIm + offset, quarter, next, mode, terms);
+            SplitTop(re, im, step, ways, constants, null);
+        var next = constants + 2 * (ways - 1);
+        for (var offset = 0; offset < n; offset += step)
+            next = Block(re + offset, im + offset, kernelRe + offset, kernelIm + offset, step, next, mode, terms);
         if (mode != TransformMode.Forward)
-            JoinQuarters(re, im, quarter, constants);
+            JoinTop(re, im, step, ways, constants, null);
         return next;
     }
 
@@ -142,6 +148,8 @@ internal static unsafe class RightAngleTransform<V, T>
             n /= ways;
         }
         var end = next;
+        if (mode == TransformMode.Convolve && terms is not null)
+            KeepSpectrum(re, im, size, terms);
         if (mode == TransformMode.Convolve)
             MultiplySpectra(re, im, kernelRe, kernelIm, size);
         if (mode == TransformMode.Correlate)
@@ -194,6 +202,13 @@ internal static unsafe class RightAngleTransform<V, T>
             T.Store(T.SubtractMultiplied(y, q, T.Multiply(x, p)), re + at);
             T.Store(T.MultiplyAdd(y, p, T.Multiply(x, q)), im + at);
         }
+    }
+
+    private static void KeepSpectrum(float* re, float* im, int count, CorrelationTerms* terms)
+    {
+        var offset = re - terms->First;
+        new ReadOnlySpan<float>(re, count).CopyTo(new Span<float>(terms->Re + offset, count));
+        new ReadOnlySpan<float>(im, count).CopyTo(new Span<float>(terms->Im + offset, count));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -381,6 +396,51 @@ internal static unsafe class RightAngleTransform<V, T>
             var (b3, c3) = (T.Subtract(d, eIm), T.Add(dIm, e));
             T.Store(T.MultiplyAdd(c1, s1, T.Multiply(b1, r1)), target + quarter + at);
             T.Store(T.MultiplyAdd(c3, s3, T.Multiply(b3, r3)), target + 3 * quarter + at);
+        }
+    }
+
+    // A first split into an odd number of blocks: out_j = sum over m of r_j^m a_m, r_j the roots, every product written out.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void SplitRealDirect(float* source, float* re, float* im, int part, int ways, float* c)
+    {
+        for (var j = 0; j < ways; j++, c += 2 * ways, re += part, im += part)
+        {
+            for (var at = 0; at < part; at += 2 * T.Count)
+            {
+                var (x, x2, y, y2) = (T.Load(source + at), T.Load(source + at + T.Count), T.Broadcast(0), T.Broadcast(0));
+                for (var m = 1; m < ways; m++)
+                {
+                    var (a, a2) = (T.Load(source + m * part + at), T.Load(source + m * part + at + T.Count));
+                    var (r, s) = (T.Broadcast(c[2 * m]), T.Broadcast(c[2 * m + 1]));
+                    (x, x2, y, y2) = (T.MultiplyAdd(a, r, x), T.MultiplyAdd(a2, r, x2), T.MultiplyAdd(a, s, y), T.MultiplyAdd(a2, s, y2));
+                }
+                T.Store(x, re + at);
+                T.Store(x2, re + at + T.Count);
+                T.Store(y, im + at);
+                T.Store(y2, im + at + T.Count);
+            }
+        }
+    }
+
+    // The same backwards, real parts only: a_m = Re sum over j of conj(r_j^m) out_j.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void JoinRealDirect(float* re, float* im, float* target, int part, int ways, float* c)
+    {
+        for (var m = 0; m < ways; m++, target += part)
+        {
+            for (var at = 0; at < part; at += 2 * T.Count)
+            {
+                var (x, x2, y, y2) = (T.Broadcast(0), T.Broadcast(0), T.Broadcast(0), T.Broadcast(0));
+                for (var j = 0; j < ways; j++)
+                {
+                    float* a = re + j * part + at, b = im + j * part + at;
+                    var (r, s) = (T.Broadcast(c[2 * (j * ways + m)]), T.Broadcast(c[2 * (j * ways + m) + 1]));
+                    (x, x2) = (T.MultiplyAdd(T.Load(a), r, x), T.MultiplyAdd(T.Load(a + T.Count), r, x2));
+                    (y, y2) = (T.MultiplyAdd(T.Load(b), s, y), T.MultiplyAdd(T.Load(b + T.Count), s, y2));
+                }
+                T.Store(T.Add(x, y), target + at);
+                T.Store(T.Add(x2, y2), target + at + T.Count);
+            }
         }
     }
 }
