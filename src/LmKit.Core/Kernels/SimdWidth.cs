@@ -7,16 +7,18 @@ namespace LmKit;
 public static class SimdWidth
 {
     private static readonly int Widest = Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
-    private static volatile int limit = 512;
 
-    /// <summary>512 with AVX-512, 256 with AVX2, otherwise 128.</summary>
-    public static int Bits => Math.Min(Widest, limit);
+    [ThreadStatic]
+    private static int limit; // 0 for none
+
+    /// <summary>512 with AVX-512, 256 with AVX2, otherwise 128. A kernel reads it once, on the thread that called it.</summary>
+    public static int Bits => limit == 0 ? Widest : Math.Min(Widest, limit);
 
     /// <summary>Every width that this process can use, the widest first.</summary>
     public static IReadOnlyList<int> All => [.. new[] { 512, 256, 128 }.Where(bits => bits <= Widest)];
 
     /// <summary>Uses no wider registers until the result is disposed, so that one process can test every width.</summary>
-    /// <remarks>Holds for all threads; no kernel may be running on another one meanwhile.</remarks>
+    /// <remarks>Holds for kernels called on this thread, whichever threads they run on.</remarks>
     /// <param name="bits">512, 256 or 128.</param>
     public static IDisposable Limit(int bits)
     {

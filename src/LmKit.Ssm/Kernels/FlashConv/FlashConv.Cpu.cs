@@ -70,15 +70,16 @@ public static unsafe partial class FlashConv
 
     private static void Run(ConvolutionWork work)
     {
-        var lanes = work.Grid.IsChannelsLast ? SimdWidth.Bits / 32 : 1;
-        WorkerPool.Shared.Run((int)(work.Grid.Channels / lanes), piece => Dispatch(work, piece * lanes));
+        var width = SimdWidth.Bits; // the caller's, on every thread
+        var lanes = work.Grid.IsChannelsLast ? width / 32 : 1;
+        WorkerPool.Shared.Run((int)(work.Grid.Channels / lanes), piece => Dispatch(work, width, piece * lanes));
     }
 
-    private static void Dispatch(ConvolutionWork work, int channel)
+    private static void Dispatch(ConvolutionWork work, int width, int channel)
     {
-        if (SimdWidth.Bits == 512)
+        if (width == 512)
             Channel<Vector512<float>, Avx512Lanes>(work, channel);
-        else if (SimdWidth.Bits == 256)
+        else if (width == 256)
             Channel<Vector256<float>, Avx2Lanes>(work, channel);
         else
             Channel<Vector128<float>, PortableLanes>(work, channel);

@@ -20,15 +20,16 @@ internal static unsafe partial class Vandermonde
         using var to = new TensorMemory<float>(after, nameof(after));
         using var target = new TensorMemory<float>(sums, nameof(sums));
         var work = new Passage(u, state.size(2), lengths) { Tables = table.Start, Input = source.Start, Before = from.Start, After = to.Start, Output = target.Start };
-        WorkerPool.Shared.Run((int)work.Heads, head => Dispatch(work, head));
+        var width = SimdWidth.Bits; // the caller's, on every thread
+        WorkerPool.Shared.Run((int)work.Heads, head => Dispatch(work, width, head));
         return after.MoveToOuterDisposeScope();
     }
 
-    private static void Dispatch(Passage work, int head)
+    private static void Dispatch(Passage work, int width, int head)
     {
-        if (SimdWidth.Bits == 512)
+        if (width == 512)
             Head<Vector512<float>, Avx512Lanes>(work, head);
-        else if (SimdWidth.Bits == 256)
+        else if (width == 256)
             Head<Vector256<float>, Avx2Lanes>(work, head);
         else
             Head<Vector128<float>, PortableLanes>(work, head);
