@@ -4,6 +4,5 @@ namespace LmKit;
 
 public static partial class FlashConv
 {
-    private static Tensor Reference(Tensor u, Tensor kernel) =>
-        u.size(3) <= DirectConvolution.LongestServed ? DirectConvolution.Apply(u, kernel) : FftConvolution.Apply(u, kernel);
+    private static Tensor Reference(Tensor u, Tensor kernel) => FftConvolution.Apply(u, kernel);
 }
