@@ -11,7 +11,7 @@ internal sealed class FftConvolution : autograd.SingleTensorFunction<FftConvolut
     /// <inheritdoc/>
     public override string Name => nameof(FftConvolution);
 
-    /// <summary>Convolves; short sequences by <see cref="DirectConvolution"/>.</summary>
+    /// <summary>Convolves.</summary>
     /// <param name="u">(B, H, P, L): P signals share a head's kernel.</param>
     /// <param name="kernel">(H, Lk).</param>
     /// <returns>(B, H, P, L).</returns>
@@ -19,8 +19,7 @@ internal sealed class FftConvolution : autograd.SingleTensorFunction<FftConvolut
     {
         using var scope = NewDisposeScope();
         var taps = Math.Min(kernel.size(1), u.size(3));
-        var cut = kernel.size(1) == taps ? kernel : kernel.narrow(1, 0, taps);
-        return (u.size(3) <= DirectConvolution.LongestServed ? DirectConvolution.Apply(u, cut) : apply(u, cut)).MoveToOuterDisposeScope();
+        return apply(u, kernel.size(1) == taps ? kernel : kernel.narrow(1, 0, taps)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
