@@ -8,11 +8,11 @@ internal static class RatioMeasurement
 {
     private const int _rounds = 11;
     private const int _slowRounds = 5;
-    private const double _slowSeconds = 0.3;      // a call above it leaves fewer rounds in the same time
+    private const double _slowSeconds = 0.1;       // a call above it leaves fewer rounds in the same time
     private const int _warmUpCalls = 5;
-    private const double _warmUpSeconds = 0.5;    // enough for the runtime to replace first-tier code
-    private const double _longWarmUpSeconds = 3;  // enough of slow calls, of which two suffice
-    private const double _blockSeconds = 0.02;    // well above the clocks' resolution
+    private const double _warmUpSeconds = 0.5;     // enough for the runtime to replace first-tier code
+    private const double _longWarmUpSeconds = 1.5; // enough of slow calls, of which two suffice
+    private const double _blockSeconds = 0.02;     // well above the clocks' resolution
     private const long _seed = 20_240_229;
 
     /// <exception cref="RatioDisagreementException">The sides compute different results.</exception>
