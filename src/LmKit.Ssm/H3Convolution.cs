@@ -44,12 +44,13 @@ internal sealed class H3Convolution
 
     private Tensor Signals(Tensor columns) => columns.to(dtype).transpose(1, 2).unsqueeze(2); // (B, D, 1, L)
 
-    // y_t += sum over m above t of f_m k_(t-m), where k_(t-m) are the keys before the call: only the first N - 1 outputs have any.
+    // y_t += sum over m above t of f_m k_(t-m), where k_(t-m) are the keys before the call: only the first N - 1 outputs have any,
+    // and none do at the start of sequences.
     private Tensor WithCarriedKeys(Tensor shifted, Tensor recent)
     {
         var (length, carried) = (shifted.size(2), recent.size(2));
         var count = Math.Min(carried - 1, length);
-        if (count == 0)
+        if (count == 0 || (!is_grad_enabled() && recent.device_type == DeviceType.CPU && recent.count_nonzero().item<long>() == 0))
             return shifted;
         var history = nn.functional.pad(recent.flip(2), [0, count]).unsqueeze(2);               // (B, D, 1, N + count)
         var part = FlashConv.Convolve(history, taps).squeeze(2).narrow(2, carried, count);

@@ -6,13 +6,13 @@ namespace LmKit.Benchmarks.Ratios;
 /// <summary>Runs one case: agreement first, then a warm-up, then both sides in turn, so that a change of load meets both.</summary>
 internal static class RatioMeasurement
 {
-    private const int _rounds = 11;
-    private const int _slowRounds = 5;
-    private const double _slowSeconds = 0.3;      // a call above it leaves fewer rounds in the same time
+    private const int _mostRounds = 11;
+    private const int _fewestRounds = 3;
+    private const double _roundsSeconds = 2.5;     // slow calls get fewer rounds
     private const int _warmUpCalls = 5;
-    private const double _warmUpSeconds = 0.5;    // enough for the runtime to replace first-tier code
-    private const double _longWarmUpSeconds = 3;  // enough of slow calls, of which two suffice
-    private const double _blockSeconds = 0.02;    // well above the clocks' resolution
+    private const double _warmUpSeconds = 0.5;     // enough for the runtime to replace first-tier code
+    private const double _longWarmUpSeconds = 1.5; // enough of slow calls, however few
+    private const double _blockSeconds = 0.02;     // well above the clocks' resolution
     private const long _seed = 20_240_229;
 
     /// <exception cref="RatioDisagreementException">The sides compute different results.</exception>
@@ -56,15 +56,15 @@ internal static class RatioMeasurement
     {
         var baseline = new List<CallTime>();
         var ours = new List<CallTime>();
-        for (double seconds = 0; seconds < _warmUpSeconds || (baseline.Count < _warmUpCalls && !(baseline.Count >= 2 && seconds > _longWarmUpSeconds));)
+        for (double seconds = 0; seconds < _warmUpSeconds || (baseline.Count < _warmUpCalls && seconds < _longWarmUpSeconds);)
         {
             baseline.Add(CallTime.Measure(sides.Baseline, 1));
             ours.Add(CallTime.Measure(sides.Ours, 1));
             seconds += baseline[^1].Wall + ours[^1].Wall;
         }
 
-        var isSlow = CallTime.MedianOf(baseline).Wall + CallTime.MedianOf(ours).Wall > 2 * _slowSeconds;
-        return (CallsPerBlock(baseline), CallsPerBlock(ours), isSlow ? _slowRounds : _rounds);
+        var pair = CallTime.MedianOf(baseline).Wall + CallTime.MedianOf(ours).Wall;
+        return (CallsPerBlock(baseline), CallsPerBlock(ours), (int)Math.Clamp(_roundsSeconds / pair, _fewestRounds, _mostRounds));
     }
 
     private static int CallsPerBlock(IReadOnlyCollection<CallTime> times) =>
