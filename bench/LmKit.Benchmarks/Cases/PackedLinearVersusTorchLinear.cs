@@ -17,6 +17,8 @@ internal static class PackedLinearVersusTorchLinear
         Case(WeightFormat.BFloat16, rows: 1, target: 2.5),
         Case(WeightFormat.BFloat16, rows: 4, target: 1.0),
         Case(WeightFormat.BFloat16, rows: 8, target: 1.0),
+        Case(WeightFormat.Full, rows: 16, target: 1.0),
+        Case(WeightFormat.BFloat16, rows: 16, target: 1.0),
     ];
 
     private static RatioCase Case(WeightFormat format, int rows, double target) =>

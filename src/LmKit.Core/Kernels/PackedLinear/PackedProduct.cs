@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace LmKit;
 
@@ -9,6 +10,8 @@ internal sealed unsafe class PackedProduct
 {
     private const int RowBlock = 8;
     private const int SmallRowBlock = 4;
+    private const int LineBytes = 64;
+    private const int PrefetchBytes = 32 * LineBytes;
 
     private readonly float* panel; // per block of rows: [input, padded to pairs][row of the block]
     private readonly float* bias;
@@ -100,7 +103,7 @@ internal sealed unsafe class PackedProduct
         }
     }
 
-    // Four sums in flight hide the latency of the multiply-add.
+    // Several sums in flight hide the latency of the multiply-add.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void One<V, T, F>(float* x, int tile, int row)
         where V : struct
@@ -137,19 +140,23 @@ internal sealed unsafe class PackedProduct
     {
         var w = weight.Tile(tile);
         var step = F.PairBytes * T.Count;
-        V a = T.Broadcast(0), b = a, c = a, d = a;
+        V a = T.Broadcast(0), b = a, c = a, d = a, a1 = a, b1 = a, c1 = a, d1 = a;
         for (var pair = 0; pair < pairs; pair++, w += step, x += 8)
         {
             F.Load<V, T>(w, out var w0, out var w1);
-            a = T.MultiplyAdd(w1, T.Broadcast(x[4]), T.MultiplyAdd(w0, T.Broadcast(x[0]), a));
-            b = T.MultiplyAdd(w1, T.Broadcast(x[5]), T.MultiplyAdd(w0, T.Broadcast(x[1]), b));
-            c = T.MultiplyAdd(w1, T.Broadcast(x[6]), T.MultiplyAdd(w0, T.Broadcast(x[2]), c));
-            d = T.MultiplyAdd(w1, T.Broadcast(x[7]), T.MultiplyAdd(w0, T.Broadcast(x[3]), d));
+            a = T.MultiplyAdd(w0, T.Broadcast(x[0]), a);
+            b = T.MultiplyAdd(w0, T.Broadcast(x[1]), b);
+            c = T.MultiplyAdd(w0, T.Broadcast(x[2]), c);
+            d = T.MultiplyAdd(w0, T.Broadcast(x[3]), d);
+            a1 = T.MultiplyAdd(w1, T.Broadcast(x[4]), a1);
+            b1 = T.MultiplyAdd(w1, T.Broadcast(x[5]), b1);
+            c1 = T.MultiplyAdd(w1, T.Broadcast(x[6]), c1);
+            d1 = T.MultiplyAdd(w1, T.Broadcast(x[7]), d1);
         }
-        Write<V, T>(a, tile, row);
-        Write<V, T>(b, tile, row + 1);
-        Write<V, T>(c, tile, row + 2);
-        Write<V, T>(d, tile, row + 3);
+        Write<V, T>(T.Add(a, a1), tile, row);
+        Write<V, T>(T.Add(b, b1), tile, row + 1);
+        Write<V, T>(T.Add(c, c1), tile, row + 2);
+        Write<V, T>(T.Add(d, d1), tile, row + 3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -163,15 +170,29 @@ internal sealed unsafe class PackedProduct
         V a = T.Broadcast(0), b = a, c = a, d = a, e = a, f = a, g = a, h = a;
         for (var pair = 0; pair < pairs; pair++, w += step, x += 16)
         {
+            if (Sse.IsSupported && F.PairBytes == FullNumbers.PairBytes)
+            {
+                // A tile of float32 exceeds the first cache: its next lines are asked for.
+                Sse.Prefetch0(w + PrefetchBytes);
+                Sse.Prefetch0(w + PrefetchBytes + LineBytes);
+            }
             F.Load<V, T>(w, out var w0, out var w1);
-            a = T.MultiplyAdd(w1, T.Broadcast(x[8]), T.MultiplyAdd(w0, T.Broadcast(x[0]), a));
-            b = T.MultiplyAdd(w1, T.Broadcast(x[9]), T.MultiplyAdd(w0, T.Broadcast(x[1]), b));
-            c = T.MultiplyAdd(w1, T.Broadcast(x[10]), T.MultiplyAdd(w0, T.Broadcast(x[2]), c));
-            d = T.MultiplyAdd(w1, T.Broadcast(x[11]), T.MultiplyAdd(w0, T.Broadcast(x[3]), d));
-            e = T.MultiplyAdd(w1, T.Broadcast(x[12]), T.MultiplyAdd(w0, T.Broadcast(x[4]), e));
-            f = T.MultiplyAdd(w1, T.Broadcast(x[13]), T.MultiplyAdd(w0, T.Broadcast(x[5]), f));
-            g = T.MultiplyAdd(w1, T.Broadcast(x[14]), T.MultiplyAdd(w0, T.Broadcast(x[6]), g));
-            h = T.MultiplyAdd(w1, T.Broadcast(x[15]), T.MultiplyAdd(w0, T.Broadcast(x[7]), h));
+            a = T.MultiplyAdd(w0, T.Broadcast(x[0]), a);
+            b = T.MultiplyAdd(w0, T.Broadcast(x[1]), b);
+            c = T.MultiplyAdd(w0, T.Broadcast(x[2]), c);
+            d = T.MultiplyAdd(w0, T.Broadcast(x[3]), d);
+            e = T.MultiplyAdd(w0, T.Broadcast(x[4]), e);
+            f = T.MultiplyAdd(w0, T.Broadcast(x[5]), f);
+            g = T.MultiplyAdd(w0, T.Broadcast(x[6]), g);
+            h = T.MultiplyAdd(w0, T.Broadcast(x[7]), h);
+            a = T.MultiplyAdd(w1, T.Broadcast(x[8]), a);
+            b = T.MultiplyAdd(w1, T.Broadcast(x[9]), b);
+            c = T.MultiplyAdd(w1, T.Broadcast(x[10]), c);
+            d = T.MultiplyAdd(w1, T.Broadcast(x[11]), d);
+            e = T.MultiplyAdd(w1, T.Broadcast(x[12]), e);
+            f = T.MultiplyAdd(w1, T.Broadcast(x[13]), f);
+            g = T.MultiplyAdd(w1, T.Broadcast(x[14]), g);
+            h = T.MultiplyAdd(w1, T.Broadcast(x[15]), h);
         }
         Write<V, T>(a, tile, row);
         Write<V, T>(b, tile, row + 1);

@@ -52,9 +52,9 @@ internal sealed unsafe class PackedWeight : IDisposable
         using var scope = NewDisposeScope();
         var packed = new PackedWeight(format, bits / (8 * sizeof(float)), weight);
         if (format == WeightFormat.Full)
-            packed.Fill<float>(weight.detach().contiguous(), 1);
+            packed.Fill<float>(weight.detach().contiguous(), 0);
         else
-            packed.Fill<ushort>(weight.detach().to(ScalarType.BFloat16).contiguous(), 2);
+            packed.Fill<ushort>(weight.detach().to(ScalarType.BFloat16).contiguous(), 1);
         return packed;
     }
 
@@ -71,7 +71,8 @@ internal sealed unsafe class PackedWeight : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private void Fill<T>(Tensor weight, int group)
+    // Inputs lie in groups of 2^shift: alone, or in pairs.
+    private void Fill<T>(Tensor weight, int shift)
         where T : unmanaged
     {
         using var source = new TensorMemory<T>(weight, nameof(weight));
@@ -84,7 +85,7 @@ internal sealed unsafe class PackedWeight : IDisposable
             {
                 var row = source.Start + (((tile * TileWidth) + lane) * InFeatures);
                 for (var input = 0L; input < InFeatures; input++)
-                    target[(((input / group * TileWidth) + lane) * group) + (input % group)] = row[input];
+                    target[((((input >> shift) * TileWidth) + lane) << shift) + (input & shift)] = row[input];
             }
         }
     }
