@@ -25,7 +25,7 @@ internal static unsafe class ChannelConvolution<V, T>
     // Numbers of a sequence that are asked for ahead; the processor itself goes on from there.
     private const int LongestPrefetch = 512;
 
-    /// <summary>Forward.</summary>
+    /// <summary>y = g_out . (K * x + D x) with x = g_in . u.</summary>
     internal static void Forward(ConvolutionWork work, long channel)
     {
         var (grid, plan) = (work.Grid, PlanOf(work, work.Taps));
@@ -131,8 +131,8 @@ internal static unsafe class ChannelConvolution<V, T>
             StoreKernelGradient(work, plan, channel + lane, sumRe + lane * stride, sumIm + lane * stride, product);
     }
 
-    /// <summary>Channels that one call takes.</summary>
-    internal static int LaneCount(SequenceGrid grid) => grid.IsChannelsLast ? T.Count : 1;
+    // Channels that one call takes.
+    private static int LaneCount(SequenceGrid grid) => grid.IsChannelsLast ? T.Count : 1;
 
     private static RightAnglePlan PlanOf(ConvolutionWork work, long shortestBlock)
     {
