@@ -36,7 +36,7 @@ public static class LongConvolution
         return y.to(u.dtype).MoveToOuterDisposeScope();
     }
 
-    /// <summary>y = g_out . (k * (u . g_in)).</summary>
+    /// <summary>y = g_out . (k * x + D x) with x = g_in . u, in one pass over memory where the kernel serves.</summary>
     /// <param name="u">(B, H, L).</param>
     /// <param name="kernel">k (H, K).</param>
     /// <param name="inputGate">g_in (B, H, L).</param>

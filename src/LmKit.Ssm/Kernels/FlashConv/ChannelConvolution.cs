@@ -19,13 +19,16 @@ internal static unsafe class ChannelConvolution<V, T>
     // Blocks pay where they are so many times shorter than the transform of the whole.
     private const int ShortestGain = 4;
 
+    // Backward, blocks below this cost more to put together than their transforms save.
+    private const int ShortestBackwardBlock = 1024;
+
     // Numbers of a sequence that are asked for ahead; the processor itself goes on from there.
     private const int LongestPrefetch = 512;
 
-    /// <summary>Forward.</summary>
+    /// <summary>y = g_out . (K * x + D x) with x = g_in . u.</summary>
     internal static void Forward(ConvolutionWork work, long channel)
     {
-        var (grid, plan) = (work.Grid, PlanOf(work));
+        var (grid, plan) = (work.Grid, PlanOf(work, work.Taps));
         var (n, lanes) = (plan.Length, LaneCount(grid));
         var (stride, all) = (n + CacheOffset, lanes * (n + CacheOffset));
         using var memory = ScratchMemory.Rent(2L * stride + 4L * all);
@@ -57,7 +60,7 @@ internal static unsafe class ChannelConvolution<V, T>
     /// <summary>Backward: with c = K * x and dc = g_out . dy, dx = conj(K) dC, dK = sum of dC conj(X), dg_out = c . dy, du = g_in . dx, dg_in = u . dx.</summary>
     internal static void Backward(ConvolutionWork work, long channel)
     {
-        var (grid, plan) = (work.Grid, PlanOf(work));
+        var (grid, plan) = (work.Grid, PlanOf(work, Math.Max(work.Taps, ShortestBackwardBlock)));
         var (n, lanes, needsResult) = (plan.Length, LaneCount(grid), work.OutputGateGradient is not null);
         var (stride, all, blocks) = (n + CacheOffset, lanes * (n + CacheOffset), (int)((grid.Length + n - 1) / n));
         var (isWhole, needsInput) = (blocks == 1, needsResult || work.NeedsKernel);
@@ -128,13 +131,13 @@ internal static unsafe class ChannelConvolution<V, T>
             StoreKernelGradient(work, plan, channel + lane, sumRe + lane * stride, sumIm + lane * stride, product);
     }
 
-    /// <summary>Channels that one call takes.</summary>
-    internal static int LaneCount(SequenceGrid grid) => grid.IsChannelsLast ? T.Count : 1;
+    // Channels that one call takes.
+    private static int LaneCount(SequenceGrid grid) => grid.IsChannelsLast ? T.Count : 1;
 
-    private static RightAnglePlan PlanOf(ConvolutionWork work)
+    private static RightAnglePlan PlanOf(ConvolutionWork work, long shortestBlock)
     {
         var whole = RightAnglePlans.For(T.Count, work.Grid.Length);
-        var block = RightAnglePlans.For(T.Count, work.Taps, isPowerOfTwo: true);
+        var block = RightAnglePlans.For(T.Count, shortestBlock, isPowerOfTwo: true);
         return block.Length * ShortestGain <= whole.Length ? block : whole;
     }
 

@@ -8,8 +8,8 @@ public static unsafe partial class FlashConv
     // The plan of a longer one would take more than 128 MB.
     private const long LongestServed = 1L << 24;
 
-    // Channels last, the rows and spectra of a vector's channels are held at once; longer ones would leave the processor's caches.
-    private const long LongestChannelsLast = 4096;
+    // Channels last, the rows and spectra of a vector's channels are held at once: at most 28 MB a thread here. Longer sequences are copied.
+    private const long LongestChannelsLast = 1L << 16;
 
     // Whether neighbouring channels lie side by side in memory and fill vectors.
     private static bool TakesChannelsLast(Tensor u)
