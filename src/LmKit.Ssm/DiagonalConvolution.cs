@@ -42,9 +42,10 @@ internal sealed class DiagonalConvolution
     /// <returns>(B, H, P, L) and, given a state, the one after.</returns>
     internal (Tensor Output, Tensor? State) Run(Tensor u, Tensor? state, IReadOnlyList<long>? lengths, bool tracksState)
     {
-        var sums = FlashConv.Convolve(u, kernel, skip);
         if (state is null)
-            return (sums, null);
+            return (FlashConv.Convolve(u, kernel, skip), null);
+        u = u.contiguous(); // sums lie as u does, and what follows reads and writes them row by row
+        var sums = FlashConv.Convolve(u, kernel, skip);
         var rows = state.reshape(u.size(0) * u.size(2), u.size(1), -1, 2);
         if (tables is not null)
             return (sums, Vandermonde.Pass(tables, u, rows, sums, lengths).view(state.shape));
