@@ -35,7 +35,7 @@ internal static class CarriedRows
     {
         var (batch, width, total) = (history.size(0), history.size(1), history.size(2));
         if (lengths is null)
-            return history.narrow(2, total - count, count);
+            return history.narrow(2, total - count, count).clone(); // a view would keep all of it
         var ends = tensor(lengths.ToArray(), [batch, 1], device: history.device) + (total - length); // (B, 1), in columns of history
         var places = ends - count + arange(count, dtype: ScalarType.Int64, device: history.device);  // (B, count)
         return history.gather(2, places.unsqueeze(1).expand(batch, width, count));

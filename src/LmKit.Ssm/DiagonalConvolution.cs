@@ -45,8 +45,8 @@ internal sealed class DiagonalConvolution
         if (state is null)
             return (FlashConv.Convolve(u, kernel, skip), null);
         u = u.contiguous(); // sums lie as u does, and what follows reads and writes them row by row
-        var sums = FlashConv.Convolve(u, kernel, skip);
-        var rows = state.reshape(u.size(0) * u.size(2), u.size(1), -1, 2);
+        var sums = FlashConv.Convolve(u, kernel, skip).contiguous();
+        var rows = state.to(kernel.dtype).reshape(u.size(0) * u.size(2), u.size(1), -1, 2);
         if (tables is not null)
             return (sums, Vandermonde.Pass(tables, u, rows, sums, lengths).view(state.shape));
         var (output, after) = Vandermonde.Pass(diagonal!, powers!, u, rows, sums, lengths, tracksState);

@@ -74,8 +74,8 @@ public sealed class DiagonalSsm : nn.Module
             throw new ArgumentException($"The state of inputs (B, H, L) = ({string.Join(", ", u.shape)}) is (B, H, n) with n = {options.StateDim / 2}; got ({string.Join(", ", state.shape)}).", nameof(state));
         var carried = state is null ? zeros([batch, heads, options.StateDim / 2, 2], Dtype, Device) : view_as_real(state);
         var chunk = chunkLength > 0 ? Math.Min(chunkLength, length) : length;
-        if (length == 0)
-            return (u.alias().MoveToOuterDisposeScope(), view_as_complex(carried).clone().MoveToOuterDisposeScope());
+        if (length == 0 || batch == 0)
+            return (u.to(Dtype).alias().MoveToOuterDisposeScope(), view_as_complex(carried).clone().MoveToOuterDisposeScope());
         var convolution = new DiagonalConvolution(this, skip, chunk, chunk, batch);
         var outputs = new List<Tensor>();
         foreach (var piece in u.to(Dtype).unsqueeze(2).split(chunk, 3))

@@ -123,26 +123,50 @@ public class FlashConvTests
     public void Kernels_much_shorter_than_the_sequence_agree_with_the_reference(long length, long taps) => Check(length, taps);
 
     [Theory]
-    [InlineData(300)]
-    [InlineData(512)]
-    public void A_gradient_asked_for_alone_is_the_same(long length)
+    [InlineData(300, 300, 3, false)]
+    [InlineData(512, 512, 3, false)]
+    [InlineData(4500, 64, 3, false)]
+    [InlineData(300, 300, 16, true)]
+    [InlineData(4500, 64, 16, true)]
+    public void A_gradient_asked_for_alone_is_the_same(long length, long taps, long channels, bool isChannelsLast)
     {
         using var scope = NewDisposeScope();
         using var random = new Generator(4);
-        Tensor[] inputs = [randn([2, 3, 1, length], generator: random), randn([3, length], generator: random), randn([3], generator: random), Gate(), Gate()];
-        var upstream = randn([2, 3, 1, length], generator: random);
+        Tensor[] inputs = [Signals(), randn([channels, taps], generator: random), randn([channels], generator: random), Signals(), Signals()];
+        var upstream = Signals();
         var all = Gradients([.. inputs.Select(_ => true)]);
 
         for (var only = 0; only < inputs.Length; only++)
             Close.Check($"gradient {only}", all[only], Gradients([.. inputs.Select((_, index) => index == only)])[0], relativeToLargest: 1e-6);
 
-        Tensor Gate() => randn([2, 3, 1, length], generator: random);
+        Tensor Signals() => isChannelsLast
+            ? randn([2, length, channels], generator: random).transpose(1, 2).unsqueeze(2)
+            : randn([2, channels, 1, length], generator: random);
 
         Tensor[] Gradients(bool[] asked)
         {
             var leaves = inputs.Zip(asked, (input, isAsked) => input.clone().requires_grad_(isAsked)).ToArray();
             return [.. autograd.grad([FlashConv.Convolve(leaves[0], leaves[1], leaves[2], leaves[3], leaves[4])], [.. leaves.Where(leaf => leaf.requires_grad)], [upstream])];
         }
+    }
+
+    [Fact]
+    public void The_way_back_is_as_wide_as_the_way_there()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(6);
+        var (u, kernel) = (randn([2, 100, 4], generator: random).requires_grad_(true), randn([4, 100], generator: random).requires_grad_(true));
+        var upstream = randn([2, 4, 1, 100], generator: random);
+
+        Tensor y;
+        using (SimdWidth.Limit(SimdWidth.All[^1]))
+            y = FlashConv.Convolve(u.transpose(1, 2).unsqueeze(2), kernel);
+        var gradients = autograd.grad([y], [u, kernel], [upstream]);
+
+        var (wide, wideKernel) = (u.detach().to(ScalarType.Float64).requires_grad_(true), kernel.detach().to(ScalarType.Float64).requires_grad_(true));
+        var expected = autograd.grad([FlashConv.Convolve(wide.transpose(1, 2).unsqueeze(2), wideKernel)], [wide, wideKernel], [upstream.to(ScalarType.Float64)]);
+        Close.Check("du", expected[0], gradients[0], relativeToLargest: Tolerance);
+        Close.Check("dk", expected[1], gradients[1], relativeToLargest: Tolerance);
     }
 
     [Fact]
@@ -154,6 +178,9 @@ public class FlashConvTests
         using var scope = NewDisposeScope();
         Assert.Equal([2, 3, 1, 0], FlashConv.Convolve(zeros(2, 3, 1, 0), ones(3, 4)).shape);
         Assert.Equal([0, 3, 1, 5], FlashConv.Convolve(zeros(0, 3, 1, 5), ones(3, 4)).shape);
+        Tensor[] inputs = [.. new[] { zeros(0, 3, 1, 5), ones(3, 4), ones(3), zeros(0, 3, 1, 5), zeros(0, 3, 1, 5) }.Select(input => input.requires_grad_(true))];
+        var gradients = autograd.grad([FlashConv.Convolve(inputs[0], inputs[1], inputs[2], inputs[3], inputs[4])], inputs, [zeros(0, 3, 1, 5)]);
+        Assert.All(gradients.Zip(inputs), pair => Assert.Equal(pair.Second.shape, pair.First.shape));
     }
 
     [Fact]

@@ -39,10 +39,14 @@ public class VandermondeTests : KernelConformance
         var ends = tensor(new long[] { 0, 45, 1100, 1024 }, [4, 1]);
         var segments = where(arange(1100, dtype: ScalarType.Int64).lt(ends), 0L, -1L);
 
-        var (expected, actual) = (Twice(KernelChoice.Reference), Twice(KernelChoice.Cpu));
-
-        foreach (var (name, tensor) in expected)
-            Close.Check(name, tensor, actual[name], absolute: 2e-5, relativeToLargest: 2e-5);
+        var expected = Twice(KernelChoice.Reference);
+        foreach (var width in SimdWidth.All)
+        {
+            using var limit = SimdWidth.Limit(width);
+            var actual = Twice(KernelChoice.Cpu);
+            foreach (var (name, tensor) in expected)
+                Close.Check($"{name}, {width} bits", tensor, actual[name], absolute: 2e-5, relativeToLargest: 2e-5);
+        }
 
         // From the start, and from the state after it.
         Dictionary<string, Tensor> Twice(KernelChoice choice)
@@ -85,6 +89,30 @@ public class VandermondeTests : KernelConformance
         var error = Assert.Throws<ArgumentException>(() => Run(ssm, Inputs(10, ScalarType.Float32, random)));
 
         Assert.Contains("(3, 5, 7)", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_state_of_another_dtype_is_taken_as_its_values()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(8);
+        using var ssm = Make(14, ScalarType.Float32);
+        using var frozen = no_grad();
+        var inputs = Inputs(10, ScalarType.Float32, random);
+
+        Close.Check("wide state", Run(ssm, inputs), Run(ssm, [inputs[0], inputs[1].to(ScalarType.Float64)]), absolute: 1e-6);
+    }
+
+    [Fact]
+    public void A_batch_of_none_gives_none_and_leaves_its_state()
+    {
+        using var scope = NewDisposeScope();
+        using var ssm = Make(14, ScalarType.Float32);
+
+        var (y, after) = ssm.Run(zeros(0, 5, 10));
+
+        Assert.Equal([0, 5, 10], y.shape);
+        Assert.Equal([0, 5, 7], after.shape);
     }
 
     private static Tensor Pass(IReadOnlyList<Tensor> inputs)

@@ -11,27 +11,28 @@ public static unsafe partial class FlashConv
     // Channels last, the rows and spectra of a vector's channels are held at once: at most 28 MB a thread here. Longer sequences are copied.
     private const long LongestChannelsLast = 1L << 16;
 
-    // Whether neighbouring channels lie side by side in memory and fill vectors.
-    private static bool TakesChannelsLast(Tensor u)
+    // Whether neighbouring channels lie side by side in memory, fill vectors, and are enough of these for all threads.
+    private static bool TakesChannelsLast(Tensor u, int width)
     {
-        if (u.size(2) != 1 || u.size(1) % (SimdWidth.Bits / 32) != 0 || u.size(3) > LongestChannelsLast || u.is_contiguous())
+        var lanes = width / 32;
+        if (u.size(2) != 1 || u.size(1) % lanes != 0 || u.size(1) / lanes < get_num_threads() || u.size(3) > LongestChannelsLast || u.is_contiguous())
             return false;
         using var turned = u.transpose(1, 3);
         return turned.is_contiguous();
     }
 
-    private static Tensor ConvolveOnCpu(ConvolutionInputs inputs)
+    private static Tensor ConvolveOnCpu(ConvolutionInputs inputs, int width)
     {
         using var scope = NewDisposeScope();
         var dense = inputs.Contiguous();
         var target = GradientLike(dense.Sequences);
-        Run(Work(dense) with { Target = Start(target, nameof(target)) });
+        Run(Work(dense) with { Target = Start(target, nameof(target)) }, width);
         KeepAlive(dense, target);
         return target.MoveToOuterDisposeScope();
     }
 
     // In the order of the inputs; null where no gradient is asked for.
-    private static IReadOnlyList<Tensor?> BackwardOnCpu(Tensor gradient, ConvolutionInputs inputs)
+    private static IReadOnlyList<Tensor?> BackwardOnCpu(Tensor gradient, ConvolutionInputs inputs, int width)
     {
         using var scope = NewDisposeScope();
         var (dense, upstream) = (inputs.Contiguous(), gradient.contiguous());
@@ -45,7 +46,7 @@ public static unsafe partial class FlashConv
             SkipGradient = Start(skip, nameof(skip)),
             InputGateGradient = Start(inputGate, nameof(inputGate)),
             OutputGateGradient = Start(outputGate, nameof(outputGate)),
-        });
+        }, width);
         KeepAlive(dense, upstream, source, kernel, skip, inputGate, outputGate);
         return
         [
@@ -68,9 +69,8 @@ public static unsafe partial class FlashConv
         OutputGate = Start(dense.OutputGate, "outputGate"),
     };
 
-    private static void Run(ConvolutionWork work)
+    private static void Run(ConvolutionWork work, int width)
     {
-        var width = SimdWidth.Bits; // the caller's, on every thread
         var lanes = work.Grid.IsChannelsLast ? width / 32 : 1;
         WorkerPool.Shared.Run((int)(work.Grid.Channels / lanes), piece => Dispatch(work, width, piece * lanes));
     }

@@ -32,14 +32,24 @@ public static partial class FlashConv
         Check(u, skip, [u.size(1)], nameof(skip));
         Check(u, inputGate, u.shape, nameof(inputGate));
         Check(u, outputGate, u.shape, nameof(outputGate));
-        if (u.numel() == 0)
-            return u * kernel.sum(1).view(1, -1, 1, 1);
         using var scope = NewDisposeScope();
+        if (u.numel() == 0)
+            return Nothing(new ConvolutionInputs(u, kernel, skip, inputGate, outputGate)).MoveToOuterDisposeScope();
         var taps = Math.Min(kernel.size(1), u.size(3));
         var inputs = new ConvolutionInputs(u, kernel.size(1) == taps ? kernel : kernel.narrow(1, 0, taps), skip, inputGate, outputGate);
         if (!IsServed(u))
             return Reference(inputs).MoveToOuterDisposeScope();
-        return (TakesChannelsLast(u) ? Fused(inputs.ChannelsLast()).transpose(1, 2).unsqueeze(2) : Fused(inputs)).MoveToOuterDisposeScope();
+        var width = SimdWidth.Bits; // also for the way back, whichever thread takes it
+        return (TakesChannelsLast(u, width) ? Fused(inputs.ChannelsLast(), width).transpose(1, 2).unsqueeze(2) : Fused(inputs, width)).MoveToOuterDisposeScope();
+    }
+
+    // No number at all, but in the graph of all inputs.
+    private static Tensor Nothing(ConvolutionInputs inputs)
+    {
+        var weights = inputs.Skip is null ? inputs.Kernel.sum(1) : inputs.Kernel.sum(1) + inputs.Skip;
+        var y = inputs.Sequences * weights.view(1, -1, 1, 1);
+        y = inputs.InputGate is null ? y : y * inputs.InputGate;
+        return inputs.OutputGate is null ? y : y * inputs.OutputGate;
     }
 
     private static void Check(Tensor u, Tensor? tensor, long[] shape, string name)
@@ -53,8 +63,8 @@ public static partial class FlashConv
     private static bool IsServed(Tensor u) =>
         KernelSelection.Current == KernelChoice.Cpu && u.device_type == DeviceType.CPU && u.dtype == ScalarType.Float32 && u.size(3) <= LongestServed;
 
-    private static Tensor Fused(ConvolutionInputs inputs) => KernelFunction.Run(
+    private static Tensor Fused(ConvolutionInputs inputs, int width) => KernelFunction.Run(
         inputs.Present,
-        () => ConvolveOnCpu(inputs),
-        (gradient, present) => BackwardOnCpu(gradient, inputs.From(present)));
+        () => ConvolveOnCpu(inputs, width),
+        (gradient, present) => BackwardOnCpu(gradient, inputs.From(present), width));
 }

@@ -7,7 +7,7 @@ namespace LmKit;
 /// still used. Thread-safe.</remarks>
 internal static class RightAnglePlans
 {
-    // Plans up to here take 2 MB each and 4 MB all together; no lock stands before them.
+    // Plans up to here take at most 2 MB each and 10 MB all together; no lock stands before them.
     private const int LongestShort = 1 << 18;
 
     // Samples of the long plans that are kept, 16 MB; the latest is kept in any case.
