@@ -53,7 +53,22 @@ internal sealed class DiagonalConvolution
         return (output, after.reshape(state.shape));
     }
 
+    /// <summary>Whether <see cref="Gated"/> serves sequences from a state: from zero, which adds nothing to the outputs.</summary>
+    internal bool IsGatedFrom(Tensor? state) => state is null || (tables is not null && state.count_nonzero().item<long>() == 0);
+
     /// <summary>g_out . (K * x + D x) with x = g_in . u, from zero.</summary>
-    /// <returns>(B, H, P, L), like all arguments.</returns>
-    internal Tensor Gated(Tensor u, Tensor inputGate, Tensor outputGate) => FlashConv.Convolve(u, kernel, skip, inputGate, outputGate);
+    /// <param name="u">(B, H, P, L), as the gates are.</param>
+    /// <param name="inputGate">g_in.</param>
+    /// <param name="outputGate">g_out.</param>
+    /// <param name="state">Zeros in the shape of the state, or null where none is carried.</param>
+    /// <param name="lengths">How many columns of each row count for the state; null for all.</param>
+    /// <returns>(B, H, P, L) and, given a state, the one after.</returns>
+    internal (Tensor Output, Tensor? State) Gated(Tensor u, Tensor inputGate, Tensor outputGate, Tensor? state, IReadOnlyList<long>? lengths)
+    {
+        var output = FlashConv.Convolve(u, kernel, skip, inputGate, outputGate);
+        if (state is null)
+            return (output, null);
+        var rows = state.to(kernel.dtype).reshape(u.size(0) * u.size(2), u.size(1), -1, 2);
+        return (output, Vandermonde.Pass(tables!, u * inputGate, rows, sums: null, lengths).view(state.shape));
+    }
 }

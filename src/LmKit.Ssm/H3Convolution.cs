@@ -30,12 +30,14 @@ internal sealed class H3Convolution
     {
         var (q, k, v) = (inputs[0], inputs[1], inputs[2]);
         var keys = k.to(dtype).transpose(1, 2);                                                 // (B, D, L)
-        var shifted = FlashConv.Convolve(keys.unsqueeze(2), taps);
-        if (carry is null && headDim == 1)
-            return (diagonal.Gated(Signals(v), shifted, Signals(q)).squeeze(2).transpose(1, 2).to(q.dtype), null);
-        shifted = shifted.squeeze(2);
+        var shifted = FlashConv.Convolve(keys.unsqueeze(2), taps).squeeze(2);
         if (carry is not null)
             shifted = WithCarriedKeys(shifted, carry[0]);
+        if (headDim == 1 && diagonal.IsGatedFrom(carry?[1]))
+        {
+            var (gated, end) = diagonal.Gated(Signals(v), shifted.unsqueeze(2), Signals(q), carry?[1], lengths);
+            return (gated.squeeze(2).transpose(1, 2).to(q.dtype), end is null ? null : [LatestKeys(carry![0], keys, lengths), end]);
+        }
         var products = HeadPairs.Multiply(shifted, v.to(dtype).transpose(1, 2), headDim);
         var (sums, after) = diagonal.Run(products, carry?[1], lengths, tracksState);
         Tensor[]? next = carry is null ? null : [LatestKeys(carry[0], tracksState ? keys : keys.detach(), lengths), after!];

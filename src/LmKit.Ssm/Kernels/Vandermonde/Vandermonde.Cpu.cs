@@ -10,7 +10,7 @@ internal static unsafe partial class Vandermonde
     private const int WidestLanes = 16;
     private const int Span = Block * VandermondeLayout.Blocks;
 
-    private static Tensor PassOnCpu(Tensor tables, Tensor u, Tensor state, Tensor sums, IReadOnlyList<long>? lengths)
+    private static Tensor PassOnCpu(Tensor tables, Tensor u, Tensor state, Tensor? sums, IReadOnlyList<long>? lengths)
     {
         using var scope = NewDisposeScope();
         var (inputs, before, after) = (u.contiguous(), state.contiguous(), empty(state.shape, state.dtype));
@@ -18,8 +18,8 @@ internal static unsafe partial class Vandermonde
         using var source = new TensorMemory<float>(inputs, nameof(u));
         using var from = new TensorMemory<float>(before, nameof(state));
         using var to = new TensorMemory<float>(after, nameof(after));
-        using var target = new TensorMemory<float>(sums, nameof(sums));
-        var work = new Passage(u, state.size(2), lengths) { Tables = table.Start, Input = source.Start, Before = from.Start, After = to.Start, Output = target.Start };
+        using var target = new TensorMemory<float>(sums ?? inputs, nameof(sums));
+        var work = new Passage(u, state.size(2), lengths) { Tables = table.Start, Input = source.Start, Before = from.Start, After = to.Start, Output = sums is null ? null : target.Start };
         var width = SimdWidth.Bits; // the caller's, on every thread
         WorkerPool.Shared.Run((int)work.Heads, head => Dispatch(work, width, head));
         return after.MoveToOuterDisposeScope();
@@ -48,7 +48,7 @@ internal static unsafe partial class Vandermonde
         {
             var place = work.StateOffset(row, head);
             var offset = work.SequenceOffset(row, head);
-            if (Split(work.Before + place, state, layout)) // nothing to read out of zeros
+            if (Split(work.Before + place, state, layout) && work.Output is not null) // nothing to read out of zeros
                 Respond<V, T>(layout, table, state, moved, rows, padded, work.Output + offset, work.Length);
             Advance<V, T>(layout, table, state, moved, rows, padded, work.Input + offset, work.Count(row));
             Join(state, work.After + place, layout);

@@ -20,14 +20,14 @@ internal static partial class Vandermonde
     /// <param name="tables">What <see cref="VandermondeTables"/> made.</param>
     /// <param name="u">(B, H, P, L): P signals share a head.</param>
     /// <param name="state">(B P, H, n, 2).</param>
-    /// <param name="sums">(B, H, P, L), contiguous and the caller's own: the response is added to it in place.</param>
+    /// <param name="sums">(B, H, P, L), contiguous and the caller's own: the response is added to it in place; or null for the state alone.</param>
     /// <param name="lengths">How many columns of each of the B rows count for the state; null for all.</param>
     /// <returns>The state after them, in the caller's scope.</returns>
     /// <exception cref="ArgumentException">The state does not fit the inputs or the tables.</exception>
-    internal static Tensor Pass(Tensor tables, Tensor u, Tensor state, Tensor sums, IReadOnlyList<long>? lengths)
+    internal static Tensor Pass(Tensor tables, Tensor u, Tensor state, Tensor? sums, IReadOnlyList<long>? lengths)
     {
         if (state.dim() != 4 || tables.size(1) != new VandermondeLayout(state.size(2)).Size || tables.size(0) != u.size(1)
-            || !state.shape.SequenceEqual([u.size(0) * u.size(2), u.size(1), state.size(2), 2]) || !sums.shape.SequenceEqual(u.shape))
+            || !state.shape.SequenceEqual([u.size(0) * u.size(2), u.size(1), state.size(2), 2]) || sums?.shape.SequenceEqual(u.shape) == false)
         {
             throw new ArgumentException(
                 $"A carried state is (B P, H, n, 2) for inputs (B, H, P, L) and the recurrence's n; got ({string.Join(", ", state.shape)}) for ({string.Join(", ", u.shape)}) and {tables.size(0)} heads.",
