@@ -48,7 +48,7 @@ public class MonarchInitializationTests
 
         Assert.Equal(new ParameterHint(first, Decays: true), linear.Hint("blkdiag1"));
         Assert.Equal(new ParameterHint(second, Decays: true), linear.Hint("blkdiag2"));
-        Assert.Equal(new ParameterHint(Decays: false), linear.Hint("bias"));
+        Assert.Equal(new ParameterHint(IsVector: true), linear.Hint("bias"));
         Assert.Null(linear.Hint("weight"));
     }
 
