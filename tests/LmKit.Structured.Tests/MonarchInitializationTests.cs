@@ -52,6 +52,18 @@ public class MonarchInitializationTests
         Assert.Null(linear.Hint("weight"));
     }
 
+    [Theory]
+    [InlineData(DecayScope.Matrices, false)]
+    [InlineData(DecayScope.All, true)]
+    public void The_bias_decays_with_the_scope_of_all_only(DecayScope scope, bool decays)
+    {
+        using var linear = Make(8, 8, MonarchInitialization.Official);
+
+        var group = Assert.Single(DecayGroups.Of(linear, scope), group => group.Parameters.Any(entry => entry.Name == "bias"));
+
+        Assert.Equal(decays, group.Hint.Decays);
+    }
+
     [Fact]
     public void Mup_draws_normal_factors_and_a_zero_bias()
     {
