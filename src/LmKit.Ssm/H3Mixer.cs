@@ -117,7 +117,7 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
         if (length == 1 && !isPiece && state is not null && !is_grad_enabled())
         {
             var step = state.Tables(TablesKey, () => new H3Step(diagonal.Discretize(), Taps(), skip, headDim));
-            return (inputs, carry, _, _) => step.Mix(inputs, state.Own(carry!));
+            return (inputs, carry, _, _) => step.Mix(inputs, carry!, state.Own);
         }
         state?.DropTables();
         var isCut = state is null && (training || !cutsOnlyInTraining);
@@ -130,7 +130,7 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
     // f of the shift state space with its skip in f_0.
     private Tensor Taps() => shift.Taps() + nn.functional.pad(shiftSkip.unsqueeze(-1), [0, shift.StateDim - 1]); // (D, N)
 
-    private object TablesKey => (version, skip.dtype, skip.device_type, skip.device_index);
+    private object TablesKey => (version, skip.dtype, skip.device_type, skip.device_index, SimdWidth.Bits);
 
     private long[] RecentShape => [modelDim, shift.StateDim];
 

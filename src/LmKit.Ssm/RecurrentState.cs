@@ -108,12 +108,12 @@ public class RecurrentState : MixerState
         }
     }
 
-    /// <summary>What a step may write in place: the state's own tensors in memory that nothing else reads.</summary>
-    /// <param name="carry">What the step begins with; the state's own tensors, or others, which are given back as they are.</param>
+    /// <summary>What a step may write in place: contiguous memory that nothing else reads.</summary>
+    /// <param name="carry">What the step begins with: the state's own tensors, or others made for this step, which are given back.</param>
     internal Tensor[] Own(Tensor[] carry)
     {
         if (!ReferenceEquals(carry[0], parts[0]))
-            return carry;
+            return [.. carry.Select(part => part.is_contiguous() ? part : part.contiguous())];
         if (isAlone)
             return parts;
         for (var index = 0; index < parts.Length; index++)

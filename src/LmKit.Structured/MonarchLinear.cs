@@ -61,14 +61,14 @@ public sealed class MonarchLinear : nn.Module<Tensor, Tensor>, ILinear, IParamet
         return padded.narrow(0, 0, OutFeatures).narrow(1, 0, InFeatures).clone().MoveToOuterDisposeScope();
     }
 
-    /// <summary>Factors decay and the bias does not; under MuP each factor has its own learning-rate factor, (fan-in of the layer /
+    /// <summary>Factors decay and the bias counts among the vectors; under MuP each factor has its own learning-rate factor, (fan-in of the layer /
     /// fan-in of the factor) / 2.</summary>
     /// <inheritdoc/>
     public ParameterHint? Hint(string parameterName) => parameterName switch
     {
         FirstName => new ParameterHint(LearningRateScale(first), Decays: true),
         SecondName => new ParameterHint(LearningRateScale(second), Decays: true),
-        BiasName => new ParameterHint(Decays: false),
+        BiasName => new ParameterHint(IsVector: true),
         _ => null,
     };
 

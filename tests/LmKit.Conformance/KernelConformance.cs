@@ -4,12 +4,17 @@ using static TorchSharp.torch;
 
 namespace LmKit.Conformance;
 
-/// <summary>The laws of a kernel: its fast form equals its reference, forward and backward, whatever the memory looks like and however
-/// wide the registers are.</summary>
+/// <summary>The laws of a kernel: its fast form equals its reference, forward and backward, whatever the memory looks like, however
+/// wide the registers are, and on one thread as on two.</summary>
 [NoTensorLeak]
 [Trait("Category", "Kernel")]
 public abstract class KernelConformance
 {
+    // Lengths tried on two threads too: threads share rows and channels, which the length does not change.
+    private const long ShortestOnTwoThreads = 15;
+
+    private const long LongestOnTwoThreads = 31;
+
     /// <summary>The reference, differentiable by libtorch.</summary>
     protected abstract Func<IReadOnlyList<Tensor>, Tensor> Reference { get; }
 
@@ -88,11 +93,32 @@ public abstract class KernelConformance
                 foreach (var width in SimdWidth.All)
                 {
                     using var limit = SimdWidth.Limit(width);
-                    using var scope = NewDisposeScope();
-                    using var random = new Generator((ulong)(length + 1));
-                    law($"length {length}, {dtype}, {width} bits", dtype, Inputs(length, dtype, random));
+                    Case($"length {length}, {dtype}, {width} bits", length, dtype);
                 }
+                if (length is >= ShortestOnTwoThreads and <= LongestOnTwoThreads)
+                    OnTwoThreads(() => Case($"length {length}, {dtype}, two threads", length, dtype));
             }
+        }
+
+        void Case(string name, long length, ScalarType dtype)
+        {
+            using var scope = NewDisposeScope();
+            using var random = new Generator((ulong)(length + 1));
+            law(name, dtype, Inputs(length, dtype, random));
+        }
+    }
+
+    private static void OnTwoThreads(Action run)
+    {
+        var before = get_num_threads();
+        set_num_threads(2);
+        try
+        {
+            run();
+        }
+        finally
+        {
+            set_num_threads(before);
         }
     }
 

@@ -173,6 +173,57 @@ public class H3StepTests
         }
     }
 
+    [Theory]
+    [InlineData(KernelChoice.Reference)]
+    [InlineData(KernelChoice.Cpu)]
+    public void A_state_of_another_size_is_refused_with_both_shapes(KernelChoice choice)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var wide = Make(1, 8, 64, 0);
+        using var narrow = Make(1, 8, 8, 0);
+        using var shiftless = Make(1, 8, 64, 8);
+        using var paired = Make(2, 8, 64, 0);
+        var x = Tokens(2, 8);
+        using var state = wide.NewState(2);
+        foreach (var (mixer, shapes) in new[] { (narrow, "(2, 8, 8); this state holds (2, 8, 64)"), (shiftless, "(2, 8, 8); this state holds (2, 8, 64)"), (paired, "(2, 2, 2, 4, 32, 2); this state holds (2, 1, 1, 8, 32, 2)") })
+        {
+            Assert.Contains(shapes, Assert.Throws<ArgumentException>(() => Step(choice, mixer, x, 0, state)).Message, StringComparison.Ordinal);
+            using var foreign = mixer.NewState(2);
+            Assert.Contains("this state holds", Assert.Throws<ArgumentException>(() => Step(choice, wide, x, 0, foreign)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void The_state_of_another_model_is_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var wide = ToyModel.Builder(dtype: ScalarType.Float32).AddH3(h3 => h3.StateDim = 64).Build();
+        using var narrow = ToyModel.Builder(dtype: ScalarType.Float32).AddH3(h3 => h3.StateDim = 8).Build();
+        using var foreign = narrow.NewState(1);
+
+        var error = Assert.Throws<ArgumentException>(() => wide.call(zeros([1, 1], ScalarType.Int64), new SequenceContext(foreign)));
+
+        Assert.Contains("(1, 8, 64); this state holds (1, 8, 8)", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Narrower_registers_read_tables_of_their_own()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var mixer = Make(1, 12, 64, 0);
+        using var expected = mixer.NewState(2);
+        using var actual = mixer.NewState(2);
+        var x = Tokens(2, 12);
+        for (var token = 0; token < Steps; token++)
+        {
+            using var limit = SimdWidth.Limit(SimdWidth.All[token % SimdWidth.All.Count]);
+            Same($"token {token}", Step(KernelChoice.Reference, mixer, x, token, expected), Step(KernelChoice.Cpu, mixer, x, token, actual));
+        }
+    }
+
     private static H3Mixer Make(long headDim, long modelDim, long stateDim, long shiftDim) =>
         ToyH3.Build(new H3Options { HeadDim = headDim, StateDim = stateDim, ShiftDim = shiftDim }, ScalarType.Float32, modelDim);
 

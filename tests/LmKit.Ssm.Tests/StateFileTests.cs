@@ -70,27 +70,30 @@ public class StateFileTests
     }
 
     [Theory]
-    [InlineData("layers.0.diagonal", "missing")]
-    [InlineData("layers.0.diagonal", "shape")]
-    [InlineData("layers.0.recent_keys", "not finite")]
-    [InlineData("layers.0.recent_keys", "not a number")]
-    [InlineData("layers.0.cursor", "negative")]
-    [InlineData("layers.0.cursor", "short")]
-    [InlineData("layers.1.keys", "missing")]
-    [InlineData("layers.1.keys", "shape")]
-    [InlineData("layers.1.values", "not finite")]
-    [InlineData("layers.1.positions", "negative")]
-    [InlineData("layers.1.documents", "negative")]
-    [InlineData("layers.2.diagonal", "not finite")]
-    [InlineData("layers.3.ssm_state", "not finite")]
-    [InlineData("layers.4.recent", "shape")]
-    [InlineData("layers.4.surplus", "extra")]
-    [InlineData("layers.5.recent", "extra")]
-    [InlineData("layers.-1.recent", "extra")]
-    [InlineData("surplus", "extra")]
-    [InlineData("cursor", "missing")]
-    [InlineData("cursor", "uneven")]
-    public void A_hostile_file_is_refused_by_what_is_wrong_and_its_state_does_not_go_on(string name, string fault)
+    [InlineData("layers.0.diagonal", "missing", "layers.0: The saved H3State lacks 'diagonal'")]
+    [InlineData("layers.0.diagonal", "shape", "layers.0: The saved 'diagonal' (")]
+    [InlineData("layers.0.recent_keys", "not finite", "layers.0: The saved 'recent_keys' (Float64) is not made of finite numbers")]
+    [InlineData("layers.0.recent_keys", "not a number", "layers.0: The saved 'recent_keys' (Int64) is not made of finite numbers")]
+    [InlineData("layers.0.cursor", "negative", "layers.0: A document or a count")]
+    [InlineData("layers.0.cursor", "short", "layers.0: A cursor of 2 rows has 5 numbers; got 2")]
+    [InlineData("layers.1.keys", "missing", "layers.1: The saved key-value cache lacks 'keys'")]
+    [InlineData("layers.1.keys", "shape", "layers.1: The saved keys (")]
+    [InlineData("layers.1.values", "not finite", "layers.1: The saved values (Float64)")]
+    [InlineData("layers.1.positions", "negative", "layers.1: The saved positions or documents are negative")]
+    [InlineData("layers.1.positions", "not whole", "layers.1: The saved positions (Float64) are not whole numbers")]
+    [InlineData("layers.1.documents", "negative", "layers.1: The saved positions or documents are negative")]
+    [InlineData("layers.1.documents", "not whole", "layers.1: The saved documents (Float64) are not whole numbers")]
+    [InlineData("layers.1.surplus", "extra", "layers.1: The saved state holds 'surplus', which a KeyValueCache does not")]
+    [InlineData("layers.2.diagonal", "not finite", "layers.2: The saved 'diagonal' (Float64)")]
+    [InlineData("layers.3.ssm_state", "not finite", "layers.3: The saved 'ssm_state' (Float64)")]
+    [InlineData("layers.4.recent", "shape", "layers.4: The saved 'recent' (")]
+    [InlineData("layers.4.surplus", "extra", "layers.4: The saved state holds 'surplus'")]
+    [InlineData("layers.5.recent", "extra", "holds 'layers.5.recent', which a model of 5 layers does not")]
+    [InlineData("layers.-1.recent", "extra", "holds 'layers.-1.recent', which a model of 5 layers does not")]
+    [InlineData("surplus", "extra", "holds 'surplus', which a model of 5 layers does not")]
+    [InlineData("cursor", "missing", "The saved model state lacks 'cursor'")]
+    [InlineData("cursor", "uneven", "all rows stand alike")]
+    public void A_hostile_file_is_refused_by_what_is_wrong_and_only_a_state_that_it_left_as_it_was_goes_on(string name, string fault, string message)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
@@ -105,6 +108,7 @@ public class StateFileTests
                 "shape" => zeros([.. tensors[name].shape.Select(size => size + 1)], tensors[name].dtype),
                 "not finite" => full_like(tensors[name], double.NaN),
                 "not a number" => tensors[name].to(ScalarType.Int64),
+                "not whole" => tensors[name].to(ScalarType.Float64),
                 "negative" => full_like(tensors[name], -5),
                 "short" => zeros(2, dtype: ScalarType.Int64),
                 "uneven" => tensor(new long[] { 0, 3, 7, 2, 1 }),
@@ -114,10 +118,15 @@ public class StateFileTests
                 _ = tensors.Remove(name);
             SafetensorsWriter.Save(path, tensors, new Dictionary<string, string> { ["position"] = "7" });
             using var restored = model.NewState(2);
+            using var fresh = model.NewState(2);
 
             var error = Assert.ThrowsAny<ArgumentException>(() => StateFile.Restore(path, restored));
-            Assert.Contains(fault is "negative" or "short" or "uneven" ? "" : name.Split('.')[^1], error.Message, StringComparison.Ordinal);
-            if (restored.Position > 0)
+            Assert.Contains(message, error.Message, StringComparison.Ordinal);
+            Assert.Equal(0, restored.Position);
+            // What belongs to no layer is found before any of them is touched.
+            if (!message.StartsWith("layers.", StringComparison.Ordinal))
+                Close.Check("a new state", model.call(Tokens(), new SequenceContext(fresh)), model.call(Tokens(), new SequenceContext(restored)));
+            else
                 Assert.Throws<InvalidOperationException>(() => model.call(Tokens(), new SequenceContext(restored)));
         });
     }

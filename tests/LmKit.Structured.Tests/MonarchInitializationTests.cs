@@ -48,8 +48,20 @@ public class MonarchInitializationTests
 
         Assert.Equal(new ParameterHint(first, Decays: true), linear.Hint("blkdiag1"));
         Assert.Equal(new ParameterHint(second, Decays: true), linear.Hint("blkdiag2"));
-        Assert.Equal(new ParameterHint(Decays: false), linear.Hint("bias"));
+        Assert.Equal(new ParameterHint(IsVector: true), linear.Hint("bias"));
         Assert.Null(linear.Hint("weight"));
+    }
+
+    [Theory]
+    [InlineData(DecayScope.Matrices, false)]
+    [InlineData(DecayScope.All, true)]
+    public void The_bias_decays_with_the_scope_of_all_only(DecayScope scope, bool decays)
+    {
+        using var linear = Make(8, 8, MonarchInitialization.Official);
+
+        var group = Assert.Single(DecayGroups.Of(linear, scope), group => group.Parameters.Any(entry => entry.Name == "bias"));
+
+        Assert.Equal(decays, group.Hint.Decays);
     }
 
     [Fact]

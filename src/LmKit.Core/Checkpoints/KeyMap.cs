@@ -32,11 +32,19 @@ public sealed class KeyMap
     public Dictionary<string, Tensor> ToPublished(IReadOnlyDictionary<string, Tensor> ours)
     {
         var published = Apply(ours, [.. rows.Select(row => (row.Ours, row.Published, -row.Row.LayerShift))], (row, tensors, count) => row.Step.ToPublished(tensors, count));
-        foreach (var row in Rows.Where(row => row.Step is DerivedLayout))
+        try
         {
-            Add(published, row.Published[0], row.Step.ToPublished([], 1)[0]);
+            foreach (var row in Rows.Where(row => row.Step is DerivedLayout))
+            {
+                Add(published, [row.Published[0]], row.Step.ToPublished([], 1));
+            }
+            return published;
         }
-        return published;
+        catch
+        {
+            DisposeAll(published);
+            throw;
+        }
     }
 
     private Dictionary<string, Tensor> Apply(
@@ -59,7 +67,7 @@ public sealed class KeyMap
                 var (at, numbers) = FindRow(patterns, name);
                 if (numbers is null)
                 {
-                    Add(result, name, tensor.alias());
+                    Add(result, [name], [tensor.alias()]);
                     continue;
                 }
                 var (from, to, shift) = patterns[at];
@@ -67,21 +75,14 @@ public sealed class KeyMap
                 taken.UnionWith(names);
                 if (to.Length > 0)
                 {
-                    var made = step(Rows[at], Gather(given, names), to.Length);
-                    for (var i = 0; i < to.Length; i++)
-                    {
-                        Add(result, to[i].Fill(numbers, shift), made[i]);
-                    }
+                    Add(result, [.. to.Select(pattern => pattern.Fill(numbers, shift))], step(Rows[at], Gather(given, names), to.Length));
                 }
             }
             return result;
         }
         catch
         {
-            foreach (var tensor in result.Values)
-            {
-                tensor.Dispose();
-            }
+            DisposeAll(result);
             throw;
         }
     }
@@ -109,12 +110,28 @@ public sealed class KeyMap
             : throw new CheckpointMismatchException($"The checkpoint (beside {string.Join(", ", names.Except(missing))})", missing, [], [], []);
     }
 
-    private static void Add(Dictionary<string, Tensor> result, string name, Tensor tensor)
+    // Takes the tensors over; those that find no place are disposed.
+    private static void Add(Dictionary<string, Tensor> result, string[] names, Tensor[] tensors)
     {
-        if (!result.TryAdd(name, tensor))
+        for (var i = 0; i < names.Length; i++)
+        {
+            if (result.TryAdd(names[i], tensors[i]))
+            {
+                continue;
+            }
+            foreach (var tensor in tensors.Skip(i))
+            {
+                tensor.Dispose();
+            }
+            throw new ArgumentException($"Two tensors of the checkpoint become '{names[i]}'; correct the key map.");
+        }
+    }
+
+    private static void DisposeAll(Dictionary<string, Tensor> tensors)
+    {
+        foreach (var tensor in tensors.Values)
         {
             tensor.Dispose();
-            throw new ArgumentException($"Two tensors of the checkpoint become '{name}'; correct the key map.");
         }
     }
 }

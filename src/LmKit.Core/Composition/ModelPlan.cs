@@ -79,17 +79,12 @@ internal sealed class ModelPlan
             MarkUsed(wrapper, site);
             linear = wrapper.Create<LinearWrapperKind, ILinear>(kind => kind.Create(wrapper.Options, linear, site));
         }
-        if (linear.InFeatures != site.InFeatures || linear.OutFeatures != site.OutFeatures)
-        {
-            throw new ConfigurationException("$.components", $"the linear at {site.Path} maps {linear.InFeatures} to {linear.OutFeatures} features; "
-                + $"{site.InFeatures} to {site.OutFeatures} were asked for.");
-        }
-        return linear;
+        return Checked(linear, site);
     }
 
     /// <summary>The head's linear: what a component puts at <see cref="LinearSite.Head"/> by name, dense otherwise.</summary>
     internal ILinear CreateHead(LinearSite site) =>
-        NamingHead(site) is { } chosen ? chosen.Create<LinearKind, ILinear>(kind => kind.Create(chosen.Options, site)) : new DenseLinear(site);
+        NamingHead(site) is { } chosen ? Checked(chosen.Create<LinearKind, ILinear>(kind => kind.Create(chosen.Options, site)), site) : new DenseLinear(site);
 
     /// <summary>How a tied head keeps a packed copy of the embedding, or null for none.</summary>
     internal PackedLinearOptions? TiedHeadPacking(LinearSite site) => NamingHead(site) switch
@@ -112,12 +107,23 @@ internal sealed class ModelPlan
         {
             foreach (var site in component.Entry.Sites ?? [])
             {
-                if (!usedSites.Contains((component.Index, site)))
-                    throw new ConfigurationException($"{component.Path}.sites", $"'{site}' names no linear of this model; it has {string.Join(", ", sitesSeen.Select(path => path[(path.LastIndexOf('.') + 1)..]).Distinct())}.");
+                if (usedSites.Contains((component.Index, site)))
+                    continue;
+                if (site == LinearSite.Head)
+                    throw new ConfigurationException($"{component.Path}.sites", $"'{LinearSite.Head}' takes only a linear added for that very name, neither a wrapper nor anything with layers; '{component.Entry.Kind}' is {(component.Entry.Slot == ComponentSlot.LinearWrapper ? "a wrapper" : "given layers")}. Drop it from the sites{(component.Entry.Slot == ComponentSlot.LinearWrapper ? "" : ", or leave the layers out")}.");
+                throw new ConfigurationException($"{component.Path}.sites", $"'{site}' names no linear of this model; it has {string.Join(", ", sitesSeen.Where(path => path != LinearSite.Head || component.Entry is { Slot: ComponentSlot.Linear, Layers: null }).Select(path => path[(path.LastIndexOf('.') + 1)..]).Distinct())}.");
             }
             if (component.Entry.Slot == ComponentSlot.Mask && !layersWithMask.Any(component.Entry.AppliesTo))
                 throw new ConfigurationException(component.Path, $"no layer {(component.Entry.Layers is { } layers ? $"among {string.Join(", ", layers)}" : "of this model")} asks for a mask, so '{component.Entry.Kind}' has nothing to act on; add attention layers or drop the mask.");
         }
+    }
+
+    private static ILinear Checked(ILinear linear, LinearSite site)
+    {
+        if (linear.InFeatures == site.InFeatures && linear.OutFeatures == site.OutFeatures)
+            return linear;
+        throw new ConfigurationException("$.components", $"the linear at {site.Path} maps {linear.InFeatures} to {linear.OutFeatures} features; "
+            + $"{site.InFeatures} to {site.OutFeatures} were asked for.");
     }
 
     private TKind Assume<TKind>(TKind kind)

@@ -74,6 +74,8 @@ public sealed class KeyValueCache : MixerState
         ArgumentNullException.ThrowIfNull(tensors);
         foreach (var name in names.Where(name => !tensors.ContainsKey(name)))
             throw new ArgumentException($"The saved key-value cache lacks '{name}'.", nameof(tensors));
+        foreach (var name in tensors.Keys.Except(names))
+            throw new ArgumentException($"The saved state holds '{name}', which a {nameof(KeyValueCache)} does not.", nameof(tensors));
         using var scope = NewDisposeScope();
         var batch = keys.size(0);
         var held = tensors["keys"].dim() == 4 ? tensors["keys"].size(2) : -1;
@@ -88,7 +90,12 @@ public sealed class KeyValueCache : MixerState
             if (!tensors[name].is_floating_point() || tensors[name].dtype != tensors["keys"].dtype || !tensors[name].isfinite().all().item<bool>())
                 throw new ArgumentException($"The saved {name} ({tensors[name].dtype}) are not finite numbers of one floating dtype.", nameof(tensors));
         }
-        if (held > 0 && (tensors["positions"].min().item<long>() < 0 || tensors["documents"].min().item<long>() < -1))
+        foreach (var name in (string[])["positions", "documents", "cursor"])
+        {
+            if (!tensors[name].is_integral())
+                throw new ArgumentException($"The saved {name} ({tensors[name].dtype}) are not whole numbers.", nameof(tensors));
+        }
+        if (HostValues.Read(tensors["positions"]).Any(value => value < 0) || HostValues.Read(tensors["documents"]).Any(value => value < -1))
             throw new ArgumentException("The saved positions or documents are negative; a position is 0 or more, a document -1 for padding or more.", nameof(tensors));
         var restored = DocumentCursor.FromArray(HostValues.Read(tensors["cursor"]), batch);
         Forget();

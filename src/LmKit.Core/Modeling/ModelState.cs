@@ -72,6 +72,7 @@ public sealed class ModelState : MixerState
     public override void Restore(IReadOnlyDictionary<string, Tensor> tensors, long position)
     {
         ArgumentNullException.ThrowIfNull(tensors);
+        ArgumentOutOfRangeException.ThrowIfNegative(position);
         if (!tensors.TryGetValue(CursorName, out var cursor))
             throw new ArgumentException($"The saved model state lacks '{CursorName}'.", nameof(tensors));
         var restored = DocumentCursor.FromArray(HostValues.Read(cursor), Cursor.Batch);
@@ -85,7 +86,16 @@ public sealed class ModelState : MixerState
         }
         isTorn = true; // until every layer has taken its part
         for (var layer = 0; layer < layers.Length; layer++)
-            layers[layer].Restore(parts[layer], position);
+        {
+            try
+            {
+                layers[layer].Restore(parts[layer], position);
+            }
+            catch (ArgumentException error)
+            {
+                throw new ArgumentException($"layers.{layer}: {error.Message}", error);
+            }
+        }
         Cursor = restored;
         Position = position;
         isTorn = false;

@@ -24,8 +24,12 @@ internal sealed class TiedHead : nn.Module<Tensor, Tensor>, IPreparedWeights
     public void Forget() => map?.Forget();
 
     /// <inheritdoc/>
-    public override Tensor forward(Tensor hidden) =>
-        map?.Apply(hidden, weight(), null, training) ?? nn.functional.linear(hidden, weight());
+    public override Tensor forward(Tensor hidden)
+    {
+        var table = weight();
+        Shapes.CheckWidth(hidden, table.size(1), GetName());
+        return map?.Apply(hidden, table, null, training) ?? nn.functional.linear(hidden, table);
+    }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

@@ -18,7 +18,7 @@ internal sealed class ScaleNorm : nn.Module<Tensor, Tensor>, IParameterHints
         RegisterComponents();
     }
 
-    public ParameterHint Hint(string parameterName) => new(Decays: false);
+    public ParameterHint Hint(string parameterName) => new(IsVector: true);
 
     public override Tensor forward(Tensor x) => nn.functional.layer_norm(x, width, weight, null, 1e-5);
 }

@@ -19,7 +19,7 @@ internal sealed class TokenVectors : nn.Module<Tensor, Tensor>, IParameterHints
 
     internal Device Device => embedding.device;
 
-    public ParameterHint Hint(string parameterName) => new(Decays: false);
+    public ParameterHint Hint(string parameterName) => new(IsVector: true);
 
     public override Tensor forward(Tensor tokens)
     {

@@ -1,3 +1,4 @@
+using LmKit.Conformance;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -84,6 +85,19 @@ public class KeyMapTests
         var published = Published();
         published["ours.t"] = ones(1);
         Assert.Contains("ours.t", Assert.Throws<ArgumentException>(() => Map.ToOurs(published)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_clash_leaves_no_tensor_behind()
+    {
+        using var scope = NewDisposeScope();
+        var derived = new KeyMap(KeyMapRow.Derive("a.inv_freq", () => arange(2)), KeyMapRow.Rename("b", "ours.b"));
+        var split = new KeyMap(KeyMapRow.Split("qkv", ["q", "k", "v"]));
+        var ours = new Dictionary<string, Tensor> { ["ours.b"] = ones(1), ["a.inv_freq"] = ones(2) };
+        var published = new Dictionary<string, Tensor> { ["q"] = ones(1), ["qkv"] = ones(3, 1) };
+
+        LiveTensors.Unchanged("derived", () => Assert.Throws<ArgumentException>(() => derived.ToPublished(ours)));
+        LiveTensors.Unchanged("split", () => Assert.Throws<ArgumentException>(() => split.ToOurs(published)));
     }
 
     [Fact]

@@ -241,6 +241,57 @@ public class PackedLinearTests
         Assert.Contains("'other' cannot stand at lm_head", error.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(true, null)]
+    [InlineData(true, WeightFormat.Full)]
+    [InlineData(true, WeightFormat.BFloat16)]
+    [InlineData(false, WeightFormat.Full)]
+    public void A_head_refuses_another_width(bool isTied, WeightFormat? packs)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = Model(isTied, packs);
+
+        Assert.Contains($"(..., {ToyModel.ModelDim}); got (1, 1, 4)", Assert.Throws<ArgumentException>(() => model.Logits(zeros(1, 1, 4))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_head_takes_neither_wrappers_nor_layers_nor_a_linear_of_other_widths()
+    {
+        var wrapper = new LinearWrapperKind<DenseLinearOptions>("wrapper", (_, linear, _) => linear);
+        var narrow = new LinearKind<DenseLinearOptions>("narrow", (_, site) => new DenseLinear(site with { OutFeatures = 3 }));
+        var wrapped = Assert.Throws<ConfigurationException>(() => Builder(isTied: true).UseLinear(wrapper, sites: ["lm_head"]).Build());
+        var layered = Assert.Throws<ConfigurationException>(() => Builder(isTied: false).AddPackedLinear(sites: ["lm_head"], layers: [0]).Build());
+        var other = Assert.Throws<ConfigurationException>(() => Builder(isTied: true).UseLinear(wrapper, sites: ["nothing"]).Build());
+        var wrong = Assert.Throws<ConfigurationException>(() => Builder(isTied: false).AddLinear(narrow, sites: ["lm_head"]).Build());
+
+        Assert.Contains("'wrapper' is a wrapper", wrapped.Message, StringComparison.Ordinal);
+        Assert.Contains("'packed' is given layers", layered.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("lm_head", other.Message, StringComparison.Ordinal);
+        Assert.Contains("lm_head maps 8 to 3 features; 8 to 11", wrong.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Narrower_registers_read_a_copy_of_their_own()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var random = new Generator(4);
+        using var weight = new TorchSharp.Modules.Parameter(randn([17, 6], generator: random), requires_grad: false);
+        foreach (var bits in SimdWidth.All)
+        {
+            using var packed = PackedWeight.Of(weight, WeightFormat.Full, bits);
+            Assert.All(SimdWidth.All, other => Assert.Equal(other == bits, packed.IsOf(weight, other)));
+        }
+        using var map = new PackedMap(new PackedLinearOptions { Format = WeightFormat.Full });
+        var x = randn([2, 6], generator: random);
+        foreach (var bits in SimdWidth.All.Concat(SimdWidth.All))
+        {
+            using var limit = SimdWidth.Limit(bits);
+            Close.Check($"{bits} bits", nn.functional.linear(x, weight), map.Apply(x, weight, null, isTraining: false), absolute: 1e-5);
+        }
+    }
+
     private static LanguageModelBuilder Builder(bool isTied, ulong seed = 5)
     {
         var builder = ToyModel.Builder(dtype: ScalarType.Float32);

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>The product with a weight, through a packed copy of it wherever that serves.</summary>
-/// <remarks>The copy is made by the first call that it serves, and dropped by training, by <see cref="Forget"/> and when the weight moved.
+/// <remarks>The copy is made by the first call that it serves, dropped by training and by <see cref="Forget"/>, and made anew when the
+/// weight moved or <see cref="SimdWidth.Bits"/> is another.
 /// Calls on different threads may share it.</remarks>
 internal sealed class PackedMap(PackedLinearOptions options) : IDisposable
 {
@@ -13,7 +14,7 @@ internal sealed class PackedMap(PackedLinearOptions options) : IDisposable
     private volatile PackedWeight? packed;
 
     /// <summary>x W^T + b.</summary>
-    /// <param name="x">(..., I).</param>
+    /// <param name="x">(..., I), which the caller has checked.</param>
     /// <param name="weight">(O, I).</param>
     /// <param name="bias">(O), or null.</param>
     /// <param name="isTraining">Whether the module that owns the weight trains: it then sees the whole numbers.</param>
@@ -69,13 +70,14 @@ internal sealed class PackedMap(PackedLinearOptions options) : IDisposable
 
     private PackedWeight Packed(Parameter weight)
     {
-        if (packed is { } held && held.IsOf(weight))
+        var bits = SimdWidth.Bits;
+        if (packed is { } held && held.IsOf(weight, bits))
             return held;
         lock (gate)
         {
-            if (packed is { } made && made.IsOf(weight))
+            if (packed is { } made && made.IsOf(weight, bits))
                 return made;
-            var fresh = PackedWeight.Of(weight, options.Format, SimdWidth.Bits);
+            var fresh = PackedWeight.Of(weight, options.Format, bits);
             packed = fresh;
             return fresh;
         }

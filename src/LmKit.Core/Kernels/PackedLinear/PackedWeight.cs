@@ -50,7 +50,7 @@ internal sealed unsafe class PackedWeight : IDisposable
     internal static PackedWeight Of(Tensor weight, WeightFormat format, int bits)
     {
         using var scope = NewDisposeScope();
-        var packed = new PackedWeight(format, bits / (8 * sizeof(float)), weight);
+        var packed = new PackedWeight(format, LanesOf(bits), weight);
         if (format == WeightFormat.Full)
             packed.Fill<float>(weight.detach().contiguous(), 0);
         else
@@ -58,9 +58,10 @@ internal sealed unsafe class PackedWeight : IDisposable
         return packed;
     }
 
-    /// <summary>Whether this was made from a weight that has not moved since.</summary>
+    /// <summary>Whether this was made from a weight that has not moved since, for vectors of a width.</summary>
     /// <remarks>Moving a module replaces its parameters; the address alone could come again.</remarks>
-    internal bool IsOf(Tensor weight) => ReferenceEquals(Source, weight) && SourceAddress == TensorAddress.Of(weight);
+    internal bool IsOf(Tensor weight, int bits) =>
+        TileWidth == LanesOf(bits) && ReferenceEquals(Source, weight) && SourceAddress == TensorAddress.Of(weight);
 
     /// <summary>The memory of a tile.</summary>
     internal byte* Tile(int index) => (byte*)memory + (index * TileBytes);
@@ -70,6 +71,8 @@ internal sealed unsafe class PackedWeight : IDisposable
         Free();
         GC.SuppressFinalize(this);
     }
+
+    private static int LanesOf(int bits) => bits / (8 * sizeof(float));
 
     // Inputs lie in groups of 2^shift: alone, or in pairs.
     private void Fill<T>(Tensor weight, int shift)

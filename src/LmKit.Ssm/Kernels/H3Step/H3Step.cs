@@ -11,22 +11,37 @@ internal sealed partial class H3Step : IDisposable
     private readonly Tensor taps; // (D, N), ssm_k_D included
     private readonly DiagonalStep diagonal;
     private readonly long headDim;
+    private readonly long[] recentShape;   // a row's last keys (D, N)
+    private readonly long[] diagonalShape; // a row's diagonal state (hd, hd, H, n, 2)
     private H3StepTables? tables;
 
     internal H3Step(DiscreteDiagonal diagonal, Tensor taps, Tensor skip, long headDim)
     {
         this.headDim = headDim;
+        recentShape = taps.shape;
+        diagonalShape = [headDim, headDim, taps.size(0) / headDim, diagonal.LogA.Real.size(-1), 2];
         this.diagonal = new DiagonalStep(diagonal, skip);
         this.taps = taps.detach().clone().DetachFromDisposeScope();
     }
 
     /// <summary>Mixes one token per row; tensors live in the caller's scope.</summary>
     /// <param name="inputs">q, k and v, each (B, 1, D).</param>
-    /// <param name="carry">What the rows begin with: the last keys (B, D, N) and the diagonal state (B, hd, hd, H, n, 2). Nothing else
-    /// reads their memory: it may be written.</param>
-    /// <returns>Outputs (B, 1, D) and what the rows end with, which may be <paramref name="carry"/> itself.</returns>
-    internal (Tensor Output, Tensor[] Next) Mix(Tensor[] inputs, Tensor[] carry) =>
-        IsServed(inputs, carry) ? (Cpu(inputs, carry), carry) : Reference(inputs, carry);
+    /// <param name="carry">What the rows begin with: the last keys (B, D, N) and the diagonal state (B, hd, hd, H, n, 2). They are
+    /// read only.</param>
+    /// <param name="own">Gives the carry in contiguous memory that nothing else reads, to be written in place; asked only where the CPU
+    /// form serves.</param>
+    /// <returns>Outputs (B, 1, D) and what the rows end with.</returns>
+    /// <exception cref="ArgumentException">The carry is that of another mixer's rows.</exception>
+    internal (Tensor Output, Tensor[] Next) Mix(Tensor[] inputs, Tensor[] carry, Func<Tensor[], Tensor[]> own)
+    {
+        var rows = inputs[0].size(0);
+        Check("last keys", carry[0], [rows, .. recentShape]);
+        Check("diagonal state", carry[1], [rows, .. diagonalShape]);
+        if (!IsServed(inputs, carry))
+            return Reference(inputs, carry);
+        var owned = own(carry);
+        return (Cpu(inputs, owned), owned);
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -47,9 +62,20 @@ internal sealed partial class H3Step : IDisposable
         }
         foreach (var part in carry)
         {
-            if (part.dtype != ScalarType.Float32 || part.device_type != DeviceType.CPU || !part.is_contiguous())
+            if (part.dtype != ScalarType.Float32 || part.device_type != DeviceType.CPU)
                 return false;
         }
         return true;
+    }
+
+    private static void Check(string name, Tensor part, long[] wanted)
+    {
+        var given = part.shape;
+        if (!given.AsSpan().SequenceEqual(wanted))
+        {
+            throw new ArgumentException(
+                $"{nameof(H3Mixer)} carries {name} of ({string.Join(", ", wanted)}); this state holds ({string.Join(", ", given)}). Use a state of this mixer's own {nameof(H3Mixer.NewState)}.",
+                nameof(part));
+        }
     }
 }
