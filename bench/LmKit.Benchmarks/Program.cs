@@ -1,7 +1,7 @@
 using BenchmarkDotNet.Running;
 using LmKit.Benchmarks.Ratios;
 
-// ratios [--filter TEXT] [--threads N] [--processes N] [--json FILE] [--out FILE.md] compares ours with plain libtorch; any other verb (bdn ...) is BenchmarkDotNet's.
+// ratios [--filter TEXT] [--threads N] [--processes N] [--json FILE] [--out FILE.md, without a filter] compares ours with plain libtorch; any other verb (bdn ...) is BenchmarkDotNet's.
 if (args is ["ratios", .. var rest])
 {
     return RatioCommand.Run(rest, Console.Out, Console.Error);

@@ -7,9 +7,10 @@ public class RatioOptionsTests
     [Fact]
     public void Every_option_is_read()
     {
-        var options = RatioOptions.Parse(["--filter", "h3 step", "--threads", "2", "--processes", "3", "--json", "figures.json", "--out", "ratios.md"]);
+        var options = RatioOptions.Parse(["--filter", "h3 step", "--threads", "2", "--processes", "3", "--json", "figures.json"]);
 
-        Assert.Equal(new RatioOptions("h3 step", 2, "figures.json", "ratios.md", 3), options);
+        Assert.Equal(new RatioOptions("h3 step", 2, "figures.json", null, 3), options);
+        Assert.Equal("ratios.md", RatioOptions.Parse(["--out", "ratios.md"]).Table);
         Assert.Equal(new RatioOptions(), RatioOptions.Parse([]));
         Assert.Equal("ratios --filter \"h3 step\" --threads 2 --processes 3", options.ToCommand());
     }
@@ -29,6 +30,7 @@ public class RatioOptionsTests
     [InlineData("--threads 0", "--threads '0'")]
     [InlineData("--processes 0", "--processes '0'")]
     [InlineData("--threads two", "--threads 'two'")]
+    [InlineData("--out ratios.md --filter h3", "--out with --filter")]
     [InlineData("--fast", "'--fast'")]
     public void A_bad_command_line_is_named(string line, string expected) =>
         Assert.Contains(expected, Assert.Throws<ArgumentException>(() => RatioOptions.Parse(line.Split(' '))).Message, StringComparison.Ordinal);

@@ -21,6 +21,17 @@ public class RatioResultTests
         Assert.Equal(isMet, Result(baseline: new(wall, cpu), ours: new(1, 1), target: 2).IsMet);
 
     [Fact]
+    public void Where_the_sides_differ_in_threads_the_clock_alone_counts()
+    {
+        var twice = Result(baseline: new(2, 1), ours: new(1, 1), target: 1.8) with { CountsWallOnly = true };
+
+        Assert.True(twice.IsMet);
+        Assert.Equal("case\t2.00\t1.00\t1.80\tmet", twice.ToLine());
+        Assert.Equal(twice, RatioResult.LeastFavourable([Result(new(3, 1), new(1, 1), 1.8) with { CountsWallOnly = true }, twice]));
+        Assert.Equal(twice, System.Text.Json.JsonSerializer.Deserialize<RatioResult>(System.Text.Json.JsonSerializer.Serialize(twice)));
+    }
+
+    [Fact]
     public void A_line_has_five_fields_between_tabs_whatever_the_culture()
     {
         var culture = CultureInfo.CurrentCulture;

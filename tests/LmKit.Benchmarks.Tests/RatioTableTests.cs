@@ -53,6 +53,31 @@ public sealed class RatioTableTests : IDisposable
         Assert.Equal("text", File.ReadAllText(_path));
     }
 
+    [Fact]
+    public void A_run_in_which_a_case_failed_leaves_the_table_alone()
+    {
+        var before = $"{RatioTable.Start}\nold\n{RatioTable.End}";
+        File.WriteAllText(_path, before);
+        using var errors = new StringWriter();
+
+        Assert.Equal(1, RatioCommand.Finish(RatioTable.Open(_path), Report, "ratios", hasFailed: true, errors));
+        Assert.Equal(before, File.ReadAllText(_path));
+        Assert.Contains("--out", errors.ToString(), StringComparison.Ordinal);
+
+        Assert.Equal(0, RatioCommand.Finish(RatioTable.Open(_path), Report, "ratios", hasFailed: false, errors));
+        Assert.DoesNotContain("old", File.ReadAllText(_path), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_filtered_run_cannot_replace_the_table()
+    {
+        using var errors = new StringWriter();
+
+        Assert.Equal(2, RatioCommand.Run(["--filter", "self", "--out", _path], TextWriter.Null, errors));
+        Assert.Contains("--out with --filter", errors.ToString(), StringComparison.Ordinal);
+        Assert.Empty(File.ReadAllText(_path));
+    }
+
     private static RatioReport Report => RatioReport.Of(
         [
             new RatioResult("case", IsTuned: false, new(3, 4), new(1, 1), 2.5),

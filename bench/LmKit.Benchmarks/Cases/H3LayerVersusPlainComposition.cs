@@ -55,7 +55,7 @@ internal static class H3LayerVersusPlainComposition
     private static RatioSides PrepareCore(Generator random, bool isRecorded)
     {
         var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = 1 };
-        builder.AddLinear(new LinearKind<object>("identity", (_, site) => new IdentityLinear(site.InFeatures)));
+        builder.AddLinear(PassThroughLinear.Kind);
         var mixer = new H3Mixer(new H3Options(), builder.CreateLayerContext(0, random));
         var weights = mixer.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
         var x = randn(_batch, _length, _modelDim, generator: random);
@@ -107,8 +107,7 @@ internal static class H3LayerVersusPlainComposition
         var logarithm = ((1 + half) / (1 - half)).log().unsqueeze(-1);
         using var exponents = logarithm * steps;                                                                  // (H, n, L)
         using var powers = exponents.exp();
-        using var terms = c.unsqueeze(-1) * powers;
-        return (terms.sum(1).real * 2).MoveToOuterDisposeScope();
+        return (bmm(c.unsqueeze(1), powers).squeeze(1).real * 2).MoveToOuterDisposeScope();
     }
 
     private static Tensor Convolved(Tensor u, Tensor kernel, Tensor skip)

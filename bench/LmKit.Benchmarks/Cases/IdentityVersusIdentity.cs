@@ -12,10 +12,17 @@ internal static class IdentityVersusIdentity
         new("SelfCheck: identity vs identity", Target: 0.8, TunedTarget: 0.8, Prepare) { OnlyWhenNamed = true },   // 1.0 less the noise of a shared machine
     ];
 
-    private static RatioSides Prepare(Generator random)
+    public static IReadOnlyList<MemoryCase> MemoryCases { get; } =
+    [
+        new("SelfCheck: identity vs identity", Target: 0.8, random => Prepare(random, 16_384), Prepare) { OnlyWhenNamed = true },
+    ];
+
+    private static RatioSides Prepare(Generator random) => Prepare(random, 64);
+
+    private static RatioSides Prepare(Generator random, long rows)
     {
         var weight = randn(256, 256, generator: random);
-        var input = randn(64, 256, generator: random);
+        var input = randn(rows, 256, generator: random);
         Tensor[] Project() => [nn.functional.linear(input, weight)];
         return new RatioSides(Project, Project, weight, input);
     }

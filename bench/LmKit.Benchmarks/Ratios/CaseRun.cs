@@ -23,6 +23,12 @@ internal sealed class CaseRun(RatioOptions options, int threads, TextWriter outp
         output.WriteLine($"# {(isTuned ? "tuned" : "default")} allocator, {threads} thread(s), {options.Processes} process(es) a case, load average {LoadAverage.Now()}");
         foreach (var one in cases)
         {
+            if (Environment.ProcessorCount < one.LeastProcessors)
+            {
+                output.WriteLine($"# {one.Name}: skipped, it needs {one.LeastProcessors} processors and this process has {Environment.ProcessorCount}");
+                continue;
+            }
+
             Try(() =>
             {
                 var results = Enumerable.Range(0, options.Processes).Select(process => CaseProcess.Run<RatioResult>(

@@ -15,6 +15,12 @@ internal sealed record RatioCase(string Name, double Target, double TunedTarget,
     /// <summary>False where the sides are different models, or one of them only sets a mark: then only the shapes of their results are compared.</summary>
     public bool IsSameComputation { get; init; } = true;
 
+    /// <summary>True where the sides differ in threads: processor time cannot tell them apart, so the clock alone is held to the target.</summary>
+    public bool CountsWallOnly { get; init; }
+
+    /// <summary>Processors that the process must have; with fewer the case is skipped.</summary>
+    public int LeastProcessors { get; init; } = 1;
+
     /// <summary>True for checks of the runner itself: they run only when a filter asks for them.</summary>
     public bool OnlyWhenNamed { get; init; }
 }

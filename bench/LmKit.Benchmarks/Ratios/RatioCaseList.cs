@@ -20,6 +20,7 @@ internal static class RatioCaseList
         .. StreamingVersusWholeCall.Cases,
         .. FlashConvVersusTorchFft.Cases,
         .. FlashConvVersusTorchMm.Cases,
+        .. FlashConvTwoThreadsVersusOne.Cases,
         .. MonarchLinearVersusTorchBmm.Cases,
         .. LambdaAttentionVersusMaskedSdpa.Cases,
     ];

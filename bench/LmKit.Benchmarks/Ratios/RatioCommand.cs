@@ -55,7 +55,23 @@ internal static class RatioCommand
             report.Write(options.Json);
         }
 
-        table?.Write(report, options.ToCommand());
-        return run.HasFailed ? _failed : 0;
+        return Finish(table, report, options.ToCommand(), run.HasFailed, errors);
+    }
+
+    /// <summary>Replaces the table, unless a case failed: rows would be missing from it. Returns the exit code.</summary>
+    internal static int Finish(RatioTable? table, RatioReport report, string command, bool hasFailed, TextWriter errors)
+    {
+        if (!hasFailed)
+        {
+            table?.Write(report, command);
+            return 0;
+        }
+
+        if (table is not null)
+        {
+            errors.WriteLine("--out: the table is left as it was, because a case gave no figure.");
+        }
+
+        return _failed;
     }
 }

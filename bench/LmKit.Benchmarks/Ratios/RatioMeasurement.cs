@@ -7,7 +7,7 @@ namespace LmKit.Benchmarks.Ratios;
 internal static class RatioMeasurement
 {
     private const int _mostRounds = 11;
-    private const int _fewestRounds = 3;
+    private const int _fewestRounds = 5;
     private const double _roundsSeconds = 2.5;     // slow calls get fewer rounds
     private const int _warmUpCalls = 5;
     private const double _warmUpSeconds = 0.5;     // enough for the runtime to replace first-tier code
@@ -39,7 +39,7 @@ internal static class RatioMeasurement
             }
         }
 
-        return new RatioResult(one.Name, isTuned, CallTime.MedianOf(baseline), CallTime.MedianOf(ours), isTuned ? one.TunedTarget : one.Target);
+        return new RatioResult(one.Name, isTuned, CallTime.MedianOf(baseline), CallTime.MedianOf(ours), isTuned ? one.TunedTarget : one.Target) { CountsWallOnly = one.CountsWallOnly };
     }
 
     private static void RequireAgreement(RatioCase one, RatioSides sides)

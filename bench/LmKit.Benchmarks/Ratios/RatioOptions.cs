@@ -10,7 +10,7 @@ namespace LmKit.Benchmarks.Ratios;
 /// <param name="Processes">Processes that each case is measured in with each allocator, of which the least favourable counts.</param>
 internal sealed record RatioOptions(string? Filter = null, int? Threads = null, string? Json = null, string? Table = null, int Processes = 2)
 {
-    /// <exception cref="ArgumentException">An option is unknown, lacks its value or has a bad one.</exception>
+    /// <exception cref="ArgumentException">An option is unknown, lacks its value, has a bad one, or does not go with another.</exception>
     public static RatioOptions Parse(IReadOnlyList<string> arguments)
     {
         var options = new RatioOptions();
@@ -28,7 +28,9 @@ internal sealed record RatioOptions(string? Filter = null, int? Threads = null, 
             };
         }
 
-        return options;
+        return options is { Filter: not null, Table: not null }
+            ? throw new ArgumentException("--out with --filter would replace the whole table by some of its rows; leave one of them out (--json takes the figures of a filtered run).")
+            : options;
     }
 
     /// <summary>The options that say what was measured and how, as they are typed.</summary>
