@@ -8,6 +8,6 @@ public static class SsmRegistryExtensions
     public static ComponentRegistry AddSsm(this ComponentRegistry kinds)
     {
         ArgumentNullException.ThrowIfNull(kinds);
-        return kinds.Add(SsmKinds.H3).Add(SsmKinds.S4D).Add(SsmKinds.SelectiveScan).Add(SsmKinds.LongConv);
+        return kinds.Add(SsmKinds.H3).Add(SsmKinds.S4D).Add(SsmKinds.Shift).Add(SsmKinds.SelectiveScan).Add(SsmKinds.LongConv);
     }
 }

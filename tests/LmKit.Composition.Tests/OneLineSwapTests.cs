@@ -10,7 +10,7 @@ public class OneLineSwapTests
 {
     private const int StepCount = 20;
 
-    public static TheoryData<string> Lines => ["none", "monarch linears", "s4d", "selective scan", "long convolution", "lambda mask"];
+    public static TheoryData<string> Lines => ["none", "monarch linears", "s4d", "shift", "selective scan", "long convolution", "lambda mask"];
 
     [Theory]
     [MemberData(nameof(Lines))]
@@ -24,6 +24,7 @@ public class OneLineSwapTests
         {
             "monarch linears" => builder.AddMonarchLinear(monarch => monarch.BlockCount = 2),
             "s4d" => builder.AddS4D(s4d => s4d.StateDim = 8, layers: [0, 2]),
+            "shift" => builder.AddShift(shift => shift.StateDim = 8, layers: [0, 2]),
             "selective scan" => builder.AddSelectiveScan(layers: [0, 2]),
             "long convolution" => builder.AddLongConv(conv => conv.KernelLength = 16, layers: [0, 2]),
             "lambda mask" => builder.AddLambdaMask(mask => (mask.GlobalLength, mask.LocalLength) = (2, 8)),

@@ -104,24 +104,18 @@ public abstract class CausalMixerConformance : MixerConformance
     }
 
     [Fact]
-    public void Packed_documents_give_what_they_give_alone_wherever_the_chunks_are_cut()
-    {
-        using var scope = NewDisposeScope();
-        using var frozen = no_grad();
-        using var mixer = Make();
-        foreach (var batch in PackedBatch.Several(Length))
-            CheckDocuments(mixer, batch);
-    }
+    public void Packed_documents_give_what_they_give_alone_wherever_the_chunks_are_cut() => CheckDocuments(PackedBatch.Several(Length), ScalarType.Float64);
 
     [Fact]
-    public void Padding_changes_no_valid_output_wherever_the_chunks_are_cut()
-    {
-        using var scope = NewDisposeScope();
-        using var frozen = no_grad();
-        using var mixer = Make();
-        foreach (var batch in PackedBatch.Padded(Length))
-            CheckDocuments(mixer, batch);
-    }
+    public void Packed_documents_give_what_they_give_alone_wherever_the_chunks_are_cut_in_single_precision() =>
+        CheckDocuments(PackedBatch.Several(Length), ScalarType.Float32);
+
+    [Fact]
+    public void Padding_changes_no_valid_output_wherever_the_chunks_are_cut() => CheckDocuments(PackedBatch.Padded(Length), ScalarType.Float64);
+
+    [Fact]
+    public void Padding_changes_no_valid_output_wherever_the_chunks_are_cut_in_single_precision() =>
+        CheckDocuments(PackedBatch.Padded(Length), ScalarType.Float32);
 
     [Fact]
     public void After_packing_and_padding_null_segments_continue_the_last_document()
@@ -377,9 +371,18 @@ public abstract class CausalMixerConformance : MixerConformance
         }
     }
 
-    private void CheckDocuments(Subject<IMixer> mixer, PackedBatch batch)
+    private void CheckDocuments(IReadOnlyList<PackedBatch> batches, ScalarType dtype)
     {
-        var x = batch.Disturb(Input(batch.Rows, batch.Length, 2));
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var mixer = Make(dtype);
+        foreach (var batch in batches)
+            CheckDocuments(mixer, batch, dtype);
+    }
+
+    private void CheckDocuments(Subject<IMixer> mixer, PackedBatch batch, ScalarType dtype)
+    {
+        var x = batch.Disturb(Input(batch.Rows, batch.Length, 2, dtype));
         var alone = batch.Documents().Select(document => (document, mixer.Module.call(document.Of(x), null))).ToList();
         foreach (var cut in Cuts.Of(batch.Length))
         {

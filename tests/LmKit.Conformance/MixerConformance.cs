@@ -77,35 +77,16 @@ public abstract class MixerConformance
     }
 
     [Fact]
-    public void Packed_documents_give_what_they_give_alone()
-    {
-        using var scope = NewDisposeScope();
-        using var frozen = no_grad();
-        using var mixer = Make();
-        foreach (var batch in PackedBatch.Several(Length))
-        {
-            var x = Input(batch.Rows, batch.Length, 2);
-            var packed = mixer.Module.call(x, new SequenceContext(null, batch.Segments()));
-            foreach (var document in batch.Documents())
-                Same($"{batch}: {document}", document.Of(packed), mixer.Module.call(document.Of(x), null));
-        }
-    }
+    public void Packed_documents_give_what_they_give_alone() => CheckPacked(ScalarType.Float64);
 
     [Fact]
-    public void Padding_changes_no_valid_output_and_stays_finite()
-    {
-        using var scope = NewDisposeScope();
-        using var frozen = no_grad();
-        using var mixer = Make();
-        foreach (var batch in PackedBatch.Padded(Length))
-        {
-            var x = batch.Disturb(Input(batch.Rows, batch.Length, 3));
-            var padded = mixer.Module.call(x, new SequenceContext(null, batch.Segments()));
-            Assert.True(padded.isfinite().all().item<bool>(), $"{batch}: outputs at padding are not finite.");
-            foreach (var document in batch.Documents())
-                Same($"{batch}: {document}", document.Of(padded), mixer.Module.call(document.Of(x), null));
-        }
-    }
+    public void Packed_documents_give_what_they_give_alone_in_single_precision() => CheckPacked(ScalarType.Float32);
+
+    [Fact]
+    public void Padding_changes_no_valid_output_and_stays_finite() => CheckPadded(ScalarType.Float64);
+
+    [Fact]
+    public void Padding_changes_no_valid_output_and_stays_finite_in_single_precision() => CheckPadded(ScalarType.Float32);
 
     [Fact]
     public void Padding_neither_gets_nor_spoils_gradients()
@@ -225,11 +206,46 @@ public abstract class MixerConformance
 
     private protected Subject<IMixer> Make(ScalarType dtype = ScalarType.Float64) => new(Create(dtype));
 
-    private protected Tensor Input(long batch, long length, ulong seed)
+    private protected Tensor Input(long batch, long length, ulong seed, ScalarType dtype = ScalarType.Float64)
     {
         using var random = new Generator(seed);
-        return randn([batch, length, ModelDim], ScalarType.Float64, generator: random);
+        return randn([batch, length, ModelDim], ScalarType.Float64, generator: random).to(dtype);
     }
 
-    private protected void Same(string name, Tensor actual, Tensor expected) => Close.Check(name, expected, actual, absolute: Tolerance);
+    private protected void Same(string name, Tensor actual, Tensor expected)
+    {
+        if (expected.dtype == ScalarType.Float32)
+            Close.Check(name, expected, actual, absolute: 1e-7, relativeToLargest: SingleTolerance);
+        else
+            Close.Check(name, expected, actual, absolute: Tolerance);
+    }
+
+    private void CheckPacked(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var mixer = Make(dtype);
+        foreach (var batch in PackedBatch.Several(Length))
+        {
+            var x = Input(batch.Rows, batch.Length, 2, dtype);
+            var packed = mixer.Module.call(x, new SequenceContext(null, batch.Segments()));
+            foreach (var document in batch.Documents())
+                Same($"{batch}: {document}", document.Of(packed), mixer.Module.call(document.Of(x), null));
+        }
+    }
+
+    private void CheckPadded(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var mixer = Make(dtype);
+        foreach (var batch in PackedBatch.Padded(Length))
+        {
+            var x = batch.Disturb(Input(batch.Rows, batch.Length, 3, dtype));
+            var padded = mixer.Module.call(x, new SequenceContext(null, batch.Segments()));
+            Assert.True(padded.isfinite().all().item<bool>(), $"{batch}: outputs at padding are not finite.");
+            foreach (var document in batch.Documents())
+                Same($"{batch}: {document}", document.Of(padded), mixer.Module.call(document.Of(x), null));
+        }
+    }
 }

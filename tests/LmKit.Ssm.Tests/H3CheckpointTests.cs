@@ -77,6 +77,25 @@ public class H3CheckpointTests
     }
 
     [Theory]
+    [InlineData("backbone", "999999")]
+    [InlineData("backbone", "99999999999999999999")]
+    [InlineData("s4seq.encoder", "999999")]
+    [InlineData("s4seq.encoder", "04")]
+    public void A_layer_far_above_the_others_is_refused_by_the_first_that_is_absent(string root, string layer)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = Tiny.CreateBuilder().Build();
+        var map = root == "backbone" ? H3KeyMap.Published(Tiny.AttentionLayers) : H3KeyMap.Legacy(Tiny.LayerCount, Tiny.AttentionLayers);
+        var tensors = map.ToPublished(ModuleTensors.Of(model));
+        tensors[$"{root}.layers.{layer}.x"] = zeros(1);
+
+        var error = Assert.Throws<CheckpointMismatchException>(() => H3Checkpoint.FromTensors(tensors));
+
+        Assert.Equal([$"{root}.layers.3"], error.Missing);
+    }
+
+    [Theory]
     [InlineData(H3CheckpointLayout.Published)]
     [InlineData(H3CheckpointLayout.Legacy)]
     public void A_model_with_rotary_attention_is_written_with_its_frequencies_and_comes_back(H3CheckpointLayout layout)

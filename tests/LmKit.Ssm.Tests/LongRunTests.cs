@@ -17,7 +17,7 @@ public class LongRunTests
     {
         using var model = Hybrid();
         using var optimizer = optim.AdamW(model.parameters(), 1e-3);
-        using var tokens = zeros(2, 8, dtype: ScalarType.Int64);
+        using var tokens = zeros(2, 12, dtype: ScalarType.Int64);
         CheckLongRun("200 training steps", 200, () =>
         {
             using var scope = NewDisposeScope();

@@ -7,7 +7,7 @@ namespace LmKit.Ssm.Tests;
 [NoTensorLeak]
 public class MixerBuilderTests
 {
-    public static TheoryData<string> Kinds => ["h3", "s4d", "s4d glu", "selective_scan", "long_conv"];
+    public static TheoryData<string> Kinds => ["h3", "s4d", "s4d glu", "shift", "selective_scan", "long_conv"];
 
     [Theory]
     [MemberData(nameof(Kinds))]
@@ -60,13 +60,15 @@ public class MixerBuilderTests
         Assert.Contains(model.named_parameters(), pair => pair.name is "layers.0.mixer.kernel_rev" || (pair.name.EndsWith("kernel.C", StringComparison.Ordinal) && pair.parameter.size(0) == 2));
     }
 
-    [Fact]
-    public void A_selective_scan_is_refused_in_a_bidirectional_model()
+    [Theory]
+    [InlineData("selective_scan", nameof(SelectiveScanMixer))]
+    [InlineData("shift", nameof(ShiftMixer))]
+    public void A_mixer_of_one_direction_is_refused_in_a_bidirectional_model(string kind, string mixer)
     {
         var bidirectional = ToyModel.Builder(1);
         bidirectional.Options.IsBidirectional = true;
 
-        Assert.Contains(nameof(SelectiveScanMixer), Assert.Throws<ConfigurationException>(Add(bidirectional, "selective_scan").Build).Message, StringComparison.Ordinal);
+        Assert.Contains(mixer, Assert.Throws<ConfigurationException>(Add(bidirectional, kind).Build).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -112,6 +114,7 @@ public class MixerBuilderTests
         Assert.Contains("chunk_length = 4", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddH3(h3 => (h3.ChunkLength, h3.MaxKernelLength) = (4, 9)).Build).Message, StringComparison.Ordinal);
         Assert.Contains("sigmoid", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddH3(h3 => (h3.RealPart, h3.Initialization) = (RealPart.Sigmoid, DiagonalInitialization.Real)).Build).Message, StringComparison.Ordinal);
         Assert.Contains("kernel_length", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddLongConv(conv => conv.KernelLength = 0).Build).Message, StringComparison.Ordinal);
+        Assert.Contains("d_state", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddShift(shift => shift.StateDim = 0).Build).Message, StringComparison.Ordinal);
         Assert.Contains("dt_min = 0.5", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddSelectiveScan(scan => scan.MinTimeStep = 0.5).Build).Message, StringComparison.Ordinal);
     }
 
@@ -136,6 +139,7 @@ public class MixerBuilderTests
         "h3" => builder.AddH3(h3 => h3.StateDim = 8),
         "s4d" => builder.AddS4D(s4d => s4d.StateDim = 8),
         "s4d glu" => builder.AddS4D(s4d => (s4d.StateDim, s4d.IsGated) = (8, true)),
+        "shift" => builder.AddShift(shift => shift.StateDim = 4),
         "selective_scan" => builder.AddSelectiveScan(scan => scan.StateDim = 4),
         _ => builder.AddLongConv(conv => conv.KernelLength = 16),
     };

@@ -17,11 +17,26 @@ internal static class MixerCases
         ["s4d"] = layer => new S4DMixer(new S4DOptions { StateDim = 8 }, layer),
         ["s4d, gated"] = layer => new S4DMixer(new S4DOptions { StateDim = 8, IsGated = true, MatrixCount = 4 }, layer),
         ["s4d in chunks"] = layer => new S4DMixer(new S4DOptions { StateDim = 8, ChunkLength = 5 }, layer),
+        ["shift"] = layer => new ShiftMixer(new ShiftOptions { StateDim = 9 }, layer),
         ["selective scan"] = layer => new SelectiveScanMixer(new SelectiveScanOptions { StateDim = 4 }, layer),
         ["long convolution"] = layer => new LongConvMixer(new LongConvOptions { KernelLength = 9 }, layer),
     };
 
     public static TheoryData<string> Names => [.. Makers.Keys];
+
+    public static TheoryData<string, ScalarType> NamesInBothPrecisions
+    {
+        get
+        {
+            var cases = new TheoryData<string, ScalarType>();
+            foreach (var name in Makers.Keys)
+            {
+                cases.Add(name, ScalarType.Float64);
+                cases.Add(name, ScalarType.Float32);
+            }
+            return cases;
+        }
+    }
 
     internal static nn.Module<Tensor, SequenceContext?, Tensor> Make(string name, ScalarType dtype = ScalarType.Float64) =>
         ToyModel.Component(ToyModel.Builder(dtype: dtype), Makers[name]);
@@ -29,10 +44,10 @@ internal static class MixerCases
     internal static MixerState NewState(nn.Module<Tensor, SequenceContext?, Tensor> mixer, long batch) => ((IMixer)mixer).NewState(batch);
 
     /// <summary>Fails unless two states hold the same, the places of their rows left out.</summary>
-    internal static void CheckSame(string name, MixerState expected, MixerState actual, double tolerance)
+    internal static void CheckSame(string name, MixerState expected, MixerState actual, double tolerance, double relativeToLargest = 0)
     {
         Assert.Equal(expected.Tensors.Keys.Order(StringComparer.Ordinal), actual.Tensors.Keys.Order(StringComparer.Ordinal));
         foreach (var (part, value) in expected.Tensors.Where(pair => pair.Key != "cursor"))
-            Close.Check($"{name}: {part}", value, actual.Tensors[part], absolute: tolerance);
+            Close.Check($"{name}: {part}", value, actual.Tensors[part], absolute: tolerance, relativeToLargest: relativeToLargest);
     }
 }

@@ -61,6 +61,23 @@ public class H3InChunksLaws() : H3InChunksMixerLaws(4);
 
 public class H3TokenByTokenLaws() : H3InChunksMixerLaws(1);
 
+public abstract class ShiftMixerLaws(long stateDim) : CausalMixerConformance
+{
+    protected override long ModelDim => 8;
+
+    protected override double CausalTolerance => 1e-12;
+
+    protected override IMixer Create(ScalarType dtype) => ToyModel.Component(
+        ToyModel.Builder(dtype: dtype),
+        layer => new ShiftMixer(new ShiftOptions { StateDim = stateDim }, layer));
+}
+
+public class ShiftOfOneTapLaws() : ShiftMixerLaws(1);
+
+public class ShiftShortStateLaws() : ShiftMixerLaws(5);
+
+public class ShiftLongStateLaws() : ShiftMixerLaws(40);
+
 public class SelectiveScanLaws : CausalMixerConformance
 {
     protected override long ModelDim => 8;

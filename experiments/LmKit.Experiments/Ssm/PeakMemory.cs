@@ -7,27 +7,44 @@ internal static partial class PeakMemory
 {
     private const string ResetHighWaterMark = "5"; // proc(5), clear_refs
 
-    /// <summary>Bytes, or null where the operating system keeps no such mark.</summary>
+    /// <summary>Bytes, or null where the operating system keeps no such mark or lets nobody reset it.</summary>
     internal static long? Of(Action work)
     {
+        var before = Begin();
+        work();
+        return before is null || Resident("VmHWM:") is not { } highest ? null : Math.Max(0, highest - before.Value);
+    }
+
+    // What is held as the mark is reset.
+    private static long? Begin()
+    {
         if (!OperatingSystem.IsLinux())
-        {
-            work();
             return null;
-        }
         GC.Collect();
         GC.WaitForPendingFinalizers();
         ReturnFreeMemory();
-        File.WriteAllText("/proc/self/clear_refs", ResetHighWaterMark);
-        var before = Resident("VmRSS:");
-        work();
-        return Math.Max(0, Resident("VmHWM:") - before);
+        try
+        {
+            File.WriteAllText("/proc/self/clear_refs", ResetHighWaterMark);
+        }
+        catch (Exception error) when (error is UnauthorizedAccessException or IOException)
+        {
+            return null;
+        }
+        return Resident("VmRSS:");
     }
 
-    private static long Resident(string entry)
+    private static long? Resident(string entry)
     {
-        var line = File.ReadLines("/proc/self/status").First(text => text.StartsWith(entry, StringComparison.Ordinal));
-        return 1024 * long.Parse(line.AsSpan(entry.Length).Trim().TrimEnd(" kB"), System.Globalization.CultureInfo.InvariantCulture);
+        try
+        {
+            var line = File.ReadLines("/proc/self/status").FirstOrDefault(text => text.StartsWith(entry, StringComparison.Ordinal));
+            return line is null ? null : 1024 * long.Parse(line.AsSpan(entry.Length).Trim().TrimEnd(" kB"), System.Globalization.CultureInfo.InvariantCulture);
+        }
+        catch (Exception error) when (error is UnauthorizedAccessException or IOException)
+        {
+            return null;
+        }
     }
 
     // Else what earlier work freed would be taken again without being seen.

@@ -186,9 +186,12 @@ public sealed partial class H3Checkpoint : IDisposable
     private H3Preset ReadSizes()
     {
         var layers = tensors.Keys.Select(name => LayerName().Match(name)).Where(match => match.Success && match.Groups[1].Value == Root)
-            .Select(match => int.Parse(match.Groups[2].ValueSpan, System.Globalization.CultureInfo.InvariantCulture)).ToHashSet();
-        var layerCount = layers.Count == 0 ? 0 : layers.Max() + 1;
-        var attention = layers.Where(layer => tensors.ContainsKey($"{Root}.layers.{layer}.mixer.Wqkv.weight")).Order().ToImmutableArray();
+            .Select(match => match.Groups[2].Value).ToHashSet(StringComparer.Ordinal);
+        var layerCount = layers.Count;
+        // As many numbers as layers, so a stray one leaves a gap below it.
+        if (Enumerable.Range(0, layerCount).Select(layer => FormattableString.Invariant($"{layer}")).FirstOrDefault(layer => !layers.Contains(layer)) is { } absent)
+            throw new CheckpointMismatchException(source, [$"{Root}.layers.{absent}"], [], [], []);
+        var attention = Enumerable.Range(0, layerCount).Where(layer => tensors.ContainsKey($"{Root}.layers.{layer}.mixer.Wqkv.weight")).ToImmutableArray();
         var embedding = Shape(Embedding, 2);
         var mlp = Shape($"{Root}.layers.0.mlp.fc1.weight", 2);
         var preset = new H3Preset("its own shapes", layerCount, embedding[1], 1, attention, VocabSize: embedding[0], MlpDim: mlp[0], VocabMultiple: 1);
@@ -234,6 +237,6 @@ public sealed partial class H3Checkpoint : IDisposable
     [GeneratedRegex(@"^(state_dict\.)?(model\.)?")]
     private static partial Regex Wrapping();
 
-    [GeneratedRegex(@"^(.*)\.layers\.([0-9]{1,6})\.")]
+    [GeneratedRegex(@"^(.*)\.layers\.([0-9]+)\.")]
     private static partial Regex LayerName();
 }

@@ -18,6 +18,8 @@ public class BrokenMixerTests
     [InlineData(BrokenLaw.MixesDocuments, nameof(MixerConformance.Packed_documents_give_what_they_give_alone))]
     [InlineData(BrokenLaw.MixesDocuments, nameof(CausalMixerConformance.Packed_documents_give_what_they_give_alone_wherever_the_chunks_are_cut))]
     [InlineData(BrokenLaw.SeesPadding, nameof(MixerConformance.Padding_changes_no_valid_output_and_stays_finite))]
+    [InlineData(BrokenLaw.MixesDocuments, nameof(MixerConformance.Packed_documents_give_what_they_give_alone_in_single_precision))]
+    [InlineData(BrokenLaw.SeesPadding, nameof(MixerConformance.Padding_changes_no_valid_output_and_stays_finite_in_single_precision))]
     [InlineData(BrokenLaw.SeesPadding, nameof(MixerConformance.Padding_neither_gets_nor_spoils_gradients))]
     [InlineData(BrokenLaw.SeesPadding, nameof(CausalMixerConformance.A_chunk_of_padding_keeps_the_state))]
     [InlineData(BrokenLaw.ForgetsAtCuts, nameof(CausalMixerConformance.However_a_sequence_is_cut_the_outputs_equal_the_whole))]
