@@ -68,7 +68,6 @@ internal sealed class DiagonalConvolution
         var output = FlashConv.Convolve(u, kernel, skip, inputGate, outputGate);
         if (state is null)
             return (output, null);
-        var rows = state.to(kernel.dtype).reshape(u.size(0) * u.size(2), u.size(1), -1, 2);
-        return (output, Vandermonde.Pass(tables!, u * inputGate, rows, sums: null, lengths).view(state.shape));
+        return (output, Vandermonde.FromZero(tables!, u, inputGate, state.size(-2), lengths).view(state.shape));
     }
 }

@@ -10,7 +10,10 @@ internal static unsafe partial class Vandermonde
     private const int WidestLanes = 16;
     private const int Span = Block * VandermondeLayout.Blocks;
 
-    private static Tensor PassOnCpu(Tensor tables, Tensor u, Tensor state, Tensor? sums, IReadOnlyList<long>? lengths)
+    // A vector's channels of so many samples are held at once, 4 MB at most; longer ones are copied.
+    private const long LongestChannelsLast = 1L << 16;
+
+    private static Tensor PassOnCpu(Tensor tables, Tensor u, Tensor state, Tensor sums, IReadOnlyList<long>? lengths)
     {
         using var scope = NewDisposeScope();
         var (inputs, before, after) = (u.contiguous(), state.contiguous(), empty(state.shape, state.dtype));
@@ -18,11 +21,60 @@ internal static unsafe partial class Vandermonde
         using var source = new TensorMemory<float>(inputs, nameof(u));
         using var from = new TensorMemory<float>(before, nameof(state));
         using var to = new TensorMemory<float>(after, nameof(after));
-        using var target = new TensorMemory<float>(sums ?? inputs, nameof(sums));
-        var work = new Passage(u, state.size(2), lengths) { Tables = table.Start, Input = source.Start, Before = from.Start, After = to.Start, Output = sums is null ? null : target.Start };
+        using var target = new TensorMemory<float>(sums, nameof(sums));
+        var work = new Passage(u, state.size(2), lengths) { Tables = table.Start, Input = source.Start, Before = from.Start, After = to.Start, Output = target.Start };
         var width = SimdWidth.Bits; // the caller's, on every thread
         WorkerPool.Shared.Run((int)work.Heads, head => Dispatch(work, width, head));
         return after.MoveToOuterDisposeScope();
+    }
+
+    private static Tensor FromZeroOnCpu(Tensor tables, Tensor u, Tensor gate, long stateCount, IReadOnlyList<long>? lengths)
+    {
+        using var scope = NewDisposeScope();
+        var width = SimdWidth.Bits; // the caller's, on every thread
+        var isChannelsLast = u.size(1) % (width / 32) == 0 && u.size(3) <= LongestChannelsLast && u.transpose(1, 3).is_contiguous() && gate.transpose(1, 3).is_contiguous();
+        var (inputs, gates) = isChannelsLast ? (u.transpose(1, 3), gate.transpose(1, 3)) : (u.contiguous(), gate.contiguous());
+        var after = empty([u.size(0), u.size(1), stateCount, 2], u.dtype);
+        using var table = new TensorMemory<float>(tables, nameof(tables));
+        using var source = new TensorMemory<float>(inputs, nameof(u));
+        using var factors = new TensorMemory<float>(gates, nameof(gate));
+        using var to = new TensorMemory<float>(after, nameof(after));
+        var work = new Passage(u, stateCount, lengths) { Tables = table.Start, Input = source.Start, Gate = factors.Start, After = to.Start };
+        var lanes = isChannelsLast ? width / 32 : 1;
+        WorkerPool.Shared.Run((int)work.Heads / lanes, piece => Dispatch(work, width, piece * lanes, lanes));
+        return after.MoveToOuterDisposeScope();
+    }
+
+    private static void Dispatch(Passage work, int width, int first, int count)
+    {
+        if (width == 512)
+            HeadsFromZero<Vector512<float>, Avx512Lanes>(work, first, count);
+        else if (width == 256)
+            HeadsFromZero<Vector256<float>, Avx2Lanes>(work, first, count);
+        else
+            HeadsFromZero<Vector128<float>, PortableLanes>(work, first, count);
+    }
+
+    // One head, or as many as a vector has lanes, whose samples lie side by side.
+    private static void HeadsFromZero<V, T>(Passage work, int first, int count)
+        where V : struct
+        where T : struct, ILanes<V>
+    {
+        var (layout, length) = (work.Layout, (int)((work.Length + T.Count - 1) / T.Count * T.Count));
+        using var memory = ScratchMemory.Rent((VandermondeLayout.Blocks + 2) * layout.Width + Block + (long)count * length);
+        float* state = memory.Start, moved = state + layout.Width, rows = moved + layout.Width, padded = rows + VandermondeLayout.Blocks * layout.Width;
+        var sequences = padded + Block;
+        for (long row = 0; row < work.Rows; row++)
+        {
+            var offset = count == 1 ? work.SequenceOffset(row, first) : row * work.Length * work.Heads + first;
+            SequenceTiles<V, T>.Load(work.Input + offset, work.Gate + offset, (int)work.Length, count == 1 ? 1 : work.Heads, sequences, length, length);
+            for (var head = 0; head < count; head++)
+            {
+                new Span<float>(state, layout.Width).Clear();
+                Advance<V, T>(layout, work.Tables + (long)(first + head) * layout.Size, state, moved, rows, padded, sequences + (long)head * length, work.Count(row));
+                Join(state, work.After + work.StateOffset(row, first + head), layout);
+            }
+        }
     }
 
     private static void Dispatch(Passage work, int width, int head)
@@ -48,7 +100,7 @@ internal static unsafe partial class Vandermonde
         {
             var place = work.StateOffset(row, head);
             var offset = work.SequenceOffset(row, head);
-            if (Split(work.Before + place, state, layout) && work.Output is not null) // nothing to read out of zeros
+            if (Split(work.Before + place, state, layout)) // nothing to read out of zeros
                 Respond<V, T>(layout, table, state, moved, rows, padded, work.Output + offset, work.Length);
             Advance<V, T>(layout, table, state, moved, rows, padded, work.Input + offset, work.Count(row));
             Join(state, work.After + place, layout);
@@ -294,6 +346,8 @@ internal static unsafe partial class Vandermonde
         internal float* Tables { get; init; }
 
         internal float* Input { get; init; }
+
+        internal float* Gate { get; init; }
 
         internal float* Before { get; init; }
 

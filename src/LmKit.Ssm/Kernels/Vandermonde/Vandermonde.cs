@@ -20,14 +20,14 @@ internal static partial class Vandermonde
     /// <param name="tables">What <see cref="VandermondeTables"/> made.</param>
     /// <param name="u">(B, H, P, L): P signals share a head.</param>
     /// <param name="state">(B P, H, n, 2).</param>
-    /// <param name="sums">(B, H, P, L), contiguous and the caller's own: the response is added to it in place; or null for the state alone.</param>
+    /// <param name="sums">(B, H, P, L), contiguous and the caller's own: the response is added to it in place.</param>
     /// <param name="lengths">How many columns of each of the B rows count for the state; null for all.</param>
     /// <returns>The state after them, in the caller's scope.</returns>
     /// <exception cref="ArgumentException">The state does not fit the inputs or the tables.</exception>
-    internal static Tensor Pass(Tensor tables, Tensor u, Tensor state, Tensor? sums, IReadOnlyList<long>? lengths)
+    internal static Tensor Pass(Tensor tables, Tensor u, Tensor state, Tensor sums, IReadOnlyList<long>? lengths)
     {
         if (state.dim() != 4 || tables.size(1) != new VandermondeLayout(state.size(2)).Size || tables.size(0) != u.size(1)
-            || !state.shape.SequenceEqual([u.size(0) * u.size(2), u.size(1), state.size(2), 2]) || sums?.shape.SequenceEqual(u.shape) == false)
+            || !state.shape.SequenceEqual([u.size(0) * u.size(2), u.size(1), state.size(2), 2]) || !sums.shape.SequenceEqual(u.shape))
         {
             throw new ArgumentException(
                 $"A carried state is (B P, H, n, 2) for inputs (B, H, P, L) and the recurrence's n; got ({string.Join(", ", state.shape)}) for ({string.Join(", ", u.shape)}) and {tables.size(0)} heads.",
@@ -35,6 +35,16 @@ internal static partial class Vandermonde
         }
         return PassOnCpu(tables, u, state, sums, lengths);
     }
+
+    /// <summary>The state that sequences x = gate . u end with when they begin with none, by the CPU form.</summary>
+    /// <param name="tables">What <see cref="VandermondeTables"/> made.</param>
+    /// <param name="u">(B, H, 1, L); (B, L, H) seen so is read as it lies.</param>
+    /// <param name="gate">Like u.</param>
+    /// <param name="stateCount">n.</param>
+    /// <param name="lengths">How many columns of each row count; null for all.</param>
+    /// <returns>(B, H, n, 2), in the caller's scope.</returns>
+    internal static Tensor FromZero(Tensor tables, Tensor u, Tensor gate, long stateCount, IReadOnlyList<long>? lengths) =>
+        FromZeroOnCpu(tables, u, gate, stateCount, lengths);
 
     /// <summary>The same by library operations, differentiable.</summary>
     /// <param name="diagonal">The recurrence.</param>
