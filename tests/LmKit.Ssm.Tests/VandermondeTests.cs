@@ -26,16 +26,18 @@ public class VandermondeTests : KernelConformance
     }
 
     [Theory]
-    [InlineData(8, 2)]
-    [InlineData(34, 1)]
-    [InlineData(64, 4)]
-    public void Padded_rows_of_wide_heads_end_where_they_do_by_the_reference(long stateDim, long headDim)
+    [InlineData(8, 2, 8)]
+    [InlineData(34, 1, 8)]
+    [InlineData(64, 4, 8)]
+    [InlineData(34, 1, 6)]
+    [InlineData(64, 1, 32)]
+    public void Padded_rows_end_where_they_do_by_the_reference(long stateDim, long headDim, long modelDim)
     {
         using var scope = NewDisposeScope();
         using var random = new Generator(5);
-        var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = 8, LayerCount = 1 };
+        var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = modelDim, LayerCount = 1 };
         using var mixer = new H3Mixer(new H3Options { StateDim = stateDim, HeadDim = headDim }, builder.CreateLayerContext(0, random));
-        var x = randn([4, 1100, 8], generator: random);
+        var x = randn([4, 1100, modelDim], generator: random);
         var ends = tensor(new long[] { 0, 45, 1100, 1024 }, [4, 1]);
         var segments = where(arange(1100, dtype: ScalarType.Int64).lt(ends), 0L, -1L);
 
