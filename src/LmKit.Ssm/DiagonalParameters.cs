@@ -34,6 +34,9 @@ internal sealed class DiagonalParameters : nn.Module, IDiagonalParameters, IPara
     }
 
     /// <inheritdoc/>
+    public long HeadCount => logTimeStep.size(0);
+
+    /// <inheritdoc/>
     public ScalarType Dtype => readout.dtype;
 
     /// <inheritdoc/>

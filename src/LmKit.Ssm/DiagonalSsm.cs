@@ -11,6 +11,7 @@ public sealed class DiagonalSsm : nn.Module
 {
     [ComponentName(Name = "kernel")]
     private readonly IDiagonalParameters weights;
+    private const long MaxLength = 1L << 30;
     private readonly DiagonalSsmOptions options;
     private readonly KernelCache[] caches;
     private readonly KernelCache stateTables = new();
@@ -44,6 +45,7 @@ public sealed class DiagonalSsm : nn.Module
     public bool HasRecurrence => options.Discretization != Discretization.Dss;
 
     /// <summary>The convolution kernel (H, length), differentiable; the caller's own, in its dispose scope.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The length is negative, or more numbers are asked for than memory has addresses.</exception>
     public Tensor Kernel(long length) => OwnKernel(length, 0);
 
     /// <summary>A-bar and B-bar (H, n) complex, differentiable; they belong to the caller's dispose scope.</summary>
@@ -66,12 +68,18 @@ public sealed class DiagonalSsm : nn.Module
     /// <exception cref="ArgumentException">The state is of another size.</exception>
     public (Tensor Output, Tensor State) Run(Tensor u, Tensor? state = null, Tensor? skip = null, long chunkLength = 0)
     {
-        ArgumentNullException.ThrowIfNull(u);
         ArgumentOutOfRangeException.ThrowIfNegative(chunkLength);
+        if (!HasRecurrence)
+            throw new NotSupportedException($"{nameof(DiagonalSsm)} with disc = dss has no recurrence, so it cannot run from a state; use {nameof(Kernel)}, or bilinear or zoh.");
+        var check = NewCheck();
+        check.AnyFloating(u, nameof(u), "B H L");
+        if (state is not null)
+            CheckState(ref check, state);
+        if (skip is not null)
+            check.AnyFloating(skip, nameof(skip), "H");
+        CheckDevice(u, nameof(u));
         using var scope = NewDisposeScope();
         var (batch, heads, length) = (u.size(0), u.size(1), u.size(2));
-        if (state is not null && !state.shape.SequenceEqual([batch, heads, options.StateDim / 2]))
-            throw new ArgumentException($"The state of inputs (B, H, L) = ({string.Join(", ", u.shape)}) is (B, H, n) with n = {options.StateDim / 2}; got ({string.Join(", ", state.shape)}).", nameof(state));
         var carried = state is null ? zeros([batch, heads, options.StateDim / 2, 2], Dtype, Device) : view_as_real(state);
         var chunk = chunkLength > 0 ? Math.Min(chunkLength, length) : length;
         if (length == 0 || batch == 0)
@@ -93,8 +101,15 @@ public sealed class DiagonalSsm : nn.Module
     /// <returns>(B, H, length), in the caller's dispose scope.</returns>
     public Tensor Response(Tensor state, long length)
     {
-        ArgumentNullException.ThrowIfNull(state);
+        if (!HasRecurrence)
+            throw new NotSupportedException($"{nameof(DiagonalSsm)} with disc = dss has no recurrence, so a state has no response; use {nameof(Kernel)}, or bilinear or zoh.");
+        var check = NewCheck();
+        CheckState(ref check, state);
+        CheckDevice(state, nameof(state));
+        CheckLength(length);
         using var scope = NewDisposeScope();
+        if (length == 0)
+            return zeros([state.size(0), state.size(1), 0], Dtype, Device).MoveToOuterDisposeScope();
         var diagonal = Discretize();
         return diagonal.Response(diagonal.Powers(length, state.size(0)), view_as_real(state), length).MoveToOuterDisposeScope();
     }
@@ -109,6 +124,9 @@ public sealed class DiagonalSsm : nn.Module
     /// <summary>A kernel that may be a view of one that is kept.</summary>
     internal Tensor Kernel(long length, int channel)
     {
+        CheckLength(length);
+        if (length == 0)
+            return zeros([weights.HeadCount, 0], Dtype, Device);
         if (is_grad_enabled() && weights.All.Any(parameter => parameter.requires_grad))
             return Make();
         return caches[channel].Get(weights.All, length, HasRecurrence, Make);
@@ -137,6 +155,35 @@ public sealed class DiagonalSsm : nn.Module
     {
         var diagonal = weights.Continuous(channel).Restrict(options).Discretize(options.Discretization, kernelLength);
         return weights.HasUnitInput ? diagonal.WithUnitInput() : diagonal;
+    }
+
+    private TensorCheck NewCheck()
+    {
+        var check = new TensorCheck(nameof(DiagonalSsm));
+        check.Bind("H", weights.HeadCount);
+        check.Bind("n", options.StateDim / 2);
+        return check;
+    }
+
+    // A state of either precision is taken as its values.
+    private static void CheckState(ref TensorCheck check, Tensor state)
+    {
+        check.Any(state, nameof(state), "B H n");
+        if (!state.is_complex())
+            throw new ArgumentException($"{nameof(DiagonalSsm)} takes a complex state; got {state.dtype}.", nameof(state));
+    }
+
+    private void CheckDevice(Tensor tensor, string name)
+    {
+        if (tensor.device_type != Device.type || tensor.device_index != Device.index)
+            throw new ArgumentException($"{nameof(DiagonalSsm)} lies on {Device}; got {name} on {tensor.device}.", name);
+    }
+
+    // A kernel's powers take H n L complex numbers.
+    private void CheckLength(long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, MaxLength);
     }
 
     /// <inheritdoc/>

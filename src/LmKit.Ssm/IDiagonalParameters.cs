@@ -10,6 +10,9 @@ internal interface IDiagonalParameters
 
     Device Device { get; }
 
+    /// <summary>Heads H.</summary>
+    long HeadCount { get; }
+
     /// <summary>Whether the published recurrence adds inputs as they are and reads out by C B-bar.</summary>
     bool HasUnitInput { get; }
 

@@ -19,6 +19,16 @@ public static class LongConvolution
     public static Tensor Convolve(Tensor u, Tensor kernel, Tensor? skip = null, Tensor? futureKernel = null, bool appliesGelu = false, Tensor? mask = null)
     {
         Check(u, kernel, nameof(kernel));
+        var check = new TensorCheck(nameof(LongConvolution));
+        check.AnyFloating(u, nameof(u), "B H L");
+        if (futureKernel is not null)
+        {
+            Check(u, futureKernel, nameof(futureKernel));
+            check.Typed(futureKernel, nameof(futureKernel), "H _", kernel.dtype);
+        }
+        CheckSkip(ref check, skip);
+        if (mask is not null)
+            check.AnyFloating(mask, nameof(mask), "B H");
         using var scope = NewDisposeScope();
         var wide = Signals(u, kernel);
         if (u.numel() == 0)
@@ -26,7 +36,6 @@ public static class LongConvolution
         var y = FlashConv.Convolve(wide, kernel, skip?.to(kernel.dtype)).squeeze(2);
         if (futureKernel is not null)
         {
-            Check(u, futureKernel, nameof(futureKernel));
             y = y + FlashConv.Convolve(wide.flip(3), futureKernel).squeeze(2).flip(2);
         }
         if (appliesGelu)
@@ -46,8 +55,11 @@ public static class LongConvolution
     public static Tensor Gated(Tensor u, Tensor kernel, Tensor inputGate, Tensor outputGate, Tensor? skip = null)
     {
         Check(u, kernel, nameof(kernel));
-        ArgumentNullException.ThrowIfNull(inputGate);
-        ArgumentNullException.ThrowIfNull(outputGate);
+        var check = new TensorCheck(nameof(LongConvolution));
+        check.AnyFloating(u, nameof(u), "B H L");
+        check.AnyFloating(inputGate, nameof(inputGate), "B H L");
+        check.AnyFloating(outputGate, nameof(outputGate), "B H L");
+        CheckSkip(ref check, skip);
         using var scope = NewDisposeScope();
         var y = FlashConv.Convolve(Signals(u, kernel), kernel, skip?.to(kernel.dtype), Signals(inputGate, kernel), Signals(outputGate, kernel));
         return y.squeeze(2).to(u.dtype).MoveToOuterDisposeScope();
@@ -62,12 +74,14 @@ public static class LongConvolution
     /// <returns>(B, D, L).</returns>
     public static Tensor MultiHead(Tensor q, Tensor k, Tensor v, Tensor kernel, Tensor skip)
     {
-        ArgumentNullException.ThrowIfNull(q);
-        ArgumentNullException.ThrowIfNull(k);
-        ArgumentNullException.ThrowIfNull(v);
-        ArgumentNullException.ThrowIfNull(kernel);
-        ArgumentNullException.ThrowIfNull(skip);
-        if (q.dim() != 3 || !q.shape.SequenceEqual(k.shape) || !q.shape.SequenceEqual(v.shape) || kernel.dim() != 2 || q.size(1) % kernel.size(0) != 0)
+        var check = new TensorCheck(nameof(LongConvolution));
+        check.AnyFloating(q, nameof(q), "B D L");
+        check.AnyFloating(k, nameof(k), "B D L");
+        check.AnyFloating(v, nameof(v), "B D L");
+        check.AnyFloating(kernel, nameof(kernel), "H K");
+        CheckSkip(ref check, skip ?? throw new ArgumentNullException(nameof(skip)));
+        CheckKernel(kernel, nameof(kernel));
+        if (kernel.size(0) == 0 || kernel.size(1) == 0 || q.size(1) % kernel.size(0) != 0)
             throw new ArgumentException($"q, k and v are alike (B, D, L) and the kernel (H, K) with H dividing D; got ({string.Join(", ", q.shape)}), ({string.Join(", ", k.shape)}), ({string.Join(", ", v.shape)}) and ({string.Join(", ", kernel.shape)}).", nameof(q));
         using var scope = NewDisposeScope();
         if (q.numel() == 0)
@@ -87,10 +101,23 @@ public static class LongConvolution
 
     private static void Check(Tensor u, Tensor kernel, string name)
     {
-        ArgumentNullException.ThrowIfNull(u);
-        ArgumentNullException.ThrowIfNull(kernel, name);
+        TensorCheck.CheckAlive(u, nameof(u), nameof(LongConvolution));
+        TensorCheck.CheckAlive(kernel, name, nameof(LongConvolution));
         if (u.dim() != 3 || kernel.dim() != 2 || kernel.size(0) != u.size(1) || kernel.size(1) == 0)
             throw new ArgumentException($"A convolution takes u (B, H, L) and a kernel (H, K) of at least one tap; got ({string.Join(", ", u.shape)}) and ({string.Join(", ", kernel.shape)}).", name);
+        CheckKernel(kernel, name);
+        if (kernel.device_type != u.device_type)
+            throw new ArgumentException($"A convolution takes its kernel on the device of u, {u.device}; got {kernel.device}.", name);
+    }
+
+    private static void CheckSkip(ref TensorCheck check, Tensor? skip)
+    {
+        if (skip is not null)
+            check.AnyFloating(skip, nameof(skip), "H");
+    }
+
+    private static void CheckKernel(Tensor kernel, string name)
+    {
         if (kernel.dtype is not (ScalarType.Float32 or ScalarType.Float64))
             throw new ArgumentException($"A convolution's kernel is float32 or float64; got {kernel.dtype}. Half precision would ruin its transform.", name);
     }

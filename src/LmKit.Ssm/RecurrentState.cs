@@ -20,7 +20,13 @@ public class RecurrentState : MixerState
 
     /// <summary>Rows at the start of their sequences.</summary>
     internal RecurrentState(string owner, string[] names, long[][] shapes, long batch, ScalarType dtype, Device device)
-        : this(owner, names, [.. shapes.Select(shape => zeros([batch, .. shape], dtype, device))], new DocumentCursor(batch), 0)
+        : this(owner, names, shapes, new DocumentCursor(batch), dtype, device)
+    {
+    }
+
+    // The cursor first: it checks the number of rows.
+    private RecurrentState(string owner, string[] names, long[][] shapes, DocumentCursor cursor, ScalarType dtype, Device device)
+        : this(owner, names, [.. shapes.Select(shape => zeros([cursor.Batch, .. shape], dtype, device))], cursor, 0)
     {
     }
 
@@ -57,10 +63,11 @@ public class RecurrentState : MixerState
     /// <inheritdoc/>
     public override MixerState Fork(Tensor rows)
     {
-        ArgumentNullException.ThrowIfNull(rows);
+        var chosen = Cursor.ReadRows(rows, Owner);
+        ObjectDisposedException.ThrowIf(parts[0].IsInvalid, this);
         using var scope = NewDisposeScope();
         var index = rows.to(parts[0].device);
-        return Copy([.. parts.Select(part => part.index_select(0, index))], Cursor.Fork(HostValues.Read(rows)));
+        return Copy([.. parts.Select(part => part.index_select(0, index))], Cursor.Fork(chosen));
     }
 
     /// <inheritdoc/>
@@ -75,11 +82,13 @@ public class RecurrentState : MixerState
         using var scope = NewDisposeScope();
         foreach (var (name, part) in names.Zip(parts))
         {
+            TensorCheck.CheckAlive(tensors[name], name, Owner);
             if (!tensors[name].shape.SequenceEqual(part.shape))
                 throw new ArgumentException($"The saved '{name}' ({string.Join(", ", tensors[name].shape)}) does not fit a state of ({string.Join(", ", part.shape)}).", nameof(tensors));
-            if (!tensors[name].is_floating_point() || !tensors[name].isfinite().all().item<bool>())
+            if (!tensors[name].is_floating_point() || tensors[name].device_type == DeviceType.META || !tensors[name].isfinite().all().item<bool>())
                 throw new ArgumentException($"The saved '{name}' ({tensors[name].dtype}) is not made of finite numbers.", nameof(tensors));
         }
+        TensorCheck.CheckAlive(tensors[CursorName], CursorName, Owner);
         Cursor = DocumentCursor.FromArray(HostValues.Read(tensors[CursorName]), Cursor.Batch);
         Set([.. names.Zip(parts, (name, part) => tensors[name].to(part.dtype, part.device).clone())]);
         Position = position;

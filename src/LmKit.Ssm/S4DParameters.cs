@@ -29,6 +29,9 @@ internal sealed class S4DParameters : nn.Module, IDiagonalParameters, IParameter
     }
 
     /// <inheritdoc/>
+    public long HeadCount => logTimeStep.size(0);
+
+    /// <inheritdoc/>
     public ScalarType Dtype => readout.dtype;
 
     /// <inheritdoc/>

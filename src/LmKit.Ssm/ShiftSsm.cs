@@ -39,8 +39,12 @@ public sealed class ShiftSsm : nn.Module
     /// <summary>The kernel (D, length): the taps, cut or followed by zeros.</summary>
     public Tensor Kernel(long length)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, 1L << 30);
         using var scope = NewDisposeScope();
-        return nn.functional.pad(Taps(), [0, length - StateDim]).MoveToOuterDisposeScope();
+        return length <= StateDim
+            ? Taps().narrow(1, 0, length).clone().MoveToOuterDisposeScope()
+            : nn.functional.pad(Taps(), [0, length - StateDim]).MoveToOuterDisposeScope();
     }
 
     /// <summary>The published recurrent state from the last inputs: s[m] = sum over j of B[m - j] u_(t-j).</summary>
@@ -48,7 +52,9 @@ public sealed class ShiftSsm : nn.Module
     /// <returns>(B, D, N).</returns>
     public Tensor PublishedState(Tensor recent)
     {
-        ArgumentNullException.ThrowIfNull(recent);
+        var check = NewCheck();
+        check.Floating(recent, nameof(recent), "B D N");
+        Shapes.CheckLike(recent, weights.Input, nameof(ShiftSsm));
         using var scope = NewDisposeScope();
         return FlashConv.Convolve(recent.unsqueeze(2), weights.Input).squeeze(2).MoveToOuterDisposeScope();
     }
@@ -59,7 +65,15 @@ public sealed class ShiftSsm : nn.Module
     /// <returns>y (B, D, L) and the state after it (B, D, N), in the caller's dispose scope.</returns>
     public (Tensor Output, Tensor State) Run(Tensor u, Tensor? state = null)
     {
-        ArgumentNullException.ThrowIfNull(u);
+        var check = NewCheck();
+        check.AnyFloating(u, nameof(u), "B D L");
+        if (state is not null)
+        {
+            check.AnyFloating(state, nameof(state), "B D N");
+            Shapes.CheckLike(state, weights.Input, $"{nameof(ShiftSsm)}'s state");
+        }
+        if (u.device_type != weights.Input.device_type)
+            throw new ArgumentException($"{nameof(ShiftSsm)} lies on {weights.Input.device}; got u on {u.device}.", nameof(u));
         using var scope = NewDisposeScope();
         var (batch, width, length) = (u.size(0), u.size(1), u.size(2));
         if (length == 0)
@@ -77,6 +91,14 @@ public sealed class ShiftSsm : nn.Module
             after = after + moved.narrow(2, 0, StateDim);
         }
         return (y.MoveToOuterDisposeScope(), after.MoveToOuterDisposeScope());
+    }
+
+    private TensorCheck NewCheck()
+    {
+        var check = new TensorCheck(nameof(ShiftSsm));
+        check.Bind("D", weights.Input.size(-2));
+        check.Bind("N", StateDim);
+        return check;
     }
 
     private static Tensor Channels(Tensor rows) => rows.unsqueeze(0).unsqueeze(2); // (1, D, 1, N)

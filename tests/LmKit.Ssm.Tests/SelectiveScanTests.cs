@@ -61,7 +61,8 @@ public class SelectiveScanTests
 
         var error = Assert.Throws<ArgumentException>(() => SelectiveScan.Run(zeros(1, 4, 5), zeros(1, 4, 5), zeros(4, 2), zeros(1, 3, 5), zeros(1, 3, 5)));
 
-        Assert.Contains("A (E, N)", error.Message, StringComparison.Ordinal);
+        Assert.Contains("takes B (B, N, L)", error.Message, StringComparison.Ordinal);
+        Assert.Contains("N = 2", error.Message, StringComparison.Ordinal);
         Assert.Contains("(1, 3, 5)", error.Message, StringComparison.Ordinal);
     }
 }

@@ -38,7 +38,7 @@ public sealed class DenseLinear : nn.Module<Tensor, Tensor>, ILinear
     /// <inheritdoc/>
     public override Tensor forward(Tensor x)
     {
-        Shapes.CheckWidth(x, InFeatures, GetName());
+        Shapes.CheckInput(x, weight, InFeatures, GetName());
         return nn.functional.linear(x, weight, bias);
     }
 }

@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace LmKit;
 
 /// <summary>Where each row of a batch stands: the id of its last document and how many valid tokens of it came so far.</summary>
@@ -8,8 +10,9 @@ public sealed class DocumentCursor
     private readonly long[] counts;
 
     /// <summary>Rows at the start of document 0.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The number of rows is negative, or above 2^24.</exception>
     public DocumentCursor(long batch)
-        : this(new long[batch], new long[batch], true)
+        : this(new long[Checked(batch)], new long[batch], true)
     {
     }
 
@@ -35,9 +38,38 @@ public sealed class DocumentCursor
     /// <summary>Copies all rows.</summary>
     internal DocumentCursor Copy() => new([.. documents], [.. counts], IsUniform);
 
+    /// <summary>The row indices of a fork on the host, checked.</summary>
+    /// <param name="rows">(B') int64, each from 0 to <see cref="Batch"/> less 1.</param>
+    /// <param name="owner">Whose state is forked, for the error.</param>
+    /// <exception cref="ArgumentException">They are something else.</exception>
+    internal long[] ReadRows(Tensor rows, string owner)
+    {
+        new TensorCheck($"Fork of {owner}").Integers(rows, nameof(rows), "N");
+        var chosen = HostValues.Read(rows);
+        foreach (var row in chosen)
+        {
+            if (row < 0 || row >= Batch)
+                throw new ArgumentOutOfRangeException(nameof(rows), row, $"A state of {owner} has the rows 0 to {Batch - 1}.");
+        }
+        return chosen;
+    }
+
+    private static long Checked(long batch)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(batch);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(batch, 1L << 24);
+        return batch;
+    }
+
     /// <summary>Copies the given rows.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A row is not one of this cursor's.</exception>
     public DocumentCursor Fork(ReadOnlySpan<long> rows)
     {
+        foreach (var row in rows)
+        {
+            if (row < 0 || row >= Batch)
+                throw new ArgumentOutOfRangeException(nameof(rows), row, $"The rows are 0 to {Batch - 1}.");
+        }
         var (forkedDocuments, forkedCounts) = (new long[rows.Length], new long[rows.Length]);
         for (var index = 0; index < rows.Length; index++)
         {

@@ -31,11 +31,11 @@ public sealed class KeyValueCache : MixerState
         documents = empty([batch, 0], ScalarType.Int64).DetachFromDisposeScope();
     }
 
-    private KeyValueCache(KeyValueCache source, Tensor rows)
+    private KeyValueCache(KeyValueCache source, Tensor rows, long[] chosen)
     {
         mask = source.mask;
         using var scope = NewDisposeScope();
-        cursor = source.cursor.Fork(HostValues.Read(rows));
+        cursor = source.cursor.Fork(chosen);
         var index = rows.to(source.keys.device);
         Tensor Copy(Tensor buffer, long axis) => buffer.narrow(axis, 0, source.count).index_select(0, index).DetachFromDisposeScope();
         (keys, values) = (Copy(source.keys, 2), Copy(source.values, 2));
@@ -64,8 +64,9 @@ public sealed class KeyValueCache : MixerState
     /// <inheritdoc/>
     public override MixerState Fork(Tensor rows)
     {
-        ArgumentNullException.ThrowIfNull(rows);
-        return new KeyValueCache(this, rows);
+        var chosen = cursor.ReadRows(rows, nameof(Attention));
+        ObjectDisposedException.ThrowIf(keys.IsInvalid, this);
+        return new KeyValueCache(this, rows, chosen);
     }
 
     /// <inheritdoc/>

@@ -21,7 +21,7 @@ public sealed class LearnedPositions : nn.Module<Tensor, Tensor>
     /// <exception cref="ArgumentException">A position lies beyond the table.</exception>
     public override Tensor forward(Tensor positions)
     {
-        ArgumentNullException.ThrowIfNull(positions);
+        new TensorCheck(nameof(LearnedPositions)).Integers(positions, nameof(positions), "...");
         using var last = positions.numel() > 0 ? positions.max() : zeros(1);
         var highest = last.ToInt64();
         return highest < table.Count

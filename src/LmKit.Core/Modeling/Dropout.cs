@@ -24,9 +24,10 @@ public sealed class Dropout : nn.Module<Tensor, Tensor>
     /// <inheritdoc/>
     public override Tensor forward(Tensor x)
     {
-        ArgumentNullException.ThrowIfNull(x);
+        TensorCheck.CheckAlive(x, nameof(x), nameof(Dropout));
         if (!training || rate == 0)
             return x.alias();
+        new TensorCheck(nameof(Dropout)).AnyFloating(x, nameof(x), "...");
         using var scope = NewDisposeScope();
         var keep = rand(x.shape, ScalarType.Float32, generator: random).ge(rate).to(x.dtype, x.device);
         return x.mul(keep).mul_(1 / (1 - rate)).MoveToOuterDisposeScope();

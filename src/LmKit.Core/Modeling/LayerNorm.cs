@@ -31,7 +31,7 @@ public sealed class LayerNorm : nn.Module<Tensor, Tensor>, IParameterHints
     /// <inheritdoc/>
     public override Tensor forward(Tensor x)
     {
-        Shapes.CheckWidth(x, width[0], nameof(LayerNorm));
+        Shapes.CheckInput(x, weight, width[0], nameof(LayerNorm));
         return nn.functional.layer_norm(x, width, weight, bias, epsilon);
     }
 }

@@ -63,9 +63,9 @@ public sealed class ModelState : MixerState
     /// <inheritdoc/>
     public override MixerState Fork(Tensor rows)
     {
-        ArgumentNullException.ThrowIfNull(rows);
         CheckWhole();
-        return new ModelState(Together([.. layers.Select(layer => (Func<MixerState>)(() => layer.Fork(rows)))]), Cursor.Fork(HostValues.Read(rows)), Position);
+        var chosen = Cursor.ReadRows(rows, nameof(LanguageModel));
+        return new ModelState(Together([.. layers.Select(layer => (Func<MixerState>)(() => layer.Fork(rows)))]), Cursor.Fork(chosen), Position);
     }
 
     /// <inheritdoc/>

@@ -27,7 +27,7 @@ public sealed class RmsNorm : nn.Module<Tensor, Tensor>, IParameterHints
     /// <inheritdoc/>
     public override Tensor forward(Tensor x)
     {
-        Shapes.CheckWidth(x, weight.size(0), nameof(RmsNorm));
+        Shapes.CheckInput(x, weight, weight.IsInvalid ? 0 : weight.size(0), nameof(RmsNorm));
         using var scope = NewDisposeScope();
         var scale = x.square().mean([-1], keepdim: true).add_(epsilon).rsqrt(); // (..., 1)
         return (x * scale * weight).MoveToOuterDisposeScope();

@@ -24,6 +24,16 @@ public static class Shapes
             throw new ArgumentException($"{component} takes (B, L, {width}); got ({string.Join(", ", x.shape)}).", nameof(x));
     }
 
+    /// <summary>Fails unless x is an input (..., I) of a module: of its width, in the type of its weight and on its device.</summary>
+    /// <inheritdoc cref="CheckWidth"/>
+    internal static void CheckInput(Tensor x, Tensor weight, long width, string component)
+    {
+        if (weight.IsInvalid)
+            throw new ObjectDisposedException(component);
+        CheckWidth(x, width, component);
+        CheckLike(x, weight, component);
+    }
+
     /// <summary>Fails unless x has the type of a module's weight and lies on its device.</summary>
     /// <exception cref="ArgumentException">It has another type or device; names both.</exception>
     internal static void CheckLike(Tensor x, Tensor weight, string component)

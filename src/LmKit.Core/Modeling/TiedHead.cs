@@ -27,7 +27,7 @@ internal sealed class TiedHead : nn.Module<Tensor, Tensor>, IPreparedWeights
     public override Tensor forward(Tensor hidden)
     {
         var table = weight();
-        Shapes.CheckWidth(hidden, table.size(1), GetName());
+        Shapes.CheckInput(hidden, table, table.IsInvalid ? 0 : table.size(1), GetName());
         return map?.Apply(hidden, table, null, training) ?? nn.functional.linear(hidden, table);
     }
 

@@ -31,7 +31,13 @@ public sealed class TokenEmbedding : nn.Module<Tensor, SequenceContext?, Tensor>
     /// <exception cref="ArgumentException">A token id lies outside the vocabulary, or a position beyond the table.</exception>
     public override Tensor forward(Tensor tokens, SequenceContext? context)
     {
-        ArgumentNullException.ThrowIfNull(tokens);
+        var check = new TensorCheck(nameof(TokenEmbedding));
+        check.Integers(tokens, nameof(tokens), "B L");
+        if (context?.Segments is { } given)
+            check.Integers(given, nameof(SequenceContext.Segments), "B L");
+        ObjectDisposedException.ThrowIf(words.Weight.IsInvalid, this);
+        if (tokens.device_type != words.Weight.device_type)
+            throw new ArgumentException($"The model lies on {words.Weight.device}; got tokens on {tokens.device}. Move them with to().", nameof(tokens));
         using var scope = NewDisposeScope();
         if (context?.Segments is { } segments)
             tokens = tokens.masked_fill(segments.lt(0), 0L);
@@ -52,8 +58,6 @@ public sealed class TokenEmbedding : nn.Module<Tensor, SequenceContext?, Tensor>
 
     private void CheckRange(Tensor tokens)
     {
-        if (tokens.dtype != ScalarType.Int64 || tokens.dim() != 2)
-            throw new ArgumentException($"Tokens are int64 of shape (B, L); got {tokens.dtype} ({string.Join(", ", tokens.shape)}).", nameof(tokens));
         // On an accelerator the check would stall the stream at every step; the native lookup reports there.
         if (tokens.device_type != DeviceType.CPU || tokens.numel() == 0)
             return;

@@ -47,7 +47,7 @@ public sealed partial class PackedLinear : nn.Module<Tensor, Tensor>, ILinear, I
     /// <inheritdoc/>
     public override Tensor forward(Tensor x)
     {
-        Shapes.CheckWidth(x, InFeatures, GetName());
+        Shapes.CheckInput(x, weight, InFeatures, GetName());
         return map.Apply(x, weight, bias, training);
     }
 

@@ -23,8 +23,8 @@ public static partial class FlashConv
     /// <exception cref="ArgumentException">Shapes, dtypes or devices do not fit.</exception>
     public static Tensor Convolve(Tensor u, Tensor kernel, Tensor? skip = null, Tensor? inputGate = null, Tensor? outputGate = null)
     {
-        ArgumentNullException.ThrowIfNull(u);
-        ArgumentNullException.ThrowIfNull(kernel);
+        TensorCheck.CheckAlive(u, nameof(u), nameof(FlashConv));
+        TensorCheck.CheckAlive(kernel, nameof(kernel), nameof(FlashConv));
         if (u.dim() != 4 || kernel.dim() != 2 || kernel.size(0) != u.size(1) || kernel.size(1) == 0)
             throw new ArgumentException($"{nameof(FlashConv)} takes u (B, H, P, L) and a kernel (H, K) of at least one tap; got ({string.Join(", ", u.shape)}) and ({string.Join(", ", kernel.shape)}).", nameof(u));
         if (u.dtype != kernel.dtype || u.dtype is not (ScalarType.Float32 or ScalarType.Float64) || u.device_type != kernel.device_type)
@@ -56,6 +56,7 @@ public static partial class FlashConv
     {
         if (tensor is null)
             return;
+        TensorCheck.CheckAlive(tensor, name, nameof(FlashConv));
         if (!tensor.shape.SequenceEqual(shape) || tensor.dtype != u.dtype || tensor.device_type != u.device_type)
             throw new ArgumentException($"{nameof(FlashConv)} takes {name} ({string.Join(", ", shape)}), {u.dtype} on {u.device} as u is; got ({string.Join(", ", tensor.shape)}), {tensor.dtype} on {tensor.device}.", name);
     }

@@ -37,7 +37,9 @@ public static partial class SelectiveScan
         Tensor? state = null,
         IReadOnlyList<long>? lengths = null)
     {
-        Check(u, timeStep, A, B, C);
+        Check(u, timeStep, A, B, C, skip, gate, timeStepBias, state);
+        if (lengths is not null && (lengths.Count != u.size(0) || lengths.Any(columns => columns < 0 || columns > u.size(2))))
+            throw new ArgumentException($"lengths has one count of 0 to {u.size(2)} for each of {u.size(0)} rows; got [{string.Join(", ", lengths)}].", nameof(lengths));
         using var scope = NewDisposeScope();
         var (length, stateDim) = (u.size(2), A.size(1));
         var before = (state ?? zeros([u.size(0), u.size(1), stateDim], u.dtype, u.device)).transpose(1, 2); // (B, N, E)
@@ -66,19 +68,21 @@ public static partial class SelectiveScan
             : Reference(dt, input, A, B, C, state);
     }
 
-    private static void Check(Tensor u, Tensor timeStep, Tensor A, Tensor B, Tensor C)
+    private static void Check(Tensor u, Tensor timeStep, Tensor A, Tensor B, Tensor C, Tensor? skip, Tensor? gate, Tensor? timeStepBias, Tensor? state)
     {
-        ArgumentNullException.ThrowIfNull(u);
-        ArgumentNullException.ThrowIfNull(timeStep);
-        ArgumentNullException.ThrowIfNull(A);
-        ArgumentNullException.ThrowIfNull(B);
-        ArgumentNullException.ThrowIfNull(C);
-        if (u.dim() != 3 || !timeStep.shape.SequenceEqual(u.shape) || A.dim() != 2 || A.size(0) != u.size(1)
-            || !B.shape.SequenceEqual([u.size(0), A.size(1), u.size(2)]) || !C.shape.SequenceEqual(B.shape))
-        {
-            throw new ArgumentException(
-                $"A selective scan takes u and dt (B, E, L), A (E, N), B and C (B, N, L); got ({string.Join(", ", u.shape)}), ({string.Join(", ", timeStep.shape)}), ({string.Join(", ", A.shape)}), ({string.Join(", ", B.shape)}) and ({string.Join(", ", C.shape)}).",
-                nameof(u));
-        }
+        var check = new TensorCheck(nameof(SelectiveScan));
+        check.Floating(u, nameof(u), "B E L");
+        check.Floating(timeStep, nameof(timeStep), "B E L");
+        check.Floating(A, nameof(A), "E N");
+        check.Floating(B, nameof(B), "B N L");
+        check.Floating(C, nameof(C), "B N L");
+        if (skip is not null)
+            check.Floating(skip, nameof(skip), "E");
+        if (gate is not null)
+            check.Floating(gate, nameof(gate), "B E L");
+        if (timeStepBias is not null)
+            check.Floating(timeStepBias, nameof(timeStepBias), "E");
+        if (state is not null)
+            check.Floating(state, nameof(state), "B E N");
     }
 }
