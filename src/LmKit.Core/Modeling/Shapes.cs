@@ -44,6 +44,20 @@ public static class Shapes
             throw new ArgumentException($"{component} lies on {weight.device}; got an input on {x.device}. Move the input with to(), or the module.", nameof(x));
     }
 
+    /// <summary>Fails unless a tensor of these sizes can be made: none is negative, and there are at most 2^40 numbers.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">They cannot; names the argument and the sizes. Native code would end the process for some of them.</exception>
+    internal static void CheckSize(ReadOnlySpan<long> shape, string name)
+    {
+        var (count, isBad) = (1.0, false);
+        foreach (var size in shape)
+        {
+            isBad |= size < 0;
+            count *= Math.Max(size, 1);
+        }
+        if (isBad || count > 1L << 40)
+            throw new ArgumentOutOfRangeException(name, $"({string.Join(", ", shape.ToArray())})", "Sizes are 0 or more, and a tensor has at most 2^40 numbers.");
+    }
+
     private static void CheckNumbers(Tensor x, string component)
     {
         TensorCheck.CheckAlive(x, nameof(x), component);

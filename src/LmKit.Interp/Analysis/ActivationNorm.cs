@@ -12,8 +12,7 @@ public static class ActivationNorm
     /// <summary>| |z|^2 - |f|^2 | per row (B).</summary>
     public static Tensor Error(Tensor activations, Tensor codes)
     {
-        ArgumentNullException.ThrowIfNull(activations);
-        ArgumentNullException.ThrowIfNull(codes);
+        Check(activations, codes);
         using var scope = NewDisposeScope();
         return (activations.square().sum(1) - codes.square().sum(1)).abs().MoveToOuterDisposeScope();
     }
@@ -21,7 +20,7 @@ public static class ActivationNorm
     /// <summary>The theorem's bound on the error: epsilon (h - 1) |f|^2 (B).</summary>
     public static Tensor ErrorBound(Tensor codes, double epsilon, long featureCount)
     {
-        ArgumentNullException.ThrowIfNull(codes);
+        Check(codes);
         using var scope = NewDisposeScope();
         return (codes.square().sum(1) * (epsilon * (featureCount - 1))).MoveToOuterDisposeScope();
     }
@@ -29,7 +28,7 @@ public static class ActivationNorm
     /// <summary>The sharper bound with the number of active features in place of h: epsilon (max(L0, 1) - 1) |f|^2 (B).</summary>
     public static Tensor SparseErrorBound(Tensor codes, double epsilon)
     {
-        ArgumentNullException.ThrowIfNull(codes);
+        Check(codes);
         using var scope = NewDisposeScope();
         var pairs = codes.ne(0).sum(1).clamp_min(1) - 1;
         return (codes.square().sum(1) * pairs * epsilon).MoveToOuterDisposeScope();
@@ -38,6 +37,7 @@ public static class ActivationNorm
     /// <summary>eps_LBO: the smallest epsilon that can explain a row, error / ((h - 1) |f|^2) (B).</summary>
     public static Tensor LowerBound(Tensor activations, Tensor codes, long featureCount)
     {
+        Check(activations, codes);
         using var scope = NewDisposeScope();
         return (Error(activations, codes) / (codes.square().sum(1) * (featureCount - 1))).MoveToOuterDisposeScope();
     }
@@ -45,6 +45,7 @@ public static class ActivationNorm
     /// <summary>The same with L0 - 1 in place of h - 1; rows with one active feature give an infinity or NaN (B).</summary>
     public static Tensor SparseLowerBound(Tensor activations, Tensor codes)
     {
+        Check(activations, codes);
         using var scope = NewDisposeScope();
         return (Error(activations, codes) / (codes.square().sum(1) * (codes.ne(0).sum(1) - 1))).MoveToOuterDisposeScope();
     }
@@ -54,7 +55,7 @@ public static class ActivationNorm
     /// <param name="c">The constant.</param>
     public static (Tensor Lower, Tensor Upper) Band(Tensor norms, double c)
     {
-        ArgumentNullException.ThrowIfNull(norms);
+        new TensorCheck(nameof(ActivationNorm)).Floating(norms, nameof(norms), "...");
         return (norms * Math.Sqrt(1 / (1 + c)), norms * (c < 1 ? Math.Sqrt(1 / (1 - c)) : double.PositiveInfinity));
     }
 
@@ -63,8 +64,9 @@ public static class ActivationNorm
     /// <param name="atoms">Atoms (F, D) of any length; codes are rescaled to unit rows.</param>
     public static Tensor ExactGap(Tensor codes, Tensor atoms)
     {
-        ArgumentNullException.ThrowIfNull(codes);
-        ArgumentNullException.ThrowIfNull(atoms);
+        var check = new TensorCheck(nameof(ActivationNorm));
+        check.Floating(codes, nameof(codes), "B F");
+        check.Floating(atoms, nameof(atoms), "F D");
         using var scope = NewDisposeScope();
         return (codes.mm(atoms).square().sum(1) - (codes * atoms.norm(1)).square().sum(1)).MoveToOuterDisposeScope();
     }
@@ -72,6 +74,15 @@ public static class ActivationNorm
     /// <summary>The least epsilon of any h unit vectors in d dimensions (Welch): sqrt((h - d) / (d (h - 1))); 0 when h &lt;= d.</summary>
     public static double WelchFloor(long featureCount, long modelDim) =>
         featureCount <= modelDim ? 0 : Math.Sqrt((double)(featureCount - modelDim) / ((double)modelDim * (featureCount - 1)));
+
+    private static void Check(Tensor codes) => new TensorCheck(nameof(ActivationNorm)).Floating(codes, nameof(codes), "B F");
+
+    private static void Check(Tensor activations, Tensor codes)
+    {
+        var check = new TensorCheck(nameof(ActivationNorm));
+        check.Floating(activations, nameof(activations), "B D");
+        check.Floating(codes, nameof(codes), "B F");
+    }
 
     /// <summary>Whether the theorem's upper band says anything at an epsilon: epsilon (pairs - 1) must stay below 1.</summary>
     /// <param name="epsilon">Largest |cosine| between atoms.</param>

@@ -14,7 +14,7 @@ public sealed record DecoderCoherence(double Largest, double LargestAbsolute, do
     /// <summary>Measures atoms (F, D) as they are, in row blocks: no F x F matrix is held.</summary>
     public static DecoderCoherence Of(Tensor atoms)
     {
-        ArgumentNullException.ThrowIfNull(atoms);
+        new TensorCheck(nameof(DecoderCoherence)).Floating(atoms, nameof(atoms), "F D");
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var count = atoms.size(0);

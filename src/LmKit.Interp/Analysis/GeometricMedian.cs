@@ -12,7 +12,12 @@ public static class GeometricMedian
     /// <param name="maxRounds">Rounds at most.</param>
     public static Tensor Of(Tensor points, double tolerance = 1e-5, int maxRounds = 100)
     {
-        ArgumentNullException.ThrowIfNull(points);
+        var check = new TensorCheck(nameof(GeometricMedian));
+        check.Floating(points, nameof(points), "B D");
+        if (check["B"] == 0)
+            throw new ArgumentException("A median needs at least one point.", nameof(points));
+        if (double.IsNaN(tolerance))
+            throw new ArgumentOutOfRangeException(nameof(tolerance), tolerance, "The tolerance is a number.");
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var median = points.mean([0L]);

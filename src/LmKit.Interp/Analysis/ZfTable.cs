@@ -28,8 +28,14 @@ public sealed class ZfTable
     /// <summary>Adds rows of codes and reconstructions that are at hand.</summary>
     public void Add(int layer, Tensor input, Tensor codes, Tensor atoms, Tensor bias, Tensor output)
     {
-        ArgumentNullException.ThrowIfNull(input);
-        ArgumentNullException.ThrowIfNull(codes);
+        var check = new TensorCheck(nameof(ZfTable));
+        check.Floating(input, nameof(input), "B D");
+        check.Floating(codes, nameof(codes), "B F");
+        check.Floating(atoms, nameof(atoms), "F D");
+        check.Floating(bias, nameof(bias), "D");
+        check.Floating(output, nameof(output), "B D");
+        if (input.size(0) == 0)
+            return;
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var unit = UnitCodes(codes, atoms, bias);
@@ -46,9 +52,10 @@ public sealed class ZfTable
     /// <summary>Codes rescaled to atoms of norm 1, with the bias's norm as a last feature (B, F + 1); the caller disposes it.</summary>
     public static Tensor UnitCodes(Tensor codes, Tensor atoms, Tensor bias)
     {
-        ArgumentNullException.ThrowIfNull(codes);
-        ArgumentNullException.ThrowIfNull(atoms);
-        ArgumentNullException.ThrowIfNull(bias);
+        var check = new TensorCheck(nameof(ZfTable));
+        check.Floating(codes, nameof(codes), "B F");
+        check.Floating(atoms, nameof(atoms), "F D");
+        check.Floating(bias, nameof(bias), "D");
         using var scope = NewDisposeScope();
         var always = bias.norm().expand(codes.size(0), 1);
         return cat([codes * atoms.norm(1), always], 1).MoveToOuterDisposeScope();

@@ -13,6 +13,8 @@ public sealed class ActivationScale : IDisposable
     {
         if (!double.IsFinite(factor) || factor <= 0)
             throw new ArgumentOutOfRangeException(nameof(factor), factor, "The factor that scales activations is a positive number; all-zero activations have none.");
+        if (mean is not null)
+            new TensorCheck(nameof(ActivationScale)).AnyFloating(mean, nameof(mean), "D");
         Factor = factor;
         Mean = mean;
     }
@@ -26,7 +28,7 @@ public sealed class ActivationScale : IDisposable
     /// <summary>sqrt(d) / mean |x| (SAELens's expected average; the April 2024 update).</summary>
     public static ActivationScale ExpectedAverage(Tensor activations)
     {
-        ArgumentNullException.ThrowIfNull(activations);
+        Check(activations);
         using var scope = NewDisposeScope();
         return new(Math.Sqrt(activations.size(-1)) / Norms(activations).mean().item<double>());
     }
@@ -34,7 +36,7 @@ public sealed class ActivationScale : IDisposable
     /// <summary>The scalar that makes the mean squared norm 1 (dictionary_learning).</summary>
     public static ActivationScale UnitMeanSquare(Tensor activations)
     {
-        ArgumentNullException.ThrowIfNull(activations);
+        Check(activations);
         using var scope = NewDisposeScope();
         return new(1 / Math.Sqrt(Norms(activations).square().mean().item<double>()));
     }
@@ -42,7 +44,7 @@ public sealed class ActivationScale : IDisposable
     /// <summary>A frozen mean, and one over the mean norm (Makelov et al. 2024, full-distribution autoencoders).</summary>
     public static ActivationScale MeanAndScale(Tensor activations)
     {
-        ArgumentNullException.ThrowIfNull(activations);
+        Check(activations);
         using var scope = NewDisposeScope();
         var factor = 1 / Norms(activations).mean().item<double>();
         var mean = activations.detach().mean([0L]);
@@ -52,13 +54,23 @@ public sealed class ActivationScale : IDisposable
     /// <summary>Normalised activations; the caller disposes them.</summary>
     public Tensor Apply(Tensor activations)
     {
-        ArgumentNullException.ThrowIfNull(activations);
+        var check = new TensorCheck(nameof(ActivationScale));
+        check.AnyFloating(activations, nameof(activations), "... D");
+        if (Mean is not null)
+            check.AnyFloating(Mean, nameof(Mean), "D");
         using var scope = NewDisposeScope();
         return ((Mean is null ? activations : activations - Mean) * Factor).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public void Dispose() => Mean?.Dispose();
+
+    private static void Check(Tensor activations)
+    {
+        new TensorCheck(nameof(ActivationScale)).AnyFloating(activations, nameof(activations), "B D");
+        if (activations.device_type == DeviceType.META)
+            throw new ArgumentException($"{nameof(ActivationScale)} measures activations, and those on the meta device have no values.", nameof(activations));
+    }
 
     private static Tensor Norms(Tensor activations) => activations.detach().to(ScalarType.Float64).norm(-1);
 }

@@ -8,15 +8,28 @@ internal static class AttributeCodes
 {
     internal static Tensor Of(Tensor attributes, IReadOnlyList<AttributeBlock> blocks, ScalarType dtype, Device device)
     {
+        ArgumentNullException.ThrowIfNull(blocks);
         using var scope = NewDisposeScope();
         var parts = blocks.Select(block => nn.functional.one_hot(Index(attributes, block), block.FeatureCount)).ToArray();
         return cat(parts, 1).to(dtype, device).MoveToOuterDisposeScope();
     }
 
+    /// <summary>Fails unless all entries lie in 0 to <paramref name="count"/> less 1.</summary>
+    internal static void CheckBelow(Tensor indices, long count, string name)
+    {
+        if (indices.numel() == 0)
+            return;
+        using var scope = NewDisposeScope();
+        var (low, high) = (indices.min().item<long>(), indices.max().item<long>());
+        if (low < 0 || high >= count)
+            throw new ArgumentOutOfRangeException(name, low < 0 ? low : high, $"{name} lie in 0 to {count - 1}.");
+    }
+
     /// <summary>The feature within a block (B) that each row's values select: the first attribute varies slowest.</summary>
     internal static Tensor Index(Tensor attributes, AttributeBlock block)
     {
-        ArgumentNullException.ThrowIfNull(attributes);
+        ArgumentNullException.ThrowIfNull(block);
+        new TensorCheck(nameof(SupervisedDictionary)).Integers(attributes, nameof(attributes), "B A");
         if (attributes.dim() != 2 || block.Columns.Any(column => column < 0 || column >= attributes.size(1)))
             throw new ArgumentException($"Block '{block.Name}' reads columns {string.Join(", ", block.Columns)} of attributes (B, A); got ({string.Join(", ", attributes.shape)}).", nameof(attributes));
         using var scope = NewDisposeScope();

@@ -34,7 +34,11 @@ public sealed class BatchTopAfaAutoencoder : SparseAutoencoder
     public JumpReluAutoencoder ToJumpRelu() => AsJumpRelu(Threshold);
 
     /// <inheritdoc/>
-    public override void UpdateThreshold(Tensor codes) => BatchThreshold.Update(threshold, codes, options.ThresholdRate);
+    public override void UpdateThreshold(Tensor codes)
+    {
+        Shapes.CheckInput(codes, DecoderWeight, FeatureCount, GetName());
+        BatchThreshold.Update(threshold, codes, options.ThresholdRate);
+    }
 
     private protected override FeatureActivations Activate(Tensor centred, Tensor normalized)
     {

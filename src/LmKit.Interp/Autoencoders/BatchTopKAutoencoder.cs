@@ -27,7 +27,11 @@ public sealed class BatchTopKAutoencoder : SparseAutoencoder
     public override bool CodesAreNormScaled => options.RescalesByDecoderNorm;
 
     /// <inheritdoc/>
-    public override void UpdateThreshold(Tensor codes) => BatchThreshold.Update(threshold, codes, options.ThresholdRate);
+    public override void UpdateThreshold(Tensor codes)
+    {
+        Shapes.CheckInput(codes, DecoderWeight, FeatureCount, GetName());
+        BatchThreshold.Update(threshold, codes, options.ThresholdRate);
+    }
 
     /// <summary>The same dictionary as a JumpReLU one with one threshold for all features, for inference; the caller disposes it.</summary>
     /// <exception cref="InvalidOperationException">There is no threshold yet.</exception>

@@ -20,7 +20,7 @@ public sealed class OrthogonalDictionary : IDictionary, IDisposable
     /// <param name="random">Source of randomness.</param>
     public static OrthogonalDictionary Draw(Tensor mean, Generator random)
     {
-        ArgumentNullException.ThrowIfNull(mean);
+        new TensorCheck(nameof(OrthogonalDictionary)).Floating(mean, nameof(mean), "D");
         ArgumentNullException.ThrowIfNull(random);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
@@ -34,6 +34,8 @@ public sealed class OrthogonalDictionary : IDictionary, IDisposable
     public Tensor Encode(ActivationBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
+        Shapes.CheckInput(batch.Values, Atoms, Bias.size(0), nameof(OrthogonalDictionary));
+        new TensorCheck(nameof(OrthogonalDictionary)).Floating(batch.Values, nameof(batch), "B D");
         AutoencoderInput.Check(batch.Values, Bias.size(0), nameof(OrthogonalDictionary));
         using var scope = NewDisposeScope();
         return (batch.Values - Bias).mm(Atoms.t()).relu().MoveToOuterDisposeScope();
@@ -42,7 +44,8 @@ public sealed class OrthogonalDictionary : IDictionary, IDisposable
     /// <inheritdoc/>
     public Tensor Decode(Tensor codes)
     {
-        Shapes.CheckWidth(codes, Atoms.size(0), nameof(OrthogonalDictionary));
+        Shapes.CheckInput(codes, Atoms, Atoms.size(0), nameof(OrthogonalDictionary));
+        new TensorCheck(nameof(OrthogonalDictionary)).Floating(codes, nameof(codes), "B F");
         using var scope = NewDisposeScope();
         return (codes.mm(Atoms) + Bias).MoveToOuterDisposeScope();
     }

@@ -63,7 +63,7 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
     /// <exception cref="ArgumentException">The width is wrong or a row is not finite; names both.</exception>
     public Tensor Encode(Tensor activations)
     {
-        AutoencoderInput.Check(activations, ModelDim, GetName());
+        CheckInput(activations);
         using var scope = NewDisposeScope();
         var shape = activations.shape;
         shape[^1] = FeatureCount;
@@ -74,7 +74,7 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
     /// <inheritdoc/>
     public Tensor Decode(Tensor codes)
     {
-        Shapes.CheckWidth(codes, FeatureCount, GetName());
+        Shapes.CheckInput(codes, decoder, FeatureCount, GetName());
         using var scope = NewDisposeScope();
         var shape = codes.shape;
         shape[^1] = ModelDim;
@@ -84,7 +84,8 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
     /// <summary>Runs a batch (B, D) and keeps everything that a loss needs; the caller disposes it.</summary>
     public AutoencoderPass Run(Tensor activations)
     {
-        AutoencoderInput.Check(activations, ModelDim, GetName());
+        CheckInput(activations);
+        new TensorCheck(GetName()).Floating(activations, nameof(activations), "B D");
         using var scope = NewDisposeScope();
         var rows = RowScaling.Of(activations, Options.InputNormalization);
         var centred = Centre(rows);
@@ -99,8 +100,10 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
     /// <summary>Raw activations (..., D) rebuilt from codes (..., F) of theirs that may have been edited, with each row's own factors.</summary>
     public Tensor Reconstruct(Tensor activations, Tensor codes)
     {
-        Shapes.CheckWidth(activations, ModelDim, GetName());
-        Shapes.CheckWidth(codes, FeatureCount, GetName());
+        CheckInput(activations);
+        Shapes.CheckInput(codes, decoder, FeatureCount, GetName());
+        if (!codes.shape.AsSpan()[..^1].SequenceEqual(activations.shape.AsSpan()[..^1]))
+            throw new ArgumentException($"Codes ({string.Join(", ", codes.shape)}) and activations ({string.Join(", ", activations.shape)}) have the same rows.", nameof(codes));
         using var scope = NewDisposeScope();
         var rows = RowScaling.Of(AutoencoderInput.Flat(activations), Options.InputNormalization);
         return rows.Undo(DecodeRows(AutoencoderInput.Flat(codes), FeatureCount)).reshape(activations.shape).MoveToOuterDisposeScope();
@@ -126,6 +129,7 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
     /// <inheritdoc/>
     public override Tensor forward(Tensor input)
     {
+        CheckInput(input);
         using var scope = NewDisposeScope();
         var pass = Run(AutoencoderInput.Flat(input));
         return pass.Output.reshape(input.shape).MoveToOuterDisposeScope();
@@ -163,6 +167,13 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
     /// <summary>Tells a kind that keeps a threshold for inference of the codes (B, F) of a training batch; the others ignore it.</summary>
     public virtual void UpdateThreshold(Tensor codes)
     {
+    }
+
+    // In the weights' type and on their device, finite.
+    private void CheckInput(Tensor activations)
+    {
+        Shapes.CheckInput(activations, decoder, ModelDim, GetName());
+        AutoencoderInput.Check(activations, ModelDim, GetName());
     }
 
     internal Tensor DecoderWeight => decoder;

@@ -37,8 +37,10 @@ public sealed class SupervisedDictionary : nn.Module<Tensor, Tensor>, IDictionar
     /// <exception cref="ArgumentException">A value lies outside its attribute's range, or an activation is not finite.</exception>
     public static SupervisedDictionary Fit(Tensor activations, Tensor attributes, IReadOnlyList<AttributeBlock> blocks, SupervisedMethod method = SupervisedMethod.LeastSquares)
     {
-        ArgumentNullException.ThrowIfNull(activations);
         ArgumentNullException.ThrowIfNull(blocks);
+        var check = new TensorCheck(nameof(SupervisedDictionary));
+        check.Floating(activations, nameof(activations), "B D");
+        check.Integers(attributes, nameof(attributes), "B A");
         AutoencoderInput.Check(activations, activations.size(-1), nameof(SupervisedDictionary));
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
@@ -51,8 +53,9 @@ public sealed class SupervisedDictionary : nn.Module<Tensor, Tensor>, IDictionar
     public static SupervisedDictionary FromAtoms(IReadOnlyList<AttributeBlock> blocks, Tensor atoms, Tensor bias)
     {
         ArgumentNullException.ThrowIfNull(blocks);
-        ArgumentNullException.ThrowIfNull(atoms);
-        ArgumentNullException.ThrowIfNull(bias);
+        var check = new TensorCheck(nameof(SupervisedDictionary));
+        check.Floating(atoms, nameof(atoms), "F D");
+        check.Floating(bias, nameof(bias), "D");
         var count = blocks.Sum(block => block.FeatureCount);
         if (atoms.dim() != 2 || atoms.size(0) != count || bias.dim() != 1 || bias.size(0) != atoms.size(1))
             throw new ArgumentException($"Blocks have {count} features; atoms are ({string.Join(", ", atoms.shape)}) and bias ({string.Join(", ", bias.shape)}).", nameof(atoms));
@@ -63,7 +66,7 @@ public sealed class SupervisedDictionary : nn.Module<Tensor, Tensor>, IDictionar
     public Tensor Encode(ActivationBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        Shapes.CheckWidth(batch.Values, Bias.size(0), nameof(SupervisedDictionary));
+        Shapes.CheckInput(batch.Values, Atoms, Bias.size(0), nameof(SupervisedDictionary));
         return Encode(batch.Attributes ?? throw new ArgumentException($"{nameof(SupervisedDictionary)} reads attributes; the batch has none.", nameof(batch)));
     }
 
@@ -73,7 +76,8 @@ public sealed class SupervisedDictionary : nn.Module<Tensor, Tensor>, IDictionar
     /// <inheritdoc/>
     public Tensor Decode(Tensor codes)
     {
-        Shapes.CheckWidth(codes, Atoms.size(0), nameof(SupervisedDictionary));
+        Shapes.CheckInput(codes, Atoms, Atoms.size(0), nameof(SupervisedDictionary));
+        new TensorCheck(nameof(SupervisedDictionary)).Floating(codes, nameof(codes), "B F");
         using var scope = NewDisposeScope();
         return (codes.mm(Atoms) + Bias).MoveToOuterDisposeScope();
     }
@@ -81,6 +85,8 @@ public sealed class SupervisedDictionary : nn.Module<Tensor, Tensor>, IDictionar
     /// <summary>The atom (B, D) that each row's values select in a block; the caller disposes it.</summary>
     public Tensor Selected(int block, Tensor attributes)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(block);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(block, Blocks.Count);
         using var scope = NewDisposeScope();
         var start = Blocks.Take(block).Sum(earlier => earlier.FeatureCount);
         return Atoms.index_select(0, (AttributeCodes.Index(attributes, Blocks[block]) + start).to(Atoms.device)).MoveToOuterDisposeScope();

@@ -17,8 +17,12 @@ public static class SupervisedEdit
     public static Tensor Apply(SupervisedDictionary dictionary, Tensor activations, Tensor from, Tensor to, IReadOnlyList<int> blocks, EditMethod method = EditMethod.Arithmetic)
     {
         ArgumentNullException.ThrowIfNull(dictionary);
-        ArgumentNullException.ThrowIfNull(activations);
         ArgumentNullException.ThrowIfNull(blocks);
+        var check = new TensorCheck(nameof(SupervisedEdit));
+        check.Floating(dictionary.Atoms, nameof(dictionary), "F D");
+        check.Floating(activations, nameof(activations), "B D");
+        check.Integers(from, nameof(from), "B A");
+        check.Integers(to, nameof(to), "B A");
         using var scope = NewDisposeScope();
         var edited = activations.alias();
         foreach (var block in blocks)

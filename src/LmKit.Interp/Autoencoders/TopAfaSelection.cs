@@ -23,9 +23,18 @@ public static class TopAfaSelection
     public static (Tensor Counts, Tensor Mask) Choose(
         Tensor activations, Tensor decoderNorms, Tensor target, bool hasOfficialSentinel = false, long minCount = 1, long maxCount = 0, double tolerance = 0)
     {
-        ArgumentNullException.ThrowIfNull(activations);
-        ArgumentNullException.ThrowIfNull(decoderNorms);
-        ArgumentNullException.ThrowIfNull(target);
+        var check = new TensorCheck(nameof(TopAfaSelection));
+        check.AnyFloating(activations, nameof(activations), "B F");
+        check.AnyFloating(decoderNorms, nameof(decoderNorms), "F");
+        check.AnyFloating(target, nameof(target), "B");
+        ArgumentOutOfRangeException.ThrowIfNegative(minCount);
+        ArgumentOutOfRangeException.ThrowIfNegative(maxCount);
+        if (!(tolerance >= 0))
+            throw new ArgumentOutOfRangeException(nameof(tolerance), tolerance, "The tolerance is 0 or more.");
+        if (maxCount > 0 && minCount > maxCount)
+            throw new ArgumentOutOfRangeException(nameof(minCount), minCount, $"At least {minCount} and at most {maxCount} features cannot both be kept.");
+        if (check["F"] == 0)
+            throw new ArgumentException("There is no feature to choose from: F is 0.", nameof(activations));
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var count = activations.size(1);

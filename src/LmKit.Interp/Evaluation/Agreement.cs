@@ -11,8 +11,11 @@ public static class Agreement
     /// <param name="others">Logits (B, V) of the other.</param>
     public static double Of(Tensor logits, Tensor others)
     {
-        ArgumentNullException.ThrowIfNull(logits);
-        ArgumentNullException.ThrowIfNull(others);
+        var check = new TensorCheck(nameof(Agreement));
+        check.AnyFloating(logits, nameof(logits), "B V");
+        check.AnyFloating(others, nameof(others), "B V");
+        if (check["V"] == 0)
+            throw new ArgumentException("There is no logit to compare: V is 0.", nameof(logits));
         using var scope = NewDisposeScope();
         return logits.argmax(1).eq(others.argmax(1)).to(ScalarType.Float64).mean().item<double>();
     }

@@ -22,10 +22,9 @@ public static class AttentionDecomposition
     /// <param name="keys">Parts of its key (B, J, P).</param>
     public static Tensor Scores(Tensor queries, Tensor keys)
     {
-        ArgumentNullException.ThrowIfNull(queries);
-        ArgumentNullException.ThrowIfNull(keys);
-        if (queries.dim() != 3 || keys.dim() != 3 || queries.size(0) != keys.size(0) || queries.size(2) != keys.size(2))
-            throw new ArgumentException($"Parts (B, I, P) and (B, J, P) of one width are needed; got ({string.Join(", ", queries.shape)}) and ({string.Join(", ", keys.shape)}).", nameof(keys));
+        var check = new TensorCheck(nameof(AttentionDecomposition));
+        check.Floating(queries, nameof(queries), "B I P");
+        check.Floating(keys, nameof(keys), "B J P");
         using var scope = NewDisposeScope();
         return (einsum("bip,bjp->bij", queries, keys) / Math.Sqrt(queries.size(2))).MoveToOuterDisposeScope();
     }
@@ -39,10 +38,11 @@ public static class AttentionDecomposition
     /// <param name="projection">The later head's rows (P, D) of its projection.</param>
     public static Tensor Compose(Tensor parts, Tensor output, Tensor normWeight, double scale, Tensor projection)
     {
-        ArgumentNullException.ThrowIfNull(parts);
-        ArgumentNullException.ThrowIfNull(output);
-        ArgumentNullException.ThrowIfNull(normWeight);
-        ArgumentNullException.ThrowIfNull(projection);
+        var check = new TensorCheck(nameof(AttentionDecomposition));
+        check.Floating(parts, nameof(parts), "B I P");
+        check.Floating(output, nameof(output), "D P");
+        check.Floating(normWeight, nameof(normWeight), "D");
+        check.Floating(projection, nameof(projection), "Q D");
         using var scope = NewDisposeScope();
         var written = nn.functional.linear(parts, output); // (B, I, D)
         var normed = (written - written.mean([-1L], keepdim: true)) * (normWeight / scale);

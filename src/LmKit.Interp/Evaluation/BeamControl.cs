@@ -22,6 +22,7 @@ public static class BeamControl
         ArgumentNullException.ThrowIfNull(counterfactual);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
+        SparseControl.CheckPair(clean, counterfactual);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var (from, to) = (dictionary.Encode(clean), dictionary.Encode(counterfactual));

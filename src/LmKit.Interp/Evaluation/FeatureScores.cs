@@ -18,8 +18,7 @@ public sealed record FeatureScores(Tensor Precision, Tensor Recall, Tensor F1) :
     /// <param name="block">The attribute, or several coupled.</param>
     public static FeatureScores Of(Tensor active, Tensor attributes, AttributeBlock block)
     {
-        ArgumentNullException.ThrowIfNull(active);
-        ArgumentNullException.ThrowIfNull(block);
+        Check(active, attributes, block);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var fired = active.to(ScalarType.Float64);
@@ -36,6 +35,8 @@ public sealed record FeatureScores(Tensor Precision, Tensor Recall, Tensor F1) :
     /// <summary>For each value, the features with the highest F1 (values, count) and their scores; ties go to the lower index.</summary>
     public (Tensor Features, Tensor Scores) Top(int count)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, F1.size(0));
         using var scope = NewDisposeScope();
         var (sorted, order) = Ranked().t().sort(1, descending: true, stable: true);
         return (order.narrow(1, 0, count).clone().MoveToOuterDisposeScope(), sorted.narrow(1, 0, count).clone().MoveToOuterDisposeScope());
@@ -51,8 +52,9 @@ public sealed record FeatureScores(Tensor Precision, Tensor Recall, Tensor F1) :
     /// <summary>F1 of unions of each feature's best 1, 2, ... values (F, count), and those values; the caller disposes both.</summary>
     public static (Tensor Values, Tensor F1) Unions(Tensor active, Tensor attributes, AttributeBlock block, int count)
     {
-        ArgumentNullException.ThrowIfNull(active);
-        ArgumentNullException.ThrowIfNull(block);
+        Check(active, attributes, block);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, block.FeatureCount);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         using var single = Of(active, attributes, block);
@@ -65,9 +67,11 @@ public sealed record FeatureScores(Tensor Precision, Tensor Recall, Tensor F1) :
     /// <summary>F1 of unions of the first 1, 2, ... of given values (F, count) of each feature; the caller disposes it.</summary>
     public static Tensor UnionsOf(Tensor active, Tensor attributes, AttributeBlock block, Tensor values)
     {
-        ArgumentNullException.ThrowIfNull(active);
-        ArgumentNullException.ThrowIfNull(block);
-        ArgumentNullException.ThrowIfNull(values);
+        Check(active, attributes, block);
+        var check = new TensorCheck(nameof(FeatureScores));
+        check.Bind("F", active.size(1));
+        check.Integers(values, nameof(values), "F K");
+        AttributeCodes.CheckBelow(values, block.FeatureCount, nameof(values));
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var fired = active.to(ScalarType.Float64);
@@ -76,6 +80,16 @@ public sealed record FeatureScores(Tensor Precision, Tensor Recall, Tensor F1) :
         var members = truth.sum([0L]).unsqueeze(0).expand(values.size(0), -1).gather(1, values).cumsum(1);
         var (precision, recall) = (hits / fired.sum([0L]).unsqueeze(1), hits / members);
         return (2 * precision * recall / (precision + recall + UnionEpsilon)).MoveToOuterDisposeScope();
+    }
+
+    private static void Check(Tensor active, Tensor attributes, AttributeBlock block)
+    {
+        ArgumentNullException.ThrowIfNull(block);
+        var check = new TensorCheck(nameof(FeatureScores));
+        check.Any(active, nameof(active), "B F");
+        if (active.dtype != ScalarType.Bool && !TensorCheck.IsFloating(active.dtype) && !active.is_integral())
+            throw new ArgumentException($"{nameof(FeatureScores)} takes truth values or numbers that are 0 for inactive features; got {active.dtype}.", nameof(active));
+        check.Integers(attributes, nameof(attributes), "B A");
     }
 
     /// <inheritdoc/>

@@ -15,6 +15,9 @@ public static class OcclusionToy
     public static (Tensor Activations, Tensor Attributes) Draw(long count, long valueCount, long width, double ratio, Generator random)
     {
         ArgumentNullException.ThrowIfNull(random);
+        ArgumentOutOfRangeException.ThrowIfLessThan(valueCount, 1);
+        Shapes.CheckSize([count, width], nameof(count));
+        Shapes.CheckSize([valueCount, width], nameof(valueCount));
         LibTorch.EnsureLoaded();
         using var scope = NewDisposeScope();
         var (high, low) = (Codes(1), Codes(ratio));

@@ -12,6 +12,9 @@ public static class OverSplittingToy
     public static (Tensor Samples, Tensor Mean) Draw(long count, long width, double norm, Generator random)
     {
         ArgumentNullException.ThrowIfNull(random);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
+        Shapes.CheckSize([count, width], nameof(count));
         LibTorch.EnsureLoaded();
         using var scope = NewDisposeScope();
         var mean = zeros([width]);
@@ -28,8 +31,9 @@ public static class OverSplittingToy
     /// <returns>The loss and the active features in a row.</returns>
     public static (double Loss, double ActiveCount) Loss(Tensor samples, Tensor encoder, double bias, double lambda)
     {
-        ArgumentNullException.ThrowIfNull(samples);
-        ArgumentNullException.ThrowIfNull(encoder);
+        var check = new TensorCheck(nameof(OverSplittingToy));
+        check.Typed(samples, nameof(samples), "B D", ScalarType.Float32);
+        check.Typed(encoder, nameof(encoder), "F D", ScalarType.Float32);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var codes = (samples.mm(encoder.t()) - bias).relu();
@@ -41,7 +45,11 @@ public static class OverSplittingToy
     /// <summary>The least loss of the ideal pair of features over grids of gain and bias.</summary>
     public static double BestIdeal(Tensor samples, Tensor mean, double lambda, int gains = 20, int biases = 100)
     {
-        ArgumentNullException.ThrowIfNull(mean);
+        var check = new TensorCheck(nameof(OverSplittingToy));
+        check.Typed(samples, nameof(samples), "B D", ScalarType.Float32);
+        check.Typed(mean, nameof(mean), "D", ScalarType.Float32);
+        ArgumentOutOfRangeException.ThrowIfLessThan(gains, 2);
+        ArgumentOutOfRangeException.ThrowIfLessThan(biases, 2);
         using var scope = NewDisposeScope();
         // Codes are gain x (mu . x) - bias along +-mu: one product serves the whole grid.
         var unit = mean / mean.norm();
@@ -65,7 +73,8 @@ public static class OverSplittingToy
     /// <summary>The least loss of features drawn from the data's own distribution, over a grid of their length beta.</summary>
     public static (double Loss, double ActiveCount) BestSplit(Tensor samples, Tensor drawn, double lambda, double largest = 0.2, int steps = 40, double bias = 2.35)
     {
-        ArgumentNullException.ThrowIfNull(drawn);
+        TensorCheck.CheckAlive(drawn, nameof(drawn), nameof(OverSplittingToy));
+        ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
         var best = (Loss: double.PositiveInfinity, ActiveCount: 0.0);
         for (var step = 1; step <= steps; step++)
         {

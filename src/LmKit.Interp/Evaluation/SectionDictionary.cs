@@ -45,7 +45,8 @@ public sealed class SectionDictionary : IDictionary, IDisposable
     /// <inheritdoc/>
     public Tensor Decode(Tensor codes)
     {
-        Shapes.CheckWidth(codes, Atoms.size(0), nameof(SectionDictionary));
+        Shapes.CheckInput(codes, Atoms, Atoms.size(0), nameof(SectionDictionary));
+        new TensorCheck(nameof(SectionDictionary)).Floating(codes, nameof(codes), "B F");
         using var scope = NewDisposeScope();
         return (codes.mm(Atoms) + Bias).MoveToOuterDisposeScope();
     }
@@ -54,7 +55,8 @@ public sealed class SectionDictionary : IDictionary, IDisposable
     public IReadOnlyList<ActivationBatch> Split(ActivationBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        Shapes.CheckWidth(batch.Values, Bias.size(0), nameof(SectionDictionary));
+        Shapes.CheckInput(batch.Values, Atoms, Bias.size(0), nameof(SectionDictionary));
+        new TensorCheck(nameof(SectionDictionary)).Floating(batch.Values, nameof(batch), "B D");
         long start = 0;
         var batches = new List<ActivationBatch>();
         foreach (var width in Parts.Select(part => part.Bias.size(0)))

@@ -20,6 +20,7 @@ public static class SparseControl
         ArgumentNullException.ThrowIfNull(clean);
         ArgumentNullException.ThrowIfNull(counterfactual);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
+        CheckPair(clean, counterfactual);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var (from, to) = (dictionary.Encode(clean), dictionary.Encode(counterfactual));
@@ -58,7 +59,9 @@ public static class SparseControl
     public static Tensor Weights(IDictionary dictionary, Tensor codes)
     {
         ArgumentNullException.ThrowIfNull(dictionary);
-        ArgumentNullException.ThrowIfNull(codes);
+        var check = new TensorCheck(nameof(SparseControl));
+        check.Floating(dictionary.Atoms, nameof(dictionary), "F D");
+        check.Floating(codes, nameof(codes), "B F");
         using var scope = NewDisposeScope();
         var centred = codes.mm(dictionary.Atoms);
         return (codes * centred.mm(dictionary.Atoms.t()) / centred.square().sum(1, keepdim: true)).MoveToOuterDisposeScope();
@@ -80,7 +83,18 @@ public static class SparseControl
         ArgumentNullException.ThrowIfNull(dictionary);
         ArgumentNullException.ThrowIfNull(clean);
         ArgumentNullException.ThrowIfNull(counterfactual);
-        ArgumentNullException.ThrowIfNull(order);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        CheckPair(clean, counterfactual);
+        var check = new TensorCheck(nameof(SparseControl));
+        check.Bind("F", dictionary.Atoms.size(0));
+        check.Bind("B", clean.Values.size(0));
+        check.Integers(order, nameof(order), "V F");
+        check.Integers(cleanValues, nameof(cleanValues), "B");
+        check.Integers(counterfactualValues, nameof(counterfactualValues), "B");
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, check["F"]);
+        AttributeCodes.CheckBelow(order, check["F"], nameof(order));
+        AttributeCodes.CheckBelow(cleanValues, check["V"], nameof(cleanValues));
+        AttributeCodes.CheckBelow(counterfactualValues, check["V"], nameof(counterfactualValues));
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var (from, to) = (dictionary.Encode(clean), dictionary.Encode(counterfactual));
@@ -107,6 +121,13 @@ public static class SparseControl
     }
 
     // A feature picked again has nothing left to swap.
+    internal static void CheckPair(ActivationBatch clean, ActivationBatch counterfactual)
+    {
+        var check = new TensorCheck(nameof(SparseControl));
+        check.Floating(clean.Values, "clean values", "B D");
+        check.Floating(counterfactual.Values, "counterfactual values", "B D");
+    }
+
     private static (Tensor Taken, Tensor Given) Swapped(Tensor picked, Tensor from, Tensor to)
     {
         var (taken, given) = (from.gather(1, picked), to.gather(1, picked));

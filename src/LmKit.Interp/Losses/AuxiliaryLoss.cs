@@ -12,8 +12,9 @@ public static class AuxiliaryLoss
     /// <returns>A scalar; 0 where the residual has no spread. The caller disposes it.</returns>
     public static Tensor Normalized(Tensor residual, Tensor explained)
     {
-        ArgumentNullException.ThrowIfNull(residual);
-        ArgumentNullException.ThrowIfNull(explained);
+        var check = new TensorCheck(nameof(AuxiliaryLoss));
+        check.Floating(residual, nameof(residual), "B D");
+        check.Floating(explained, nameof(explained), "B D");
         using var scope = NewDisposeScope();
         var spread = SquaredError.RowMean(residual - residual.mean([0L], keepdim: true));
         return (SquaredError.RowMean(residual - explained) / spread).nan_to_num(0, 0, 0).MoveToOuterDisposeScope();

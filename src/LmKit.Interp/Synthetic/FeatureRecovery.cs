@@ -23,9 +23,13 @@ public sealed record FeatureRecovery(double NormalizedError, double ActiveCount,
     public static FeatureRecovery Of(IDictionary dictionary, Tensor directions, Tensor activations, Tensor truth)
     {
         ArgumentNullException.ThrowIfNull(dictionary);
-        ArgumentNullException.ThrowIfNull(directions);
-        ArgumentNullException.ThrowIfNull(activations);
-        ArgumentNullException.ThrowIfNull(truth);
+        var check = new TensorCheck(nameof(FeatureRecovery));
+        check.Floating(dictionary.Atoms, nameof(dictionary), "A D");
+        check.Floating(directions, nameof(directions), "F D");
+        check.Floating(activations, nameof(activations), "B D");
+        check.Any(truth, nameof(truth), "B F");
+        if (truth.is_complex() || check["A"] == 0 || check["F"] == 0 || check["B"] == 0)
+            throw new ArgumentException($"{nameof(FeatureRecovery)} needs at least one atom, direction and row, and real codes.", nameof(truth));
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var codes = dictionary.Encode(new ActivationBatch(activations));
@@ -47,8 +51,11 @@ public sealed record FeatureRecovery(double NormalizedError, double ActiveCount,
     /// <summary>Pearson's correlation of two vectors; NaN when one is constant.</summary>
     public static double Correlation(Tensor values, Tensor others)
     {
-        ArgumentNullException.ThrowIfNull(values);
-        ArgumentNullException.ThrowIfNull(others);
+        var check = new TensorCheck(nameof(FeatureRecovery));
+        check.Any(values, nameof(values), "N");
+        check.Any(others, nameof(others), "N");
+        if (values.is_complex() || others.is_complex())
+            throw new ArgumentException($"A correlation is of real numbers; got {values.dtype} and {others.dtype}.", nameof(values));
         using var scope = NewDisposeScope();
         var (x, y) = (values.to(ScalarType.Float64), others.to(ScalarType.Float64));
         (x, y) = (x - x.mean(), y - y.mean());

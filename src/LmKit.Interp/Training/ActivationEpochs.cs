@@ -16,15 +16,21 @@ public static class ActivationEpochs
     /// <returns>Batches (B, D), outside any dispose scope; the consumer disposes each.</returns>
     public static IEnumerable<Tensor> Of(Tensor activations, long batchSize, int epochs, Generator random, long start = 0)
     {
-        ArgumentNullException.ThrowIfNull(activations);
+        new TensorCheck(nameof(ActivationEpochs)).Any(activations, nameof(activations), "N D");
         ArgumentNullException.ThrowIfNull(random);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
         ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfNegative(epochs);
         return Batches(activations, batchSize, epochs, random, start);
     }
 
     /// <summary>Batches in an epoch of N rows.</summary>
-    public static long Count(long rows, long batchSize) => (rows + batchSize - 1) / batchSize;
+    public static long Count(long rows, long batchSize)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
+        return rows / batchSize + (rows % batchSize > 0 ? 1 : 0);
+    }
 
     private static IEnumerable<Tensor> Batches(Tensor activations, long batchSize, int epochs, Generator random, long passed)
     {

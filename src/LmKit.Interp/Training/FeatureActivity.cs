@@ -7,8 +7,11 @@ namespace LmKit;
 public sealed class FeatureActivity : IDisposable
 {
     /// <summary>Makes it with every feature just active.</summary>
-    public FeatureActivity(long featureCount, Device? device = null) =>
+    public FeatureActivity(long featureCount, Device? device = null)
+    {
+        Shapes.CheckSize([featureCount], nameof(featureCount));
         Silence = zeros([featureCount], ScalarType.Int64, device).DetachFromDisposeScope();
+    }
 
     /// <summary>Silence (F) int64 since the last positive code; owned by this object, and may be restored by copying into it.</summary>
     public Tensor Silence { get; }
@@ -18,7 +21,11 @@ public sealed class FeatureActivity : IDisposable
     /// <param name="amount">What silence grows by: 1 for batches, B for rows.</param>
     public void Update(Tensor codes, long amount = 1)
     {
-        ArgumentNullException.ThrowIfNull(codes);
+        var check = new TensorCheck(nameof(FeatureActivity));
+        check.Bind("F", Silence.size(0));
+        check.AnyFloating(codes, nameof(codes), "B F");
+        if (codes.device_type != Silence.device_type)
+            throw new ArgumentException($"{nameof(FeatureActivity)} lies on {Silence.device}; got codes on {codes.device}.", nameof(codes));
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         Silence.add_(amount);

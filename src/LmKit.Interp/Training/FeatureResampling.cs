@@ -37,6 +37,7 @@ public static class FeatureResampling
     public static Tensor Probabilities(SparseAutoencoder autoencoder, Tensor activations)
     {
         ArgumentNullException.ThrowIfNull(autoencoder);
+        new TensorCheck(nameof(FeatureResampling)).AnyFloating(activations, nameof(activations), "B D");
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var pass = autoencoder.Run(activations);
@@ -53,8 +54,13 @@ public static class FeatureResampling
     public static void Start(SparseAutoencoder autoencoder, Tensor features, Tensor inputs, double? livingNorm = null)
     {
         ArgumentNullException.ThrowIfNull(autoencoder);
-        ArgumentNullException.ThrowIfNull(features);
-        ArgumentNullException.ThrowIfNull(inputs);
+        var check = new TensorCheck(nameof(FeatureResampling));
+        check.Bind("D", autoencoder.ModelDim);
+        check.Integers(features, nameof(features), "N");
+        check.AnyFloating(inputs, nameof(inputs), "N D");
+        AttributeCodes.CheckBelow(features, autoencoder.FeatureCount, nameof(features));
+        if (livingNorm is { } norm0 && !double.IsFinite(norm0))
+            throw new ArgumentOutOfRangeException(nameof(livingNorm), norm0, "The norm is a finite number.");
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var (encoder, decoder) = (autoencoder.get_parameter("W_enc")!, autoencoder.get_parameter("W_dec")!);

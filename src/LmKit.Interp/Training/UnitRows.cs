@@ -10,7 +10,7 @@ public static class UnitRows
     /// <summary>Scales rows to norm 1 in place; zero rows stay.</summary>
     public static void Normalize(Tensor rows)
     {
-        ArgumentNullException.ThrowIfNull(rows);
+        new TensorCheck(nameof(UnitRows)).Floating(rows, nameof(rows), "F D");
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var norms = rows.norm(1, keepdim: true);
