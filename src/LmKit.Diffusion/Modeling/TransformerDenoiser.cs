@@ -55,5 +55,5 @@ public sealed class TransformerDenoiser : ISplitDenoiser
 
     // One zero for all rows: the modulation is then the same constant for each and is computed once.
     private Tensor Level(Tensor tokens, Tensor level) =>
-        IsTimeConditioned ? level.to(transformer.Dtype, tokens.device) : zeros(1, transformer.Dtype, tokens.device);
+        IsTimeConditioned ? level.to(HalfPrecision.Wide(transformer.Dtype), tokens.device) : zeros(1, HalfPrecision.Wide(transformer.Dtype), tokens.device);
 }
