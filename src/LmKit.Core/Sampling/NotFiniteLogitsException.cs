@@ -17,8 +17,9 @@ public sealed class NotFiniteLogitsException : InvalidOperationException
 
     /// <summary>Fails unless every row can be drawn from.</summary>
     /// <param name="logits">(B, V) logits or log-probabilities, where negative infinity forbids a token, or (B, L, V).</param>
+    /// <param name="rows">The batch's row (B) int64 of each entry of the first axis; null where they are the rows themselves.</param>
     /// <exception cref="NotFiniteLogitsException">A row holds NaN or positive infinity, or nothing but negative infinity.</exception>
-    public static void Check(Tensor logits)
+    public static void Check(Tensor logits, Tensor? rows = null)
     {
         ArgumentNullException.ThrowIfNull(logits);
         if (logits.numel() == 0)
@@ -28,12 +29,12 @@ public sealed class NotFiniteLogitsException : InvalidOperationException
         var largest = logits.amax([-1]); // NaN where a row holds one
         if (largest.isfinite().all().ToBoolean())
             return;
-        var rows = largest.to(ScalarType.Float64).view(logits.size(0), -1).cpu().contiguous();
-        var values = rows.data<double>().ToArray();
+        var values = largest.to(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
         var index = Array.FindIndex(values, value => !double.IsFinite(value));
         var problem = double.IsNaN(values[index]) ? "the network's output is NaN"
             : double.IsPositiveInfinity(values[index]) ? "the network's output is infinite"
             : "every token is forbidden (negative infinity)";
-        throw new NotFiniteLogitsException(index / rows.size(1), problem);
+        var row = index / (values.Length / logits.size(0));
+        throw new NotFiniteLogitsException(rows is null ? row : HostValues.Read(rows)[row], problem);
     }
 }

@@ -32,6 +32,9 @@ public sealed class TransformerDenoiser : ISplitDenoiser
     /// <inheritdoc/>
     public bool IsTimeConditioned { get; }
 
+    /// <summary>The scale that the transformer was made for (<see cref="DiffusionTransformerOptions.Scale"/>).</summary>
+    public LevelScale Scale => transformer.Options.Scale;
+
     /// <inheritdoc/>
     public Tensor Hidden(Tensor tokens, Tensor level)
     {
