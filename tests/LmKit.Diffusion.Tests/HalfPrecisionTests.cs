@@ -21,7 +21,7 @@ public sealed class HalfPrecisionTests
         var (first, second) = ((Random(1, 20, 200, 41) * 2).log_softmax(-1).to(dtype), (Random(2, 20, 200, 41) * 2).log_softmax(-1).to(dtype));
         var (scores, others) = ((Random(3, 20, 200, 1) * 4).to(dtype), (Random(4, 20, 200, 1) * 4).to(dtype));
         var (weight, rewards, isMasked) = ((Random(5, 20).abs() + .1).to(dtype), (Random(6, 20) * 3).to(dtype), Random(7, 20, 200).gt(0));
-        var (tokens, chances) = (randint(0, Mask, [20, 200], dtype: ScalarType.Int64), (Random(8, 20).abs() * -90).to(dtype));
+        var (tokens, chances, shares) = (randint(0, Mask, [20, 200], dtype: ScalarType.Int64), (Random(8, 20).abs() * -90).to(dtype), (Random(9, 20, 200).abs() * .01).to(dtype));
         (string Name, Func<Tensor, Tensor> Make)[] Terms() =>
         [
             ("KL", _ => DistillationLosses.KullbackLeibler(Of(first), Of(second), isMasked)),
@@ -37,7 +37,7 @@ public sealed class HalfPrecisionTests
             ("steps", _ => DiffusionSteps.Ancestral(Of(first), tensor(.3), tensor(.301), Mask)),
             ("score", _ => DiffusionSteps.Score(Of(first), tokens, full(20, 1, 1e-4), Mask)),
             ("truncation", _ => DiffusionTruncation.Apply(Of(first), .37, .9).exp()),
-            ("remasking", _ => RemaskingSteps.Weights(Of(first), Of(weight).unsqueeze(1).expand(20, 200) * .01, .3, .301, isMasked, Mask)),
+            ("remasking", _ => RemaskingSteps.Weights(Of(first), Of(shares), .3, .301, isMasked, Mask)),
             .. Enum.GetValues<SdttDivergence>().Select(kind => ($"{kind}", (Func<Tensor, Tensor>)(_ => DistillationLosses.Of(kind, Of(first), Of(second), isMasked)))),
         ];
         var isExact = false;
