@@ -15,6 +15,8 @@ public static class GeometricMedian
         ArgumentNullException.ThrowIfNull(points);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
+        var dtype = points.dtype;
+        points = HalfPrecision.Widen(points);
         var median = points.mean([0L]);
         for (var round = 0; round < maxRounds; round++)
         {
@@ -27,6 +29,6 @@ public static class GeometricMedian
             if (moved < tolerance)
                 break;
         }
-        return median.MoveToOuterDisposeScope();
+        return median.to(dtype).MoveToOuterDisposeScope();
     }
 }

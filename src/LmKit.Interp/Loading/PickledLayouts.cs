@@ -72,8 +72,10 @@ internal static class PickledLayouts
         config.CheckSize("act_size", decoder.size(-1));
         config.CheckSize("dict_size", decoder.size(0));
         weights.CheckAllTaken();
+        var (hook, model) = (config.Text("hook_point"), config.Text("model_name"));
+        var unread = config.Unread([.. TopAfaTraining, "input_unit_norm", "afa_coeff", "l1_coeff"]);
         var loaded = new AutoencoderAssembly(path, options).Make(Make, encoder, decoder, bias, more);
-        return new(loaded, AutoencoderLayout.TopAfa, config.Text("hook_point"), config.Text("model_name")) { UnreadSettings = config.Unread(TopAfaTraining) };
+        return new(loaded, AutoencoderLayout.TopAfa, hook, model) { UnreadSettings = unread };
     }
 
     internal static LoadedAutoencoder DictionaryLearning(string folder, AutoencoderLoadOptions options)
@@ -115,7 +117,9 @@ internal static class PickledLayouts
         if (options.ActiveCount is null && weights.Has("k") && trainer.Whole("k") is { } said && said != weights.Scalar("k"))
             throw new InvalidDataException($"{config.Path}: k is {said}, and the weights say {weights.Scalar("k")}.");
         weights.CheckAllTaken("k", "threshold");
+        var (hook, model) = (trainer.Text("submodule_name"), trainer.Text("lm_name"));
+        var unread = trainer.Unread(DictionaryTraining);
         var loaded = new AutoencoderAssembly(path, options).Make(Make, encoder, decoder, bias, more);
-        return new(loaded, AutoencoderLayout.DictionaryLearning, trainer.Text("submodule_name"), trainer.Text("lm_name")) { UnreadSettings = trainer.Unread(DictionaryTraining) };
+        return new(loaded, AutoencoderLayout.DictionaryLearning, hook, model) { UnreadSettings = unread };
     }
 }

@@ -48,17 +48,12 @@ internal static class SaeLensLayout
         var unread = SaeLensSettings.Check(config, about, kind, decoder.size(-1), decoder.size(0));
         var bias = weights.Take("b_dec");
         weights.CheckAllTaken();
+        var (hook, model, head) = (about.Text("hook_name", "hook_point"), about.Text("model_name"), about.Whole("hook_head_index", "hook_point_head_index"));
+        using var scale = factor is { } positive ? new ActivationScale(positive) : null;
         var autoencoder = new AutoencoderAssembly(path, options).Make(Make, encoder, decoder, bias, more);
-        if (factor is { } scaled)
-        {
-            using var scale = new ActivationScale(scaled);
+        if (scale is not null)
             autoencoder.Fold(scale);
-        }
-        return new(autoencoder, AutoencoderLayout.SaeLens, about.Text("hook_name", "hook_point"), about.Text("model_name"))
-        {
-            HeadIndex = about.Whole("hook_head_index", "hook_point_head_index"),
-            UnreadSettings = unread,
-        };
+        return new(autoencoder, AutoencoderLayout.SaeLens, hook, model) { HeadIndex = head, UnreadSettings = unread };
     }
 
     // Fine-tuned codes are scaled before they are decoded; files of some versions hold a scale of ones.

@@ -92,7 +92,10 @@ internal static class SaeLensSettings
             _ = config.Flag("rescale_acts_by_decoder_norm", false);
         _ = config.Part("metadata");
         foreach (var name in (string[])["model_name", "hook_name", "hook_point", "hook_head_index", "hook_point_head_index"])
+        {
             _ = config.IsKnown(name);
+            _ = about.IsKnown(name);
+        }
         var unread = config.Unread(Training);
         return ReferenceEquals(config, about) ? unread : [.. unread, .. about.Unread(Training).Select(name => $"metadata.{name}")];
     }

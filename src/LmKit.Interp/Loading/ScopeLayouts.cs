@@ -42,9 +42,9 @@ internal static class ScopeLayouts
             thresholds = thresholds - decoder.to(ScalarType.Float64).norm(1).log(); // p |d| > theta, where ours asks p > theta
         var more = new Dictionary<string, Tensor> { ["b_enc"] = weights.Take("encoder.bias"), ["log_threshold"] = thresholds };
         var bias = weights.Take("decoder.bias");
+        var subtracts = config.Flag("apply_decoder_bias_to_pre_encoder", false);
         var unread = LlamaScopeSettings.Check(config, decoder.size(1), decoder.size(0));
         weights.CheckAllTaken();
-        var subtracts = config.Flag("apply_decoder_bias_to_pre_encoder", false);
         var made = new AutoencoderAssembly(path, options).Make((parameters, width, count) => Jump(parameters, width, count, subtracts), encoder, decoder, bias, more);
         made.Fold(scale);
         return new(made, AutoencoderLayout.LlamaScope, config.Text("hook_point_in"), null) { UnreadSettings = unread };
