@@ -34,7 +34,8 @@ internal static class LlamaScopeSettings
         var threshold = config.Number("jump_relu_threshold");
         if (config.Text("act_fn") is { } function && function != "jumprelu" && !(function == "topk" && threshold > 0))
             throw config.Unsupported("act_fn", $"'{function}'", "jumprelu, and topk with a jump_relu_threshold, are read.");
-        if (config.Text("hook_point_out") is { } target && target != config.Text("hook_point_in"))
+        var (source, target) = (config.Text("hook_point_in"), config.Text("hook_point_out"));
+        if (target is not null && target != source)
             throw config.Unsupported("hook_point_out", $"'{target}'", "it is a transcoder; only autoencoders are read.");
         if (!config.Flag("use_decoder_bias", true))
             throw config.Unsupported("use_decoder_bias", "false", "dictionaries with a bias are read.");
