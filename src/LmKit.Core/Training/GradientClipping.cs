@@ -19,7 +19,7 @@ public static class GradientClipping
         var gradients = parameters.Select(parameter => parameter.grad).OfType<Tensor>().ToArray();
         if (gradients.Length == 0)
             return 0;
-        var norms = gradients.Select(gradient => HalfPrecision.Widen(gradient).norm().to(ScalarType.Float64)).ToArray();
+        var norms = gradients.Select(gradient => gradient.norm().to(ScalarType.Float64)).ToArray();
         var norm = stack(norms).norm().item<double>() * scale;
         if (!double.IsFinite(norm))
             return norm;

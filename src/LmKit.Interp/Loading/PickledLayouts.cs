@@ -59,7 +59,7 @@ internal static class PickledLayouts
         SparseAutoencoder Make(ParameterFactory parameters, long width, long count) => kind switch
         {
             "topafa" => new TopAfaAutoencoder(Common(new TopAfaOptions(), width, count, false), parameters),
-            "topk" => new TopKAutoencoder(Common(new TopKOptions { ActiveCount = config.WholeOrFail("top_k") }, width, count, false), parameters),
+            "topk" => new TopKAutoencoder(Common(new TopKOptions { ActiveCount = config.CountOrFail("top_k") }, width, count, false), parameters),
             "batchtopk" => new BatchTopKAutoencoder(Common(new BatchTopKOptions { ActiveCount = config.NumberOrFail("top_k"), UsesThreshold = false }, width, count, false), parameters),
             "vanilla" => new VanillaAutoencoder(Common(new VanillaOptions(), width, count, true), parameters),
             "jumprelu" => new JumpReluAutoencoder(Common(new JumpReluOptions { Kind = JumpReluKind.Rectified, SubtractsDecoderBias = false }, width, count, true), parameters),
@@ -86,7 +86,7 @@ internal static class PickledLayouts
         var (tensors, _) = PickleReader.Read(path);
         var weights = new PublishedWeights(path, tensors);
         var kind = trainer.Text("dict_class") ?? "AutoEncoder";
-        long Active() => options.ActiveCount ?? (long)(weights.Has("k") ? weights.Scalar("k") : trainer.WholeOrFail("k"));
+        long Active() => options.ActiveCount ?? (weights.Has("k") ? weights.Count("k") : trainer.CountOrFail("k"));
         var more = new Dictionary<string, Tensor>();
         SparseAutoencoder Make(ParameterFactory parameters, long width, long count) => kind switch
         {
@@ -114,8 +114,8 @@ internal static class PickledLayouts
         trainer.CheckSize("dict_size", decoder.size(0));
         if (config.Part("buffer")?.Text("io") is { } direction && direction is not ("in" or "out"))
             throw config.Unsupported("buffer.io", $"'{direction}'", "it is a transcoder; only autoencoders are read.");
-        if (options.ActiveCount is null && weights.Has("k") && trainer.Whole("k") is { } said && said != weights.Scalar("k"))
-            throw new InvalidDataException($"{config.Path}: k is {said}, and the weights say {weights.Scalar("k")}.");
+        if (options.ActiveCount is null && weights.Has("k") && trainer.Count("k") is { } said && said != weights.Count("k"))
+            throw new InvalidDataException($"{config.Path}: k is {said}, and the weights say {weights.Count("k")}.");
         weights.CheckAllTaken("k", "threshold");
         var (hook, model) = (trainer.Text("submodule_name"), trainer.Text("lm_name"));
         var unread = trainer.Unread(DictionaryTraining);

@@ -58,7 +58,15 @@ internal sealed class PublishedConfig(string path, JsonElement root)
 
     internal double NumberOrFail(string name) => Number(name) ?? throw Missing(name);
 
-    internal long WholeOrFail(string name) => Whole(name) ?? throw Missing(name);
+    /// <summary>A number of features: whole and at least 1.</summary>
+    internal long? Count(string name) => Number(name) switch
+    {
+        null => null,
+        var number and >= 1 and <= long.MaxValue / 2 when Math.Floor(number.Value) == number => (long)number.Value,
+        var other => throw new InvalidDataException(FormattableString.Invariant($"{path}: '{name}' is {other}; a whole number of at least 1 is needed.")),
+    };
+
+    internal long CountOrFail(string name) => Count(name) ?? throw Missing(name);
 
     /// <summary>Refuses a size that is not that of the weights.</summary>
     internal void CheckSize(string name, long size)

@@ -27,7 +27,17 @@ internal sealed class PublishedWeights(string path, Dictionary<string, Tensor> t
         ? tensor.t()
         : throw new InvalidDataException($"{path}: {names[0]} is no matrix.");
 
-    internal double Scalar(string name) => Take(name).to(ScalarType.Float64).item<double>();
+    /// <summary>A number of features that stands in a tensor of one number.</summary>
+    internal long Count(string name)
+    {
+        var tensor = Take(name);
+        if (tensor.numel() != 1)
+            throw new InvalidDataException($"{path}: '{name}' is ({string.Join(", ", tensor.shape)}); one number is needed.");
+        var number = tensor.to(ScalarType.Float64).item<double>();
+        return number is >= 1 and <= long.MaxValue / 2 && Math.Floor(number) == number
+            ? (long)number
+            : throw new InvalidDataException(FormattableString.Invariant($"{path}: '{name}' is {number}; a whole number of at least 1 is needed."));
+    }
 
     /// <summary>Refuses tensors that nobody took: a dictionary without them would compute something else.</summary>
     /// <param name="harmless">Names, or beginnings of names that end in a dot, of statistics that no output depends on.</param>

@@ -31,7 +31,7 @@ internal static class SaeLensSettings
         if (config.Part("activation_fn_kwargs") is { } arguments)
         {
             if (kind == "topk")
-                _ = arguments.Whole("k");
+                _ = arguments.Count("k");
             if (arguments.Unread() is [var other, ..])
                 throw config.Unsupported("activation_fn_kwargs", $"'{other}' and perhaps others", "only topk's k is read.");
         }
@@ -40,10 +40,10 @@ internal static class SaeLensSettings
 
     internal static long ActiveCount(PublishedConfig config, AutoencoderLoadOptions options)
     {
-        var (own, inner) = (config.Whole("k"), config.Part("activation_fn_kwargs")?.Whole("k"));
+        var (own, inner) = (config.Count("k"), config.Part("activation_fn_kwargs")?.Count("k"));
         if (own is { } first && inner is { } second && first != second)
             throw new InvalidDataException($"{config.Path}: k is {first} and activation_fn_kwargs.k {second}.");
-        return options.ActiveCount ?? own ?? inner ?? config.WholeOrFail("k");
+        return options.ActiveCount ?? own ?? inner ?? config.CountOrFail("k");
     }
 
     internal static InputNormalization Normalization(PublishedConfig config) => config.TextOrFlag("normalize_activations") switch

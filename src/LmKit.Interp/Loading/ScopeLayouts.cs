@@ -71,7 +71,7 @@ internal static class ScopeLayouts
             config.CheckSize("num_latents", count);
         else
             config.CheckSize("expansion_factor", count / width);
-        var active = options.ActiveCount ?? config.WholeOrFail("k");
+        var active = options.ActiveCount ?? config.CountOrFail("k");
         var unread = config.Unread("k", "expansion_factor", "num_latents", "normalize_decoder", "multi_topk", "lookup_max_order");
         weights.CheckAllTaken();
         var made = new AutoencoderAssembly(path, options).Make(
