@@ -77,11 +77,17 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention
     }
 
     /// <inheritdoc/>
+    /// <remarks>Scores and softmax are computed in float32 or wider whatever the dtype.</remarks>
     public Tensor? Attend(AttentionInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
         if (input.Queries.numel() == 0 || input.Keys.size(2) == 0)
             return zeros_like(input.Queries);
+        if (HalfPrecision.Is(input.Queries.dtype) && (input.Encoding is not null || input.QuerySegments is not null))
+        {
+            using var scope = NewDisposeScope();
+            return Attend(input.Widened())!.to(input.Queries.dtype).MoveToOuterDisposeScope();
+        }
         var shape = new LambdaShape(LocalLength, GlobalLength, ceiling);
         if (input.QuerySegments is not null)
             return LambdaDense.Attend(input, shape, this);

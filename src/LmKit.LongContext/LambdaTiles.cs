@@ -99,9 +99,10 @@ internal static class LambdaTiles
 
         private Tensor Weighted(Tensor q, Tensor farQueries, Tensor farKeys, Tensor values, Tensor mask)
         {
-            var far = einsum("bhlp,bhmp->bhlm", farQueries, farKeys);
-            var near = einsum("bhlp,bhmp->bhlm", q, Keys);
-            var scores = cat([far, near], -1) * (1 / Math.Sqrt(q.size(3)));
+            var scale = 1 / Math.Sqrt(q.size(3)); // before the product: a tile's queries are fewer numbers than its scores, and smaller ones
+            var far = einsum("bhlp,bhmp->bhlm", farQueries * scale, farKeys);
+            var near = einsum("bhlp,bhmp->bhlm", q * scale, Keys);
+            var scores = cat([far, near], -1);
             scores = mask.dtype == ScalarType.Bool
                 ? scores.masked_fill(mask.logical_not(), double.NegativeInfinity)
                 : scores + mask;

@@ -35,4 +35,56 @@ public class HalfPrecisionTests
         foreach (var (name, value) in state.Tensors.Where(pair => pair.Value.is_floating_point()))
             Assert.True(value.dtype == (name.StartsWith("layers.1.", StringComparison.Ordinal) ? ScalarType.BFloat16 : ScalarType.Float32), $"{name} is {value.dtype}.");
     }
+
+    public static TheoryData<string, ScalarType, double> Mixers
+    {
+        get
+        {
+            var data = new TheoryData<string, ScalarType, double>();
+            foreach (var mixer in new[] { "h3", "h3 heads", "s4d", "scan", "long", "shift" })
+            {
+                data.Add(mixer, ScalarType.BFloat16, 1);
+                data.Add(mixer, ScalarType.BFloat16, 30);
+                data.Add(mixer, ScalarType.Float16, 1);
+                data.Add(mixer, ScalarType.Float16, 3); // cubes of 30 leave float16's range, in the output as in exact arithmetic
+            }
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Mixers))]
+    public void Every_mixer_stays_near_float64_on_the_same_weights_whole_and_streamed(string mixer, ScalarType dtype, double size)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var half = (nn.Module<Tensor, SequenceContext?, Tensor>)Make(mixer, dtype);
+        using var exact = (nn.Module<Tensor, SequenceContext?, Tensor>)Make(mixer, ScalarType.Float64);
+        var wide = exact.state_dict();
+        foreach (var (name, value) in half.state_dict())
+            wide[name].copy_(value);
+        using var random = new Generator(7);
+        var x = (randn([2, 150, ToyModel.ModelDim], ScalarType.Float64, generator: random) * size).to(dtype);
+
+        var expected = exact.call(x.to(ScalarType.Float64), null);
+        var allowed = dtype == ScalarType.BFloat16 ? 2e-2 : 5e-3;
+        Close.Check("whole", expected, half.call(x, null), relativeToLargest: allowed);
+        using var state = ((IMixer)half).NewState(2);
+        var parts = new[] { (0L, 100L), (100, 1), (101, 1), (102, 48) }.Select(part => half.call(x.narrow(1, part.Item1, part.Item2), new SequenceContext(state))).ToArray();
+        Close.Check("streamed", expected, cat(parts, 1), relativeToLargest: allowed);
+    }
+
+    private static IMixer Make(string mixer, ScalarType dtype)
+    {
+        var builder = ToyModel.Builder(1, dtype);
+        return mixer switch
+        {
+            "h3" => ToyModel.Component(builder, layer => new H3Mixer(new H3Options { StateDim = 8 }, layer)),
+            "h3 heads" => ToyModel.Component(builder, layer => new H3Mixer(new H3Options { StateDim = 8, HeadDim = 2 }, layer)),
+            "s4d" => ToyModel.Component(builder, layer => new S4DMixer(new S4DOptions { StateDim = 8 }, layer)),
+            "scan" => ToyModel.Component(builder, layer => new SelectiveScanMixer(new SelectiveScanOptions(), layer)),
+            "long" => ToyModel.Component(builder, layer => new LongConvMixer(new LongConvOptions { KernelLength = 150 }, layer)),
+            _ => ToyModel.Component(builder, layer => new ShiftMixer(new ShiftOptions { StateDim = 4 }, layer)),
+        };
+    }
 }

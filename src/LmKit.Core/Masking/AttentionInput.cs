@@ -21,4 +21,14 @@ public sealed record AttentionInput(
     Tensor KeyPositions,
     Tensor? QuerySegments,
     Tensor? KeySegments,
-    PositionEncoding? Encoding);
+    PositionEncoding? Encoding)
+{
+    /// <summary>The same with queries, keys and values in float32 where they are in half precision, whose scores would be too coarse to
+    /// tell keys apart; new handles in the caller's dispose scope.</summary>
+    public AttentionInput Widened() => this with
+    {
+        Queries = HalfPrecision.Widen(Queries),
+        Keys = HalfPrecision.Widen(Keys),
+        Values = HalfPrecision.Widen(Values),
+    };
+}

@@ -30,7 +30,8 @@ public sealed class AlibiEncoding : PositionEncoding
     {
         ArgumentNullException.ThrowIfNull(distances);
         using var scope = NewDisposeScope();
-        var slope = tensor(slopes, dtype: dtype, device: distances.device).view(1, -1, 1, 1);
-        return (distances.abs().to(dtype).unsqueeze(1) * slope).neg_().MoveToOuterDisposeScope(); // (B, H, L, M)
+        var wide = HalfPrecision.Wide(dtype); // half precision cannot count distances beyond 256 or 2048
+        var slope = tensor(slopes, dtype: wide, device: distances.device).view(1, -1, 1, 1);
+        return HalfPrecision.Narrow((distances.abs().to(wide).unsqueeze(1) * slope).neg_(), dtype).MoveToOuterDisposeScope(); // (B, H, L, M)
     }
 }

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Attention over every key held, with what a mask hides left out: softmax(q k^T / sqrt(P) + bias) v.</summary>
-/// <remarks>The definition that masks with their own attention are compared with; quadratic in the length.</remarks>
+/// <remarks>The definition that masks with their own attention are compared with; quadratic in the length. Scores and softmax are
+/// computed in float32 or wider; half precision with a position encoding is widened before it is encoded and narrowed at the end.</remarks>
 public static class DenseAttention
 {
     /// <summary>Attends through <see cref="IAttentionMask.Visible"/> and <see cref="IAttentionMask.DistanceCeiling"/>.</summary>
@@ -21,9 +22,12 @@ public static class DenseAttention
         var keyCount = input.Keys.size(2);
         if (queryCount == 0 || keyCount == 0)
             return zeros_like(input.Queries).MoveToOuterDisposeScope();
+        var isFused = dropout is null && mask.DistanceCeiling is null && input.Encoding is null or RotaryEmbedding;
+        if (HalfPrecision.Is(input.Queries.dtype) && !(isFused && input.Encoding is null))
+            return Attend(input.Widened(), mask, dropout).to(input.Queries.dtype).MoveToOuterDisposeScope();
         var (keys, values) = (ShareHeads(input.Keys, input.Queries), ShareHeads(input.Values, input.Queries));
         var isWhole = input.QuerySegments is null && queryCount == keyCount;
-        if (dropout is null && mask.DistanceCeiling is null && input.Encoding is null or RotaryEmbedding)
+        if (isFused)
         {
             var q = input.Encoding?.EncodeQueries(input.Queries, input.QueryPositions) ?? input.Queries;
             var k = input.Encoding?.EncodeKeys(keys, input.KeyPositions) ?? keys;

@@ -5,7 +5,8 @@ namespace LmKit;
 
 /// <summary>Rotary position embedding: feature pairs t turn by position * base^(-2t/R).</summary>
 /// <remarks>Pairs are (t, t + R/2) of the first R features (half-split, as in Llama) or (2t, 2t + 1) (interleaved, as in GPT-J); the
-/// remaining features pass through. Phases are computed in float64 and then narrowed, so positions beyond 1e7 keep their precision.</remarks>
+/// remaining features pass through. Phases are computed in float64 and then narrowed, so positions beyond 1e7 keep their precision; half
+/// precision turns in float32 and is rounded once.</remarks>
 public sealed class RotaryEmbedding : PositionEncoding
 {
     private readonly long rotaryDim;
@@ -36,6 +37,8 @@ public sealed class RotaryEmbedding : PositionEncoding
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(positions);
         using var scope = NewDisposeScope();
+        var dtype = x.dtype;
+        x = HalfPrecision.Widen(x);
         var half = rotaryDim / 2;
         var t = arange(0, half, dtype: ScalarType.Float64, device: x.device);
         var frequencies = (t * (-2.0 / rotaryDim * Math.Log(wavelength))).exp(); // (R/2)
@@ -59,6 +62,7 @@ public sealed class RotaryEmbedding : PositionEncoding
             ? stack([turnedFirst, turnedSecond], -1).flatten(3)
             : cat([turnedFirst, turnedSecond], -1);
         var rest = x.size(-1) - rotaryDim;
-        return (rest == 0 ? turned : cat([turned, x.narrow(-1, rotaryDim, rest)], -1)).MoveToOuterDisposeScope();
+        var all = rest == 0 ? turned : cat([turned, x.narrow(-1, rotaryDim, rest)], -1);
+        return HalfPrecision.Narrow(all, dtype).MoveToOuterDisposeScope();
     }
 }

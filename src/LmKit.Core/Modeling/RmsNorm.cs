@@ -5,6 +5,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Root-mean-square normalisation: x / sqrt(mean(x^2) + eps) * weight over the last axis.</summary>
+/// <remarks>Half precision is normalised in float32 and rounded once: squares of 256 and more do not fit float16.</remarks>
 public sealed class RmsNorm : nn.Module<Tensor, Tensor>, IParameterHints
 {
     private readonly Parameter weight;
@@ -29,7 +30,8 @@ public sealed class RmsNorm : nn.Module<Tensor, Tensor>, IParameterHints
     {
         Shapes.CheckInput(x, weight, weight.IsInvalid ? 0 : weight.size(0), nameof(RmsNorm));
         using var scope = NewDisposeScope();
-        var scale = x.square().mean([-1], keepdim: true).add_(epsilon).rsqrt(); // (..., 1)
-        return (x * scale * weight).MoveToOuterDisposeScope();
+        var wide = HalfPrecision.Widen(x);
+        var scale = wide.square().mean([-1], keepdim: true).add_(epsilon).rsqrt(); // (..., 1)
+        return HalfPrecision.Narrow(wide * scale * weight, x.dtype).MoveToOuterDisposeScope();
     }
 }

@@ -5,7 +5,7 @@ namespace LmKit;
 
 /// <summary>Next-token sampling from a causal model with carried state: one prefill, then one token per row and step.</summary>
 /// <remarks>Rows end on their own stop token and are fed padding from then on, which changes no other row. The model should be in
-/// evaluation mode, as a built or loaded one is. No gradient is recorded.</remarks>
+/// evaluation mode, as a built or loaded one is. No gradient is recorded. Filters and draw see logits in float32 or wider.</remarks>
 public sealed class AutoregressiveSampler : ISampler
 {
     private readonly ILanguageModel model;
@@ -38,6 +38,7 @@ public sealed class AutoregressiveSampler : ISampler
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The prompt is not (B, L) int64, or a row has no token.</exception>
+    /// <exception cref="NotFiniteLogitsException">While enumerating: a row's logits are NaN or infinite, or all forbidden.</exception>
     public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null)
     {
         ArgumentNullException.ThrowIfNull(prompt);
@@ -86,9 +87,10 @@ public sealed class AutoregressiveSampler : ISampler
         var segments = isPadding.any().ToBoolean() ? where(isPadding, -1L, 0L) : null;
         var hidden = model.Hidden(fresh.clamp(min: 0), new SequenceContext(state, segments));
         var last = hidden.narrow(1, hidden.size(1) - 1, 1).squeeze(1); // (B, D)
-        var logits = model.Logits(last); // (B, V)
+        var logits = HalfPrecision.Widen(model.Logits(last)); // (B, V)
         foreach (var filter in filters)
             logits = filter(logits, grid, promptLength);
+        NotFiniteLogitsException.Check(logits);
         var drawn = isGreedy ? logits.argmax(-1, keepdim: true) : Draw(logits, random); // (B, 1)
         if (stopTokens.Length == 0)
             return (drawn.DetachFromDisposeScope(), false);
@@ -115,7 +117,7 @@ public sealed class AutoregressiveSampler : ISampler
     }
 
     private static Tensor Draw(Tensor logits, Generator random) =>
-        logits.to(ScalarType.Float32).softmax(-1).cpu().multinomial(1, true, random).to(logits.device);
+        HalfPrecision.Widen(logits).softmax(-1).cpu().multinomial(1, true, random).to(logits.device);
 
     private static IEnumerable<LogitFilter> Filters(AutoregressiveSamplerOptions options)
     {

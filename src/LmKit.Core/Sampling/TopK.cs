@@ -7,17 +7,20 @@ namespace LmKit;
 public static class TopK
 {
     /// <summary>The filter that keeps <paramref name="count"/> tokens, and those tied with the last of them.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The count is not positive.</exception>
     public static LogitFilter Filter(int count)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
         return (logits, _, _) =>
         {
-            if (count >= logits.size(-1))
-                return logits.alias();
+            ArgumentNullException.ThrowIfNull(logits);
             using var scope = NewDisposeScope();
-            var (best, _) = topk(logits, count);
+            var wide = HalfPrecision.Widen(logits);
+            if (count >= wide.size(-1))
+                return wide.MoveToOuterDisposeScope();
+            var (best, _) = topk(wide, count);
             var least = best.narrow(-1, count - 1, 1); // (B, 1)
-            return logits.masked_fill(logits.lt(least), double.NegativeInfinity).MoveToOuterDisposeScope();
+            return wide.masked_fill(wide.lt(least), double.NegativeInfinity).MoveToOuterDisposeScope();
         };
     }
 }

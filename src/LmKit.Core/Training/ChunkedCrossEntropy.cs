@@ -6,7 +6,8 @@ namespace LmKit;
 
 /// <summary>Summed cross entropy of rows of hidden states, with the logits of a few rows in memory at a time.</summary>
 /// <remarks>Forward keeps no logits; backward makes those of each chunk again. Loss and gradients are those of all rows at once, up to
-/// the order of sums.</remarks>
+/// the order of sums. Each row's loss is computed in float32 and the chunks are summed in float64, however narrow the model; gradients
+/// gather in float32 and come back in the model's dtype.</remarks>
 internal static class ChunkedCrossEntropy
 {
     // 64 MiB of float32 logits.
@@ -29,25 +30,25 @@ internal static class ChunkedCrossEntropy
     }
 
     private static Tensor Loss(ILanguageModel model, Tensor rows, Tensor targets) =>
-        nn.functional.cross_entropy(model.Logits(rows), targets, reduction: nn.Reduction.Sum);
+        nn.functional.cross_entropy(HalfPrecision.Widen(model.Logits(rows)), targets, reduction: nn.Reduction.Sum);
 
     private static Tensor Forward(ILanguageModel model, Tensor rows, Tensor targets, long chunk)
     {
-        var sum = zeros([], rows.dtype, rows.device);
+        var sum = zeros([], ScalarType.Float64, rows.device);
         for (long start = 0; start < rows.size(0); start += chunk)
         {
             using var scope = NewDisposeScope();
             var count = Math.Min(chunk, rows.size(0) - start);
             sum.add_(Loss(model, rows.narrow(0, start, count), targets.narrow(0, start, count)));
         }
-        return sum;
+        return sum.to(HalfPrecision.Wide(rows.dtype));
     }
 
     private static IReadOnlyList<Tensor?> Backward(ILanguageModel model, Tensor rows, Tensor targets, Parameter[] head, long chunk, Tensor gradient)
     {
         using var recorded = enable_grad();
         var rowGradient = empty_like(rows);
-        var headGradients = head.Select(parameter => zeros_like(parameter)).ToArray();
+        var headGradients = head.Select(parameter => zeros_like(parameter, HalfPrecision.Wide(parameter.dtype))).ToArray();
         for (long start = 0; start < rows.size(0); start += chunk)
         {
             using var scope = NewDisposeScope();
@@ -58,6 +59,6 @@ internal static class ChunkedCrossEntropy
             for (var index = 0; index < head.Length; index++)
                 headGradients[index].add_(gradients[index + 1] * gradient);
         }
-        return [rows.requires_grad ? rowGradient : null, null, .. headGradients];
+        return [rows.requires_grad ? rowGradient : null, null, .. headGradients.Zip(head, (sum, parameter) => HalfPrecision.Narrow(sum, parameter.dtype))];
     }
 }

@@ -4,6 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Cross entropy of each next token of the same document; logits are made only for positions that count, a chunk of them at a time.</summary>
+/// <remarks>Losses are computed and summed in float32 for a model in half precision, and are float32; gradients reach it in its own dtype.</remarks>
 public static class NextTokenLoss
 {
     /// <summary>The summed loss of a batch in nats.</summary>
@@ -22,7 +23,7 @@ public static class NextTokenLoss
         var length = tokens.size(1);
         var hidden = model.Hidden(tokens, segments is null ? null : new SequenceContext(Segments: segments)); // (B, L, D)
         if (length < 2)
-            return new TrainingLoss((hidden.sum() * 0).MoveToOuterDisposeScope(), 0);
+            return new TrainingLoss(Nothing(hidden).MoveToOuterDisposeScope(), 0);
         var predicting = hidden.narrow(1, 0, length - 1).flatten(0, 1); // (B (L-1), D)
         var targets = tokens.narrow(1, 1, length - 1).reshape(-1);
         if (Counts(segments, counted, length) is { } rows)
@@ -32,7 +33,7 @@ public static class NextTokenLoss
             targets = targets.index_select(0, index);
         }
         var sum = targets.size(0) == 0
-            ? hidden.sum() * 0
+            ? Nothing(hidden)
             : ChunkedCrossEntropy.Sum(model, predicting, targets, chunkRows == 0 ? ChunkedCrossEntropy.DefaultRows(model.VocabSize) : chunkRows);
         return new TrainingLoss(sum.MoveToOuterDisposeScope(), targets.size(0));
     }
@@ -48,11 +49,14 @@ public static class NextTokenLoss
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
         var hidden = model.Hidden(tokens, context);
-        var logits = model.Logits(hidden.narrow(1, 0, tokens.size(1) - 1)).flatten(0, 1);
+        var logits = HalfPrecision.Widen(model.Logits(hidden.narrow(1, 0, tokens.size(1) - 1))).flatten(0, 1);
         var targets = tokens.narrow(1, 1, tokens.size(1) - 1);
         var losses = nn.functional.cross_entropy(logits, targets.reshape(-1), reduction: nn.Reduction.None);
         return losses.view(targets.shape).MoveToOuterDisposeScope();
     }
+
+    // 0 with a graph; a sum times 0 would be NaN where one hidden number is not finite or the sum is too large for its dtype.
+    private static Tensor Nothing(Tensor hidden) => HalfPrecision.Widen(hidden.narrow(1, 0, 0)).sum();
 
     private static Tensor? Counts(Tensor? segments, Tensor? counted, long length)
     {

@@ -55,12 +55,12 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
         var share = rates.At(Step);
         var real = Reference(options.BatchSize);
         var tau = (rand(options.BatchSize, ScalarType.Float64, generator: Random) * (1 - 2 * options.TimeMargin) + options.TimeMargin).to(real.device);
-        var level = NoiseSchedule.Map(tau, Schedule.Sigma);
+        var level = Levels(tau);
         var weight = DistillationLosses.TimeWeight(Schedule, tau).unsqueeze(1); // (B, 1)
         var state = options.Start == RolloutStart.Data ? Corrupt(real, tau) : Roll(full_like(real, Student.MaskId), tau);
         Tensor logProbabilities;
         using (learnsStudent ? null : no_grad())
-            logProbabilities = Student.call(state, level);
+            logProbabilities = HalfPrecision.Widen(Student.call(state, level));
         Ledger.DenoiserForwards++;
         var uniforms = rand(logProbabilities.shape, ScalarType.Float64, generator: Random).to(real.device);
         var sample = CategoricalDraw.Sample(logProbabilities.detach().exp(), uniforms); // one-hot where revealed
@@ -74,6 +74,7 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
         ArgumentNullException.ThrowIfNull(auxiliaryModule);
         ArgumentNullException.ThrowIfNull(auxiliary);
         ArgumentNullException.ThrowIfNull(teacher);
+        CheckScale("auxiliary", auxiliary, teacher);
         return auxiliary.VocabSize == teacher.VocabSize && auxiliary.MaskId == teacher.MaskId
             ? options ?? new AuxiliaryDenoiserOptions()
             : throw new ArgumentException($"The auxiliary denoiser has {auxiliary.VocabSize} tokens and mask {auxiliary.MaskId}, the teacher {teacher.VocabSize} and {teacher.MaskId}; they must agree.", nameof(auxiliary));
@@ -86,7 +87,7 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
         for (var k = 0; k < options.RolloutSteps; k++)
         {
             var (before, after) = (times.narrow(1, k, 1), times.narrow(1, k + 1, 1));
-            var logProbabilities = Student.call(tokens, NoiseSchedule.Map(before.squeeze(1), Schedule.Sigma));
+            var logProbabilities = Student.call(tokens, Levels(before.squeeze(1)));
             var weights = DiffusionSteps.Ancestral(logProbabilities, NoiseSchedule.Map(before, Schedule.Alpha), NoiseSchedule.Map(after, Schedule.Alpha), Student.MaskId);
             var uniforms = rand(weights.shape, ScalarType.Float64, generator: Random).to(tokens.device);
             tokens = where(IsMasked(tokens), CategoricalDraw.Sample(weights, uniforms), tokens);
@@ -97,7 +98,7 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
 
     private DistillationStep TrainAuxiliary(DistillationStep step, Tensor sample, Tensor corrupted, Tensor level, Tensor weight, double share)
     {
-        var picked = auxiliary.call(corrupted, level).gather(-1, sample.unsqueeze(-1)).squeeze(-1); // (B, L), 0 where revealed
+        var picked = HalfPrecision.Widen(auxiliary.call(corrupted, level)).gather(-1, sample.unsqueeze(-1)).squeeze(-1); // (B, L), 0 where revealed
         var loss = (picked * weight.to(picked.dtype)).sum().neg() / sample.numel();
         Ledger.AuxiliaryForwards++;
         Ledger.AuxiliaryBackwards++;
@@ -108,7 +109,7 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
     {
         Tensor advantage;
         using (no_grad())
-            advantage = (AskTeacher(corrupted, level) - auxiliary.call(corrupted, level)).clamp(-options.AdvantageClip, options.AdvantageClip); // (B, L, V)
+            advantage = (AskTeacher(corrupted, level) - HalfPrecision.Widen(auxiliary.call(corrupted, level))).clamp(-options.AdvantageClip, options.AdvantageClip); // (B, L, V)
         Ledger.AuxiliaryForwards++;
         var gain = (logProbabilities.exp() * advantage).sum(-1) * weight.to(logProbabilities.dtype);
         var counted = IsMasked(state).logical_and(IsMasked(corrupted));

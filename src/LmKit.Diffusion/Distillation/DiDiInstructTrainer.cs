@@ -53,7 +53,7 @@ public sealed class DiDiInstructTrainer : DistillationTrainer
         var share = rates.At(Step);
         var real = Reference(options.GroupCount).repeat_interleave(options.GroupSize, 0);
         var (rollout, tau) = Roll(real, learnsStudent);
-        var level = NoiseSchedule.Map(tau, Schedule.Sigma);
+        var level = Levels(tau);
         var (corruptedReal, corruptedFake) = (Corrupt(real, tau), Corrupt(rollout.Tokens, tau));
         step = TrainDiscriminator(step, corruptedReal, corruptedFake, level, share);
         return learnsStudent ? TrainStudent(step, rollout, corruptedFake, tau, level, share) : step;
@@ -76,7 +76,7 @@ public sealed class DiDiInstructTrainer : DistillationTrainer
             times = cat([ones(real.size(0), 1, dtype: ScalarType.Float64, device: real.device), times], 1);
         using var frozen = isScored ? null : no_grad();
         Ledger.DenoiserForwards += options.RolloutSteps;
-        return (StudentRollout.Walk(Student, Schedule, tokens, times, Random), corruption.to(real.device));
+        return (StudentRollout.Walk(Student, Schedule, Scale, tokens, times, Random), corruption.to(real.device));
     }
 
     private DistillationStep TrainDiscriminator(DistillationStep step, Tensor real, Tensor fake, Tensor level, double share)
@@ -90,7 +90,7 @@ public sealed class DiDiInstructTrainer : DistillationTrainer
         discriminator.eval();
         Ledger.DiscriminatorForwards += 2;
         Ledger.DiscriminatorBackwards += 2;
-        var right = onReal.mean([1L]).gt(0).to(ScalarType.Float64).mean() + onFake.mean([1L]).lt(0).to(ScalarType.Float64).mean();
+        var right = HalfPrecision.Widen(onReal).mean([1L]).gt(0).to(ScalarType.Float64).mean() + HalfPrecision.Widen(onFake).mean([1L]).lt(0).to(ScalarType.Float64).mean();
         return step with { HelperLoss = value, Accuracy = Number(right) / 2 };
     }
 

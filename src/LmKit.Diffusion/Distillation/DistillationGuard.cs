@@ -32,6 +32,7 @@ public sealed class DistillationGuard : IDisposable
         ArgumentNullException.ThrowIfNull(judge);
         options ??= new DistillationGuardOptions();
         OptionsJson.Validate(options, "$.guard");
+        schedule?.Check();
         (this.teacher, this.judge, this.options, this.schedule) = (teacher, judge, options, schedule);
     }
 

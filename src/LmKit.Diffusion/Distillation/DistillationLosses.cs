@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>The terms of the distillers' losses; each a 0-d tensor with its graph.</summary>
+/// <summary>The terms of the distillers' losses; each a 0-d tensor with its graph, computed and summed in float32 or wider.</summary>
 public static class DistillationLosses
 {
     /// <summary>Binary cross entropy with targets 1 - s for the reference and s for the student, each averaged, then their mean.</summary>
@@ -30,7 +30,7 @@ public static class DistillationLosses
         ArgumentNullException.ThrowIfNull(advantage);
         ArgumentNullException.ThrowIfNull(logProbability);
         using var scope = NewDisposeScope();
-        return (weight * advantage * logProbability).mean().neg().MoveToOuterDisposeScope();
+        return (HalfPrecision.Widen(weight) * HalfPrecision.Widen(advantage) * HalfPrecision.Widen(logProbability)).mean().neg().MoveToOuterDisposeScope();
     }
 
     /// <summary>KL(teacher || student) averaged over the batch's masked positions; 0 when nothing is masked.</summary>
@@ -40,7 +40,9 @@ public static class DistillationLosses
     public static Tensor KullbackLeibler(Tensor teacher, Tensor student, Tensor isMasked)
     {
         ArgumentNullException.ThrowIfNull(teacher);
+        ArgumentNullException.ThrowIfNull(student);
         using var scope = NewDisposeScope();
+        (teacher, student) = (HalfPrecision.Widen(teacher), HalfPrecision.Widen(student));
         return MeanOf((teacher.exp() * (teacher - student)).sum(-1), isMasked).MoveToOuterDisposeScope();
     }
 
@@ -54,6 +56,7 @@ public static class DistillationLosses
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(student);
         using var scope = NewDisposeScope();
+        (target, student) = (HalfPrecision.Widen(target), HalfPrecision.Widen(student));
         var difference = student - target;
         var terms = divergence switch
         {
@@ -70,6 +73,7 @@ public static class DistillationLosses
     {
         ArgumentNullException.ThrowIfNull(logProbabilities);
         using var scope = NewDisposeScope();
+        logProbabilities = HalfPrecision.Widen(logProbabilities);
         return MeanOf((logProbabilities.exp() * logProbabilities).sum(-1).neg(), isMasked).MoveToOuterDisposeScope();
     }
 
@@ -84,7 +88,7 @@ public static class DistillationLosses
 
     private static Tensor Side(Tensor logits, double target, Tensor? isMasked)
     {
-        var flat = logits.squeeze(-1);
+        var flat = HalfPrecision.Widen(logits).squeeze(-1);
         var loss = nn.functional.softplus(flat) - flat * target; // BCE with logits
         return isMasked is null ? loss.mean() : MeanOf(loss, isMasked, 1e-8);
     }

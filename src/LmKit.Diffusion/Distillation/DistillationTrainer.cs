@@ -32,6 +32,11 @@ public abstract class DistillationTrainer : IDisposable
             throw new ArgumentException($"The student has {student.VocabSize} tokens and mask {student.MaskId}, the teacher {teacher.VocabSize} and {teacher.MaskId}; they must agree.", nameof(student));
         (Student, Teacher, this.reference, this.options) = (student, teacher, reference, options);
         Schedule = schedule ?? new LogLinearSchedule();
+        Schedule.Check();
+        Scale = (teacher.IsTimeConditioned ? teacher : student).Scale;
+        CheckScale("student", student, teacher);
+        if (Scale == LevelScale.Time)
+            Schedule.CheckStart("the change of variables");
         Random = new Generator(options.Seed);
         generators["random"] = Random;
         learner = new Learner("student", studentModule, options.StudentLearningRate, options.MaxStudentNorm);
@@ -62,6 +67,9 @@ public abstract class DistillationTrainer : IDisposable
     private protected IDenoiser Teacher { get; }
 
     private protected NoiseSchedule Schedule { get; }
+
+    /// <summary>The scale on which the networks are told the noise: the teacher's.</summary>
+    private protected LevelScale Scale { get; }
 
     private protected Generator Random { get; }
 
@@ -186,11 +194,20 @@ public abstract class DistillationTrainer : IDisposable
         return rows.size(0) == count ? rows : throw new InvalidOperationException($"{rows.size(0)} reference rows came where {count} were asked for.");
     }
 
+    /// <summary>What the networks are told at times, on their scale; the times' shape, float64.</summary>
+    private protected Tensor Levels(Tensor times) => NoiseSchedule.Map(times, time => Schedule.Level(time, Scale));
+
+    private protected static void CheckScale(string name, IDenoiser denoiser, IDenoiser teacher)
+    {
+        if (denoiser.IsTimeConditioned && teacher.IsTimeConditioned && denoiser.Scale != teacher.Scale)
+            throw new ArgumentException($"The teacher is told {teacher.Scale} and the {name} {denoiser.Scale}; they must be told noise on one scale (level_scale).", name);
+    }
+
     private protected Tensor AskTeacher(Tensor tokens, Tensor level)
     {
         using var frozen = no_grad();
         Ledger.TeacherForwards++;
-        return Teacher.call(tokens, level);
+        return HalfPrecision.Widen(Teacher.call(tokens, level));
     }
 
     private protected Tensor Corrupt(Tensor tokens, Tensor times)

@@ -15,7 +15,7 @@ public static class DivergenceReward
     {
         ArgumentNullException.ThrowIfNull(logits);
         using var scope = NewDisposeScope();
-        return Finite(logits.squeeze(-1).mean([1L]).clamp(-clip, clip)).MoveToOuterDisposeScope();
+        return Finite(HalfPrecision.Widen(logits).squeeze(-1).mean([1L]).clamp(-clip, clip)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Rewards (B) over masked positions only, each position's log-odds clipped; the official rule.</summary>
@@ -27,7 +27,7 @@ public static class DivergenceReward
         ArgumentNullException.ThrowIfNull(logits);
         ArgumentNullException.ThrowIfNull(isMasked);
         using var scope = NewDisposeScope();
-        var share = logits.squeeze(-1).sigmoid();
+        var share = HalfPrecision.Widen(logits).squeeze(-1).sigmoid();
         var odds = ((share + Tiny).log() - (1 - share + Tiny).log()).clamp(-clip, clip);
         var weight = isMasked.to(odds.dtype);
         return Finite((odds * weight).sum(1) / (weight.sum(1) + 1e-8)).MoveToOuterDisposeScope();

@@ -25,7 +25,7 @@ public static class GroupedRewardNormalization
         using var scope = NewDisposeScope();
         if (!rewards.isfinite().all().ToBoolean())
             throw new ArgumentException("A reward is not finite, and it would spoil its whole group.", nameof(rewards));
-        var groups = rewards.view(-1, groupSize);
+        var groups = HalfPrecision.Widen(rewards).view(-1, groupSize);
         var weight = counted is null ? ones_like(groups) : counted.view(-1, groupSize).to(groups.dtype);
         var count = weight.sum(1, keepdim: true);
         var centred = (groups - (groups * weight).sum(1, keepdim: true) / count.clamp(min: 1)) * weight;

@@ -21,10 +21,10 @@ public static class RewardGuidance
         ArgumentNullException.ThrowIfNull(tokens);
         using var scope = NewDisposeScope();
         using var recorded = enable_grad();
-        var leaf = logits.detach().clone().requires_grad_();
+        var leaf = HalfPrecision.Widen(logits.detach()).clone().requires_grad_();
         var isMasked = tokens.eq(maskId);
         var certain = nn.functional.one_hot(tokens.clamp(min: 0), logits.size(-1)).to(leaf.dtype) * Certain;
-        var score = discriminator.call(where(isMasked.unsqueeze(-1), leaf, certain), level).squeeze(-1);
+        var score = HalfPrecision.Widen(discriminator.call(where(isMasked.unsqueeze(-1), leaf, certain), level)).squeeze(-1);
         var total = where(isMasked, score, zeros_like(score)).sum();
         var gradient = autograd.grad([total], [leaf])[0];
         return gradient.masked_fill(isMasked.logical_not().unsqueeze(-1), 0).detach().MoveToOuterDisposeScope();
@@ -63,7 +63,7 @@ public static class RewardGuidance
         ArgumentNullException.ThrowIfNull(candidates);
         ArgumentNullException.ThrowIfNull(scores);
         using var scope = NewDisposeScope();
-        var choice = CategoricalDraw.Sample(scores.softmax(-1), uniforms).view(-1, 1, 1).expand(-1, 1, candidates.size(2));
+        var choice = CategoricalDraw.Sample(HalfPrecision.Widen(scores).softmax(-1), uniforms).view(-1, 1, 1).expand(-1, 1, candidates.size(2));
         return candidates.gather(1, choice).squeeze(1).MoveToOuterDisposeScope();
     }
 }

@@ -51,7 +51,7 @@ public sealed class RewardGuidedSampler : DiffusionSampler
         var (scale, count) = Guidance(stepIndex);
         var (before, after) = (Time(stepIndex), Time(stepIndex + 1));
         walk.Ledger.DenoiserForwards++;
-        var outputs = options.UsesRawOutputs ? student.call(tokens, Level(tokens, before)) : Denoise(tokens, before);
+        var outputs = options.UsesRawOutputs ? Raw(tokens, before) : Denoise(tokens, before);
         if (scale != 0)
         {
             walk.Ledger.DiscriminatorForwards++;
@@ -67,7 +67,8 @@ public sealed class RewardGuidedSampler : DiffusionSampler
         var flat = candidates.view(-1, length);
         walk.Ledger.DiscriminatorForwards++;
         walk.Ledger.RankedSequences += flat.size(0);
-        var scores = discriminator.call(flat, Level(flat, after)).sum([1L, 2L]).view(batch, count);
+        var scores = HalfPrecision.Widen(discriminator.call(flat, Level(flat, after))).sum([1L, 2L]).view(batch, count);
+        NotFiniteLogitsException.Check(scores);
         return RewardGuidance.Choose(candidates, scores, walk.Uniforms(batch, count));
     }
 
@@ -85,7 +86,14 @@ public sealed class RewardGuidedSampler : DiffusionSampler
         return where(walk.Fixed, tokens, CategoricalDraw.Sample(weights, walk.Uniforms(weights.shape)));
     }
 
-    private Tensor Level(Tensor tokens, double time) => full(tokens.size(0), Schedule.Sigma(time), student.Dtype, tokens.device);
+    private Tensor Raw(Tensor tokens, double time)
+    {
+        var outputs = HalfPrecision.Widen(student.call(tokens, Level(tokens, time)));
+        NotFiniteLogitsException.Check(outputs);
+        return outputs;
+    }
+
+    private Tensor Level(Tensor tokens, double time) => full(tokens.size(0), Level(time), HalfPrecision.Wide(student.Dtype), tokens.device);
 
     private static void CheckUnpadded(Tensor tokens)
     {

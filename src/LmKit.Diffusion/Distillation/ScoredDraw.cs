@@ -43,6 +43,6 @@ public sealed record ScoredDraw(Tensor Tokens, Tensor LogProbability)
     {
         ArgumentNullException.ThrowIfNull(logProbabilities);
         using var scope = NewDisposeScope();
-        return (logProbabilities.exp() + Tiny).log().log_softmax(-1).MoveToOuterDisposeScope();
+        return (HalfPrecision.Widen(logProbabilities).exp() + Tiny).log().log_softmax(-1).MoveToOuterDisposeScope();
     }
 }

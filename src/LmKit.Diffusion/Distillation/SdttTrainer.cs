@@ -51,7 +51,7 @@ public sealed class SdttTrainer : DistillationTrainer
         var start = (rand(options.BatchSize, ScalarType.Float64, generator: Random) * (1 - TeacherSteps * stride) + TeacherSteps * stride).to(real.device);
         var state = Corrupt(real, start);
         var target = Target(state, start, stride);
-        var logProbabilities = Student.call(state, NoiseSchedule.Map(start, Schedule.Sigma));
+        var logProbabilities = HalfPrecision.Widen(Student.call(state, Levels(start)));
         var isMasked = IsMasked(state);
         var loss = DistillationLosses.Of(options.Divergence, target, logProbabilities, isMasked);
         Ledger.DenoiserForwards++;
@@ -81,7 +81,7 @@ public sealed class SdttTrainer : DistillationTrainer
         for (var k = 0; k < TeacherSteps; k++)
         {
             var (before, after) = (SubTime(start, end, k), SubTime(start, end, k + 1));
-            var logProbabilities = AskTeacher(tokens, NoiseSchedule.Map(before, Schedule.Sigma));
+            var logProbabilities = AskTeacher(tokens, Levels(before));
             target = target is null ? logProbabilities : where(IsMasked(tokens).unsqueeze(-1), logProbabilities, target);
             var weights = DiffusionSteps.Ancestral(logProbabilities, Clean(before), Clean(after), Student.MaskId);
             var uniforms = rand(weights.shape, ScalarType.Float64, generator: Random).to(tokens.device);

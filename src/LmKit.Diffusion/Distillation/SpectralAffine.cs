@@ -53,5 +53,9 @@ internal sealed class SpectralAffine : nn.Module<Tensor, Tensor>
         left.copy_(Unit(weight.mv(right)));
     }
 
-    private static Tensor Unit(Tensor vector) => vector / vector.norm().clamp(min: Epsilon);
+    private static Tensor Unit(Tensor vector)
+    {
+        var wide = HalfPrecision.Widen(vector);
+        return (wide / wide.norm().clamp(min: Epsilon)).to(vector.dtype);
+    }
 }

@@ -32,10 +32,11 @@ internal sealed record StudentRollout(Tensor Tokens, Tensor LogProbability, (Ten
     /// <summary>Walks; the tensors belong to the caller's scope.</summary>
     /// <param name="student">The student.</param>
     /// <param name="schedule">Its schedule.</param>
+    /// <param name="scale">The scale on which it is told the noise.</param>
     /// <param name="tokens">Where the walk starts, (B, L).</param>
     /// <param name="times">The times (B, n) of the walk's states, its start's first.</param>
     /// <param name="random">Source of randomness, on the CPU.</param>
-    internal static StudentRollout Walk(IDenoiser student, NoiseSchedule schedule, Tensor tokens, Tensor times, Generator random)
+    internal static StudentRollout Walk(IDenoiser student, NoiseSchedule schedule, LevelScale scale, Tensor tokens, Tensor times, Generator random)
     {
         var states = new List<(Tensor, Tensor, Tensor)>();
         Tensor? total = null;
@@ -43,8 +44,8 @@ internal sealed record StudentRollout(Tensor Tokens, Tensor LogProbability, (Ten
         {
             var before = times.narrow(1, k, 1);
             var after = k < count - 1 ? times.narrow(1, k + 1, 1) : full_like(before, LastTime);
-            var level = NoiseSchedule.Map(before.squeeze(1), schedule.Sigma);
-            var logProbabilities = student.call(tokens, level);
+            var level = NoiseSchedule.Map(before.squeeze(1), time => schedule.Level(time, scale));
+            var logProbabilities = HalfPrecision.Widen(student.call(tokens, level));
             var uniforms = rand(logProbabilities.shape, ScalarType.Float64, generator: random).to(tokens.device);
             var draw = ScoredDraw.Of(logProbabilities, tokens, NoiseSchedule.Map(before, schedule.Alpha), NoiseSchedule.Map(after, schedule.Alpha), student.MaskId, uniforms);
             states.Add((tokens, logProbabilities, level));

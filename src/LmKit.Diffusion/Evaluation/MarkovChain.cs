@@ -50,6 +50,8 @@ public sealed class MarkovChain
     public IReadOnlyList<double> LossPerToken(Tensor tokens)
     {
         ArgumentNullException.ThrowIfNull(tokens);
+        if (tokens.dim() != 2 || tokens.numel() == 0)
+            throw new ArgumentException($"Samples are (B, L) with at least one token; got ({string.Join(", ", tokens.shape)}).", nameof(tokens));
         return [.. HostValues.Read(tokens).Chunk((int)tokens.size(1)).Select(row => -row.Select((token, at) =>
             token < 0 || token >= TokenCount ? double.NegativeInfinity : Math.Log(at == 0 ? start[token] : transition[row[at - 1]][token])).Sum() / row.Length)];
     }

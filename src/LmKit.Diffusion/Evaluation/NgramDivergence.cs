@@ -10,8 +10,8 @@ public static class NgramDivergence
     {
         ArgumentNullException.ThrowIfNull(tokens);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
-        if (tokens.dim() != 2 || tokens.size(1) < n)
-            throw new ArgumentException($"Samples are (B, L) of at least {n} tokens; got ({string.Join(", ", tokens.shape)}).", nameof(tokens));
+        if (tokens.dim() != 2 || tokens.size(0) == 0 || tokens.size(1) < n)
+            throw new ArgumentException($"Samples are (B, L), at least one of at least {n} tokens; got ({string.Join(", ", tokens.shape)}).", nameof(tokens));
         var counts = new Dictionary<string, double>(StringComparer.Ordinal);
         foreach (var row in HostValues.Read(tokens).Chunk((int)tokens.size(1)))
         {
@@ -49,6 +49,8 @@ public static class NgramDivergence
     public static double DuplicateRate(Tensor samples)
     {
         ArgumentNullException.ThrowIfNull(samples);
+        if (samples.dim() != 2 || samples.numel() == 0)
+            throw new ArgumentException($"Samples are (B, L) with at least one token; got ({string.Join(", ", samples.shape)}).", nameof(samples));
         var rows = HostValues.Read(samples).Chunk((int)samples.size(1)).Select(row => Key(row)).ToArray();
         return 1 - (double)rows.Distinct().Count() / rows.Length;
     }

@@ -10,7 +10,7 @@ public static class TokenEntropy
     public static IReadOnlyList<double> PerSample(Tensor tokens)
     {
         ArgumentNullException.ThrowIfNull(tokens);
-        if (tokens.dim() != 2 || tokens.size(1) == 0)
+        if (tokens.dim() != 2 || tokens.numel() == 0)
             throw new ArgumentException($"Samples are (B, L) with at least one token; got ({string.Join(", ", tokens.shape)}).", nameof(tokens));
         return [.. HostValues.Read(tokens).Chunk((int)tokens.size(1)).Select(row => Entropy(row))];
     }

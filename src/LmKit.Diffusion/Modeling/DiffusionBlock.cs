@@ -5,7 +5,8 @@ namespace LmKit;
 
 /// <summary>One block: x + g1 dropout(attention(LN1(x) (1 + sc1) + sh1)), then x + g2 dropout(mlp(LN2(x) (1 + sc2) + sh2)).</summary>
 /// <remarks>Shift, scale and gate come from the conditioning in the order sh1, sc1, g1, sh2, sc2, g2 and start at zero, so that a new
-/// block is the identity. Attention is bidirectional with rotary positions over whole heads, halves paired.</remarks>
+/// block is the identity. Attention is bidirectional with rotary positions over whole heads, halves paired,
+/// and computed in float32 or wider.</remarks>
 internal sealed class DiffusionBlock : nn.Module<Tensor, Tensor, Tensor>
 {
     private readonly ScaleNorm norm1;
@@ -54,9 +55,10 @@ internal sealed class DiffusionBlock : nn.Module<Tensor, Tensor, Tensor>
         var (batch, length, width) = (y.size(0), y.size(1), y.size(2));
         var joint = queriesKeysValues.call(y).view(batch, length, 3, headCount, width / headCount).permute(2, 0, 3, 1, 4); // (3, B, H, L, P)
         var positions = arange(length, dtype: ScalarType.Int64, device: y.device).unsqueeze(0); // (1, L)
-        var q = rotary.EncodeQueries(joint[0], positions);
-        var k = rotary.EncodeKeys(joint[1], positions);
-        var attended = nn.functional.scaled_dot_product_attention(q, k, joint[2].contiguous()); // (B, H, L, P)
+        var q = rotary.EncodeQueries(HalfPrecision.Widen(joint[0]), positions); // rounded, rotated queries could not tell keys apart
+        var k = rotary.EncodeKeys(HalfPrecision.Widen(joint[1]), positions);
+        var v = HalfPrecision.Widen(joint[2]).contiguous();
+        var attended = nn.functional.scaled_dot_product_attention(q, k, v).to(y.dtype); // (B, H, L, P)
         return attentionOutput.call(attended.transpose(1, 2).reshape(batch, length, width));
     }
 }

@@ -20,6 +20,8 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
     [ComponentName(Name = "output_layer")]
     private readonly DiffusionHead head;
     private readonly Generator random;
+    [ComponentName(Name = "level_scale")]
+    private readonly Tensor? scaleMark; // in the weights of networks on another scale than the published ones
 
     /// <summary>Makes the transformer.</summary>
     /// <param name="options">Its sizes.</param>
@@ -40,6 +42,7 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
         blocks = new ModuleList<DiffusionBlock>([.. Enumerable.Range(0, options.LayerCount).Select(_ => new DiffusionBlock(options, parameters, random))]);
         head = new DiffusionHead(options, parameters);
         Dtype = dtype;
+        scaleMark = options.Scale == LevelScale.TotalNoise ? null : tensor((long)options.Scale, device: device).DetachFromDisposeScope();
         RegisterComponents();
     }
 

@@ -35,6 +35,12 @@ public sealed class DiffusionTransformerOptions
     [JsonPropertyName("dropout")]
     public double DropoutRate { get; set; } = 0.1;
 
+    /// <summary>On which scale the network is told the noise, where it is time-conditioned: <see cref="LevelScale.Time"/> for training under
+    /// <see cref="LossWeighting.ChangeOfVariables"/>. Default the total noise. The weights keep it: a network of another scale refuses
+    /// them.</summary>
+    [JsonPropertyName("level_scale")]
+    public LevelScale Scale { get; set; }
+
     /// <summary>Seed of the initial values and of dropout.</summary>
     public ulong Seed { get; set; }
 

@@ -4,8 +4,8 @@ namespace LmKit;
 
 /// <summary>A denoiser: tokens (B, L) int64 with masks and noise levels (B) to log-probabilities (B, L, V) of the clean tokens.</summary>
 /// <remarks>
-/// <para>The level is what the network was trained on: sigma(t) for each row, t itself under the change of variables; a denoiser
-/// without time conditioning ignores it. Log-probabilities are those of <see cref="SubsParameterization"/>: the mask has
+/// <para>The level is what the network was trained on: sigma(t) for each row, the t of the change of variables where
+/// <see cref="Scale"/> says so; a denoiser without time conditioning ignores it. Log-probabilities are those of <see cref="SubsParameterization"/>: the mask has
 /// probability zero and revealed positions are one-hot.</para>
 /// <para>Calls may run side by side on different threads while nobody trains it. The result belongs to the caller's dispose
 /// scope.</para>
@@ -20,4 +20,8 @@ public interface IDenoiser : nn.IModule<Tensor, Tensor, Tensor>
 
     /// <summary>Whether the level changes the result; otherwise equal tokens may share one call.</summary>
     bool IsTimeConditioned { get; }
+
+    /// <summary>The scale of the level, in training and sampling; the total noise unless a denoiser says otherwise. One that wraps another
+    /// hands it on.</summary>
+    LevelScale Scale => LevelScale.TotalNoise;
 }

@@ -27,11 +27,11 @@ public sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
     {
         ArgumentNullException.ThrowIfNull(level);
         using var scope = NewDisposeScope();
-        var dtype = mlp.Dtype;
+        var dtype = HalfPrecision.Wide(mlp.Dtype); // half precision could not tell late times apart
         var j = arange(0, FrequencyCount, dtype: ScalarType.Float32, device: level.device);
         var frequencies = (j * (-Math.Log(10_000) / FrequencyCount)).exp().to(dtype); // (128)
         var angles = level.to(dtype).unsqueeze(-1) * frequencies; // (B, 128)
         var e = cat([angles.cos(), angles.sin()], -1); // (B, 256)
-        return nn.functional.silu(mlp.call(e)).MoveToOuterDisposeScope();
+        return nn.functional.silu(mlp.call(e.to(mlp.Dtype))).MoveToOuterDisposeScope();
     }
 }

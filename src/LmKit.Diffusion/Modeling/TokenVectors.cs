@@ -27,7 +27,7 @@ internal sealed class TokenVectors : nn.Module<Tensor, Tensor>, IParameterHints
         if (tokens.is_floating_point())
         {
             Shapes.CheckSequence(tokens, embedding.size(0), nameof(DiffusionTransformer));
-            return einsum("blv,vd->bld", tokens.to(embedding.dtype).softmax(-1), embedding).MoveToOuterDisposeScope();
+            return einsum("blv,vd->bld", tokens.to(HalfPrecision.Wide(embedding.dtype)).softmax(-1).to(embedding.dtype), embedding).MoveToOuterDisposeScope();
         }
         if (tokens.dtype != ScalarType.Int64 || tokens.dim() != 2)
             throw new ArgumentException($"Tokens are int64 of shape (B, L), soft rows floating (B, L, V); got {tokens.dtype} ({string.Join(", ", tokens.shape)}).", nameof(tokens));

@@ -32,6 +32,9 @@ public sealed class TransformerDenoiser : ISplitDenoiser
     /// <inheritdoc/>
     public bool IsTimeConditioned { get; }
 
+    /// <summary>The scale that the transformer was made for (<see cref="DiffusionTransformerOptions.Scale"/>).</summary>
+    public LevelScale Scale => transformer.Options.Scale;
+
     /// <inheritdoc/>
     public Tensor Hidden(Tensor tokens, Tensor level)
     {
@@ -55,5 +58,5 @@ public sealed class TransformerDenoiser : ISplitDenoiser
 
     // One zero for all rows: the modulation is then the same constant for each and is computed once.
     private Tensor Level(Tensor tokens, Tensor level) =>
-        IsTimeConditioned ? level.to(transformer.Dtype, tokens.device) : zeros(1, transformer.Dtype, tokens.device);
+        IsTimeConditioned ? level.to(HalfPrecision.Wide(transformer.Dtype), tokens.device) : zeros(1, HalfPrecision.Wide(transformer.Dtype), tokens.device);
 }

@@ -9,6 +9,9 @@ namespace LmKit;
 /// <param name="Weight">Factor (B) of the loss -log p(x_0).</param>
 public sealed record NoiseLevels(Tensor Time, Tensor Level, Tensor MaskedShare, Tensor Weight) : IDisposable
 {
+    /// <summary>The scale of <see cref="Level"/>; a network with time conditioning must have been made for it.</summary>
+    public LevelScale Scale { get; init; }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -14,18 +14,25 @@ public sealed class TimeSampling
     private readonly TimeSamplingOptions options;
 
     /// <summary>Makes it for a schedule.</summary>
-    /// <exception cref="ArgumentException">Discrete time is combined with a weighting that has no discrete form.</exception>
+    /// <exception cref="ArgumentException">Discrete time is combined with a weighting that has no discrete form, or the schedule contradicts
+    /// itself (<see cref="NoiseSchedule.Check"/>).</exception>
     public TimeSampling(NoiseSchedule schedule, TimeSamplingOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(schedule);
         options ??= new TimeSamplingOptions();
         if (options.DiscreteSteps > 0 && options.Weighting != LossWeighting.Elbo)
             throw new ArgumentException($"discrete_steps = {options.DiscreteSteps} goes with the plain bound only, not with {options.Weighting}.", nameof(options));
+        schedule.Check();
+        if (options.Weighting != LossWeighting.Elbo)
+            schedule.CheckStart($"{options.Weighting}");
         if (options.Weighting == LossWeighting.Importance)
             _ = schedule.ImportanceTime(0.5);
         this.schedule = schedule;
         this.options = options;
     }
+
+    /// <summary>The scale on which networks are told the noise (<see cref="NoiseLevels.Level"/>).</summary>
+    public LevelScale Scale => options.Weighting == LossWeighting.ChangeOfVariables ? LevelScale.Time : LevelScale.TotalNoise;
 
     /// <summary>Draws the noise of a batch.</summary>
     /// <param name="batch">Rows B.</param>
@@ -54,7 +61,7 @@ public sealed class TimeSampling
         var times = Read(drawn).Select(t => steps > 0 ? (Math.Floor(t * steps) + 1) / steps : t).ToArray();
         var (start, end) = schedule.LogMaskedRange();
         if (options.Weighting == LossWeighting.ChangeOfVariables)
-            return new NoiseLevels(Write(times), Write(times), Write(times.Select(t => Math.Exp(start + t * (end - start)))), Write(times.Select(_ => -start)));
+            return new NoiseLevels(Write(times), Write(times), Write(times.Select(t => Math.Exp(start + t * (end - start)))), Write(times.Select(_ => -start))) { Scale = Scale };
         return new NoiseLevels(Write(times), Write(times.Select(schedule.Sigma)), Write(times.Select(t => -double.ExpM1(-schedule.Sigma(t)))), Write(times.Select(Weight)));
 
         double Weight(double t) => steps > 0 ? 1 / Math.Min(t, LargestDiscreteTime)

@@ -14,7 +14,7 @@ public static class CategoricalDraw
         ArgumentNullException.ThrowIfNull(weights);
         ArgumentNullException.ThrowIfNull(uniforms);
         using var scope = NewDisposeScope();
-        var noise = (uniforms.to(weights.device) + Tiny).log().neg() + Tiny;
-        return weights.div(noise).argmax(-1).MoveToOuterDisposeScope();
+        var noise = (HalfPrecision.Widen(uniforms).to(weights.device) + Tiny).log().neg() + Tiny;
+        return HalfPrecision.Widen(weights).div(noise).argmax(-1).MoveToOuterDisposeScope();
     }
 }

@@ -16,14 +16,21 @@ public abstract class DiffusionSampler : ISampler
     /// <param name="denoiser">The network; not disposed.</param>
     /// <param name="schedule">The schedule it was trained on; null for the log-linear one.</param>
     /// <param name="options">How to walk.</param>
+    /// <exception cref="ArgumentException">The schedule contradicts itself (<see cref="NoiseSchedule.Check"/>), or the mask lies outside the
+    /// vocabulary.</exception>
+    /// <exception cref="ConfigurationException">An option is out of range.</exception>
     protected DiffusionSampler(IDenoiser denoiser, NoiseSchedule? schedule, DiffusionSamplerOptions options)
     {
         ArgumentNullException.ThrowIfNull(denoiser);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.StepCount, "step_count");
+        OptionsJson.Validate(options, "$.sampler");
         MaskingProcess.CheckMaskId(denoiser.MaskId, denoiser.VocabSize);
         Denoiser = denoiser;
         Schedule = schedule ?? new LogLinearSchedule();
+        Schedule.Check();
+        if (denoiser.IsTimeConditioned && denoiser.Scale == LevelScale.Time)
+            Schedule.CheckStart("the change of variables");
         Options = options;
     }
 
@@ -48,6 +55,7 @@ public abstract class DiffusionSampler : ISampler
     /// <param name="random">Source of randomness; null draws a fresh seed.</param>
     /// <param name="ledger">Counts the calls as they are made.</param>
     /// <exception cref="ArgumentException">The prompt is not (B, L) int64 of known tokens with its padding on the left.</exception>
+    /// <exception cref="NotFiniteLogitsException">While enumerating: the network's output for a row is not finite.</exception>
     public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random, CallLedger ledger)
     {
         DiffusionPrompt.Check(prompt, length, Denoiser.VocabSize);
@@ -109,11 +117,23 @@ public abstract class DiffusionSampler : ISampler
     /// <summary>A number as (1, 1) float64, the form the step functions take.</summary>
     protected static Tensor Scalar(double value) => tensor([value], [1, 1], dtype: ScalarType.Float64);
 
-    /// <summary>Untouched log-probabilities (B, L, V) at a time; padding is left out of the call and is zero in the result.</summary>
+    /// <summary>What the network is told at a time, on its own scale.</summary>
+    protected double Level(double time) => Schedule.Level(time, Denoiser.Scale);
+
+    /// <summary>Untouched log-probabilities (B, L, V) at a time, in float32 or wider; padding is left out of the call and is zero in the
+    /// result.</summary>
+    /// <exception cref="NotFiniteLogitsException">A row's are not finite.</exception>
     protected Tensor Call(Tensor tokens, double time)
     {
+        using var scope = NewDisposeScope();
+        var result = HalfPrecision.Widen(Ask(tokens, Level(time)));
+        NotFiniteLogitsException.Check(result);
+        return result.MoveToOuterDisposeScope();
+    }
+
+    private Tensor Ask(Tensor tokens, double level)
+    {
         ArgumentNullException.ThrowIfNull(tokens);
-        var level = Schedule.Sigma(time);
         var padding = DiffusionPrompt.Padding(tokens);
         if (padding.All(count => count == 0))
             return Denoiser.call(tokens, full(tokens.size(0), level, ScalarType.Float64, tokens.device));

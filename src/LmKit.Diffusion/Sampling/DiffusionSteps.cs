@@ -4,6 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>The transition weights of one reverse step, unnormalised (B, L, V); pure functions of the network's log-probabilities.</summary>
+/// <remarks>Computed in float32 or wider.</remarks>
 public static class DiffusionSteps
 {
     /// <summary>Ancestral: q = exp(lp) (cleanAfter - cleanBefore), q[mask] = 1 - cleanAfter; for masked positions.</summary>
@@ -15,6 +16,7 @@ public static class DiffusionSteps
     {
         ArgumentNullException.ThrowIfNull(logProbabilities);
         using var scope = NewDisposeScope();
+        logProbabilities = HalfPrecision.Widen(logProbabilities);
         var dtype = logProbabilities.dtype;
         var reveal = Wide(cleanAfter - cleanBefore, logProbabilities);
         var stay = (1 - cleanAfter).to(dtype, logProbabilities.device).view(-1, 1).expand(logProbabilities.size(0), logProbabilities.size(1));
@@ -30,6 +32,7 @@ public static class DiffusionSteps
     {
         ArgumentNullException.ThrowIfNull(logProbabilities);
         using var scope = NewDisposeScope();
+        logProbabilities = HalfPrecision.Widen(logProbabilities);
         var expm1 = Wide(sigma.expm1(), logProbabilities); // (B, 1, 1)
         var isMasked = tokens.eq(maskId).unsqueeze(-1);
         var here = ones_like(isMasked.squeeze(-1), logProbabilities.dtype);
@@ -49,6 +52,7 @@ public static class DiffusionSteps
     {
         ArgumentNullException.ThrowIfNull(score);
         using var scope = NewDisposeScope();
+        score = HalfPrecision.Widen(score);
         var delta = Wide(deltaSigma, score); // (B, 1, 1)
         var staggered = score * delta.exp();
         var extra = (1 - delta.exp()) * score.sum(-1, keepdim: true);

@@ -3,21 +3,31 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Temperature and top-p on log-probabilities, renormalised.</summary>
+/// <summary>Temperature and top-p on log-probabilities, renormalised, in float32 or wider.</summary>
 public static class DiffusionTruncation
 {
+    private const double LeastTemperature = 1e-30;
+    private const double SingleRounding = 1.2e-7;
+    private const double DoubleRounding = 1e-13;
+
     /// <summary>Sharpens or flattens by a temperature, then keeps tokens whose cumulative sorted probability is at most p; the first always.</summary>
     public static Tensor Apply(Tensor logProbabilities, double temperature, double topP)
     {
         ArgumentNullException.ThrowIfNull(logProbabilities);
-        if (temperature == 1 && topP >= 1)
-            return logProbabilities.alias();
+        if (!(temperature >= LeastTemperature && double.IsFinite(temperature)))
+            throw new ArgumentOutOfRangeException(nameof(temperature), temperature, $"A temperature is a finite number of {LeastTemperature} or more.");
+        if (!(topP >= 0))
+            throw new ArgumentOutOfRangeException(nameof(topP), topP, "top_p is a probability from 0 to 1.");
         using var scope = NewDisposeScope();
-        var result = temperature == 1 ? logProbabilities : logProbabilities.div(temperature).log_softmax(-1).clamp(min: SubsParameterization.Impossible);
+        var wide = HalfPrecision.Widen(logProbabilities);
+        if (temperature == 1 && topP >= 1)
+            return wide.MoveToOuterDisposeScope();
+        var result = temperature == 1 ? wide : wide.div(temperature).log_softmax(-1).clamp(min: SubsParameterization.Impossible);
         if (topP < 1)
         {
-            var (sorted, order) = sort(result.exp(), -1, descending: true);
-            var kept = sorted.cumsum(-1).le(topP);
+            var (sorted, order) = sort(result, -1, descending: true, stable: true);
+            var rounding = result.dtype == ScalarType.Float64 ? DoubleRounding : SingleRounding;
+            var kept = sorted.to(ScalarType.Float64).softmax(-1).cumsum(-1).le(topP * (1 + rounding)); // a sum that is p up to rounding is within it
             kept.narrow(-1, 0, 1).fill_(true);
             var dropped = zeros_like(kept).scatter(-1, order, kept.logical_not());
             result = result.masked_fill(dropped, SubsParameterization.Impossible).log_softmax(-1).clamp(min: SubsParameterization.Impossible);

@@ -18,6 +18,7 @@ public static class RemaskingSteps
         ArgumentNullException.ThrowIfNull(confidence);
         ArgumentNullException.ThrowIfNull(isMasked);
         using var scope = NewDisposeScope();
+        confidence = HalfPrecision.Widen(confidence);
         var bound = cleanBefore > 0 ? (1 - cleanAfter) / cleanBefore : double.PositiveInfinity;
         var sigma = strategy switch
         {
@@ -43,6 +44,7 @@ public static class RemaskingSteps
         ArgumentNullException.ThrowIfNull(sigma);
         ArgumentNullException.ThrowIfNull(isMasked);
         using var scope = NewDisposeScope();
+        (probabilities, sigma) = (HalfPrecision.Widen(probabilities), HalfPrecision.Widen(sigma));
         var masked = 1 - cleanBefore;
         var reveal = (sigma * cleanBefore + (cleanAfter - cleanBefore)) / masked;
         var stay = ((1 - cleanAfter) - sigma * cleanBefore) / masked;

@@ -39,8 +39,10 @@ public sealed class SparseAncestralSampler(IDenoiser denoiser, DiffusionSamplerO
         var at = isUniform ? index.remainder(tokens.size(1)) : index;
         if (Denoiser is not ISplitDenoiser split || tokens.lt(0).any().ToBoolean())
             return Call(asked, time).flatten(0, 1).index_select(0, at);
-        var level = full(asked.size(0), Schedule.Sigma(time), ScalarType.Float64, asked.device);
-        return split.LogProbabilities(split.Hidden(asked, level).flatten(0, 1).index_select(0, at));
+        var level = full(asked.size(0), Level(time), ScalarType.Float64, asked.device);
+        var rows = HalfPrecision.Widen(split.LogProbabilities(split.Hidden(asked, level).flatten(0, 1).index_select(0, at)));
+        NotFiniteLogitsException.Check(rows, at.div(tokens.size(1), RoundingMode.floor));
+        return rows;
     }
 
     // Each row draws from its own numbers, as many as it reveals, so that rows do not depend on each other.

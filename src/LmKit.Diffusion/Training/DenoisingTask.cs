@@ -31,6 +31,7 @@ public sealed class DenoisingTask : ITrainingTask, IDisposable
         this.windows = windows;
         this.heldOut = heldOut;
         this.times = times ?? new TimeSampling(new LogLinearSchedule());
+        NegativeElbo.CheckScale(denoiser, this.times.Scale);
         random = new Generator(seed);
         evaluationSeed = seed + 1;
         dropout = model switch { LanguageModel language => language.Random, DiffusionTransformer transformer => transformer.Random, _ => null };

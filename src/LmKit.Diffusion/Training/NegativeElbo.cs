@@ -16,7 +16,7 @@ public static class NegativeElbo
         ArgumentNullException.ThrowIfNull(clean);
         ArgumentNullException.ThrowIfNull(weight);
         using var scope = NewDisposeScope();
-        var picked = logProbabilities.gather(-1, clean.unsqueeze(-1)).squeeze(-1); // (B, L)
+        var picked = HalfPrecision.Widen(logProbabilities.gather(-1, clean.unsqueeze(-1)).squeeze(-1)); // (B, L)
         var factor = weight.to(picked.dtype, picked.device).neg().view(-1, 1);
         return (picked * factor).MoveToOuterDisposeScope();
     }
@@ -28,12 +28,14 @@ public static class NegativeElbo
     /// <param name="uniforms">Decides what is masked, (B, L) in [0, 1).</param>
     /// <param name="counted">Which positions count, (B, L) bool; null for all.</param>
     /// <returns>The summed loss in nats and the number of counted positions; a batch with nothing masked has loss 0.</returns>
-    /// <exception cref="ArgumentException">A token is the mask id or lies outside the vocabulary.</exception>
+    /// <exception cref="ArgumentException">A token is the mask id or lies outside the vocabulary, or the levels are not on the denoiser's
+    /// scale.</exception>
     public static TrainingLoss Of(IDenoiser denoiser, Tensor clean, NoiseLevels levels, Tensor uniforms, Tensor? counted = null)
     {
         ArgumentNullException.ThrowIfNull(denoiser);
         ArgumentNullException.ThrowIfNull(levels);
         MaskingProcess.CheckClean(clean, denoiser.VocabSize, denoiser.MaskId);
+        CheckScale(denoiser, levels.Scale);
         using var scope = NewDisposeScope();
         var corrupted = MaskingProcess.Corrupt(clean, levels.MaskedShare.to(clean.device), denoiser.MaskId, uniforms);
         var level = levels.Level.to(clean.device);
@@ -49,10 +51,21 @@ public static class NegativeElbo
             wanted = wanted.logical_and(counted);
         var index = wanted.view(-1).nonzero().squeeze(1); // (R)
         if (index.size(0) == 0)
-            return new TrainingLoss((hidden.sum() * 0).MoveToOuterDisposeScope(), count);
+            return new TrainingLoss(HalfPrecision.Widen(hidden.narrow(0, 0, 0)).sum().MoveToOuterDisposeScope(), count);
         var rows = split.LogProbabilities(hidden.flatten(0, 1).index_select(0, index)); // (R, V)
-        var picked = rows.gather(-1, clean.reshape(-1).index_select(0, index).unsqueeze(-1)).squeeze(-1);
+        var picked = HalfPrecision.Widen(rows.gather(-1, clean.reshape(-1).index_select(0, index).unsqueeze(-1)).squeeze(-1));
         var weight = levels.Weight.to(picked.dtype, picked.device).unsqueeze(1).expand(clean.shape).reshape(-1).index_select(0, index);
         return new TrainingLoss((picked * weight).sum().neg().MoveToOuterDisposeScope(), count);
+    }
+
+    /// <summary>Fails where a network with time conditioning would be told noise on another scale than its samplers tell it.</summary>
+    internal static void CheckScale(IDenoiser denoiser, LevelScale scale)
+    {
+        if (!denoiser.IsTimeConditioned || denoiser.Scale == scale)
+            return;
+        throw new ArgumentException(
+            $"The network is made to be told {denoiser.Scale} and the noise times tell it {scale}, so it would be sampled on another scale than it was trained on: "
+            + $"set {nameof(DiffusionTransformerOptions)}.{nameof(DiffusionTransformerOptions.Scale)} (level_scale), or {nameof(IDenoiser.Scale)} of a denoiser of your own, to {scale}, or choose the weighting that goes with {denoiser.Scale}.",
+            nameof(denoiser));
     }
 }

@@ -14,7 +14,7 @@ public static class ActivationNorm
     {
         Check(activations, codes);
         using var scope = NewDisposeScope();
-        return (activations.square().sum(1) - codes.square().sum(1)).abs().MoveToOuterDisposeScope();
+        return (HalfPrecision.Widen(activations).square().sum(1) - Squares(codes)).abs().MoveToOuterDisposeScope();
     }
 
     /// <summary>The theorem's bound on the error: epsilon (h - 1) |f|^2 (B).</summary>
@@ -22,7 +22,7 @@ public static class ActivationNorm
     {
         Check(codes);
         using var scope = NewDisposeScope();
-        return (codes.square().sum(1) * (epsilon * (featureCount - 1))).MoveToOuterDisposeScope();
+        return (Squares(codes) * (epsilon * (featureCount - 1))).MoveToOuterDisposeScope();
     }
 
     /// <summary>The sharper bound with the number of active features in place of h: epsilon (max(L0, 1) - 1) |f|^2 (B).</summary>
@@ -31,7 +31,7 @@ public static class ActivationNorm
         Check(codes);
         using var scope = NewDisposeScope();
         var pairs = codes.ne(0).sum(1).clamp_min(1) - 1;
-        return (codes.square().sum(1) * pairs * epsilon).MoveToOuterDisposeScope();
+        return (Squares(codes) * pairs * epsilon).MoveToOuterDisposeScope();
     }
 
     /// <summary>eps_LBO: the smallest epsilon that can explain a row, error / ((h - 1) |f|^2) (B).</summary>
@@ -39,7 +39,7 @@ public static class ActivationNorm
     {
         Check(activations, codes);
         using var scope = NewDisposeScope();
-        return (Error(activations, codes) / (codes.square().sum(1) * (featureCount - 1))).MoveToOuterDisposeScope();
+        return (Error(activations, codes) / (Squares(codes) * (featureCount - 1))).MoveToOuterDisposeScope();
     }
 
     /// <summary>The same with L0 - 1 in place of h - 1; rows with one active feature give an infinity or NaN (B).</summary>
@@ -47,7 +47,7 @@ public static class ActivationNorm
     {
         Check(activations, codes);
         using var scope = NewDisposeScope();
-        return (Error(activations, codes) / (codes.square().sum(1) * (codes.ne(0).sum(1) - 1))).MoveToOuterDisposeScope();
+        return (Error(activations, codes) / (Squares(codes) * (codes.ne(0).sum(1) - 1))).MoveToOuterDisposeScope();
     }
 
     /// <summary>The band of |f| that |z| allows for c = epsilon (h - 1): |z| / sqrt(1 + c) and |z| / sqrt(1 - c), infinite from c = 1 on.</summary>
@@ -68,7 +68,8 @@ public static class ActivationNorm
         check.Floating(codes, nameof(codes), "B F");
         check.Floating(atoms, nameof(atoms), "F D");
         using var scope = NewDisposeScope();
-        return (codes.mm(atoms).square().sum(1) - (codes * atoms.norm(1)).square().sum(1)).MoveToOuterDisposeScope();
+        var (wide, directions) = (HalfPrecision.Widen(codes), HalfPrecision.Widen(atoms));
+        return (wide.mm(directions).square().sum(1) - Squares(wide * directions.norm(1))).MoveToOuterDisposeScope();
     }
 
     /// <summary>The least epsilon of any h unit vectors in d dimensions (Welch): sqrt((h - d) / (d (h - 1))); 0 when h &lt;= d.</summary>
@@ -88,4 +89,6 @@ public static class ActivationNorm
     /// <param name="epsilon">Largest |cosine| between atoms.</param>
     /// <param name="activeCount">Features, or active features for the sparse form.</param>
     public static bool HasUpperBand(double epsilon, double activeCount) => epsilon * (activeCount - 1) < 1;
+
+    private static Tensor Squares(Tensor codes) => HalfPrecision.Widen(codes).square().sum(1);
 }

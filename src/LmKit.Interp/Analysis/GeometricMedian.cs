@@ -20,6 +20,8 @@ public static class GeometricMedian
             throw new ArgumentOutOfRangeException(nameof(tolerance), tolerance, "The tolerance is a number.");
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
+        var dtype = points.dtype;
+        points = HalfPrecision.Widen(points);
         var median = points.mean([0L]);
         for (var round = 0; round < maxRounds; round++)
         {
@@ -32,6 +34,6 @@ public static class GeometricMedian
             if (moved < tolerance)
                 break;
         }
-        return median.MoveToOuterDisposeScope();
+        return median.to(dtype).MoveToOuterDisposeScope();
     }
 }

@@ -3,34 +3,44 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>How well activations are rebuilt.</summary>
+/// <summary>How well activations are rebuilt; NaN where there is nothing to compare with: rows all alike have no variance to explain, and a
+/// zero row has no length.</summary>
 /// <param name="ExplainedVariance">1 - mean e / mean v, with e the squared error and v the squared distance to the batch's mean.</param>
-/// <param name="LegacyExplainedVariance">mean (1 - e / v), SAELens's older figure.</param>
+/// <param name="LegacyExplainedVariance">mean (1 - e / v), SAELens's older figure; NaN where a row is the batch's mean.</param>
 /// <param name="UnexplainedFraction">mean e / mean v (FVU).</param>
 /// <param name="VarianceShare">1 - sum over dimensions of var(x - x_hat) / var(x).</param>
 /// <param name="MeanSquaredError">Mean over rows and dimensions.</param>
 /// <param name="NormalizedError">Mean over rows of e / |x|^2 (OpenAI).</param>
 public sealed record ReconstructionQuality(double ExplainedVariance, double LegacyExplainedVariance, double UnexplainedFraction, double VarianceShare, double MeanSquaredError, double NormalizedError)
 {
-    /// <summary>Compares activations (B, D) with what was rebuilt.</summary>
+    // Of |x|^2: what is left of rows all alike after their mean is taken off is rounding.
+    private const double Rounding = 1e-24;
+
+    /// <summary>Compares activations (B, D) with what was rebuilt, in float64.</summary>
+    /// <exception cref="ArgumentException">The two are not (B, D) of one shape with at least one row.</exception>
     public static ReconstructionQuality Of(Tensor input, Tensor output)
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(output);
+        if (input.dim() != 2 || input.numel() == 0 || !input.shape.SequenceEqual(output.shape))
+            throw new ArgumentException($"Activations (B, D) of at least one row and what was rebuilt of them are needed; got ({string.Join(", ", input.shape)}) and ({string.Join(", ", output.shape)}).", nameof(output));
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var (x, y) = (input.to(ScalarType.Float64), output.to(ScalarType.Float64));
-        var error = (x - y).square().sum(1);
-        var spread = (x - x.mean([0L], keepdim: true)).square().sum(1);
-        var unexplained = (error.mean() / spread.mean()).item<double>();
         var residual = x - y;
-        var share = ((residual - residual.mean([0L], keepdim: true)).square().sum() / spread.sum()).item<double>();
+        var (error, squares) = (residual.square().sum(1), x.square().sum(1)); // (B)
+        var spread = (x - x.mean([0L], keepdim: true)).square().sum(1);
+        spread = spread.masked_fill(spread.le(squares * Rounding), 0);
+        var unexplained = Shares.Of(error.mean().item<double>(), spread.mean().item<double>());
+        var share = Shares.Of((residual - residual.mean([0L], keepdim: true)).square().sum().item<double>(), spread.sum().item<double>());
         return new(
             1 - unexplained,
-            (1 - error / spread).mean().item<double>(),
+            1 - MeanShare(error, spread),
             unexplained,
             1 - share,
-            (x - y).square().mean().item<double>(),
-            (error / x.square().sum(1)).mean().item<double>());
+            residual.square().mean().item<double>(),
+            MeanShare(error, squares));
     }
+
+    private static double MeanShare(Tensor error, Tensor whole) => (error / whole.masked_fill(whole.eq(0), double.NaN)).mean().item<double>();
 }

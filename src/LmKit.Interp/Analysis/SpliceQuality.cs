@@ -16,17 +16,17 @@ namespace LmKit;
 public sealed record SpliceQuality(
     double CleanLoss, double SplicedLoss, double ZeroLoss, double MeanLoss, double SplicedDivergence, double ZeroDivergence, double MeanDivergence)
 {
-    /// <summary>(zero - spliced) / (zero - clean): the loss score against zero ablation.</summary>
-    public double LossRecovered => (ZeroLoss - SplicedLoss) / (ZeroLoss - CleanLoss);
+    /// <summary>(zero - spliced) / (zero - clean): the loss score against zero ablation; NaN where ablation changes nothing.</summary>
+    public double LossRecovered => Shares.Of(ZeroLoss - SplicedLoss, ZeroLoss - CleanLoss, CleanLoss);
 
     /// <summary>The same against mean ablation.</summary>
-    public double LossRecoveredFromMean => (MeanLoss - SplicedLoss) / (MeanLoss - CleanLoss);
+    public double LossRecoveredFromMean => Shares.Of(MeanLoss - SplicedLoss, MeanLoss - CleanLoss, CleanLoss);
 
     /// <summary>1 - spliced / zero: the divergence score against zero ablation.</summary>
-    public double DivergenceRecovered => 1 - SplicedDivergence / ZeroDivergence;
+    public double DivergenceRecovered => 1 - Shares.Of(SplicedDivergence, ZeroDivergence, CleanLoss);
 
     /// <summary>The same against mean ablation.</summary>
-    public double DivergenceRecoveredFromMean => 1 - SplicedDivergence / MeanDivergence;
+    public double DivergenceRecoveredFromMean => 1 - Shares.Of(SplicedDivergence, MeanDivergence, CleanLoss);
 
     /// <summary>Measures a dictionary on tokens.</summary>
     /// <param name="model">The model, left as it was.</param>
@@ -39,8 +39,8 @@ public sealed record SpliceQuality(
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(autoencoder);
         ArgumentNullException.ThrowIfNull(tokens);
-        if (tokens.dim() != 2 || tokens.size(1) < 2)
-            throw new ArgumentException($"Tokens (B, L) with L at least 2 are needed; got ({string.Join(", ", tokens.shape)}).", nameof(tokens));
+        if (tokens.dim() != 2 || tokens.size(0) == 0 || tokens.size(1) < 2)
+            throw new ArgumentException($"Tokens (B, L) with at least one row and L at least 2 are needed; got ({string.Join(", ", tokens.shape)}).", nameof(tokens));
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var targets = tokens.narrow(1, 1, tokens.size(1) - 1).reshape(-1, 1);

@@ -7,7 +7,7 @@ namespace LmKit;
 /// <param name="OutputNorm">|z^|.</param>
 /// <param name="SquaredError">|z - z^|^2.</param>
 /// <param name="LowerBound">eps_LBO with h features; NaN or infinite for an empty code.</param>
-/// <param name="NormalizedError">|z - z^|^2 / |z|^2.</param>
+/// <param name="NormalizedError">|z - z^|^2 / |z|^2; NaN for a zero input.</param>
 public sealed record ZfRow(int Layer, double InputNorm, double CodeNorm, double OutputNorm, double SquaredError, double LowerBound, double NormalizedError)
 {
     /// <summary>Whether the code is smaller than the input.</summary>

@@ -38,12 +38,13 @@ public sealed class ZfTable
             return;
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        var unit = UnitCodes(codes, atoms, bias);
+        (input, output) = (input.to(ScalarType.Float64), output.to(ScalarType.Float64));
+        var unit = UnitCodes(codes.to(ScalarType.Float64), atoms.to(ScalarType.Float64), bias.to(ScalarType.Float64));
         var norms = input.norm(1);
         var error = (input - output).square().sum(1);
         // h, not h + 1, although the bias counts as a feature: as in the authors' code.
         var bound = ActivationNorm.LowerBound(input, unit, codes.size(1));
-        var columns = stack([norms, unit.norm(1), output.norm(1), error, bound, error / norms.square()], 1).to(ScalarType.Float64).cpu().contiguous();
+        var columns = stack([norms, unit.norm(1), output.norm(1), error, bound, error / norms.square().masked_fill(norms.eq(0), double.NaN)], 1).to(ScalarType.Float64).cpu().contiguous();
         var values = columns.data<double>().ToArray();
         for (var at = 0; at < values.Length; at += 6)
             rows.Add(new(layer, values[at], values[at + 1], values[at + 2], values[at + 3], values[at + 4], values[at + 5]));
@@ -67,7 +68,7 @@ public sealed class ZfTable
         var own = rows.Where(row => row.Layer == layer).ToArray();
         var bounds = own.Select(row => row.LowerBound).Where(double.IsFinite).ToArray();
         return (
-            Median(own.Select(row => row.CodeNorm / row.InputNorm)),
+            Median(own.Select(row => Shares.Of(row.CodeNorm, row.InputNorm))),
             Median(bounds),
             Median(own.Select(row => row.NormalizedError)),
             own.Length == 0 ? double.NaN : own.Count(row => row.IsUnderActivated) / (double)own.Length,

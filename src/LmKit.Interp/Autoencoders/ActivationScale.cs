@@ -47,7 +47,7 @@ public sealed class ActivationScale : IDisposable
         Check(activations);
         using var scope = NewDisposeScope();
         var factor = 1 / Norms(activations).mean().item<double>();
-        var mean = activations.detach().mean([0L]);
+        var mean = HalfPrecision.Widen(activations.detach()).mean([0L]).to(activations.dtype);
         return new(factor, mean.DetachFromDisposeScope());
     }
 

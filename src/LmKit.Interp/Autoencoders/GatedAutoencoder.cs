@@ -43,7 +43,7 @@ public sealed class GatedAutoencoder : SparseAutoencoder
         if (options.SparsityCoefficient > 0)
         {
             var weighed = options.Kind == GatedKind.SaeLens ? open * DecoderNorms() : open;
-            terms["l1"] = weighed.sum(1).mean() * options.SparsityCoefficient;
+            terms["l1"] = HalfPrecision.Widen(weighed).sum(1).mean() * options.SparsityCoefficient;
         }
         var rebuilt = options.Kind == GatedKind.SaeLens
             ? DecodeRows(open, FeatureCount)

@@ -46,9 +46,9 @@ public sealed class JumpReluAutoencoder : SparseAutoencoder
     private protected override void AddTerms(LossTerms terms, AutoencoderPass pass, Tensor? dead, Tensor? gradients)
     {
         if (options.SparsityCoefficient > 0)
-            terms["l0"] = Count(pass).sum(1).mean() * options.SparsityCoefficient;
+            terms["l0"] = HalfPrecision.Widen(Count(pass)).sum(1).mean() * options.SparsityCoefficient;
         if (options.PreActivationCoefficient > 0 && dead is not null)
-            terms["preactivation"] = ((Threshold - pass.PreActivations).relu() * dead * DecoderNorms()).sum(1).mean() * options.PreActivationCoefficient;
+            terms["preactivation"] = HalfPrecision.Widen((Threshold - pass.PreActivations).relu() * dead * DecoderNorms()).sum(1).mean() * options.PreActivationCoefficient;
     }
 
     private protected override void FoldNorms(Tensor norms) => logThreshold.add_(norms.log());

@@ -29,17 +29,19 @@ internal sealed record RowScaling(Tensor Values, Tensor? Scale, Tensor? Shift)
 
     private static RowScaling ConstantNorm(Tensor x)
     {
-        var norms = x.norm(-1, keepdim: true) / Math.Sqrt(x.size(-1));
+        var wide = HalfPrecision.Widen(x);
+        var norms = wide.norm(-1, keepdim: true) / Math.Sqrt(x.size(-1));
         norms = where(norms.eq(0), ones_like(norms), norms);
-        return new(x / norms, norms, null);
+        return new((wide / norms).to(x.dtype), norms.to(x.dtype), null);
     }
 
     private static RowScaling Standardize(Tensor x)
     {
-        var mean = x.mean([-1L], keepdim: true);
-        var centred = x - mean;
+        var wide = HalfPrecision.Widen(x); // squares of 256 and more do not fit float16
+        var mean = wide.mean([-1L], keepdim: true);
+        var centred = wide - mean;
         var width = x.size(-1);
         var deviation = width > 1 ? (centred.square().sum(-1, keepdim: true) / (width - 1)).sqrt() : zeros_like(mean);
-        return new(centred / (deviation + Epsilon), deviation, mean);
+        return new((centred / (deviation + Epsilon)).to(x.dtype), deviation.to(x.dtype), mean.to(x.dtype));
     }
 }

@@ -189,7 +189,7 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
     }
 
     /// <summary>What the norms of codes (B) should be, for the AFA term.</summary>
-    private protected virtual Tensor AfaNorms(AutoencoderPass pass) => pass.Normalized.norm(1);
+    private protected virtual Tensor AfaNorms(AutoencoderPass pass) => HalfPrecision.Widen(pass.Normalized).norm(1);
 
     private protected abstract FeatureActivations Activate(Tensor centred, Tensor normalized);
 
@@ -200,7 +200,7 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
     private protected void AddPenalty(LossTerms terms, Tensor codes)
     {
         if (Options.SparsityCoefficient > 0)
-            terms["l1"] = (Options.PenaltyUsesDecoderNorm ? codes * DecoderNorms() : codes).sum(1).mean() * Options.SparsityCoefficient;
+            terms["l1"] = HalfPrecision.Widen(Options.PenaltyUsesDecoderNorm ? codes * DecoderNorms() : codes).sum(1).mean() * Options.SparsityCoefficient;
     }
 
     /// <summary>Adapts thresholds of codes that are measured in the decoder's units; none by default.</summary>

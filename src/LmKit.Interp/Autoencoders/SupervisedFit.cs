@@ -11,10 +11,12 @@ internal static class SupervisedFit
 
     internal static (Tensor Atoms, Tensor Bias) Means(Tensor activations, Tensor codes)
     {
+        var dtype = activations.dtype;
+        (activations, codes) = (HalfPrecision.Widen(activations), HalfPrecision.Widen(codes)); // half precision cannot count the rows of a value
         var bias = activations.mean([0L]);
         var counts = codes.sum([0L]).unsqueeze(1);
         var means = codes.t().mm(activations) / counts.clamp_min(1) - bias;
-        return (where(counts.gt(0), means, zeros_like(means)), bias);
+        return (where(counts.gt(0), means, zeros_like(means)).to(dtype), bias.to(dtype));
     }
 
     internal static (Tensor Atoms, Tensor Bias) LeastSquares(Tensor activations, Tensor codes)

@@ -32,8 +32,8 @@ public sealed class TopAfaAutoencoder : SparseAutoencoder
 
     private Tensor Norms(AfaTarget target, Tensor centred, Tensor normalized, Tensor dense) => target switch
     {
-        AfaTarget.CentredInput => centred.norm(1),
-        AfaTarget.Input => normalized.norm(1),
-        _ => dense.detach().mm(decoder.detach()).norm(1),
+        AfaTarget.CentredInput => HalfPrecision.Widen(centred).norm(1),
+        AfaTarget.Input => HalfPrecision.Widen(normalized).norm(1),
+        _ => HalfPrecision.Widen(dense.detach().mm(decoder.detach())).norm(1),
     };
 }

@@ -38,10 +38,7 @@ public static class TopAfaSelection
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var count = activations.size(1);
-        var mass = (activations * decoderNorms).square(); // s_j
-        // Half-precision sums would move k.
-        if (mass.dtype is ScalarType.Float16 or ScalarType.BFloat16)
-            mass = mass.to(ScalarType.Float32);
+        var mass = (HalfPrecision.Widen(activations) * HalfPrecision.Widen(decoderNorms)).square(); // s_j; half-precision sums would move k
         var (sorted, order) = mass.sort(1, descending: true, stable: true);
         var norms = sorted.cumsum(1).sqrt(); // C_m
         var wanted = target.unsqueeze(1).to(norms.dtype);

@@ -30,7 +30,7 @@ public sealed class VanillaAutoencoder : SparseAutoencoder
             return;
         if (gradients is null)
             throw new ArgumentNullException(nameof(gradients), $"{nameof(VanillaOptions.AttributionCoefficient)} and {nameof(VanillaOptions.UnexplainedCoefficient)} need the metric's gradients at the activations.");
-        terms["attribution"] = (pass.Codes * gradients.mm(decoder.t())).abs().sum(1).mean() * options.AttributionCoefficient;
-        terms["unexplained"] = ((pass.Normalized - pass.Reconstruction) * gradients).sum(1).abs().mean() * options.UnexplainedCoefficient;
+        terms["attribution"] = HalfPrecision.Widen(pass.Codes * gradients.mm(decoder.t())).abs().sum(1).mean() * options.AttributionCoefficient;
+        terms["unexplained"] = HalfPrecision.Widen((pass.Normalized - pass.Reconstruction) * gradients).sum(1).abs().mean() * options.UnexplainedCoefficient;
     }
 }

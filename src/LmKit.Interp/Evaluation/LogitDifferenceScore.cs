@@ -1,6 +1,6 @@
 namespace LmKit;
 
-/// <summary>Scores of an intervention from mean logit differences (Makelov et al. 2024, test 1).</summary>
+/// <summary>Scores of an intervention from mean logit differences (Makelov et al. 2024, test 1); NaN where there is nothing to divide by.</summary>
 /// <param name="Sufficiency">LD(intervention) / LD(clean).</param>
 /// <param name="Recovered">|LD(intervention) - LD(ablated)| / |LD(clean) - LD(ablated)|, as the authors print it: an overshoot looks like
 /// more than 1 and a wrong sign is hidden.</param>
@@ -22,10 +22,10 @@ public sealed record LogitDifferenceScore(double Sufficiency, double Recovered, 
     {
         var span = clean - ablated;
         return new(
-            intervention / clean,
-            Math.Abs(intervention - ablated) / Math.Abs(span),
-            (intervention - ablated) / span,
-            Math.Abs(span) < UndefinedLimit * Math.Abs(clean) ? double.NaN : 1 - Math.Abs(ablated - intervention) / Math.Abs(span),
-            Math.Abs(span) < ConditionLimit * Math.Abs(clean));
+            Shares.Of(intervention, clean),
+            Shares.Of(Math.Abs(intervention - ablated), Math.Abs(span)),
+            Shares.Of(intervention - ablated, span),
+            Math.Abs(span) < UndefinedLimit * Math.Abs(clean) ? double.NaN : 1 - Shares.Of(Math.Abs(ablated - intervention), Math.Abs(span)),
+            Math.Abs(span) < ConditionLimit * Math.Abs(clean) || span == 0);
     }
 }

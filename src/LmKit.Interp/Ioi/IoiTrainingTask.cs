@@ -102,7 +102,7 @@ public sealed class IoiTrainingTask : ITrainingTask, IDisposable
     {
         using var scope = NewDisposeScope();
         var logits = Logits(model, batch);
-        var sum = nn.functional.cross_entropy(logits, batch.Answers.to(logits.device), reduction: nn.Reduction.Sum);
+        var sum = nn.functional.cross_entropy(HalfPrecision.Widen(logits), batch.Answers.to(logits.device), reduction: nn.Reduction.Sum);
         return new(sum.MoveToOuterDisposeScope(), batch.Prompts.Count);
     }
 

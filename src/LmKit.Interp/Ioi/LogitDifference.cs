@@ -14,6 +14,7 @@ public static class LogitDifference
         ArgumentNullException.ThrowIfNull(logits);
         ArgumentNullException.ThrowIfNull(batch);
         using var scope = NewDisposeScope();
+        logits = HalfPrecision.Widen(logits); // one rounding, of each logit, is enough
         var difference = logits.gather(1, batch.Answers.to(logits.device).unsqueeze(1)) - logits.gather(1, batch.Subjects.to(logits.device).unsqueeze(1));
         return difference.to(ScalarType.Float64).mean().item<double>();
     }

@@ -19,7 +19,7 @@ internal sealed class AutoencoderAssembly(string path, AutoencoderLoadOptions op
             {
                 if (!tensors.TryGetValue(name, out var value))
                 {
-                    if (name != "b_enc" && name != "topk_threshold")
+                    if (name != "topk_threshold") // there once a threshold was learned
                         throw new CheckpointMismatchException(path, [name], [], [], []);
                     continue;
                 }

@@ -9,9 +9,10 @@ public static class AutoencoderFile
     /// <param name="path">Its folder, or for Gemma Scope and OpenAI the file.</param>
     /// <param name="options">What the files do not say.</param>
     /// <exception cref="InvalidDataException">No layout fits, or the files contradict themselves.</exception>
-    /// <exception cref="CheckpointMismatchException">A tensor is missing.</exception>
+    /// <exception cref="CheckpointMismatchException">A tensor is missing, or one is there that the kind does not use.</exception>
     /// <exception cref="PickleException">A PyTorch file asks for something other than tensors.</exception>
-    /// <exception cref="NotSupportedException">It is of a kind that is not read.</exception>
+    /// <exception cref="NotSupportedException">It is of a kind that is not read, or a setting that changes results is not obeyed; names the
+    /// setting and its value.</exception>
     public static LoadedAutoencoder Load(string path, AutoencoderLoadOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);

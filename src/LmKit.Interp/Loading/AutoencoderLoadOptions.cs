@@ -9,6 +9,10 @@ public sealed class AutoencoderLoadOptions
     /// <summary>Whether a TopK file of dictionary_learning is coded by its threshold. Default false.</summary>
     public bool UsesThreshold { get; set; }
 
+    /// <summary>What activations were multiplied by before training, sqrt(d) over their mean norm, where a SAELens file says
+    /// <c>expected_average_only_in</c> and holds no scale; it is folded into the weights. 1 for weights that it is folded into already.</summary>
+    public double? InputScale { get; set; }
+
     /// <summary>Dtype of the parameters. Default float32.</summary>
     public TorchSharp.torch.ScalarType Dtype { get; set; } = TorchSharp.torch.ScalarType.Float32;
 

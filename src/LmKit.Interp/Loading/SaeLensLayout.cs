@@ -12,11 +12,12 @@ internal static class SaeLensLayout
         var path = Path.Combine(folder, "sae_weights.safetensors");
         using var reader = new SafetensorsReader(path);
         var weights = new PublishedWeights(path, reader.ReadAll());
-        var activation = config.Text("activation_fn", "activation_fn_str");
-        var kind = activation == "topk" ? "topk" : config.Text("architecture") ?? "standard";
-        var normalization = Normalization(path, config);
+        var about = config.Part("metadata") ?? config;
+        var kind = SaeLensSettings.Kind(config);
+        var normalization = SaeLensSettings.Normalization(config);
+        var factor = SaeLensSettings.Scale(folder, config, options);
         var subtracts = config.Flag("apply_b_dec_to_input", true);
-        var rescales = config.Flag("rescale_acts_by_decoder_norm", false);
+        var rescales = config.Flag("rescale_acts_by_decoder_norm", kind is "batchtopk" or "matryoshka_batchtopk");
         T Common<T>(T made, long width, long count)
             where T : SparseAutoencoderOptions
         {
@@ -26,38 +27,50 @@ internal static class SaeLensLayout
         SparseAutoencoder Make(ParameterFactory parameters, long width, long count) => kind switch
         {
             "standard" => new VanillaAutoencoder(Common(new VanillaOptions { Constraint = DecoderConstraint.Free, PenaltyUsesDecoderNorm = true }, width, count), parameters),
-            "topk" => new TopKAutoencoder(Common(new TopKOptions { ActiveCount = ActiveCount(config, options), RescalesByDecoderNorm = rescales, Auxiliary = AuxiliaryKind.SaeLens }, width, count), parameters),
-            "batchtopk" or "matryoshka_batchtopk" => new BatchTopKAutoencoder(Common(new BatchTopKOptions { ActiveCount = config.NumberOrFail("k"), RescalesByDecoderNorm = config.Flag("rescale_acts_by_decoder_norm", true), Auxiliary = AuxiliaryKind.SaeLens }, width, count), parameters),
+            "topk" => new TopKAutoencoder(Common(new TopKOptions { ActiveCount = SaeLensSettings.ActiveCount(config, options), RescalesByDecoderNorm = rescales, Auxiliary = AuxiliaryKind.SaeLens }, width, count), parameters),
+            "batchtopk" or "matryoshka_batchtopk" => new BatchTopKAutoencoder(Common(new BatchTopKOptions { ActiveCount = config.NumberOrFail("k"), RescalesByDecoderNorm = rescales, Auxiliary = AuxiliaryKind.SaeLens }, width, count), parameters),
             "jumprelu" => new JumpReluAutoencoder(Common(new JumpReluOptions { Constraint = DecoderConstraint.Free }, width, count), parameters),
             "gated" => new GatedAutoencoder(Common(new GatedOptions { Kind = GatedKind.SaeLens, Constraint = DecoderConstraint.Free }, width, count), parameters),
             _ => throw new NotSupportedException($"{folder}: architecture '{kind}' is unknown; standard, topk, batchtopk, matryoshka_batchtopk, jumprelu and gated are read."),
         };
         var more = new Dictionary<string, Tensor>();
-        foreach (var name in (string[])["b_enc", "b_gate", "b_mag", "r_mag", "topk_threshold"])
+        string[] names = kind switch
         {
-            if (weights.Has(name))
-                more[name] = weights.Take(name);
-        }
+            "gated" => ["b_gate", "b_mag", "r_mag"],
+            "batchtopk" or "matryoshka_batchtopk" => ["b_enc", "topk_threshold"],
+            _ => ["b_enc"],
+        };
+        foreach (var name in names.Where(weights.Has))
+            more[name] = weights.Take(name);
         if (kind == "jumprelu")
             more["log_threshold"] = AutoencoderAssembly.LogThreshold(weights.Take("threshold"));
-        var decoder = weights.Has("scaling_factor") ? weights.Take("W_dec") * weights.Take("scaling_factor").unsqueeze(1) : weights.Take("W_dec");
-        var autoencoder = new AutoencoderAssembly(path, options).Make(Make, weights.Take("W_enc"), decoder, weights.Take("b_dec"), more);
-        var about = config.Part("metadata") ?? config;
-        return new(autoencoder, AutoencoderLayout.SaeLens, about.Text("hook_name", "hook_point"), about.Text("model_name"));
+        var (encoder, decoder) = (weights.Take("W_enc"), Scaled(path, config, weights, rescales));
+        var unread = SaeLensSettings.Check(config, about, kind, decoder.size(-1), decoder.size(0));
+        var bias = weights.Take("b_dec");
+        weights.CheckAllTaken();
+        var (hook, model, head) = (about.Text("hook_name", "hook_point"), about.Text("model_name"), about.Whole("hook_head_index", "hook_point_head_index"));
+        using var scale = factor is { } positive ? new ActivationScale(positive) : null;
+        var autoencoder = new AutoencoderAssembly(path, options).Make(Make, encoder, decoder, bias, more);
+        if (scale is not null)
+            autoencoder.Fold(scale);
+        return new(autoencoder, AutoencoderLayout.SaeLens, hook, model) { HeadIndex = head, UnreadSettings = unread };
     }
 
-    private static long ActiveCount(PublishedConfig config, AutoencoderLoadOptions options) =>
-        (long)(options.ActiveCount ?? config.Number("k") ?? config.Part("activation_fn_kwargs")?.NumberOrFail("k") ?? config.NumberOrFail("k"));
-
-    private static InputNormalization Normalization(string path, PublishedConfig config)
+    // Fine-tuned codes are scaled before they are decoded; files of some versions hold a scale of ones.
+    private static Tensor Scaled(string path, PublishedConfig config, PublishedWeights weights, bool rescales)
     {
-        // Older files say true for the expected average, which is folded before publication.
-        return config.Text("normalize_activations") switch
-        {
-            null or "none" or "expected_average_only_in" => InputNormalization.None,
-            "layer_norm" => InputNormalization.PerRowStandardize,
-            "constant_norm_rescale" => InputNormalization.ConstantNorm,
-            var other => throw new NotSupportedException($"{path}: normalize_activations is '{other}'; none, expected_average_only_in, layer_norm and constant_norm_rescale are read."),
-        };
+        var decoder = weights.Take("W_dec");
+        var isWanted = config.Flag("finetuning_scaling_factor", false);
+        if (!weights.Has("scaling_factor") && !weights.Has("finetuning_scaling_factor"))
+            return isWanted ? throw new CheckpointMismatchException(path, ["scaling_factor"], [], [], []) : decoder;
+        var factors = weights.Take("finetuning_scaling_factor", "scaling_factor");
+        var areOnes = factors.sub(1).abs().le(1e-5).all().item<bool>();
+        if (areOnes)
+            return decoder;
+        if (!isWanted)
+            throw new InvalidDataException($"{path}: it holds a scaling_factor other than 1, and cfg.json's finetuning_scaling_factor is not true.");
+        if (rescales)
+            throw new NotSupportedException($"{path}: finetuning_scaling_factor together with rescale_acts_by_decoder_norm is not read.");
+        return decoder * factors.unsqueeze(1);
     }
 }

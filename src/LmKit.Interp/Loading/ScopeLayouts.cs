@@ -14,7 +14,15 @@ internal static class ScopeLayouts
             ["b_enc"] = weights.Take("b_enc"),
             ["log_threshold"] = AutoencoderAssembly.LogThreshold(weights.Take("threshold")),
         };
-        var made = new AutoencoderAssembly(path, options).Make(Jump, weights.Take("W_enc", "w_enc"), weights.Take("W_dec", "w_dec"), weights.Take("b_dec"), more);
+        var (encoder, decoder, bias) = (weights.Take("W_enc", "w_enc"), weights.Take("W_dec", "w_dec"), weights.Take("b_dec"));
+        weights.CheckAllTaken();
+        if (IsOfEmbeddings(path))
+        {
+            // Trained on embeddings times sqrt(d), as the model reads them.
+            var root = Math.Sqrt(decoder.size(-1));
+            (encoder, decoder) = (encoder / root, decoder * root);
+        }
+        var made = new AutoencoderAssembly(path, options).Make((parameters, width, count) => Jump(parameters, width, count, false), encoder, decoder, bias, more);
         return new(made, AutoencoderLayout.GemmaScope, null, null);
     }
 
@@ -26,18 +34,20 @@ internal static class ScopeLayouts
         using var reader = new SafetensorsReader(path);
         var weights = new PublishedWeights(path, reader.ReadAll());
         var (encoder, decoder) = (weights.Transposed("encoder.weight"), weights.Transposed("decoder.weight"));
-        var norm = (config.Part("dataset_average_activation_norm") ?? throw new InvalidDataException($"{folder}: hyperparams.json has no dataset_average_activation_norm.")).NumberOrFail("in");
-        using var scale = new ActivationScale(Math.Sqrt(decoder.size(1)) / norm);
-        var more = new Dictionary<string, Tensor>
-        {
-            ["b_enc"] = weights.Take("encoder.bias"),
-            ["log_threshold"] = weights.Has("log_jumprelu_threshold")
-                ? weights.Take("log_jumprelu_threshold")
-                : full([decoder.size(0)], Math.Log(config.NumberOrFail("jump_relu_threshold") * scale.Factor), ScalarType.Float64),
-        };
-        var made = new AutoencoderAssembly(path, options).Make(Jump, encoder, decoder, weights.Take("decoder.bias"), more);
+        using var scale = new ActivationScale(LlamaScopeSettings.Factor(config, decoder.size(1)));
+        var thresholds = weights.Has("log_jumprelu_threshold")
+            ? weights.Take("log_jumprelu_threshold")
+            : full([decoder.size(0)], Math.Log(config.NumberOrFail("jump_relu_threshold") * scale.Factor), ScalarType.Float64);
+        if (config.Flag("sparsity_include_decoder_norm", false))
+            thresholds = thresholds - decoder.to(ScalarType.Float64).norm(1).log(); // p |d| > theta, where ours asks p > theta
+        var more = new Dictionary<string, Tensor> { ["b_enc"] = weights.Take("encoder.bias"), ["log_threshold"] = thresholds };
+        var bias = weights.Take("decoder.bias");
+        var subtracts = config.Flag("apply_decoder_bias_to_pre_encoder", false);
+        var unread = LlamaScopeSettings.Check(config, decoder.size(1), decoder.size(0));
+        weights.CheckAllTaken();
+        var made = new AutoencoderAssembly(path, options).Make((parameters, width, count) => Jump(parameters, width, count, subtracts), encoder, decoder, bias, more);
         made.Fold(scale);
-        return new(made, AutoencoderLayout.LlamaScope, config.Text("hook_point_in"), null);
+        return new(made, AutoencoderLayout.LlamaScope, config.Text("hook_point_in"), null) { UnreadSettings = unread };
     }
 
     internal static LoadedAutoencoder Sparsify(string folder, AutoencoderLoadOptions options)
@@ -46,19 +56,32 @@ internal static class ScopeLayouts
         var path = Path.Combine(folder, "sae.safetensors");
         using var reader = new SafetensorsReader(path);
         var weights = new PublishedWeights(path, reader.ReadAll());
-        if (weights.Has("W_skip") || config.Flag("transcode", false))
-            throw new NotSupportedException($"{folder}: it is a transcoder or has a skip connection; only autoencoders are read.");
+        if (weights.Has("W_skip"))
+            throw new NotSupportedException($"{folder}: it has a skip connection; only autoencoders are read.");
+        foreach (var name in (string[])["transcode", "skip_connection", "embed_skip", "gram_lookup"])
+            config.RefuseFlag(name, "only autoencoders of their own input are read.");
+        config.RefuseFlag("signed", "codes by absolute value are not read.");
         if (config.Text("activation") is { } activation && activation != "topk")
-            throw new NotSupportedException($"{folder}: activation '{activation}' is unknown; topk is read.");
+            throw config.Unsupported("activation", $"'{activation}'", "topk is read.");
+        var (encoder, decoder, bias) = (weights.Transposed("encoder.weight"), weights.Take("W_dec"), weights.Take("b_dec"));
+        var more = new Dictionary<string, Tensor> { ["b_enc"] = weights.Take("encoder.bias") };
+        var (width, count) = (decoder.size(-1), decoder.size(0));
+        config.CheckSize("d_in", width);
+        if (config.Whole("num_latents") is > 0)
+            config.CheckSize("num_latents", count);
+        else
+            config.CheckSize("expansion_factor", count / width);
+        var active = options.ActiveCount ?? config.CountOrFail("k");
+        var unread = config.Unread("k", "expansion_factor", "num_latents", "normalize_decoder", "multi_topk", "lookup_max_order");
+        weights.CheckAllTaken();
         var made = new AutoencoderAssembly(path, options).Make(
-            (parameters, width, count) => new TopKAutoencoder(AutoencoderAssembly.Sized(new TopKOptions { ActiveCount = options.ActiveCount ?? (long)config.NumberOrFail("k") }, width, count), parameters),
-            weights.Transposed("encoder.weight"),
-            weights.Take("W_dec"),
-            weights.Take("b_dec"),
-            new Dictionary<string, Tensor> { ["b_enc"] = weights.Take("encoder.bias") });
-        return new(made, AutoencoderLayout.Sparsify, Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), null);
+            (parameters, features, rows) => new TopKAutoencoder(AutoencoderAssembly.Sized(new TopKOptions { ActiveCount = active }, features, rows), parameters), encoder, decoder, bias, more);
+        return new(made, AutoencoderLayout.Sparsify, Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), null) { UnreadSettings = unread };
     }
 
-    private static JumpReluAutoencoder Jump(ParameterFactory parameters, long width, long count) =>
-        new(AutoencoderAssembly.Sized(new JumpReluOptions { SubtractsDecoderBias = false, Constraint = DecoderConstraint.Free }, width, count), parameters);
+    // Published under embedding/width_4k/average_l0_6 and the like; the file itself does not say it.
+    private static bool IsOfEmbeddings(string path) => Path.GetFullPath(path).Split(Path.DirectorySeparatorChar).TakeLast(4).Contains("embedding");
+
+    private static JumpReluAutoencoder Jump(ParameterFactory parameters, long width, long count, bool subtracts) =>
+        new(AutoencoderAssembly.Sized(new JumpReluOptions { SubtractsDecoderBias = subtracts, Constraint = DecoderConstraint.Free }, width, count), parameters);
 }

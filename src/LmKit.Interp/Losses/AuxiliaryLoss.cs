@@ -25,7 +25,7 @@ public static class AuxiliaryLoss
         var options = autoencoder.Options;
         var deadCount = dead?.sum().item<long>() ?? 0;
         if (deadCount == 0)
-            return zeros_like(pass.Reconstruction.sum());
+            return zeros([], HalfPrecision.Wide(pass.Reconstruction.dtype), pass.Reconstruction.device);
         var wanted = options.AuxiliaryCount > 0 ? options.AuxiliaryCount : Math.Max(1, autoencoder.ModelDim / 2);
         var count = Math.Min(wanted, deadCount);
         var values = options.Auxiliary == AuxiliaryKind.SaeLens ? pass.PreActivations : pass.Features.Dense;
@@ -39,7 +39,7 @@ public static class AuxiliaryLoss
         var explained = autoencoder.CodesAreNormScaled ? (codes / autoencoder.DecoderNorms()).mm(autoencoder.DecoderWeight) : codes.mm(autoencoder.DecoderWeight);
         var residual = pass.Normalized - pass.Reconstruction;
         return options.Auxiliary == AuxiliaryKind.Residual
-            ? (explained - residual).square().mean()
+            ? HalfPrecision.Widen(explained - residual).square().mean()
             : Normalized(residual.detach(), explained);
     }
 }

@@ -58,8 +58,13 @@ public sealed record FeatureRecovery(double NormalizedError, double ActiveCount,
             throw new ArgumentException($"A correlation is of real numbers; got {values.dtype} and {others.dtype}.", nameof(values));
         using var scope = NewDisposeScope();
         var (x, y) = (values.to(ScalarType.Float64), others.to(ScalarType.Float64));
-        (x, y) = (x - x.mean(), y - y.mean());
-        return ((x * y).sum() / (x.square().sum() * y.square().sum()).sqrt()).item<double>();
+        var (a, b) = (x - x.mean(), y - y.mean());
+        var (own, other) = (Spread(x, a), Spread(y, b));
+        return Shares.Of((a * b).sum().item<double>(), Math.Sqrt(own * other));
+
+        // What is left of a constant after its mean is taken off is rounding.
+        static double Spread(Tensor values, Tensor centred) =>
+            (centred.square().sum().item<double>(), values.square().sum().item<double>()) is var (spread, size) && spread > 1e-24 * size ? spread : 0;
     }
 
     private static double Mean(Tensor values) => values.to(ScalarType.Float64).mean().item<double>();

@@ -41,7 +41,7 @@ public static class FeatureResampling
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var pass = autoencoder.Run(activations);
-        var loss = (pass.Output - activations).square().sum(1) + pass.Codes.sum(1) * autoencoder.Options.SparsityCoefficient;
+        var loss = HalfPrecision.Widen(pass.Output - activations).square().sum(1) + HalfPrecision.Widen(pass.Codes).sum(1) * autoencoder.Options.SparsityCoefficient;
         var squares = loss.square();
         return (squares / squares.sum()).MoveToOuterDisposeScope();
     }

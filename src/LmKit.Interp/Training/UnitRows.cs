@@ -13,7 +13,7 @@ public static class UnitRows
         new TensorCheck(nameof(UnitRows)).Floating(rows, nameof(rows), "F D");
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        var norms = rows.norm(1, keepdim: true);
+        var norms = HalfPrecision.Widen(rows).norm(1, keepdim: true);
         rows.div_(norms.masked_fill(norms.eq(0), 1));
     }
 
@@ -25,7 +25,8 @@ public static class UnitRows
             return;
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        var squares = rows.square().sum(1, keepdim: true);
-        gradient.sub_((gradient * rows).sum(1, keepdim: true) / squares.masked_fill(squares.eq(0), 1) * rows);
+        var wide = HalfPrecision.Widen(rows);
+        var squares = wide.square().sum(1, keepdim: true);
+        gradient.sub_((HalfPrecision.Widen(gradient) * wide).sum(1, keepdim: true) / squares.masked_fill(squares.eq(0), 1) * wide);
     }
 }

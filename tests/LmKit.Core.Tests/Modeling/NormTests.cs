@@ -54,6 +54,28 @@ public class NormTests
         }
     }
 
+    [Theory]
+    [InlineData(ScalarType.Float16, 2e-3)]
+    [InlineData(ScalarType.BFloat16, 1.6e-2)]
+    public void Norms_of_half_precision_are_computed_in_single_precision(ScalarType dtype, double tolerance)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var random = new Generator(4);
+        foreach (var size in new[] { 1e-3, 1, 400, 30_000 }) // squares of 256 and more do not fit float16
+        {
+            var x = (randn([3, 5, 4096], ScalarType.Float64, generator: random).clamp(-2, 2) * size).to(dtype);
+            var exact = x.to(ScalarType.Float64);
+            using var rms = ToyModel.Component(ToyModel.Builder(dtype: dtype, modelDim: 4096), layer => new RmsNorm(new RmsNormOptions(), layer));
+            using var layer = ToyModel.Component(ToyModel.Builder(dtype: dtype, modelDim: 4096), layer => new LayerNorm(new LayerNormOptions(), layer));
+            var centred = exact - exact.mean([-1L], keepdim: true);
+
+            Assert.Equal(dtype, rms.call(x).dtype);
+            Close.Check($"rms {size}", exact / (exact.square().mean([-1L], keepdim: true) + new RmsNormOptions().Epsilon).sqrt(), rms.call(x), absolute: tolerance);
+            Close.Check($"layer {size}", centred / (centred.square().mean([-1L], keepdim: true) + new LayerNormOptions().Epsilon).sqrt(), layer.call(x), absolute: tolerance);
+        }
+    }
+
     private static void Stir(nn.Module module)
     {
         using var random = new Generator(9);
