@@ -6,7 +6,7 @@ namespace LmKit;
 /// <summary>What is summed, exponentiated or compared is computed in float32 or wider, whatever a model's dtype.</summary>
 /// <remarks>bfloat16 counts no further than 256 and float16 ends at 65504, so losses, probabilities and norms take their numbers through
 /// here first. float32 and float64 pass as they are, without a copy.</remarks>
-public static class HalfPrecision
+internal static class HalfPrecision
 {
     /// <summary>Whether a dtype is float16 or bfloat16.</summary>
     public static bool Is(ScalarType dtype) => dtype is ScalarType.Float16 or ScalarType.BFloat16;

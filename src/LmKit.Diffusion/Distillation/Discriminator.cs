@@ -64,6 +64,9 @@ public sealed class Discriminator : nn.Module<Tensor, Tensor, Tensor>
     /// <inheritdoc/>
     public override Tensor forward(Tensor tokens, Tensor level)
     {
+        TensorCheck.CheckAlive(tokens, nameof(tokens), nameof(Discriminator));
+        new TensorCheck(nameof(Discriminator)).AnyFloating(level, nameof(level), "B");
+        DiffusionTransformer.CheckRows(level, nameof(level), tokens);
         using var scope = NewDisposeScope();
         var condition = timestep.call(level);
         var x = embedding.call(tokens);

@@ -14,8 +14,10 @@ public static class DistillationLosses
     /// <param name="studentMasked">Likewise.</param>
     public static Tensor Discriminator(Tensor reference, Tensor student, double smoothing, Tensor? referenceMasked = null, Tensor? studentMasked = null)
     {
-        ArgumentNullException.ThrowIfNull(reference);
-        ArgumentNullException.ThrowIfNull(student);
+        CheckSide(reference, nameof(reference), referenceMasked, nameof(referenceMasked));
+        CheckSide(student, nameof(student), studentMasked, nameof(studentMasked));
+        if (!(smoothing is >= 0 and <= 1))
+            throw new ArgumentOutOfRangeException(nameof(smoothing), smoothing, "Label smoothing lies between 0 and 1.");
         using var scope = NewDisposeScope();
         return ((Side(reference, 1 - smoothing, referenceMasked) + Side(student, smoothing, studentMasked)) / 2).MoveToOuterDisposeScope();
     }
@@ -26,9 +28,10 @@ public static class DistillationLosses
     /// <param name="logProbability">ln p (B) of each trajectory, with its graph.</param>
     public static Tensor PolicyGradient(Tensor weight, Tensor advantage, Tensor logProbability)
     {
-        ArgumentNullException.ThrowIfNull(weight);
-        ArgumentNullException.ThrowIfNull(advantage);
-        ArgumentNullException.ThrowIfNull(logProbability);
+        var check = new TensorCheck(nameof(DistillationLosses));
+        check.AnyFloating(weight, nameof(weight), "B");
+        check.AnyFloating(advantage, nameof(advantage), "B");
+        check.AnyFloating(logProbability, nameof(logProbability), "B");
         using var scope = NewDisposeScope();
         return (HalfPrecision.Widen(weight) * HalfPrecision.Widen(advantage) * HalfPrecision.Widen(logProbability)).mean().neg().MoveToOuterDisposeScope();
     }
@@ -39,8 +42,7 @@ public static class DistillationLosses
     /// <param name="isMasked">(B, L) bool.</param>
     public static Tensor KullbackLeibler(Tensor teacher, Tensor student, Tensor isMasked)
     {
-        ArgumentNullException.ThrowIfNull(teacher);
-        ArgumentNullException.ThrowIfNull(student);
+        CheckPair(teacher, nameof(teacher), student, isMasked);
         using var scope = NewDisposeScope();
         (teacher, student) = (HalfPrecision.Widen(teacher), HalfPrecision.Widen(student));
         return MeanOf((teacher.exp() * (teacher - student)).sum(-1), isMasked).MoveToOuterDisposeScope();
@@ -53,8 +55,7 @@ public static class DistillationLosses
     /// <param name="isMasked">(B, L) bool.</param>
     public static Tensor Of(SdttDivergence divergence, Tensor target, Tensor student, Tensor isMasked)
     {
-        ArgumentNullException.ThrowIfNull(target);
-        ArgumentNullException.ThrowIfNull(student);
+        CheckPair(target, nameof(target), student, isMasked);
         using var scope = NewDisposeScope();
         (target, student) = (HalfPrecision.Widen(target), HalfPrecision.Widen(student));
         var difference = student - target;
@@ -71,7 +72,7 @@ public static class DistillationLosses
     /// <summary>The mean entropy of the student's masked positions.</summary>
     public static Tensor Entropy(Tensor logProbabilities, Tensor isMasked)
     {
-        ArgumentNullException.ThrowIfNull(logProbabilities);
+        CheckPair(logProbabilities, nameof(logProbabilities), logProbabilities, isMasked);
         using var scope = NewDisposeScope();
         logProbabilities = HalfPrecision.Widen(logProbabilities);
         return MeanOf((logProbabilities.exp() * logProbabilities).sum(-1).neg(), isMasked).MoveToOuterDisposeScope();
@@ -84,6 +85,22 @@ public static class DistillationLosses
     {
         ArgumentNullException.ThrowIfNull(schedule);
         return NoiseSchedule.Map(times, tau => Math.Clamp(schedule.Alpha(tau) * schedule.SigmaRate(tau) / -double.ExpM1(-schedule.Sigma(tau)), 0.1, 10));
+    }
+
+    private static void CheckSide(Tensor logits, string name, Tensor? isMasked, string maskName)
+    {
+        var check = new TensorCheck(nameof(DistillationLosses));
+        check.AnyFloating(logits, name, "B L 1");
+        if (isMasked is not null)
+            check.Truths(isMasked, maskName, "B L");
+    }
+
+    private static void CheckPair(Tensor target, string name, Tensor student, Tensor isMasked)
+    {
+        var check = new TensorCheck(nameof(DistillationLosses));
+        check.AnyFloating(target, name, "B L V");
+        check.AnyFloating(student, nameof(student), "B L V");
+        check.Truths(isMasked, nameof(isMasked), "B L");
     }
 
     private static Tensor Side(Tensor logits, double target, Tensor? isMasked)

@@ -13,7 +13,7 @@ public static class DivergenceReward
     /// <param name="clip">Bound of a reward.</param>
     public static Tensor OfAll(Tensor logits, double clip = 8)
     {
-        ArgumentNullException.ThrowIfNull(logits);
+        CheckLogits(logits, null, clip);
         using var scope = NewDisposeScope();
         return Finite(HalfPrecision.Widen(logits).squeeze(-1).mean([1L]).clamp(-clip, clip)).MoveToOuterDisposeScope();
     }
@@ -24,13 +24,22 @@ public static class DivergenceReward
     /// <param name="clip">Bound of a position's log-odds.</param>
     public static Tensor OfMasked(Tensor logits, Tensor isMasked, double clip = 8)
     {
-        ArgumentNullException.ThrowIfNull(logits);
-        ArgumentNullException.ThrowIfNull(isMasked);
+        CheckLogits(logits, isMasked ?? throw new ArgumentNullException(nameof(isMasked)), clip);
         using var scope = NewDisposeScope();
         var share = HalfPrecision.Widen(logits).squeeze(-1).sigmoid();
         var odds = ((share + Tiny).log() - (1 - share + Tiny).log()).clamp(-clip, clip);
         var weight = isMasked.to(odds.dtype);
         return Finite((odds * weight).sum(1) / (weight.sum(1) + 1e-8)).MoveToOuterDisposeScope();
+    }
+
+    private static void CheckLogits(Tensor logits, Tensor? isMasked, double clip)
+    {
+        var check = new TensorCheck(nameof(DivergenceReward));
+        check.AnyFloating(logits, nameof(logits), "B L 1");
+        if (isMasked is not null)
+            check.Truths(isMasked, nameof(isMasked), "B L");
+        if (!(clip >= 0))
+            throw new ArgumentOutOfRangeException(nameof(clip), clip, "The bound of a reward is 0 or more.");
     }
 
     private static Tensor Finite(Tensor rewards)

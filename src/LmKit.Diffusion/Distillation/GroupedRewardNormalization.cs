@@ -17,7 +17,12 @@ public static class GroupedRewardNormalization
     /// <exception cref="ArgumentException">A group of one, rows that do not fill groups, or a reward that is not finite.</exception>
     public static Tensor Advantages(Tensor rewards, int groupSize, double clip = 3, bool dividesByDeviation = true, Tensor? counted = null)
     {
-        ArgumentNullException.ThrowIfNull(rewards);
+        var check = new TensorCheck(nameof(GroupedRewardNormalization));
+        check.AnyFloating(rewards, nameof(rewards), "B");
+        if (counted is not null)
+            check.Truths(counted, nameof(counted), "B");
+        if (!(clip >= 0))
+            throw new ArgumentOutOfRangeException(nameof(clip), clip, "The bound of an advantage is 0 or more.");
         if (groupSize < 2)
             throw new ArgumentException($"group_size = {groupSize}: a group of one has no deviation and no advantage; use at least 2.", nameof(groupSize));
         if (rewards.dim() != 1 || rewards.size(0) == 0 || rewards.size(0) % groupSize != 0)

@@ -17,8 +17,11 @@ public static class RewardGuidance
     public static Tensor Gradient(Discriminator discriminator, Tensor logits, Tensor tokens, Tensor level, long maskId)
     {
         ArgumentNullException.ThrowIfNull(discriminator);
-        ArgumentNullException.ThrowIfNull(logits);
-        ArgumentNullException.ThrowIfNull(tokens);
+        var check = new TensorCheck(nameof(RewardGuidance));
+        check.AnyFloating(logits, nameof(logits), "B L V");
+        DiffusionSteps.CheckTokens(ref check, tokens);
+        check.AnyFloating(level, nameof(level), "...");
+        MaskingProcess.CheckMaskId(maskId, check["V"]);
         using var scope = NewDisposeScope();
         using var recorded = enable_grad();
         var leaf = HalfPrecision.Widen(logits.detach()).clone().requires_grad_();
@@ -33,8 +36,9 @@ public static class RewardGuidance
     /// <summary>Outputs + h clamp(gradient, -1, 1).</summary>
     public static Tensor Tilt(Tensor logits, Tensor gradient, double scale)
     {
-        ArgumentNullException.ThrowIfNull(logits);
-        ArgumentNullException.ThrowIfNull(gradient);
+        var check = new TensorCheck(nameof(RewardGuidance));
+        check.Floating(logits, nameof(logits), "B L V");
+        check.AnyFloating(gradient, nameof(gradient), "B L V");
         using var scope = NewDisposeScope();
         return (logits + gradient.clamp(-1, 1) * scale).MoveToOuterDisposeScope();
     }
@@ -46,8 +50,10 @@ public static class RewardGuidance
     /// <param name="maskId">Token id of the mask.</param>
     public static Tensor Candidates(Tensor weights, Tensor tokens, Tensor uniforms, long maskId)
     {
-        ArgumentNullException.ThrowIfNull(weights);
-        ArgumentNullException.ThrowIfNull(tokens);
+        var check = new TensorCheck(nameof(RewardGuidance));
+        check.AnyFloating(weights, nameof(weights), "B L V");
+        DiffusionSteps.CheckTokens(ref check, tokens);
+        check.AnyFloating(uniforms, nameof(uniforms), "B M L V");
         using var scope = NewDisposeScope();
         var drawn = CategoricalDraw.Sample(weights.unsqueeze(1), uniforms); // (B, M, L)
         var all = tokens.unsqueeze(1).expand(drawn.shape);
@@ -60,8 +66,10 @@ public static class RewardGuidance
     /// <param name="uniforms">(B, M).</param>
     public static Tensor Choose(Tensor candidates, Tensor scores, Tensor uniforms)
     {
-        ArgumentNullException.ThrowIfNull(candidates);
-        ArgumentNullException.ThrowIfNull(scores);
+        var check = new TensorCheck(nameof(RewardGuidance));
+        check.Integers(candidates, nameof(candidates), "B M L");
+        check.AnyFloating(scores, nameof(scores), "B M");
+        check.AnyFloating(uniforms, nameof(uniforms), "B M");
         using var scope = NewDisposeScope();
         var choice = CategoricalDraw.Sample(HalfPrecision.Widen(scores).softmax(-1), uniforms).view(-1, 1, 1).expand(-1, 1, candidates.size(2));
         return candidates.gather(1, choice).squeeze(1).MoveToOuterDisposeScope();

@@ -21,8 +21,10 @@ public sealed record ScoredDraw(Tensor Tokens, Tensor LogProbability)
     /// gradient either way.</param>
     public static ScoredDraw Of(Tensor logProbabilities, Tensor tokens, Tensor cleanBefore, Tensor cleanAfter, long maskId, Tensor uniforms, bool countsStaying = false)
     {
-        ArgumentNullException.ThrowIfNull(logProbabilities);
-        ArgumentNullException.ThrowIfNull(tokens);
+        var check = new TensorCheck(nameof(ScoredDraw));
+        check.AnyFloating(logProbabilities, nameof(logProbabilities), "B L V");
+        DiffusionSteps.CheckTokens(ref check, tokens);
+        check.AnyFloating(uniforms, nameof(uniforms), "B L V");
         using var scope = NewDisposeScope();
         Tensor next;
         using (no_grad())
@@ -41,7 +43,7 @@ public sealed record ScoredDraw(Tensor Tokens, Tensor LogProbability)
     /// <summary>log_softmax(ln(p + 1e-10)): finite log-probabilities as the official code scores with.</summary>
     public static Tensor Smoothed(Tensor logProbabilities)
     {
-        ArgumentNullException.ThrowIfNull(logProbabilities);
+        new TensorCheck(nameof(ScoredDraw)).AnyFloating(logProbabilities, nameof(logProbabilities), "... V");
         using var scope = NewDisposeScope();
         return (HalfPrecision.Widen(logProbabilities).exp() + Tiny).log().log_softmax(-1).MoveToOuterDisposeScope();
     }

@@ -39,6 +39,7 @@ internal sealed class SpectralAffine : nn.Module<Tensor, Tensor>
 
     public override Tensor forward(Tensor x)
     {
+        Shapes.CheckInput(x, weight, weight.IsInvalid ? 0 : weight.size(1), nameof(Discriminator));
         using var scope = NewDisposeScope();
         if (training)
             Iterate();

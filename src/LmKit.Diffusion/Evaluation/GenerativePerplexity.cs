@@ -13,7 +13,10 @@ public static class GenerativePerplexity
     /// <param name="endOfTextId">The id that ends a text; null counts all.</param>
     public static Tensor Counted(Tensor tokens, long? endOfTextId)
     {
-        ArgumentNullException.ThrowIfNull(tokens);
+        var check = new TensorCheck(nameof(GenerativePerplexity));
+        check.Integers(tokens, nameof(tokens), "B L");
+        if (check["L"] == 0)
+            throw new ArgumentException("Samples have at least one token; L is 0.", nameof(tokens));
         using var scope = NewDisposeScope();
         var targets = tokens.narrow(1, 1, tokens.size(1) - 1);
         if (endOfTextId is not { } end)
@@ -29,8 +32,9 @@ public static class GenerativePerplexity
     /// <exception cref="ArgumentException">Nothing is counted.</exception>
     public static double Of(Tensor losses, Tensor counted)
     {
-        ArgumentNullException.ThrowIfNull(losses);
-        ArgumentNullException.ThrowIfNull(counted);
+        var check = new TensorCheck(nameof(GenerativePerplexity));
+        check.AnyFloating(losses, nameof(losses), "B L");
+        check.Truths(counted, nameof(counted), "B L");
         using var scope = NewDisposeScope();
         var weight = counted.to(ScalarType.Float64);
         var total = weight.sum().item<double>();

@@ -6,6 +6,9 @@ namespace LmKit;
 /// <summary>A first-order Markov chain over tokens 0..K-1: exact samples, exact likelihood, exact n-gram shares, for experiments with a known truth.</summary>
 public sealed class MarkovChain
 {
+    private const int LongestExact = 1 << 20;
+    private const int MostGrams = 1 << 24;
+
     private readonly double[] start;
     private readonly double[][] transition;
 
@@ -15,9 +18,12 @@ public sealed class MarkovChain
     /// <exception cref="ArgumentException">A row is no distribution.</exception>
     public MarkovChain(Tensor transition, Tensor start)
     {
-        ArgumentNullException.ThrowIfNull(transition);
-        ArgumentNullException.ThrowIfNull(start);
+        var check = new TensorCheck(nameof(MarkovChain));
+        check.AnyFloating(start, nameof(start), "K");
+        check.AnyFloating(transition, nameof(transition), "K K");
         TokenCount = start.numel();
+        if (TokenCount == 0)
+            throw new ArgumentException("A chain has at least one token.", nameof(start));
         if (transition.dim() != 2 || transition.size(0) != TokenCount || transition.size(1) != TokenCount)
             throw new ArgumentException($"P of {TokenCount} tokens is ({TokenCount}, {TokenCount}); got ({string.Join(", ", transition.shape)}).", nameof(transition));
         this.start = Read(start);
@@ -38,7 +44,12 @@ public sealed class MarkovChain
     /// <summary>Draws sequences (B, L) int64.</summary>
     public Tensor Sample(long batch, long length, Generator random)
     {
+        ArgumentNullException.ThrowIfNull(random);
+        Shapes.CheckSize([batch, length], nameof(batch));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(batch * length, Array.MaxLength);
         using var scope = NewDisposeScope();
+        if (batch * length == 0)
+            return zeros([batch, length], ScalarType.Int64).MoveToOuterDisposeScope();
         var uniforms = rand([batch, length], ScalarType.Float64, generator: random).data<double>().ToArray();
         var tokens = new long[batch * length];
         for (var at = 0; at < tokens.Length; at++)
@@ -64,6 +75,7 @@ public sealed class MarkovChain
     public double EntropyPerToken(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, LongestExact);
         var rows = transition.Select(Entropy).ToArray();
         var (total, here) = (Entropy(start), start);
         for (var place = 1; place < length; place++)
@@ -79,6 +91,9 @@ public sealed class MarkovChain
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
         ArgumentOutOfRangeException.ThrowIfLessThan(length, n);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, LongestExact);
+        if (Math.Pow(TokenCount, n) > MostGrams)
+            throw new ArgumentOutOfRangeException(nameof(n), n, $"A chain of {TokenCount} tokens has {Math.Pow(TokenCount, n):E1} {n}-grams; at most {MostGrams} are listed.");
         var (places, here, mean) = (length - n + 1, start, new double[TokenCount]);
         for (var place = 0; place < places; place++)
         {

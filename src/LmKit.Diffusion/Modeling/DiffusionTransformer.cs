@@ -64,8 +64,13 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
     /// <param name="blockCount">How many blocks to run; null for all.</param>
     public Tensor Trunk(Tensor tokens, Tensor condition, int? blockCount = null)
     {
-        ArgumentNullException.ThrowIfNull(tokens);
-        ArgumentNullException.ThrowIfNull(condition);
+        TensorCheck.CheckAlive(tokens, nameof(tokens), nameof(DiffusionTransformer));
+        var check = new TensorCheck(nameof(DiffusionTransformer));
+        check.Bind("C", Options.ConditionDim);
+        check.AnyFloating(condition, nameof(condition), "R C");
+        CheckRows(condition, nameof(condition), tokens);
+        if (blockCount is { } wanted && (wanted < 0 || wanted > blocks.Count))
+            throw new ArgumentOutOfRangeException(nameof(blockCount), wanted, $"The transformer has {blocks.Count} blocks.");
         using var scope = NewDisposeScope();
         var x = embedding.call(tokens);
         foreach (var block in blocks.Take(blockCount ?? blocks.Count))
@@ -76,6 +81,9 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
     /// <summary>Final hidden states (B, L, D), modulated by the level: what <see cref="Logits"/> takes.</summary>
     public Tensor Hidden(Tensor tokens, Tensor level)
     {
+        TensorCheck.CheckAlive(tokens, nameof(tokens), nameof(DiffusionTransformer));
+        new TensorCheck(nameof(DiffusionTransformer)).AnyFloating(level, nameof(level), "B");
+        CheckRows(level, nameof(level), tokens);
         using var scope = NewDisposeScope();
         var condition = Condition(level);
         return head.Normalize(Trunk(tokens, condition), condition).MoveToOuterDisposeScope();
@@ -89,6 +97,15 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
     {
         using var hidden = Hidden(tokens, level);
         return Logits(hidden);
+    }
+
+    /// <summary>Fails unless a tensor has one entry for all rows of tokens or one for each, on their device.</summary>
+    internal static void CheckRows(Tensor perRow, string name, Tensor tokens)
+    {
+        if (tokens.dim() > 0 && perRow.size(0) != 1 && perRow.size(0) != tokens.size(0))
+            throw new ArgumentException($"{name} has one entry for all rows or one for each of {tokens.size(0)}; got ({string.Join(", ", perRow.shape)}).", name);
+        if (perRow.device_type != tokens.device_type)
+            throw new ArgumentException($"{name} lies on {perRow.device} and the tokens on {tokens.device}; move one of them.", name);
     }
 
     /// <inheritdoc/>

@@ -24,6 +24,8 @@ internal sealed class LinearPair : nn.Module<Tensor, Tensor>
 
     internal ScalarType Dtype { get; }
 
+    internal Device Device => first.Device;
+
     public override Tensor forward(Tensor x)
     {
         using var scope = NewDisposeScope();

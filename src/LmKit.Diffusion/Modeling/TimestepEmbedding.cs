@@ -25,7 +25,9 @@ public sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
     /// <summary>Embeds levels (B) as (B, c).</summary>
     public override Tensor forward(Tensor level)
     {
-        ArgumentNullException.ThrowIfNull(level);
+        new TensorCheck(nameof(TimestepEmbedding)).AnyFloating(level, nameof(level), "B");
+        if (level.device_type != mlp.Device.type)
+            throw new ArgumentException($"The network lies on {mlp.Device}; got a level on {level.device}. Move it with to().", nameof(level));
         using var scope = NewDisposeScope();
         var dtype = HalfPrecision.Wide(mlp.Dtype); // half precision could not tell late times apart
         var j = arange(0, FrequencyCount, dtype: ScalarType.Float32, device: level.device);

@@ -23,6 +23,10 @@ internal sealed class TokenVectors : nn.Module<Tensor, Tensor>, IParameterHints
 
     public override Tensor forward(Tensor tokens)
     {
+        TensorCheck.CheckAlive(tokens, nameof(tokens), nameof(DiffusionTransformer));
+        ObjectDisposedException.ThrowIf(embedding.IsInvalid, typeof(DiffusionTransformer));
+        if (tokens.device_type != embedding.device_type)
+            throw new ArgumentException($"The network lies on {embedding.device}; got tokens on {tokens.device}. Move them with to().", nameof(tokens));
         using var scope = NewDisposeScope();
         if (tokens.is_floating_point())
         {

@@ -57,6 +57,10 @@ public sealed class TransformerDenoiser : ISplitDenoiser
     }
 
     // One zero for all rows: the modulation is then the same constant for each and is computed once.
-    private Tensor Level(Tensor tokens, Tensor level) =>
-        IsTimeConditioned ? level.to(HalfPrecision.Wide(transformer.Dtype), tokens.device) : zeros(1, HalfPrecision.Wide(transformer.Dtype), tokens.device);
+    private Tensor Level(Tensor tokens, Tensor level)
+    {
+        TensorCheck.CheckAlive(tokens, nameof(tokens), nameof(TransformerDenoiser));
+        TensorCheck.CheckAlive(level, nameof(level), nameof(TransformerDenoiser));
+        return IsTimeConditioned ? level.to(HalfPrecision.Wide(transformer.Dtype), tokens.device) : zeros(1, HalfPrecision.Wide(transformer.Dtype), tokens.device);
+    }
 }

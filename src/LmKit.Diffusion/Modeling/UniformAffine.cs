@@ -21,5 +21,11 @@ internal sealed class UniformAffine : nn.Module<Tensor, Tensor>
         Parameter Draw(params long[] shape) => isZero ? parameters.Constant(0, shape) : parameters.Uniform(-bound, bound, shape);
     }
 
-    public override Tensor forward(Tensor x) => nn.functional.linear(x, weight, bias);
+    internal Device Device => weight.device;
+
+    public override Tensor forward(Tensor x)
+    {
+        Shapes.CheckInput(x, weight, weight.IsInvalid ? 0 : weight.size(1), nameof(DiffusionTransformer));
+        return nn.functional.linear(x, weight, bias);
+    }
 }

@@ -14,10 +14,11 @@ public static class MaskingProcess
     /// <returns>(B, L) int64.</returns>
     public static Tensor Corrupt(Tensor tokens, Tensor maskedShare, long maskId, Tensor uniforms)
     {
-        ArgumentNullException.ThrowIfNull(tokens);
-        ArgumentNullException.ThrowIfNull(maskedShare);
-        ArgumentNullException.ThrowIfNull(uniforms);
-        if (tokens.dim() != 2 || !tokens.shape.SequenceEqual(uniforms.shape) || maskedShare.numel() != tokens.size(0))
+        var check = new TensorCheck(nameof(MaskingProcess));
+        check.Integers(tokens, nameof(tokens), "B L");
+        check.AnyFloating(uniforms, nameof(uniforms), "B L");
+        check.AnyFloating(maskedShare, nameof(maskedShare), "...");
+        if ( maskedShare.numel() != tokens.size(0))
             throw new ArgumentException($"Tokens ({string.Join(", ", tokens.shape)}) need uniforms of the same shape, got ({string.Join(", ", uniforms.shape)}), and one masked share a row, got {maskedShare.numel()}.", nameof(uniforms));
         using var scope = NewDisposeScope();
         var isMasked = uniforms.lt(maskedShare.view(-1, 1));
@@ -28,7 +29,7 @@ public static class MaskingProcess
     /// <exception cref="ArgumentException">They are not; names the first offender.</exception>
     public static void CheckClean(Tensor tokens, long vocabSize, long maskId)
     {
-        ArgumentNullException.ThrowIfNull(tokens);
+        TensorCheck.CheckAlive(tokens, nameof(tokens), nameof(MaskingProcess));
         CheckMaskId(maskId, vocabSize);
         if (tokens.dtype != ScalarType.Int64 || tokens.dim() != 2)
             throw new ArgumentException($"Tokens are int64 of shape (B, L); got {tokens.dtype} ({string.Join(", ", tokens.shape)}).", nameof(tokens));
@@ -41,6 +42,16 @@ public static class MaskingProcess
                 throw new ArgumentException($"Token id {token} at row {index / length}, column {index % length} is outside the vocabulary of {vocabSize}.", nameof(tokens));
             index++;
         }
+    }
+
+    /// <summary>Fails for a negative token id.</summary>
+    internal static void CheckNotNegative(Tensor tokens)
+    {
+        if (tokens.numel() == 0 || tokens.device_type != DeviceType.CPU)
+            return;
+        using var least = tokens.min();
+        if (least.item<long>() is var token and < 0)
+            throw new ArgumentOutOfRangeException(nameof(tokens), token, "Token ids are 0 or more.");
     }
 
     /// <summary>Fails unless the mask id belongs to the vocabulary.</summary>

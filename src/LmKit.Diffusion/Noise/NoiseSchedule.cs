@@ -53,8 +53,12 @@ public abstract class NoiseSchedule
     /// <summary>The same function of every entry of a tensor of times, in float64 on the times' device.</summary>
     public static Tensor Map(Tensor times, Func<double, double> function)
     {
-        ArgumentNullException.ThrowIfNull(times);
+        new TensorCheck(nameof(NoiseSchedule)).AnyFloating(times, nameof(times), "...");
+        if (times.device_type == DeviceType.META)
+            throw new ArgumentException("Times on the meta device have no values.", nameof(times));
         ArgumentNullException.ThrowIfNull(function);
+        if (times.numel() == 0)
+            return zeros(times.shape, ScalarType.Float64, times.device);
         using var scope = NewDisposeScope();
         var values = times.detach().cpu().to(ScalarType.Float64).contiguous().data<double>().ToArray();
         return tensor([.. values.Select(function)], times.shape, dtype: ScalarType.Float64, device: times.device).MoveToOuterDisposeScope();
@@ -65,6 +69,7 @@ public abstract class NoiseSchedule
     public double CheckRate(int points = 32)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(points);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(points, 1 << 20);
         return Inside(points).Max(RateError);
     }
 

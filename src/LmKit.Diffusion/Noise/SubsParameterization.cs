@@ -14,10 +14,9 @@ public static class SubsParameterization
     /// <summary>Log-probabilities (B, L, V) of logits (B, L, V) at tokens (B, L).</summary>
     public static Tensor Apply(Tensor logits, Tensor tokens, long maskId)
     {
-        ArgumentNullException.ThrowIfNull(logits);
-        ArgumentNullException.ThrowIfNull(tokens);
-        if (logits.dim() != 3 || !logits.shape.Take(2).SequenceEqual(tokens.shape))
-            throw new ArgumentException($"Logits are (B, L, V) beside tokens (B, L); got ({string.Join(", ", logits.shape)}) and ({string.Join(", ", tokens.shape)}).", nameof(logits));
+        var check = new TensorCheck(nameof(SubsParameterization));
+        check.AnyFloating(logits, nameof(logits), "B L V");
+        DiffusionSteps.CheckTokens(ref check, tokens);
         using var scope = NewDisposeScope();
         var masked = OfMasked(logits, maskId);
         var isRevealed = tokens.ne(maskId).unsqueeze(-1);
@@ -29,7 +28,8 @@ public static class SubsParameterization
     /// <summary>Log-probabilities (..., V) of logits (..., V) at masked positions.</summary>
     public static Tensor OfMasked(Tensor logits, long maskId)
     {
-        ArgumentNullException.ThrowIfNull(logits);
+        var check = new TensorCheck(nameof(SubsParameterization));
+        check.AnyFloating(logits, nameof(logits), "... V");
         MaskingProcess.CheckMaskId(maskId, logits.size(-1));
         using var scope = NewDisposeScope();
         var wide = logits.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? logits.to(ScalarType.Float32) : logits;

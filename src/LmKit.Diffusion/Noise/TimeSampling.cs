@@ -39,6 +39,8 @@ public sealed class TimeSampling
     /// <param name="random">Source of randomness, on the CPU.</param>
     public NoiseLevels Draw(long batch, Generator random)
     {
+        ArgumentNullException.ThrowIfNull(random);
+        Shapes.CheckSize([batch], nameof(batch));
         using var uniforms = rand(batch, ScalarType.Float64, generator: random);
         return Levels(uniforms);
     }
@@ -46,7 +48,7 @@ public sealed class TimeSampling
     /// <summary>The times (B) of uniforms (B), in float64.</summary>
     public Tensor Times(Tensor uniforms)
     {
-        ArgumentNullException.ThrowIfNull(uniforms);
+        Check(uniforms);
         var values = Read(uniforms);
         var count = values.Length;
         return Write(values.Select((u, i) => (options.IsStratified ? (u / count + (double)i / count) % 1 : u) * (1 - options.MinTime) + options.MinTime)
@@ -56,6 +58,7 @@ public sealed class TimeSampling
     /// <summary>The noise of a batch from uniforms (B).</summary>
     public NoiseLevels Levels(Tensor uniforms)
     {
+        Check(uniforms);
         using var drawn = Times(uniforms);
         var steps = options.DiscreteSteps;
         var times = Read(drawn).Select(t => steps > 0 ? (Math.Floor(t * steps) + 1) / steps : t).ToArray();
@@ -69,8 +72,17 @@ public sealed class TimeSampling
             : schedule.SigmaRate(t) / double.ExpM1(schedule.Sigma(t));
     }
 
+    private static void Check(Tensor uniforms)
+    {
+        new TensorCheck(nameof(TimeSampling)).AnyFloating(uniforms, nameof(uniforms), "B");
+        if (uniforms.device_type == DeviceType.META)
+            throw new ArgumentException("Uniforms on the meta device have no values.", nameof(uniforms));
+    }
+
     private static double[] Read(Tensor values)
     {
+        if (values.numel() == 0)
+            return []; // which TorchSharp's accessor refuses
         using var scope = NewDisposeScope();
         return values.cpu().to(ScalarType.Float64).contiguous().data<double>().ToArray();
     }

@@ -14,7 +14,11 @@ public static class DiffusionSteps
     /// <param name="maskId">Token id of the mask.</param>
     public static Tensor Ancestral(Tensor logProbabilities, Tensor cleanBefore, Tensor cleanAfter, long maskId)
     {
-        ArgumentNullException.ThrowIfNull(logProbabilities);
+        var check = new TensorCheck(nameof(DiffusionSteps));
+        check.AnyFloating(logProbabilities, nameof(logProbabilities), "B L V");
+        CheckPerRow(ref check, cleanBefore, nameof(cleanBefore));
+        CheckPerRow(ref check, cleanAfter, nameof(cleanAfter));
+        MaskingProcess.CheckMaskId(maskId, check["V"]);
         using var scope = NewDisposeScope();
         logProbabilities = HalfPrecision.Widen(logProbabilities);
         var dtype = logProbabilities.dtype;
@@ -30,7 +34,11 @@ public static class DiffusionSteps
     /// <param name="maskId">Token id of the mask.</param>
     public static Tensor Score(Tensor logProbabilities, Tensor tokens, Tensor sigma, long maskId)
     {
-        ArgumentNullException.ThrowIfNull(logProbabilities);
+        var check = new TensorCheck(nameof(DiffusionSteps));
+        check.AnyFloating(logProbabilities, nameof(logProbabilities), "B L V");
+        CheckTokens(ref check, tokens);
+        CheckPerRow(ref check, sigma, nameof(sigma));
+        MaskingProcess.CheckMaskId(maskId, check["V"]);
         using var scope = NewDisposeScope();
         logProbabilities = HalfPrecision.Widen(logProbabilities);
         var expm1 = Wide(sigma.expm1(), logProbabilities); // (B, 1, 1)
@@ -50,7 +58,11 @@ public static class DiffusionSteps
     /// <param name="isLast">The final denoising: the mask's weight becomes zero.</param>
     public static Tensor Analytic(Tensor score, Tensor tokens, Tensor deltaSigma, long maskId, bool isLast = false)
     {
-        ArgumentNullException.ThrowIfNull(score);
+        var check = new TensorCheck(nameof(DiffusionSteps));
+        check.AnyFloating(score, nameof(score), "B L V");
+        CheckTokens(ref check, tokens);
+        CheckPerRow(ref check, deltaSigma, nameof(deltaSigma));
+        MaskingProcess.CheckMaskId(maskId, check["V"]);
         using var scope = NewDisposeScope();
         score = HalfPrecision.Widen(score);
         var delta = Wide(deltaSigma, score); // (B, 1, 1)
@@ -62,6 +74,25 @@ public static class DiffusionSteps
         var transition = oneHot * decay + tokens.eq(maskId).unsqueeze(-1).to(score.dtype) * (1 - decay);
         var weights = staggered * transition;
         return (isLast ? WithMask(weights, zeros_like(weights.select(-1, 0)), maskId) : weights).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Tokens (B, L) of the vocabulary; -1 is padding.</summary>
+    internal static void CheckTokens(ref TensorCheck check, Tensor tokens)
+    {
+        check.Integers(tokens, nameof(tokens), "B L");
+        if (tokens.numel() == 0 || tokens.device_type != DeviceType.CPU)
+            return;
+        using var largest = tokens.max();
+        if (largest.item<long>() is var token && token >= check["V"])
+            throw new ArgumentOutOfRangeException(nameof(tokens), token, $"Token ids lie below the vocabulary of {check["V"]}.");
+    }
+
+    // A number for all rows, or one a row.
+    private static void CheckPerRow(ref TensorCheck check, Tensor values, string name)
+    {
+        check.AnyFloating(values, name, "...");
+        if (values.numel() != 1 && values.numel() != check["B"])
+            throw new ArgumentException($"{nameof(DiffusionSteps)} takes {name} as one number or one for each of {check["B"]} rows; got ({string.Join(", ", values.shape)}).", name);
     }
 
     /// <summary>Puts a value (B, L) into the mask's column of weights (B, L, V).</summary>

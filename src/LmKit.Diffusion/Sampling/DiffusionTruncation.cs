@@ -13,7 +13,10 @@ public static class DiffusionTruncation
     /// <summary>Sharpens or flattens by a temperature, then keeps tokens whose cumulative sorted probability is at most p; the first always.</summary>
     public static Tensor Apply(Tensor logProbabilities, double temperature, double topP)
     {
-        ArgumentNullException.ThrowIfNull(logProbabilities);
+        var check = new TensorCheck(nameof(DiffusionTruncation));
+        check.AnyFloating(logProbabilities, nameof(logProbabilities), "... V");
+        if (check["V"] == 0)
+            throw new ArgumentException("There is no token to keep: V is 0.", nameof(logProbabilities));
         if (!(temperature >= LeastTemperature && double.IsFinite(temperature)))
             throw new ArgumentOutOfRangeException(nameof(temperature), temperature, $"A temperature is a finite number of {LeastTemperature} or more.");
         if (!(topP >= 0))

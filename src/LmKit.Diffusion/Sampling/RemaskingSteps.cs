@@ -15,8 +15,9 @@ public static class RemaskingSteps
     /// <param name="isMasked">(B, L) bool.</param>
     public static Tensor Sigma(RemaskingStrategy strategy, double eta, double cleanBefore, double cleanAfter, Tensor confidence, Tensor isMasked)
     {
-        ArgumentNullException.ThrowIfNull(confidence);
-        ArgumentNullException.ThrowIfNull(isMasked);
+        var check = new TensorCheck(nameof(RemaskingSteps));
+        check.AnyFloating(confidence, nameof(confidence), "B L");
+        check.Truths(isMasked, nameof(isMasked), "B L");
         using var scope = NewDisposeScope();
         confidence = HalfPrecision.Widen(confidence);
         var bound = cleanBefore > 0 ? (1 - cleanAfter) / cleanBefore : double.PositiveInfinity;
@@ -40,9 +41,11 @@ public static class RemaskingSteps
     /// <param name="maskId">Token id of the mask.</param>
     public static Tensor Weights(Tensor probabilities, Tensor sigma, double cleanBefore, double cleanAfter, Tensor isMasked, long maskId)
     {
-        ArgumentNullException.ThrowIfNull(probabilities);
-        ArgumentNullException.ThrowIfNull(sigma);
-        ArgumentNullException.ThrowIfNull(isMasked);
+        var check = new TensorCheck(nameof(RemaskingSteps));
+        check.AnyFloating(probabilities, nameof(probabilities), "B L V");
+        check.AnyFloating(sigma, nameof(sigma), "B L");
+        check.Truths(isMasked, nameof(isMasked), "B L");
+        MaskingProcess.CheckMaskId(maskId, check["V"]);
         using var scope = NewDisposeScope();
         (probabilities, sigma) = (HalfPrecision.Widen(probabilities), HalfPrecision.Widen(sigma));
         var masked = 1 - cleanBefore;

@@ -18,6 +18,7 @@ public sealed class RowUniforms : IDisposable
     public RowUniforms(long batch, long seed, bool isSingle = false)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(batch);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(batch, 1L << 24);
         dtype = isSingle ? ScalarType.Float32 : ScalarType.Float64;
         rows = [.. Enumerable.Range(0, (int)batch).Select(row => new Generator(Mix(unchecked((ulong)seed + 0x9E3779B97F4A7C15UL * (ulong)(row + 1)))))];
     }
@@ -28,12 +29,22 @@ public sealed class RowUniforms : IDisposable
         ArgumentNullException.ThrowIfNull(shape);
         if (shape.Length == 0 || shape[0] != rows.Length)
             throw new ArgumentException($"The first axis is the batch of {rows.Length}; got ({string.Join(", ", shape)}).", nameof(shape));
+        Shapes.CheckSize(shape, nameof(shape));
         using var scope = NewDisposeScope();
+        if (rows.Length == 0)
+            return zeros(shape, dtype).MoveToOuterDisposeScope();
         return stack(rows.Select(random => rand(shape[1..], dtype, generator: random))).MoveToOuterDisposeScope();
     }
 
     /// <summary>The next uniforms of one row alone.</summary>
-    public Tensor Next(int row, params long[] shape) => rand(shape, dtype, generator: rows[row]);
+    public Tensor Next(int row, params long[] shape)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        ArgumentOutOfRangeException.ThrowIfNegative(row);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, rows.Length);
+        Shapes.CheckSize(shape, nameof(shape));
+        return rand(shape, dtype, generator: rows[row]);
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -12,9 +12,11 @@ public static class NegativeElbo
     /// <param name="weight">Weight of each row, (B) (<see cref="NoiseLevels.Weight"/>).</param>
     public static Tensor PerToken(Tensor logProbabilities, Tensor clean, Tensor weight)
     {
-        ArgumentNullException.ThrowIfNull(logProbabilities);
-        ArgumentNullException.ThrowIfNull(clean);
-        ArgumentNullException.ThrowIfNull(weight);
+        var check = new TensorCheck(nameof(NegativeElbo));
+        check.AnyFloating(logProbabilities, nameof(logProbabilities), "B L V");
+        DiffusionSteps.CheckTokens(ref check, clean);
+        check.AnyFloating(weight, nameof(weight), "B");
+        MaskingProcess.CheckNotNegative(clean);
         using var scope = NewDisposeScope();
         var picked = HalfPrecision.Widen(logProbabilities.gather(-1, clean.unsqueeze(-1)).squeeze(-1)); // (B, L)
         var factor = weight.to(picked.dtype, picked.device).neg().view(-1, 1);
@@ -36,6 +38,11 @@ public static class NegativeElbo
         ArgumentNullException.ThrowIfNull(levels);
         MaskingProcess.CheckClean(clean, denoiser.VocabSize, denoiser.MaskId);
         CheckScale(denoiser, levels.Scale);
+        var check = new TensorCheck(nameof(NegativeElbo));
+        check.Integers(clean, nameof(clean), "B L");
+        check.AnyFloating(levels.Level.to(clean.device), nameof(levels), "B");
+        if (counted is not null)
+            check.Truths(counted, nameof(counted), "B L");
         using var scope = NewDisposeScope();
         var corrupted = MaskingProcess.Corrupt(clean, levels.MaskedShare.to(clean.device), denoiser.MaskId, uniforms);
         var level = levels.Level.to(clean.device);
