@@ -68,8 +68,7 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention
     /// <inheritdoc/>
     public Tensor? Visible(Tensor queries, Tensor keys)
     {
-        ArgumentNullException.ThrowIfNull(queries);
-        ArgumentNullException.ThrowIfNull(keys);
+        AttentionInput.CheckPositions(queries, keys, nameof(LambdaMask));
         using var scope = NewDisposeScope();
         var j = keys.unsqueeze(-2);
         var distance = queries.unsqueeze(-1) - j; // (..., L, M)
@@ -81,6 +80,7 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention
     public Tensor? Attend(AttentionInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
+        input.Check();
         if (input.Queries.numel() == 0 || input.Keys.size(2) == 0)
             return zeros_like(input.Queries);
         if (HalfPrecision.Is(input.Queries.dtype) && (input.Encoding is not null || input.QuerySegments is not null))

@@ -180,7 +180,7 @@ public sealed class DiagonalSsm : nn.Module
     }
 
     // A kernel's powers take H n L complex numbers.
-    private void CheckLength(long length)
+    private static void CheckLength(long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, MaxLength);

@@ -12,10 +12,10 @@ namespace LmKit;
 public sealed record MonarchFft(long Rows, long Columns)
 {
     /// <summary>N1.</summary>
-    public long Rows { get; } = Rows is >= 1 and <= 1 << 20 ? Rows : throw new ArgumentOutOfRangeException(nameof(Rows), Rows, "A transform has 1 to 2^20 rows.");
+    public long Rows { get; init => field = Checked(value, nameof(Rows)); } = Checked(Rows, nameof(Rows));
 
     /// <summary>N2.</summary>
-    public long Columns { get; } = Columns is >= 1 and <= 1 << 20 ? Columns : throw new ArgumentOutOfRangeException(nameof(Columns), Columns, "A transform has 1 to 2^20 columns.");
+    public long Columns { get; init => field = Checked(value, nameof(Columns)); } = Checked(Columns, nameof(Columns));
 
     /// <summary>Y = F_N1 X with X the signal as an N1 x N2 matrix.</summary>
     /// <param name="x">(..., N1 N2), real or complex.</param>
@@ -94,6 +94,9 @@ public sealed record MonarchFft(long Rows, long Columns)
         var spectrum = Transform(nn.functional.pad(x, [0, size - x.size(-1)])) * Transform(nn.functional.pad(kernel, [0, size - kernel.size(-1)]));
         return Inverse(spectrum).real.narrow(-1, 0, x.size(-1)).MoveToOuterDisposeScope();
     }
+
+    private static long Checked(long size, string name) =>
+        size is >= 1 and <= 1 << 20 ? size : throw new ArgumentOutOfRangeException(name, size, "A side of the transform is 1 to 2^20.");
 
     private long Size => checked(Rows * Columns);
 

@@ -40,8 +40,8 @@ public static class MonarchMultiply
     /// <inheritdoc cref="Apply"/>
     public static Tensor ToDense(Tensor first, Tensor second)
     {
-        ArgumentNullException.ThrowIfNull(first);
-        ArgumentNullException.ThrowIfNull(second);
+        TensorCheck.CheckAlive(first, nameof(first), nameof(MonarchMultiply));
+        new TensorCheck(nameof(MonarchMultiply)).Any(first, nameof(first), "k q p");
         using var scope = NewDisposeScope();
         var identity = eye(first.size(0) * first.size(2), dtype: first.dtype, device: first.device);
         return Apply(identity, first, second).t().contiguous().MoveToOuterDisposeScope();
@@ -49,15 +49,19 @@ public static class MonarchMultiply
 
     private static void Check(Tensor x, Tensor first, Tensor second)
     {
-        ArgumentNullException.ThrowIfNull(x);
-        ArgumentNullException.ThrowIfNull(first);
-        ArgumentNullException.ThrowIfNull(second);
+        var check = new TensorCheck(nameof(MonarchMultiply));
+        check.Any(first, nameof(first), "k q p");
+        check.Typed(second, nameof(second), "l s r", first.dtype);
+        check.Typed(x, nameof(x), "... i", first.dtype);
+        if (!TensorCheck.IsFloating(x.dtype) && !x.is_complex())
+            throw new ArgumentException($"{nameof(MonarchMultiply)} takes real or complex floating-point numbers; got {x.dtype}.", nameof(x));
         if (first.dim() != 3 || second.dim() != 3 || first.size(0) * first.size(1) != second.size(0) * second.size(2))
         {
             throw new ArgumentException(
                 $"Monarch factors are (k, q, p) and (l, s, r) with k q = l r; got ({string.Join(", ", first.shape)}) and ({string.Join(", ", second.shape)}).",
                 nameof(first));
         }
-        Shapes.CheckWidth(x, first.size(0) * first.size(2), nameof(MonarchMultiply));
+        if (x.size(-1) != first.size(0) * first.size(2))
+            throw new ArgumentException($"{nameof(MonarchMultiply)} takes (..., {first.size(0) * first.size(2)}); got ({string.Join(", ", x.shape)}).", nameof(x));
     }
 }

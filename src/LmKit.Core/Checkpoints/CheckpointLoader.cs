@@ -63,6 +63,8 @@ public static class CheckpointLoader
     {
         ArgumentNullException.ThrowIfNull(targets);
         ArgumentNullException.ThrowIfNull(found);
+        foreach (var (name, tensor) in found)
+            TensorCheck.CheckAlive(tensor, name, source);
         Check(source, targets, found.ToDictionary(pair => pair.Key, pair => (pair.Value.dtype, (IReadOnlyList<long>)pair.Value.shape)), allowCast);
     }
 

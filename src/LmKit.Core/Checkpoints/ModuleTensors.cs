@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -17,6 +18,8 @@ public static class ModuleTensors
     public static string? FirstNotFinite(IReadOnlyDictionary<string, Tensor> tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
+        foreach (var (name, tensor) in tensors)
+            TensorCheck.CheckAlive(tensor, name, nameof(ModuleTensors));
         using var frozen = no_grad();
         return tensors.FirstOrDefault(pair => !IsFinite(pair.Value)).Key;
     }
@@ -25,6 +28,6 @@ public static class ModuleTensors
     private static bool IsFinite(Tensor tensor)
     {
         using var scope = NewDisposeScope();
-        return !tensor.is_floating_point() || tensor.isfinite().all().item<bool>();
+        return !tensor.is_floating_point() || tensor.device_type == DeviceType.META || tensor.isfinite().all().item<bool>();
     }
 }

@@ -31,4 +31,38 @@ public sealed record AttentionInput(
         Keys = HalfPrecision.Widen(Keys),
         Values = HalfPrecision.Widen(Values),
     };
+
+    /// <summary>Fails unless the tensors fit each other.</summary>
+    /// <exception cref="ArgumentException">They do not; names the one that is off.</exception>
+    internal void Check()
+    {
+        var check = new TensorCheck("Attention");
+        check.Floating(Queries, nameof(Queries), "B H L P");
+        check.Floating(Keys, nameof(Keys), "B G M P");
+        check.Floating(Values, nameof(Values), "B G M _");
+        check.Integers(QueryPositions, nameof(QueryPositions), "B L");
+        check.Integers(KeyPositions, nameof(KeyPositions), "B M");
+        if (QuerySegments is null != KeySegments is null)
+            throw new ArgumentException("Queries and keys both have segments, or neither has.", nameof(KeySegments));
+        if (QuerySegments is not null)
+            check.Integers(QuerySegments, nameof(QuerySegments), "B L");
+        if (KeySegments is not null)
+            check.Integers(KeySegments, nameof(KeySegments), "B M");
+        if (check["G"] == 0 || check["H"] % check["G"] != 0)
+            throw new ArgumentException($"{check["H"]} query heads cannot share {check["G"]} key heads.", nameof(Keys));
+    }
+
+    /// <summary>Fails unless query and key positions are int64 (..., L) and (..., M) with leading axes that are alike or 1.</summary>
+    internal static void CheckPositions(Tensor queries, Tensor keys, string component)
+    {
+        var check = new TensorCheck(component);
+        check.Integers(queries, nameof(queries), "... L");
+        check.Integers(keys, nameof(keys), "... M");
+        for (var back = 2; back <= Math.Min(queries.dim(), keys.dim()); back++)
+        {
+            var (first, second) = (queries.size(-back), keys.size(-back));
+            if (first != second && first != 1 && second != 1)
+                throw new ArgumentException($"{component} takes positions of queries and keys with the same leading axes; got ({string.Join(", ", queries.shape)}) and ({string.Join(", ", keys.shape)}).", nameof(keys));
+        }
+    }
 }

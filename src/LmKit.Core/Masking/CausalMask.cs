@@ -17,8 +17,7 @@ public sealed class CausalMask : IAttentionMask
     /// <inheritdoc/>
     public Tensor? Visible(Tensor queries, Tensor keys)
     {
-        ArgumentNullException.ThrowIfNull(queries);
-        ArgumentNullException.ThrowIfNull(keys);
+        AttentionInput.CheckPositions(queries, keys, nameof(CausalMask));
         using var i = queries.unsqueeze(-1);
         using var j = keys.unsqueeze(-2);
         return i.ge(j); // (..., L, M)

@@ -15,6 +15,7 @@ public sealed class AlibiEncoding : PositionEncoding
     public AlibiEncoding(int headCount)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(headCount);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(headCount, 1 << 16);
         var power = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)headCount);
         var all = Enumerable.Range(1, power).Select(t => Math.Pow(2, -t * MaxBias / power)).ToArray();
         slopes = power == headCount
@@ -28,7 +29,9 @@ public sealed class AlibiEncoding : PositionEncoding
     /// <inheritdoc/>
     public override Tensor? Bias(Tensor distances, ScalarType dtype)
     {
-        ArgumentNullException.ThrowIfNull(distances);
+        new TensorCheck(nameof(AlibiEncoding)).Integers(distances, nameof(distances), "B L M");
+        if (!TensorCheck.IsFloating(dtype))
+            throw new ArgumentException($"Biases are real floating-point numbers; got {dtype}.", nameof(dtype));
         using var scope = NewDisposeScope();
         var wide = HalfPrecision.Wide(dtype); // half precision cannot count distances beyond 256 or 2048
         var slope = tensor(slopes, dtype: wide, device: distances.device).view(1, -1, 1, 1);

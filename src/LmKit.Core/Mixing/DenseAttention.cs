@@ -17,10 +17,11 @@ public static class DenseAttention
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(mask);
+        input.Check();
         using var scope = NewDisposeScope();
         var queryCount = input.Queries.size(2);
         var keyCount = input.Keys.size(2);
-        if (queryCount == 0 || keyCount == 0)
+        if (queryCount == 0 || keyCount == 0 || input.Queries.size(0) == 0)
             return zeros_like(input.Queries).MoveToOuterDisposeScope();
         var isFused = dropout is null && mask.DistanceCeiling is null && input.Encoding is null or RotaryEmbedding;
         if (HalfPrecision.Is(input.Queries.dtype) && !(isFused && input.Encoding is null))
@@ -44,8 +45,11 @@ public static class DenseAttention
     /// <summary>Repeats key or value heads for the queries that share them: (B, Hkv, M, P) to (B, H, M, P).</summary>
     public static Tensor ShareHeads(Tensor keys, Tensor queries)
     {
-        ArgumentNullException.ThrowIfNull(keys);
-        ArgumentNullException.ThrowIfNull(queries);
+        var check = new TensorCheck(nameof(DenseAttention));
+        check.Any(queries, nameof(queries), "B H L P");
+        check.Any(keys, nameof(keys), "B G M P");
+        if (keys.size(1) == 0 || queries.size(1) % keys.size(1) != 0)
+            throw new ArgumentException($"{queries.size(1)} query heads cannot share {keys.size(1)} key heads; one number divides the other.", nameof(keys));
         var sharing = queries.size(1) / keys.size(1);
         if (sharing == 1)
             return keys.alias();
@@ -62,7 +66,10 @@ public static class DenseAttention
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(mask);
+        input.Check();
         blind = null;
+        if (input.Queries.size(0) == 0)
+            return null;
         var isUniform = input.QuerySegments is null;
         if (isUniform && input.Queries.size(2) == 1 && mask is CausalMask)
             return null;

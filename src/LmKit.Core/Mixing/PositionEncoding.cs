@@ -11,14 +11,14 @@ public abstract class PositionEncoding
     /// <summary>Encodes queries (B, H, L, P) at positions (B, L); the base does nothing.</summary>
     public virtual Tensor EncodeQueries(Tensor queries, Tensor positions)
     {
-        ArgumentNullException.ThrowIfNull(queries);
+        TensorCheck.CheckAlive(queries, nameof(queries), GetType().Name);
         return queries.alias();
     }
 
     /// <summary>Encodes keys (B, Hkv, M, P) at positions (B, M); the base does nothing.</summary>
     public virtual Tensor EncodeKeys(Tensor keys, Tensor positions)
     {
-        ArgumentNullException.ThrowIfNull(keys);
+        TensorCheck.CheckAlive(keys, nameof(keys), GetType().Name);
         return keys.alias();
     }
 

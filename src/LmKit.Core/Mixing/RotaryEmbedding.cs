@@ -19,6 +19,8 @@ public sealed class RotaryEmbedding : PositionEncoding
     /// <param name="isInterleaved">Whether pairs are neighbours (GPT-J) instead of halves (Llama).</param>
     public RotaryEmbedding(long rotaryDim, double wavelength = 10_000, bool isInterleaved = false)
     {
+        if (!(wavelength > 0 && double.IsFinite(wavelength)))
+            throw new ArgumentOutOfRangeException(nameof(wavelength), wavelength, "The base of rotary positions is a positive, finite number.");
         if (rotaryDim <= 0 || rotaryDim % 2 != 0)
             throw new ArgumentException($"rotary_dim = {rotaryDim}: rotary turns pairs of features, so the width must be even and positive.", nameof(rotaryDim));
         this.rotaryDim = rotaryDim;
@@ -34,8 +36,13 @@ public sealed class RotaryEmbedding : PositionEncoding
 
     private Tensor Rotate(Tensor x, Tensor positions)
     {
-        ArgumentNullException.ThrowIfNull(x);
-        ArgumentNullException.ThrowIfNull(positions);
+        var check = new TensorCheck(nameof(RotaryEmbedding));
+        check.Floating(x, nameof(x), "B H L P");
+        check.Integers(positions, nameof(positions), "_ L");
+        if (positions.size(0) != x.size(0) && positions.size(0) != 1)
+            throw new ArgumentException($"{nameof(RotaryEmbedding)} takes positions (B, L) or (1, L) with B = {x.size(0)}; got ({string.Join(", ", positions.shape)}).", nameof(positions));
+        if (x.size(3) < rotaryDim)
+            throw new ArgumentException($"{nameof(RotaryEmbedding)} turns {rotaryDim} features of each head; heads are {x.size(3)} wide.", nameof(x));
         using var scope = NewDisposeScope();
         var dtype = x.dtype;
         x = HalfPrecision.Widen(x);

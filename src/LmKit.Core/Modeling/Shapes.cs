@@ -28,8 +28,7 @@ public static class Shapes
     /// <inheritdoc cref="CheckWidth"/>
     internal static void CheckInput(Tensor x, Tensor weight, long width, string component)
     {
-        if (weight.IsInvalid)
-            throw new ObjectDisposedException(component);
+        ObjectDisposedException.ThrowIf(weight.IsInvalid, component);
         CheckWidth(x, width, component);
         CheckLike(x, weight, component);
     }

@@ -84,8 +84,10 @@ internal ref struct TensorCheck(string component)
     {
         ArgumentNullException.ThrowIfNull(tensor, name);
         if (tensor.IsInvalid)
-            throw new ObjectDisposedException(name, $"{component} was given {name}, which is disposed.");
+            throw Disposed(name, component);
     }
+
+    private static ObjectDisposedException Disposed(string name, string component) => new(name, $"{component} was given {name}, which is disposed.");
 
     private readonly void Alive(Tensor tensor, string name) => CheckAlive(tensor, name, component);
 
@@ -118,6 +120,8 @@ internal ref struct TensorCheck(string component)
             else if (bound[found].Size != size)
                 Refuse(tensor, name, shape, kind);
         }
+        if (tensor.device_type == DeviceType.META)
+            throw new ArgumentException($"{component} takes {name} with values; got one on the meta device, which has none.", name);
         device ??= tensor.device;
         if (tensor.device_type != device.type || tensor.device_index != device.index)
             throw new ArgumentException($"{component} takes {name} on the device of its other tensors, {device}; got {tensor.device}. Move it with to().", name);

@@ -17,7 +17,12 @@ public static class NextTokenLoss
     public static TrainingLoss Of(ILanguageModel model, Tensor tokens, Tensor? segments = null, Tensor? counted = null, long chunkRows = 0)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(tokens);
+        var check = new TensorCheck(nameof(NextTokenLoss));
+        check.Integers(tokens, nameof(tokens), "B L");
+        if (segments is not null)
+            check.Integers(segments, nameof(segments), "B L");
+        if (counted is not null)
+            check.Truths(counted, nameof(counted), "B L");
         ArgumentOutOfRangeException.ThrowIfNegative(chunkRows);
         using var scope = NewDisposeScope();
         var length = tokens.size(1);
@@ -45,7 +50,9 @@ public static class NextTokenLoss
     public static Tensor PerToken(ILanguageModel model, Tensor tokens, SequenceContext? context = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(tokens);
+        new TensorCheck(nameof(NextTokenLoss)).Integers(tokens, nameof(tokens), "B L");
+        if (tokens.size(1) == 0)
+            throw new ArgumentException("Tokens (B, L) have at least one column; L is 0.", nameof(tokens));
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
         var hidden = model.Hidden(tokens, context);

@@ -60,11 +60,11 @@ public sealed class MarkovChain
     /// <summary>-ln p of each row of tokens (B, L), divided by L; infinite for what the chain cannot say.</summary>
     public IReadOnlyList<double> LossPerToken(Tensor tokens)
     {
-        ArgumentNullException.ThrowIfNull(tokens);
+        new TensorCheck(nameof(MarkovChain)).Integers(tokens, nameof(tokens), "B L");
         if (tokens.dim() != 2 || tokens.numel() == 0)
             throw new ArgumentException($"Samples are (B, L) with at least one token; got ({string.Join(", ", tokens.shape)}).", nameof(tokens));
         return [.. HostValues.Read(tokens).Chunk((int)tokens.size(1)).Select(row => -row.Select((token, at) =>
-            token < 0 || token >= TokenCount ? double.NegativeInfinity : Math.Log(at == 0 ? start[token] : transition[row[at - 1]][token])).Sum() / row.Length)];
+            IsKnown(token) && (at == 0 || IsKnown(row[at - 1])) ? Math.Log(at == 0 ? start[token] : transition[row[at - 1]][token]) : double.NegativeInfinity).Sum() / row.Length)];
     }
 
     /// <summary>exp of the mean loss per token of samples: generative perplexity under the truth.</summary>
@@ -109,6 +109,8 @@ public sealed class MarkovChain
 
     private double[] After(double[] shares) =>
         [.. Enumerable.Range(0, (int)TokenCount).Select(to => shares.Select((share, from) => share * transition[from][to]).Sum())];
+
+    private bool IsKnown(long token) => token >= 0 && token < TokenCount;
 
     private static double Entropy(double[] shares) => shares.Where(share => share > 0).Sum(share => -share * Math.Log(share));
 

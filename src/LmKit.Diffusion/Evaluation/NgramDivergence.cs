@@ -8,7 +8,7 @@ public static class NgramDivergence
     /// <summary>Shares of the n-grams of samples (B, L), every place counted.</summary>
     public static IReadOnlyDictionary<string, double> Shares(Tensor tokens, int n)
     {
-        ArgumentNullException.ThrowIfNull(tokens);
+        new TensorCheck(nameof(NgramDivergence)).Integers(tokens, nameof(tokens), "B L");
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
         if (tokens.dim() != 2 || tokens.size(0) == 0 || tokens.size(1) < n)
             throw new ArgumentException($"Samples are (B, L), at least one of at least {n} tokens; got ({string.Join(", ", tokens.shape)}).", nameof(tokens));
@@ -48,7 +48,7 @@ public static class NgramDivergence
     /// <summary>The share of samples that are equal to an earlier one.</summary>
     public static double DuplicateRate(Tensor samples)
     {
-        ArgumentNullException.ThrowIfNull(samples);
+        new TensorCheck(nameof(NgramDivergence)).Integers(samples, nameof(samples), "B L");
         if (samples.dim() != 2 || samples.numel() == 0)
             throw new ArgumentException($"Samples are (B, L) with at least one token; got ({string.Join(", ", samples.shape)}).", nameof(samples));
         var rows = HostValues.Read(samples).Chunk((int)samples.size(1)).Select(row => Key(row)).ToArray();

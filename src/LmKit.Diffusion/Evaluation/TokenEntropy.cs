@@ -9,7 +9,7 @@ public static class TokenEntropy
     /// <summary>Unigram entropy in nats of each row of tokens (B, L); the published figure is their mean.</summary>
     public static IReadOnlyList<double> PerSample(Tensor tokens)
     {
-        ArgumentNullException.ThrowIfNull(tokens);
+        new TensorCheck(nameof(TokenEntropy)).Integers(tokens, nameof(tokens), "B L");
         if (tokens.dim() != 2 || tokens.numel() == 0)
             throw new ArgumentException($"Samples are (B, L) with at least one token; got ({string.Join(", ", tokens.shape)}).", nameof(tokens));
         return [.. HostValues.Read(tokens).Chunk((int)tokens.size(1)).Select(row => Entropy(row))];

@@ -13,6 +13,8 @@ public static class CategoricalDraw
     {
         TensorCheck.CheckAlive(weights, nameof(weights), nameof(CategoricalDraw));
         TensorCheck.CheckAlive(uniforms, nameof(uniforms), nameof(CategoricalDraw));
+        if (weights.device_type == DeviceType.META || uniforms.device_type == DeviceType.META)
+            throw new ArgumentException($"{nameof(CategoricalDraw)} takes tensors with values, and those on the meta device have none.", nameof(weights));
         if (!TensorCheck.IsFloating(weights.dtype) || !TensorCheck.IsFloating(uniforms.dtype) || weights.dim() == 0 || weights.size(-1) == 0 || !Broadcasts(weights.shape, uniforms.shape))
         {
             throw new ArgumentException(

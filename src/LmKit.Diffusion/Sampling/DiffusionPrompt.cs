@@ -8,8 +8,10 @@ internal static class DiffusionPrompt
 {
     internal static void Check(Tensor prompt, long length, long vocabSize)
     {
-        ArgumentNullException.ThrowIfNull(prompt);
+        TensorCheck.CheckAlive(prompt, nameof(prompt), "A diffusion sampler");
         ArgumentOutOfRangeException.ThrowIfNegative(length);
+        if (prompt.dim() == 2)
+            Shapes.CheckSize([prompt.size(0), prompt.size(1), length], nameof(length));
         if (prompt.dtype != ScalarType.Int64 || prompt.dim() != 2 || prompt.size(0) == 0)
             throw new ArgumentException($"A prompt is int64 of shape (B, L); got {prompt.dtype} ({string.Join(", ", prompt.shape)}).", nameof(prompt));
         var (values, columns) = (HostValues.Read(prompt), prompt.size(1));

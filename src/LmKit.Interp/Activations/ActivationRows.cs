@@ -15,10 +15,9 @@ public sealed record ActivationRows(Tensor Values, Tensor? Tokens = null, Tensor
     /// <param name="firstSequence">Number of the first text; the others count on from it.</param>
     public static ActivationRows Of(Tensor activations, Tensor tokens, long firstSequence = 0)
     {
-        ArgumentNullException.ThrowIfNull(activations);
-        ArgumentNullException.ThrowIfNull(tokens);
-        if (activations.dim() != 3 || tokens.dim() != 2 || activations.size(0) != tokens.size(0) || activations.size(1) != tokens.size(1))
-            throw new ArgumentException($"Activations (B, L, D) of tokens (B, L) are needed; got ({string.Join(", ", activations.shape)}) and ({string.Join(", ", tokens.shape)}).", nameof(tokens));
+        var check = new TensorCheck(nameof(ActivationRows));
+        check.AnyFloating(activations, nameof(activations), "B L D");
+        check.Integers(tokens, nameof(tokens), "B L");
         using var scope = NewDisposeScope();
         var (batch, length) = (tokens.size(0), tokens.size(1));
         Tensor Kept(Tensor values) => values.to(ScalarType.Int32).reshape(-1).clone().DetachFromDisposeScope();

@@ -44,6 +44,7 @@ public sealed class ActivationStore : IDisposable
     public ActivationRows NextRows(long count)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
+        Shapes.CheckSize([count, Manifest.Info.ModelDim], nameof(count));
         using var scope = NewDisposeScope();
         var parts = new List<Dictionary<string, Tensor>>();
         var reached = Position;

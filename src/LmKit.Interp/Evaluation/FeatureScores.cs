@@ -35,6 +35,7 @@ public sealed record FeatureScores(Tensor Precision, Tensor Recall, Tensor F1) :
     /// <summary>For each value, the features with the highest F1 (values, count) and their scores; ties go to the lower index.</summary>
     public (Tensor Features, Tensor Scores) Top(int count)
     {
+        new TensorCheck(nameof(FeatureScores)).AnyFloating(F1, nameof(F1), "F V");
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, F1.size(0));
         using var scope = NewDisposeScope();

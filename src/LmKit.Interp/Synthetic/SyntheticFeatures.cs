@@ -32,6 +32,8 @@ public sealed class SyntheticFeatures : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(modelDim);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(mostActive);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(mostActive, featureCount);
+        Shapes.CheckSize([featureCount, modelDim], nameof(featureCount));
+        Shapes.CheckSize([featureCount, featureCount], nameof(featureCount));
         LibTorch.EnsureLoaded();
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
@@ -59,6 +61,7 @@ public sealed class SyntheticFeatures : IDisposable
     public (Tensor Activations, Tensor Codes) Draw(long count, Generator random)
     {
         ArgumentNullException.ThrowIfNull(random);
+        Shapes.CheckSize([count, Directions.size(0)], nameof(count));
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var features = Directions.size(0);

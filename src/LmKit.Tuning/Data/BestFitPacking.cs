@@ -16,6 +16,7 @@ public static class BestFitPacking
     {
         ArgumentNullException.ThrowIfNull(lengths);
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, 1 << 28);
         var pieces = Pieces(lengths, capacity, splits).ToArray();
         var rows = new List<List<int>>();
         var open = new Queue<int>?[capacity]; // rows by the space they have left
@@ -51,9 +52,9 @@ public static class BestFitPacking
         for (var document = 0; document < lengths.Count; document++)
         {
             ArgumentOutOfRangeException.ThrowIfNegative(lengths[document], nameof(lengths));
-            for (var start = 0; start < lengths[document]; start += capacity)
+            for (var start = 0L; start < lengths[document]; start += capacity)
             {
-                yield return new PackedPiece(document, start, Math.Min(capacity, lengths[document] - start));
+                yield return new PackedPiece(document, (int)start, (int)Math.Min(capacity, lengths[document] - start));
                 if (!splits)
                     break;
             }

@@ -38,6 +38,7 @@ public sealed class SplitMix(ulong seed)
     public static int[] Permutation(int count, long seed, long epoch)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Array.MaxLength);
         var random = new SplitMix(unchecked(((ulong)seed * 0x9E3779B97F4A7C15) + ((ulong)epoch * 0xD1B54A32D192ED03) + 1));
         var order = Enumerable.Range(0, count).ToArray();
         for (var i = count - 1; i > 0; i--)

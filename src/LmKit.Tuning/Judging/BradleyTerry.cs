@@ -53,9 +53,15 @@ public static class BradleyTerry
     public static IReadOnlyList<double> OnlineElo(IEnumerable<Battle> battles, int modelCount, double k = 4)
     {
         ArgumentNullException.ThrowIfNull(battles);
+        ArgumentOutOfRangeException.ThrowIfNegative(modelCount);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(modelCount, 1 << 24);
+        if (!double.IsFinite(k))
+            throw new ArgumentOutOfRangeException(nameof(k), k, "The largest change of one battle is a finite number.");
         var ratings = Enumerable.Repeat(1000.0, modelCount).ToArray();
         foreach (var (first, second, outcome, _) in battles)
         {
+            if (first < 0 || first >= modelCount || second < 0 || second >= modelCount)
+                throw new ArgumentException($"A battle of models {first} and {second} needs indices from 0 to {modelCount - 1}.", nameof(battles));
             var expected = 1 / (1 + Math.Pow(10, (ratings[second] - ratings[first]) / 400));
             ratings[first] += k * (outcome - expected);
             ratings[second] -= k * (outcome - expected);

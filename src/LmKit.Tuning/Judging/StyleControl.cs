@@ -21,6 +21,15 @@ public static class StyleControl
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(l2);
         if (battles.Count != features.Count)
             throw new ArgumentException($"{battles.Count} battles have {features.Count} rows of features.", nameof(features));
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(modelCount);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(modelCount, 1 << 14);
+        for (var index = 0; index < battles.Count; index++)
+        {
+            if (battles[index].First < 0 || battles[index].First >= modelCount || battles[index].Second < 0 || battles[index].Second >= modelCount)
+                throw new ArgumentException($"Battle {index} of models {battles[index].First} and {battles[index].Second} needs indices from 0 to {modelCount - 1}.", nameof(battles));
+            if (features[index].Count != features[0].Count || !features[index].All(double.IsFinite))
+                throw new ArgumentException($"Battle {index} needs {features[0].Count} finite features, as the first has; got [{string.Join(", ", features[index])}].", nameof(features));
+        }
         var size = modelCount + (features.Count == 0 ? 0 : features[0].Count);
         var parameters = new double[size];
         for (var step = 0; step < MostSteps; step++)

@@ -56,8 +56,9 @@ public sealed class LoraEmbedding : nn.Module<Tensor, Tensor>, IParameterHints
     /// <inheritdoc/>
     public override Tensor forward(Tensor indices)
     {
-        ArgumentNullException.ThrowIfNull(indices);
+        new TensorCheck(nameof(LoraEmbedding)).Integers(indices, nameof(indices), "...");
         using var scope = NewDisposeScope();
+        var y = inner.call(indices); // checks the indices
         var flat = indices.reshape(-1);
         var columns = A.index_select(1, flat).t(); // (N, R)
         if (padding is { } id)
@@ -65,7 +66,6 @@ public sealed class LoraEmbedding : nn.Module<Tensor, Tensor>, IParameterHints
             var isPadding = flat.eq(id).unsqueeze(1);
             columns = where(isPadding, columns.detach(), columns);
         }
-        var y = inner.call(indices);
         return (y + nn.functional.linear(columns, B).view(y.shape) * scale).MoveToOuterDisposeScope();
     }
 }
