@@ -25,7 +25,7 @@ public sealed record AttentionInput(
 {
     /// <summary>The same with queries, keys and values in float32 where they are in half precision, whose scores would be too coarse to
     /// tell keys apart; new handles in the caller's dispose scope.</summary>
-    public AttentionInput Widened() => this with
+    internal AttentionInput Widened() => this with
     {
         Queries = HalfPrecision.Widen(Queries),
         Keys = HalfPrecision.Widen(Keys),

@@ -9,14 +9,14 @@ namespace LmKit;
 internal static class HalfPrecision
 {
     /// <summary>Whether a dtype is float16 or bfloat16.</summary>
-    public static bool Is(ScalarType dtype) => dtype is ScalarType.Float16 or ScalarType.BFloat16;
+    internal static bool Is(ScalarType dtype) => dtype is ScalarType.Float16 or ScalarType.BFloat16;
 
     /// <summary>The dtype to compute in: float32 for half precision, the same for anything else.</summary>
-    public static ScalarType Wide(ScalarType dtype) => Is(dtype) ? ScalarType.Float32 : dtype;
+    internal static ScalarType Wide(ScalarType dtype) => Is(dtype) ? ScalarType.Float32 : dtype;
 
     /// <summary>The same numbers in float32 where they are in half precision; otherwise another handle of the tensor. Gradients come back in
     /// the tensor's own dtype.</summary>
-    public static Tensor Widen(Tensor x)
+    internal static Tensor Widen(Tensor x)
     {
         ArgumentNullException.ThrowIfNull(x);
         return Is(x.dtype) ? x.to(ScalarType.Float32) : x.alias();
