@@ -30,10 +30,12 @@ public sealed class FineTuner : ITrainingTask
     /// <param name="options">Rows and order.</param>
     /// <param name="heldOut">What it is evaluated on; none by default.</param>
     /// <exception cref="ArgumentException">There is no example, a token is outside the vocabulary, or an example is longer than a row.</exception>
+    /// <exception cref="InvalidOperationException">The adapters are merged.</exception>
     public FineTuner(LanguageModel model, IReadOnlyList<SupervisedExample> examples, FineTuningOptions? options = null, IReadOnlyList<SupervisedExample>? heldOut = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(examples);
+        ITrainingCheck.Check(model);
         this.model = model;
         this.options = options ?? new FineTuningOptions();
         this.examples = examples;
@@ -46,7 +48,10 @@ public sealed class FineTuner : ITrainingTask
         if (this.options.TrainsAdaptersOnly)
             _ = LoraAdapters.FreezeOthers(model);
         if (this.options.TrainedTokens.Length > 0)
+        {
             embedding = Embedding();
+            LoraAdapters.Note(model, [.. LoraAdapters.TrainedTokens(model).Union(this.options.TrainedTokens).Order()]);
+        }
     }
 
     /// <inheritdoc/>
