@@ -47,24 +47,26 @@ internal static class AdapterConfigJson
         else if (json["target_modules"] is not null && !isString && targets.Count == 0)
             throw Refused("target_modules is empty, so no module has an adapter. Name some, or write \"all-linear\".");
         var (excluded, excludedPattern) = Names(json, "exclude_modules", Refused);
-        var layers = Layers(json["layers_to_transform"], Refused);
+        var layers = Value(json, "layers_to_transform", node => node is JsonArray array ? [.. array.Select(layer => (int)layer!)] : new[] { (int)node }, [], Refused);
+        if (layers.Any(layer => layer < 0))
+            throw Refused($"layers_to_transform is {Short(json["layers_to_transform"])}; layers count from 0.");
         var (layerNames, layerPattern) = Names(json, "layers_pattern", Refused);
         if (layerPattern is not null)
             layerNames = [layerPattern];
         foreach (var name in layerNames)
-            LoraPattern.Check(name);
+            CheckPattern("layers_pattern", name, Refused);
         if (layers.Length > 0 && isString)
             throw Refused("layers_to_transform needs target_modules to be a list, as in PEFT; put the layers into the pattern, or name the modules.");
         if (layers.Length == 0 && layerNames.Count > 0)
             throw Refused("layers_pattern has no meaning without layers_to_transform; remove it, or say which layers.");
-        var (tokens, tokensModule) = Tokens(json["trainable_token_indices"], Refused);
+        var (tokens, tokensModule) = Value(json, "trainable_token_indices", node => Tokens(node, Refused), ([], null), Refused);
         return new AdapterConfig(Options(json, tokens, Refused), targets, pattern, Text(json["base_model_name_or_path"]), Text(json["task_type"]))
         {
             ExcludedModules = excluded,
             ExcludedPattern = excludedPattern,
             Layers = layers,
             LayersPattern = layerNames,
-            IsTransposed = (bool?)json["fan_in_fan_out"] ?? false,
+            IsTransposed = Value(json, "fan_in_fan_out", node => (bool)node, false, Refused),
             Revision = Text(json["revision"]),
             TrainedTokensModule = tokensModule,
             UnknownKeys = unknown,
@@ -106,15 +108,15 @@ internal static class AdapterConfigJson
     {
         var options = new LoraOptions
         {
-            Rank = (int?)json["r"] ?? 8,
-            Alpha = (double?)json["lora_alpha"] ?? 8,
-            DropoutRate = (double?)json["lora_dropout"] ?? 0,
-            IsRankStabilized = (bool?)json["use_rslora"] ?? false,
-            IsWeightDecomposed = (bool?)json["use_dora"] ?? false,
-            HasBias = (bool?)json["lora_bias"] ?? false,
+            Rank = Value(json, "r", node => (int)node, 8, refused),
+            Alpha = Value(json, "lora_alpha", node => (double)node, 8, refused),
+            DropoutRate = Value(json, "lora_dropout", node => (double)node, 0, refused),
+            IsRankStabilized = Value(json, "use_rslora", node => (bool)node, false, refused),
+            IsWeightDecomposed = Value(json, "use_dora", node => (bool)node, false, refused),
+            HasBias = Value(json, "lora_bias", node => (bool)node, false, refused),
             Initialization = Initialization(json["init_lora_weights"], refused),
-            RankPattern = Entries(json, "rank_pattern", node => (int)node, refused),
-            AlphaPattern = Entries(json, "alpha_pattern", node => (double)node, refused),
+            RankPattern = Entries<int>(json, "rank_pattern", node => (int)node, refused),
+            AlphaPattern = Entries<double>(json, "alpha_pattern", node => (double)node, refused),
             TrainedTokens = tokens,
         };
         if (options.Rank is < 1 or > MaxRank || !double.IsFinite(options.Alpha) || options.DropoutRate is not (>= 0 and < 1))
@@ -152,17 +154,11 @@ internal static class AdapterConfigJson
             case var node when Text(node) is { } pattern:
                 if (pattern.Length == 0)
                     return ([], null);
-                LoraPattern.Check(pattern);
+                CheckPattern(key, pattern, refused);
                 return ([], pattern);
             default:
                 throw refused($"{key} is {Short(json[key])}; it is a string or a list of strings.");
         }
-    }
-
-    private static int[] Layers(JsonNode? node, Func<string, AdapterException> refused)
-    {
-        int[] layers = node switch { null => [], JsonArray array => [.. array.Select(layer => (int)layer!)], _ => [(int)node] };
-        return layers.All(layer => layer >= 0) ? layers : throw refused($"layers_to_transform is {Short(node)}; layers count from 0.");
     }
 
     private static (long[] Tokens, string? Module) Tokens(JsonNode? node, Func<string, AdapterException> refused)
@@ -184,15 +180,44 @@ internal static class AdapterConfigJson
             : throw refused("trainable_token_indices holds a negative id, or one twice.");
     }
 
-    private static Dictionary<string, T> Entries<T>(JsonObject json, string key, Func<JsonNode, T> read, Func<string, AdapterException> refused)
+    private static Dictionary<string, T> Entries<T>(JsonObject json, string key, Func<JsonNode, T?> read, Func<string, AdapterException> refused)
+        where T : struct
     {
         var entries = new Dictionary<string, T>();
-        foreach (var (name, value) in json[key]?.AsObject() ?? [])
+        foreach (var (name, _) in Value(json, key, node => node.AsObject(), [], refused))
         {
-            LoraPattern.Check(name);
-            entries[name] = read(value ?? throw refused($"{key} gives {name} no value."));
+            CheckPattern(key, name, refused);
+            entries[name] = Value(json[key]!.AsObject(), name, read, default, fault => refused($"{key}: {fault}"))
+                ?? throw refused($"{key} gives {name} no value.");
         }
         return entries;
+    }
+
+    // A member of the type it should have, or the default where it is missing.
+    private static T Value<T>(JsonObject json, string key, Func<JsonNode, T> read, T otherwise, Func<string, AdapterException> refused)
+    {
+        if (json[key] is not { } node)
+            return otherwise;
+        try
+        {
+            return read(node);
+        }
+        catch (Exception error) when (error is InvalidOperationException or FormatException or OverflowException or ArgumentException or NullReferenceException)
+        {
+            throw refused($"the file is not the JSON it should be: {key} is {Short(node)}.");
+        }
+    }
+
+    private static void CheckPattern(string key, string pattern, Func<string, AdapterException> refused)
+    {
+        try
+        {
+            LoraPattern.Check(pattern);
+        }
+        catch (ArgumentException error)
+        {
+            throw refused($"{key}: {error.Message}");
+        }
     }
 
     private static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
