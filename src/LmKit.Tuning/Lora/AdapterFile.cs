@@ -47,7 +47,8 @@ public static class AdapterFile
             using var reader = new SafetensorsReader(path);
             return (config, path, reader.ReadAll());
         });
-        var rows = TakeRows(config, path, places, tensors);
+        var table = TrainedRows.Table(model);
+        var rows = TakeRows(config, path, places, table, tensors);
         var targets = places.Factors();
         Check(path, targets, tensors, rows, places);
         var strengths = Strengths(config, places, folder);
@@ -57,10 +58,10 @@ public static class AdapterFile
         foreach (var (name, target) in targets)
             target.copy_(tensors[name]);
         if (rows is not null)
-            places.Table!.index_copy_(0, tensor(config.Lora.TrainedTokens, device: places.Table.device), rows.to(places.Table.dtype, places.Table.device));
+            TrainedRows.Of(table!, config.Lora.TrainedTokens).Write(rows);
         foreach (var ((_, adapter), strength) in places.Adapters.Zip(strengths))
             adapter.Strength = strength;
-        LoraAdapters.Note(model, config.Lora.TrainedTokens);
+        TrainedRows.Note(model, config.Lora.TrainedTokens);
         IPreparedWeights.ForgetAll(model);
     }
 
@@ -77,17 +78,17 @@ public static class AdapterFile
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         var places = new AdapterTensors(model, publishedName, folder);
-        var tokens = LoraAdapters.TrainedTokens(model);
+        var tokens = TrainedRows.Tokens(model);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        CheckNothingElseTrained(model, tokens.Length > 0 ? places.Table : null, folder);
+        CheckNothingElseTrained(model, tokens.Length > 0 ? TrainedRows.Table(model) : null, folder);
         var config = AdapterDescription.Of(places.Adapters, tokens, folder, like);
         var tensors = places.Factors();
         if (config.Lora.TrainedTokens.Length > 0)
         {
-            if (places.Table is null)
-                throw new AdapterException(folder, "rows of trained tokens belong to the adapters, and the model has no embedding by the name that they are kept under.");
-            tensors[AdapterTensors.TokensName(places.EmbeddingName)] = places.Rows(config.Lora.TrainedTokens);
+            var table = TrainedRows.Table(model)
+                ?? throw new AdapterException(folder, "rows of trained tokens belong to the adapters, and the model has no embedding by the name that they are kept under.");
+            tensors[AdapterTensors.TokensName(places.EmbeddingName)] = TrainedRows.Of(table, config.Lora.TrainedTokens).Values;
         }
         if (ModuleTensors.FirstNotFinite(tensors) is { } broken)
             throw new AdapterException(folder, $"'{broken}' holds values that are not finite; nothing was written. Go back to the last good checkpoint.");
@@ -119,14 +120,14 @@ public static class AdapterFile
     }
 
     // Takes the rows of trained tokens out of the file's tensors.
-    private static Tensor? TakeRows(AdapterConfig config, string path, AdapterTensors places, Dictionary<string, Tensor> tensors)
+    private static Tensor? TakeRows(AdapterConfig config, string path, AdapterTensors places, Tensor? table, Dictionary<string, Tensor> tensors)
     {
         var tokens = config.Lora.TrainedTokens;
         if (tokens.Length == 0)
             return null; // rows that no token claims are listed as unexpected
         if (config.TrainedTokensModule is { } module && !LoraPattern.IsNamed([module], places.EmbeddingName))
             throw new AdapterException(path, $"trainable_token_indices names rows of {module}; only those of the input embedding, {places.EmbeddingName}, are supported.");
-        if (places.Table is not { } table)
+        if (table is null)
             throw new AdapterException(path, "the folder holds embedding rows of trained tokens, and the model has no embedding to take them.");
         if (tokens.Max() >= table.size(0))
             throw new AdapterException(path, $"trainable_token_indices holds {tokens.Max()}, outside the vocabulary of {table.size(0)}.");
@@ -178,9 +179,9 @@ public static class AdapterFile
 
     private static void CheckTokens(nn.Module model, AdapterConfig config, string folder)
     {
-        var left = LoraAdapters.TrainedTokens(model).Except(config.Lora.TrainedTokens).ToArray();
+        var left = TrainedRows.Tokens(model).Except(config.Lora.TrainedTokens).ToArray();
         if (left.Length > 0)
-            throw new AdapterException(folder, $"embedding rows of tokens {string.Join(", ", left)} were trained with the adapter that is in the model, and the folder has none to replace them. Load into a model with the base's own weights (LoraAdapters.LoadBase puts them back).");
+            throw new AdapterException(folder, $"embedding rows of tokens {string.Join(", ", left)} were trained with the adapter that is in the model, and the folder has none to replace them. Load into a model that is built from the base anew.");
     }
 
     private static void CheckNothingElseTrained(nn.Module model, Tensor? table, string folder)

@@ -1,5 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -9,9 +7,6 @@ internal sealed class AdapterTensors
 {
     internal const string TokensEnding = ".token_adapter.trainable_tokens_delta";
     private const string Prefix = "base_model.model.";
-    private const string Embedding = "embeddings.word_embeddings";
-
-    private readonly nn.Module model;
 
     /// <summary>Lists a model's adapters under the names that a folder gives them.</summary>
     /// <param name="model">The model.</param>
@@ -21,13 +16,12 @@ internal sealed class AdapterTensors
     /// <exception cref="AdapterException">A module has two.</exception>
     internal AdapterTensors(nn.Module model, Func<string, string>? publishedName, string folder)
     {
-        this.model = model;
         Adapters = [.. LoraAdapters.All(model).Select(entry => (Published(entry.Name), entry.Adapter))];
         if (Adapters.Count == 0)
             throw new ArgumentException("The model has no adapter; add UseLora where it is built.", nameof(model));
         if (Adapters.GroupBy(entry => entry.Name).FirstOrDefault(group => group.Count() > 1) is { } several)
             throw new AdapterException(folder, $"{several.Key} has {several.Count()} adapters, and a folder of this layout holds one for each module, so it cannot say which is meant. Save the whole model (LanguageModel.Save), or build with one adapter for each module.");
-        EmbeddingName = Published(Embedding);
+        EmbeddingName = Published(TrainedRows.Embedding);
 
         string Published(string name) => publishedName?.Invoke(LoraAdapters.BaseName(name)) ?? LoraAdapters.BaseName(name);
     }
@@ -38,9 +32,6 @@ internal sealed class AdapterTensors
     /// <summary>The embedding's module name in the file.</summary>
     internal string EmbeddingName { get; }
 
-    /// <summary>The embedding (V, D), or null when the model has none by our name.</summary>
-    internal Parameter? Table => model.get_parameter($"{Embedding}.weight") ?? model.get_parameter($"{Embedding}.base_layer.weight");
-
     /// <summary>The factors by the file's tensor names.</summary>
     internal Dictionary<string, Tensor> Factors() => Adapters
         .SelectMany(entry => entry.Adapter.Parts.Select(part => (Name: Prefix + entry.Name + part.Ending, part.Value)))
@@ -49,11 +40,4 @@ internal sealed class AdapterTensors
     /// <summary>The name under which a folder keeps the rows of trained tokens.</summary>
     /// <param name="module">The embedding's name.</param>
     internal static string TokensName(string module) => Prefix + module + TokensEnding;
-
-    /// <summary>The table's rows of these tokens (N, D), which replace the base's; the caller disposes them.</summary>
-    internal Tensor Rows(long[] tokens)
-    {
-        using var index = tensor(tokens, device: Table!.device);
-        return Table.index_select(0, index);
-    }
 }

@@ -39,8 +39,26 @@ public static class LoraAdapters
     /// <returns>How many were merged.</returns>
     /// <remarks>Parameters stay as they are, and so does what is saved; each merged linear holds a second weight. For a model
     /// without adapters see <see cref="MergeAndUnload"/>.</remarks>
-    /// <exception cref="InvalidOperationException">A sum is not finite; names it, and those before it stay merged.</exception>
-    public static int Merge(nn.Module model, MergeMode mode = MergeMode.KeepAdapter) => Of(model).Count(entry => entry.Adapter.Merge(mode));
+    /// <exception cref="InvalidOperationException">A sum is not finite; names it, and nothing was changed.</exception>
+    public static int Merge(nn.Module model, MergeMode mode = MergeMode.KeepAdapter)
+    {
+        var merged = new List<LoraLinear>();
+        try
+        {
+            foreach (var (_, adapter) in Of(model))
+            {
+                if (adapter.Merge(mode))
+                    merged.Add(adapter);
+            }
+            return merged.Count;
+        }
+        catch (InvalidOperationException)
+        {
+            foreach (var adapter in merged)
+                adapter.Unmerge();
+            throw;
+        }
+    }
 
     /// <summary>Lets calls compute base and update apart again, bit for bit as before.</summary>
     public static void Unmerge(nn.Module model)
@@ -73,7 +91,8 @@ public static class LoraAdapters
     /// <summary>Loads the weights of a model without adapters into one that has them; the adapters keep their values.</summary>
     /// <param name="model">The model with adapters, any number on a linear, merged or not.</param>
     /// <param name="weights">The other's parameters by name, such as a <c>model.safetensors</c> holds; they stay the caller's.</param>
-    /// <remarks>Weight decomposition that is fresh (B is zero) takes the lengths of the new base; one that was trained keeps its own.</remarks>
+    /// <remarks>Lengths of weight decomposition that are still the old base's become the new one's; trained ones stay, and so do the embedding
+    /// rows of trained tokens, which belong to the adapters.</remarks>
     /// <exception cref="CheckpointMismatchException">Something is missing, unexpected, or of another shape or type.</exception>
     /// <exception cref="ArgumentException">A weight is not finite; names it. Nothing was loaded.</exception>
     public static void LoadBase(nn.Module model, IReadOnlyDictionary<string, Tensor> weights)
@@ -88,10 +107,12 @@ public static class LoraAdapters
         var loaded = own.Where(pair => IsPart(pair.Key)).ToDictionary(pair => pair.Key, pair => pair.Value.detach().clone());
         foreach (var (name, tensor) in weights)
             loaded[renamed.GetValueOrDefault(name, name)] = tensor;
+        var untrained = Of(model).Select(entry => entry.Adapter).Where(adapter => adapter.HasBaseLengths()).ToArray();
+        var rows = TrainedRows.Of(model);
         CheckpointLoader.Load(model, loaded);
-        foreach (var (_, adapter) in Of(model).Where(entry => entry.Adapter.IsFresh))
+        foreach (var adapter in untrained)
             adapter.ResetMagnitude();
-        Note(model, []);
+        rows?.Write();
     }
 
     /// <summary>Every adapter, those of embeddings too.</summary>
@@ -106,14 +127,4 @@ public static class LoraAdapters
 
     /// <summary>What a module or parameter would be called without adapters.</summary>
     internal static string BaseName(string name) => name.Replace(BaseSegment, "", StringComparison.Ordinal);
-
-    /// <summary>The tokens whose embedding rows were trained beside the adapters, in rising order.</summary>
-    internal static long[] TrainedTokens(nn.Module model) => [.. All(model).SelectMany(entry => entry.Adapter.Record.TrainedTokens ?? []).Distinct().Order()];
-
-    /// <summary>Notes in the model's configuration which tokens' rows were trained.</summary>
-    internal static void Note(nn.Module model, IReadOnlyList<long> trainedTokens)
-    {
-        foreach (var (_, adapter) in All(model))
-            adapter.Record.TrainedTokens = [.. trainedTokens];
-    }
 }

@@ -124,8 +124,6 @@ public sealed class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterH
 
     internal LoraChain Chain { get; }
 
-    /// <summary>Whether it still changes nothing, B being zero.</summary>
-    internal bool IsFresh => B.count_nonzero().item<long>() == 0;
 
     internal LoraOptions Record { get; }
 
@@ -243,6 +241,16 @@ public sealed class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterH
         return (weight.to(dense.dtype), bias?.to(dense.dtype));
     }
 
+    /// <summary>Whether the lengths of weight decomposition are those that an untrained adapter has on this base.</summary>
+    internal bool HasBaseLengths()
+    {
+        if (magnitude is null)
+            return false;
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        return B.count_nonzero().item<long>() == 0 || magnitude.allclose(RowNorms(BaseWeight + Delta()).to(magnitude.dtype), rtol: 1e-6);
+    }
+
     /// <summary>The same in evaluation mode, and whether a linear of the base's kind computes exactly this with it as its own weight.</summary>
     internal (Tensor Weight, Tensor? Bias, bool KeepsKind) SumForEvaluation()
     {
@@ -283,7 +291,7 @@ public sealed class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterH
 
     private Tensor? RootBias() => Chain.Root is DenseLinear
         ? Bias() is { } bias ? AtLeastSingle(bias) : null
-        : AtLeastSingle(Chain.Root.call(zeros(InFeatures, dtype: ((nn.Module)Chain.Root).parameters().First().dtype, device: A.device)));
+        : AtLeastSingle(Chain.Root.call(zeros(InFeatures, dtype: ((nn.Module)Chain.Root).parameters().FirstOrDefault()?.dtype ?? A.dtype, device: A.device)));
 
     private Tensor Delta() => mm(AtLeastSingle(B), AtLeastSingle(A)).mul_(Scale); // (O, I)
 

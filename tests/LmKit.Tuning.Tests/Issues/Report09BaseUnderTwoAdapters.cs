@@ -33,12 +33,16 @@ public class Report09BaseUnderTwoAdapters
         Close.Check("logits", AdapterLaws.Logits(plain), AdapterLaws.Logits(model), absolute: 1e-12);
     }
 
-    [Fact]
-    public void A_trained_length_stays_and_a_fresh_one_is_the_new_bases()
+    [Theory]
+    [InlineData(LoraInitialization.KaimingUniform)]
+    [InlineData(LoraInitialization.Orthogonal)]
+    public void A_trained_length_stays_and_a_fresh_one_is_the_new_bases(LoraInitialization start)
     {
         using var scope = NewDisposeScope();
-        using var plain = ToyModel.Builder().AddAttention().Build();
-        using var model = ToyModel.Builder().AddAttention().UseLora(l => (l.Rank, l.IsWeightDecomposed) = (2, true), sites: ["q_proj"]).Build();
+        var builder = ToyModel.Builder().AddAttention();
+        builder.Options.Seed = 77;
+        using var plain = builder.Build();
+        using var model = ToyModel.Builder().AddAttention().UseLora(l => (l.Rank, l.IsWeightDecomposed, l.Initialization) = (2, true, start), sites: ["q_proj"]).Build();
         LoraAdapters.LoadBase(model, ModuleTensors.Of(plain));
         Close.Check("fresh", AdapterLaws.Logits(plain), AdapterLaws.Logits(model), absolute: 1e-12);
         Awake.Up(model);

@@ -45,5 +45,13 @@ public class Report11TrainingWhileMerged
         Close.Check("logits", AdapterLaws.Logits(twin), AdapterLaws.Logits(model), absolute: 1e-12);
     }
 
+    [Fact]
+    public void Adapters_that_are_switched_off_are_not_trained_for_nothing()
+    {
+        using var model = Make();
+        LoraAdapters.Enable(model, false);
+        Assert.Contains("switched off", Assert.Throws<InvalidOperationException>(() => new FineTuner(model, [new SupervisedExample([1, 2, 3], [true, true, true])], new FineTuningOptions { RowLength = 16, RowCount = 1 })).Message, StringComparison.Ordinal);
+    }
+
     private static LanguageModel Make() => ToyModel.Builder().AddAttention().UseLora(l => (l.Rank, l.DropoutRate) = (2, 0), sites: ["q_proj"]).Build();
 }

@@ -1,4 +1,5 @@
 using LmKit.Conformance;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit.Tuning.Tests;
@@ -154,6 +155,55 @@ public class MergeLawTests
         });
     }
 
+    [Fact]
+    public void A_move_to_another_type_takes_the_sum_along()
+    {
+        using var scope = NewDisposeScope();
+        using var model = ToyModel.Builder().AddAttention().AddMonarchLinear(m => m.BlockCount = 2, sites: ["fc1"]).UseLora(l => l.Rank = 2).Build();
+        Awake.Up(model);
+        var expected = AdapterLaws.Logits(model);
+        LoraAdapters.Merge(model, MergeMode.Densify);
+        _ = AdapterLaws.Logits(model);
+        _ = model.to(ScalarType.Float32);
+
+        Close.Check("logits", expected, AdapterLaws.Logits(model), absolute: 1e-4);
+        LoraAdapters.Unmerge(model);
+        Close.Check("unmerged", expected, AdapterLaws.Logits(model), absolute: 1e-4);
+    }
+
+    [Fact]
+    public void An_adapter_over_somebody_elses_wrapper_notices_the_adapter_within()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var site = Sites.Make(6, 5);
+        var within = new LoraLinear(new LoraOptions { Rank = 2, DropoutRate = 0 }, new DenseLinear(site), site);
+        using var outer = new LoraLinear(new LoraOptions { Rank = 2, DropoutRate = 0 }, new Wrapper(within), site);
+        Awake.Up(outer);
+        outer.eval();
+        var x = ones(2, 6, ScalarType.Float64);
+        Assert.True(outer.Merge(MergeMode.Densify));
+        _ = outer.call(x);
+        within.Strength = 3;
+        var merged = outer.call(x);
+        outer.Unmerge();
+
+        Close.Check("output", outer.call(x), merged, absolute: Tolerance);
+    }
+
+    [Fact]
+    public void When_one_sum_is_not_finite_none_is_merged()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = ToyModel.Builder().AddAttention().UseLora(l => l.Rank = 2, sites: ["q_proj"]).Build();
+        LoraAdapters.Of(model)[1].Adapter.get_parameter("lora_B")!.fill_(double.NaN);
+
+        Assert.Contains("layers.1.mixer.q_proj", Assert.Throws<InvalidOperationException>(() => LoraAdapters.Merge(model)).Message, StringComparison.Ordinal);
+
+        Assert.All(LoraAdapters.Of(model), entry => Assert.False(entry.Adapter.IsMerged));
+    }
+
     public static TheoryData<int> Seeds() => [.. Enumerable.Range(0, 40)];
 
     private static FineTuner Task(LanguageModel model) =>
@@ -230,5 +280,25 @@ public class MergeLawTests
         {
             return false;
         }
+    }
+
+    private sealed class Wrapper : nn.Module<Tensor, Tensor>, ILinear
+    {
+        private readonly LoraLinear wrapped;
+
+        internal Wrapper(LoraLinear wrapped)
+            : base(nameof(Wrapper))
+        {
+            this.wrapped = wrapped;
+            RegisterComponents();
+        }
+
+        public long InFeatures => wrapped.InFeatures;
+
+        public long OutFeatures => wrapped.OutFeatures;
+
+        public Tensor ToDense() => wrapped.ToDense();
+
+        public override Tensor forward(Tensor x) => wrapped.call(x);
     }
 }

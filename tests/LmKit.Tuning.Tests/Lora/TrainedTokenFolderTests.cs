@@ -53,11 +53,26 @@ public class TrainedTokenFolderTests
         AdapterFile.Save(other, folder["a"]);
 
         Assert.Contains("tokens 9, 10", Assert.Throws<AdapterException>(() => AdapterFile.Load(model, folder["a"])).Message, StringComparison.Ordinal);
+        using var trained = Trained();
+        AdapterFile.Save(trained, folder["b"]);
+        AdapterFile.Load(model, folder["b"]); // has those rows
+    }
+
+    [Fact]
+    public void A_base_that_is_loaded_afterwards_leaves_them()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
         using var plain = ToyModel.Builder().AddAttention().Build();
-        LoraAdapters.LoadBase(model, ModuleTensors.Of(plain));
-        LoraAdapters.LoadBase(other, ModuleTensors.Of(plain));
-        AdapterFile.Load(model, folder["a"]);
-        Close.Check("logits", AdapterLaws.Logits(other), AdapterLaws.Logits(model), absolute: 1e-12);
+        using var tuned = Trained();
+        using var late = Model();
+        LoraAdapters.LoadBase(tuned, ModuleTensors.Of(plain));
+        AdapterFile.Save(tuned, folder["a"]);
+        AdapterFile.Load(late, folder["a"]);
+        LoraAdapters.LoadBase(late, ModuleTensors.Of(plain));
+
+        Close.Check("logits", AdapterLaws.Logits(tuned), AdapterLaws.Logits(late), absolute: 1e-12);
+        Assert.True((late.get_parameter("embeddings.word_embeddings.weight")! - plain.get_parameter("embeddings.word_embeddings.weight")!).narrow(0, 9, 2).abs().max().item<double>() > 0.05);
     }
 
     [Theory]
