@@ -18,7 +18,7 @@ internal static class TuningSample
         using (var trainer = new Trainer(task, new TrainingOptions { Steps = 10, LearningRate = 2e-4, WeightDecay = 0 }))
             trainer.Run();
         AdapterFile.Save(model, folder);
-        LoraAdapters.Merge(model);
+        using var plain = LoraAdapters.MergeAndUnload(model);
     }
 
     /// <summary>Halves of documents and a teacher's continuations of them.</summary>

@@ -26,10 +26,11 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     private readonly HookPoint embedded = new("embeddings.out");
     private readonly HookPoint final = new("ln_f.out");
 
-    private LanguageModel(ModelPlan plan, ParameterFactory parameters, Generator random)
+    private LanguageModel(ModelPlan plan, ComponentRegistry kinds, ParameterFactory parameters, Generator random)
         : base(nameof(LanguageModel))
     {
         this.plan = plan;
+        Kinds = kinds;
         this.random = random;
         var options = plan.Options;
         VocabSize = options.VocabSize;
@@ -43,7 +44,6 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         else
             head = plan.CreateHead(headSite);
         plan.CheckAllUsed();
-        Config = plan.Config;
         HookPoints = new[] { embedded }.Concat(layers.SelectMany(layer => layer.HookPoints)).Append(final).ToDictionary(point => point.Name);
         RegisterComponents();
         eval();
@@ -51,8 +51,12 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         Block Layer(int index) => new(new LayerContext(plan, index, $"layers.{index}", parameters, random), plan);
     }
 
-    /// <summary>The configuration it was built from, with every default written out.</summary>
-    public ModelConfig Config { get; }
+    /// <summary>The configuration it was built from, with every default written out, and with what its parts changed in their own options
+    /// since then, such as an adapter's strength: building from it gives this model again.</summary>
+    public ModelConfig Config => plan.Config;
+
+    /// <summary>The kinds it was built with.</summary>
+    public ComponentRegistry Kinds { get; }
 
     /// <inheritdoc/>
     public long VocabSize { get; }
@@ -88,7 +92,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         try
         {
             var parameters = new ParameterFactory(random, dtype, device, initializes);
-            return parameters.Complete(() => new LanguageModel(plan, parameters, random));
+            return parameters.Complete(() => new LanguageModel(plan, kinds, parameters, random));
         }
         catch
         {

@@ -21,11 +21,13 @@ public sealed class Trainer : IDisposable
     /// <summary>Prepares a run; move the model to its device first.</summary>
     /// <exception cref="ConfigurationException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">The model has no parameter to train.</exception>
+    /// <exception cref="InvalidOperationException">A part cannot be trained as it stands (<see cref="ITrainingCheck"/>).</exception>
     public Trainer(ITrainingTask task, TrainingOptions options)
     {
         ArgumentNullException.ThrowIfNull(task);
         ArgumentNullException.ThrowIfNull(options);
         OptionsJson.Validate(options, "$.training");
+        ITrainingCheck.Check(task.Model);
         this.task = task;
         this.options = options;
         schedule = new LearningRateSchedule(options.Shape, options.WarmupSteps, options.Steps, options.FinalShare, options.CycleCount);

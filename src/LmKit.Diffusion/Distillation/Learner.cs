@@ -15,6 +15,7 @@ internal sealed class Learner : IDisposable
 
     internal Learner(string name, nn.Module module, double peak, double maxNorm)
     {
+        ITrainingCheck.Check(module);
         var entries = module.named_parameters().Where(pair => pair.parameter.requires_grad).ToArray();
         if (entries.Length == 0)
             throw new ArgumentException($"The {name} has no parameter that requires a gradient.", nameof(module));

@@ -1,15 +1,18 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace LmKit;
 
 /// <summary>What <c>adapter_config.json</c> says (PEFT's layout).</summary>
-/// <param name="Lora">Rank, scale and kind of the adapters.</param>
-/// <param name="TargetModules">Module names or name ends that have an adapter; empty when a pattern or all linears are meant.</param>
+/// <param name="Lora">Rank, scale and kind of the adapters, and the trained tokens.</param>
+/// <param name="TargetModules">Module names or name ends that have an adapter; empty when a pattern or all linears are meant, or the file does
+/// not say.</param>
 /// <param name="TargetPattern">A regular expression for whole module names, or null.</param>
 /// <param name="BaseModel">The base model's name as the file states it; never opened.</param>
 /// <param name="TaskType">The task, such as CAUSAL_LM.</param>
+/// <remarks>A key that changes what an adapter computes is obeyed or refused. A key that this library does not know is let pass only when it
+/// is switched off (null, false, or empty), and listed in <see cref="UnknownKeys"/>; with any other value the file is refused.
+/// How the factors started (<c>init_lora_weights</c>) does not matter once they are read, as long as it left the base alone.</remarks>
 public sealed record AdapterConfig(
     LoraOptions Lora,
     IReadOnlyList<string> TargetModules,
@@ -17,124 +20,86 @@ public sealed record AdapterConfig(
     string? BaseModel = null,
     string? TaskType = "CAUSAL_LM")
 {
-    private const string AllLinear = "all-linear";
     private const long MaxBytes = 1 << 20;
 
-    // Keys that would change the arithmetic in ways that these adapters do not have.
-    private static readonly string[] Unsupported =
-    [
-        "alora_invocation_tokens", "arrow_config", "eva_config", "kasa_config", "layer_replication", "lora_ga_config", "modules_to_save",
-        "monteclora_config", "target_parameters", "trainable_token_indices", "use_bdlora", "use_qalora", "velora_config", "corda_config",
-    ];
+    /// <summary>Module names or name ends without an adapter although they are targets.</summary>
+    public IReadOnlyList<string> ExcludedModules { get; init; } = [];
 
-    private static readonly JsonSerializerOptions Layout = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    /// <summary>A regular expression for whole names of modules without an adapter, or null.</summary>
+    public string? ExcludedPattern { get; init; }
+
+    /// <summary>The only layers that have adapters; empty for all. Targets that <see cref="TargetModules"/> gives by their whole name are in
+    /// any layer.</summary>
+    public IReadOnlyList<int> Layers { get; init; } = [];
+
+    /// <summary>What the segment before a layer's number may be, each a regular expression; empty for anything.</summary>
+    public IReadOnlyList<string> LayersPattern { get; init; } = [];
+
+    /// <summary>Whether the published base keeps its weights as (I, O). The factors are the same either way, so nothing here depends on it.</summary>
+    public bool IsTransposed { get; init; }
+
+    /// <summary>Which revision of the base model, as the file states it.</summary>
+    public string? Revision { get; init; }
+
+    /// <summary>The embedding whose rows were trained, as the file names it; null for the model's input embedding.</summary>
+    public string? TrainedTokensModule { get; init; }
+
+    /// <summary>Keys of the file that this library does not know; all of them are switched off.</summary>
+    public IReadOnlyList<string> UnknownKeys { get; init; } = [];
 
     /// <summary>Reads the file's text.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="AdapterException">It is not such a file, or asks for what these adapters do not have.</exception>
     public static AdapterConfig Read(string path)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        try
+        {
+            return ReadIfThere(path);
+        }
+        catch (FileNotFoundException error)
+        {
+            throw new AdapterException(path, "the file is missing.", error);
+        }
+    }
+
+    /// <summary>The file's text: sorted keys, two blanks of indentation.</summary>
+    public string ToJson() => AdapterConfigJson.Write(this);
+
+    /// <summary>Whether a module of this name has an adapter, by PEFT's rules.</summary>
+    /// <param name="module">The whole name, such as <c>layers.0.self_attn.q_proj</c>.</param>
+    /// <remarks>A name in a list fits the whole module name or whole segments at its end; a pattern must fit the whole name.
+    /// When all linears are meant, the head (<c>lm_head</c>) is not among them.</remarks>
+    /// <exception cref="ArgumentException">A pattern is none that can be used.</exception>
+    public bool Targets(string module)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        if (ExcludedPattern is not null ? LoraPattern.IsWholeMatch(ExcludedPattern, module) : LoraPattern.IsNamed(ExcludedModules, module))
+            return false;
+        if (TargetPattern is not null)
+            return LoraPattern.IsWholeMatch(TargetPattern, module) && IsInLayers(module);
+        if (TargetModules.Count == 0)
+            return !LoraPattern.IsNamed([LinearSite.Head], module) && IsInLayers(module);
+        return TargetModules.Contains(module) || (LoraPattern.IsNamed(TargetModules, module) && IsInLayers(module));
+    }
+
+    /// <summary>The same as <see cref="Read"/>, but a missing file is an error of the file system, which a reader of whole folders tries again.</summary>
+    internal static AdapterConfig ReadIfThere(string path)
+    {
         if (!File.Exists(path))
-            throw new AdapterException(path, "the file is missing.");
+            throw new FileNotFoundException("The file is missing.", path);
         if (new FileInfo(path).Length > MaxBytes)
             throw new AdapterException(path, $"the file is larger than {MaxBytes} bytes; that is no adapter configuration.");
         try
         {
-            return Read(path, JsonNode.Parse(File.ReadAllText(path), null, new JsonDocumentOptions { MaxDepth = 8 })!.AsObject());
+            var json = JsonNode.Parse(File.ReadAllText(path), null, new JsonDocumentOptions { MaxDepth = 8, AllowDuplicateProperties = false });
+            return AdapterConfigJson.Read(path, json as JsonObject ?? throw new AdapterException(path, "the file is not the JSON it should be: it is no object."));
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or ArgumentException or NullReferenceException)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or ArgumentException or OverflowException)
         {
             throw new AdapterException(path, $"the file is not the JSON it should be: {error.Message}", error);
         }
     }
 
-    /// <summary>The file's text: sorted keys, two blanks of indentation.</summary>
-    public string ToJson()
-    {
-        var all = new SortedDictionary<string, JsonNode?>(StringComparer.Ordinal);
-        foreach (var key in Unsupported)
-            all[key] = key is "use_bdlora" or "use_qalora" ? false : null;
-        all["alpha_pattern"] = Pattern(Lora.AlphaPattern.Select(pair => (pair.Key, Number(pair.Value))));
-        all["base_model_name_or_path"] = BaseModel;
-        all["bias"] = "none";
-        all["fan_in_fan_out"] = false;
-        all["inference_mode"] = true;
-        all["init_lora_weights"] = Lora.Initialization == LoraInitialization.Gaussian ? "gaussian" : true;
-        all["lora_alpha"] = Number(Lora.Alpha);
-        all["lora_bias"] = Lora.HasBias;
-        all["lora_dropout"] = JsonNode.Parse(Lora.DropoutRate == 0 ? "0.0" : JsonSerializer.Serialize(Lora.DropoutRate));
-        all["peft_type"] = "LORA";
-        all["r"] = Lora.Rank;
-        all["rank_pattern"] = Pattern(Lora.RankPattern.Select(pair => (pair.Key, (JsonNode)pair.Value)));
-        all["target_modules"] = TargetPattern is not null ? TargetPattern
-            : TargetModules.Count == 0 ? AllLinear
-            : new JsonArray([.. TargetModules.Order(StringComparer.Ordinal).Select(name => (JsonNode)name)]);
-        all["task_type"] = TaskType;
-        all["use_dora"] = Lora.IsWeightDecomposed;
-        all["use_rslora"] = Lora.IsRankStabilized;
-        return new JsonObject(all).ToJsonString(Layout);
-    }
-
-    /// <summary>Whether a module of this name has an adapter.</summary>
-    /// <param name="module">The whole name, such as <c>layers.0.self_attn.q_proj</c>.</param>
-    public bool Targets(string module)
-    {
-        ArgumentNullException.ThrowIfNull(module);
-        if (TargetPattern is not null)
-            return LoraPattern.IsWholeMatch(TargetPattern, module);
-        return TargetModules.Count == 0 || TargetModules.Any(name => module == name || module.EndsWith("." + name, StringComparison.Ordinal));
-    }
-
-    private static AdapterConfig Read(string path, JsonObject json)
-    {
-        if ((string?)json["peft_type"] is not "LORA" and var type)
-            throw new AdapterException(path, $"peft_type is '{type}'; only LORA is supported.");
-        foreach (var key in Unsupported)
-        {
-            if (IsSet(json[key]))
-                throw new AdapterException(path, $"{key} is set, which changes what the adapter computes and is not supported.");
-        }
-        if ((string?)json["bias"] is not (null or "none") and var bias)
-            throw new AdapterException(path, $"bias is '{bias}'; only none is supported (lora_bias is).");
-        var initialization = json["init_lora_weights"] is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
-        if (initialization is not (null or "gaussian"))
-            throw new AdapterException(path, $"init_lora_weights '{initialization}' changed the base weights; convert the adapter to plain LoRA first.");
-        var target = json["target_modules"];
-        var pattern = target is JsonValue ? (string?)target : null;
-        var options = new LoraOptions
-        {
-            Rank = (int?)json["r"] ?? 8,
-            Alpha = (double?)json["lora_alpha"] ?? 8,
-            DropoutRate = (double?)json["lora_dropout"] ?? 0,
-            IsRankStabilized = (bool?)json["use_rslora"] ?? false,
-            IsWeightDecomposed = (bool?)json["use_dora"] ?? false,
-            HasBias = (bool?)json["lora_bias"] ?? false,
-            Initialization = initialization is null ? LoraInitialization.KaimingUniform : LoraInitialization.Gaussian,
-            RankPattern = Entries(json["rank_pattern"]).ToDictionary(pair => pair.Key, pair => (int)pair.Value!),
-            AlphaPattern = Entries(json["alpha_pattern"]).ToDictionary(pair => pair.Key, pair => (double)pair.Value!),
-        };
-        if (options.Rank is < 1 or > 65536 || !double.IsFinite(options.Alpha) || options.DropoutRate is not (>= 0 and < 1))
-            throw new AdapterException(path, $"r = {options.Rank}, lora_alpha = {options.Alpha}, lora_dropout = {options.DropoutRate}: one is out of range.");
-        return new AdapterConfig(
-            options,
-            target is JsonArray names ? [.. names.Select(name => (string)name!)] : [],
-            pattern == AllLinear ? null : pattern,
-            (string?)json["base_model_name_or_path"],
-            (string?)json["task_type"]);
-    }
-
-    private static JsonObject Entries(JsonNode? node) => node is null ? [] : node.AsObject();
-
-    private static bool IsSet(JsonNode? node) => node switch
-    {
-        null => false,
-        JsonValue value when value.TryGetValue<bool>(out var flag) => flag,
-        JsonArray array => array.Count > 0,
-        JsonObject members => members.Count > 0,
-        _ => true,
-    };
-
-    private static JsonNode Number(double value) => value == Math.Floor(value) && Math.Abs(value) < 1e15 ? (JsonNode)(long)value : value;
-
-    private static JsonObject Pattern(IEnumerable<(string Key, JsonNode Value)> entries) => new(entries.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)entry.Value)));
+    private bool IsInLayers(string module) => Layers.Count == 0 || (LoraPattern.LayerOf(LayersPattern, module) is { } layer && Layers.Contains(layer));
 }

@@ -4,115 +4,194 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Adapters as PEFT keeps them: a folder with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</summary>
-/// <remarks>Nothing but these two files is opened; pickled weights never are.</remarks>
+/// <remarks>
+/// <para>Nothing but these two files is opened; pickled weights never are. A folder holds one adapter for each module, its strength within
+/// its alpha, and the embedding rows of trained tokens (<c>trainable_token_indices</c>), which replace the base's rows. Whether
+/// adapters are switched on is the model's affair and not the folder's; so is dropout where modules differ in it (the first one's is written).</para>
+/// <para>A model may be merged or not while it saves or loads.</para>
+/// </remarks>
 public static class AdapterFile
 {
     private const string ConfigName = "adapter_config.json";
     private const string WeightsName = "adapter_model.safetensors";
-    private const string Prefix = "base_model.model.";
-
-    // The component names of an adapter and their endings in the file.
-    private static readonly (string Ours, string Published)[] Parts =
-    [
-        ("lora_A", ".lora_A.weight"), ("lora_B", ".lora_B.weight"), ("lora_bias", ".lora_B.bias"), ("lora_magnitude_vector", ".lora_magnitude_vector"),
-    ];
 
     /// <summary>Reads the configuration of an adapter folder, from which a model with such adapters is built.</summary>
     /// <exception cref="AdapterException">The folder holds no usable adapter.</exception>
     public static AdapterConfig ReadConfig(string folder)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        return AdapterConfig.Read(Path.Combine(folder, ConfigName));
+        return Read(folder, whole => AdapterConfig.ReadIfThere(Path.Combine(whole, ConfigName)));
     }
 
     /// <summary>Loads the weights of every adapter of a model, all of them or none.</summary>
-    /// <param name="model">The model; it was built with adapters of the folder's configuration.</param>
+    /// <param name="model">The model; it was built with adapters of the folder's configuration, one for each module.</param>
     /// <param name="folder">The adapter folder.</param>
     /// <param name="publishedName">Turns our module name into the file's; null when they are the same.</param>
-    /// <exception cref="AdapterException">The folder holds no usable adapter.</exception>
+    /// <remarks>Afterwards each adapter acts with the folder's scale: its strength becomes 1, or stays where it makes the scale that the
+    /// folder states. Half precision is read into the model's float32.</remarks>
+    /// <exception cref="AdapterException">The folder holds no usable adapter, one that is scaled otherwise or targets other modules, or weights
+    /// that are not finite.</exception>
     /// <exception cref="CheckpointMismatchException">The weights do not fit the model's adapters; lists every mismatch.</exception>
+    /// <exception cref="ArgumentException">The model has no adapter.</exception>
     public static void Load(nn.Module model, string folder, Func<string, string>? publishedName = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var config = ReadConfig(folder);
-        var path = Path.Combine(folder, WeightsName);
-        if (!File.Exists(path))
-        {
-            var pickled = Directory.EnumerateFiles(folder).FirstOrDefault(file => Path.GetExtension(file) is ".bin" or ".pt" or ".pth");
-            throw new AdapterException(path, pickled is null
-                ? "the file is missing."
-                : $"the file is missing; {Path.GetFileName(pickled)} is pickled code and is never opened. Convert it to safetensors where it was made.");
-        }
-        var targets = Tensors(model, publishedName);
-        CheckScales(model, config, folder);
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        var places = new AdapterTensors(model, publishedName, folder);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        using var reader = new SafetensorsReader(path);
-        Check(path, targets, reader);
+        var (config, path, tensors) = Read(folder, whole =>
+        {
+            var config = AdapterConfig.ReadIfThere(Path.Combine(whole, ConfigName));
+            var path = Path.Combine(whole, WeightsName);
+            using var reader = new SafetensorsReader(path);
+            return (config, path, reader.ReadAll());
+        });
+        var table = TrainedRows.Table(model);
+        var rows = TakeRows(config, path, places, table, tensors);
+        var targets = places.Factors();
+        Check(path, targets, tensors, rows, places);
+        var strengths = Strengths(config, places, folder);
+        CheckTokens(model, config, folder);
+        if ((ModuleTensors.FirstNotFinite(tensors) ?? (rows is { } held && !held.isfinite().all().item<bool>() ? AdapterTensors.TokensName(places.EmbeddingName) : null)) is { } broken)
+            throw new AdapterException(path, $"'{broken}' holds values that are not finite, so no output would be a number; nothing was loaded. Take an earlier adapter.");
         foreach (var (name, target) in targets)
-            target.copy_(reader.Read(name));
+            target.copy_(tensors[name]);
+        if (rows is not null)
+            TrainedRows.Of(table!, config.Lora.TrainedTokens).Write(rows);
+        foreach (var ((_, adapter), strength) in places.Adapters.Zip(strengths))
+            adapter.Strength = strength;
+        TrainedRows.Note(model, config.Lora.TrainedTokens);
+        IPreparedWeights.ForgetAll(model);
     }
 
     /// <summary>Saves every adapter of a model as an adapter folder, in one step.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="folder">The folder; replaced as a whole.</param>
+    /// <param name="folder">The folder.</param>
     /// <param name="publishedName">Turns our module name into the file's; null when they are the same.</param>
     /// <param name="like">A configuration whose targets and names are kept; null writes the adapted modules' own names.</param>
     /// <exception cref="ArgumentException">The model has no adapter.</exception>
+    /// <exception cref="AdapterException">One folder cannot say what these adapters are, more than the adapters was trained, or a weight is
+    /// not finite; names it. Nothing was written.</exception>
     public static void Save(nn.Module model, string folder, Func<string, string>? publishedName = null, AdapterConfig? like = null)
     {
-        var adapters = LoraAdapters.Of(model);
-        if (adapters.Count == 0)
-            throw new ArgumentException("The model has no adapter to save.", nameof(model));
-        var config = like ?? new AdapterConfig(adapters[0].Adapter.Options, [.. adapters.Select(entry => Published(entry.Name, publishedName)).Distinct()]);
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        var places = new AdapterTensors(model, publishedName, folder);
+        var tokens = TrainedRows.Tokens(model);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        CheckNothingElseTrained(model, tokens.Length > 0 ? TrainedRows.Table(model) : null, folder);
+        var config = AdapterDescription.Of(places.Adapters, tokens, folder, like);
+        var tensors = places.Factors();
+        if (config.Lora.TrainedTokens.Length > 0)
+        {
+            var table = TrainedRows.Table(model)
+                ?? throw new AdapterException(folder, "rows of trained tokens belong to the adapters, and the model has no embedding by the name that they are kept under.");
+            tensors[AdapterTensors.TokensName(places.EmbeddingName)] = TrainedRows.Of(table, config.Lora.TrainedTokens).Values;
+        }
+        if (ModuleTensors.FirstNotFinite(tensors) is { } broken)
+            throw new AdapterException(folder, $"'{broken}' holds values that are not finite; nothing was written. Go back to the last good checkpoint.");
+        var json = config.ToJson();
         AtomicFolder.Write(folder, target =>
         {
-            File.WriteAllText(Path.Combine(target, ConfigName), config.ToJson());
-            SafetensorsWriter.Save(Path.Combine(target, WeightsName), Tensors(model, publishedName), new Dictionary<string, string> { ["format"] = "pt" });
+            File.WriteAllText(Path.Combine(target, ConfigName), json);
+            SafetensorsWriter.Save(Path.Combine(target, WeightsName), tensors, new Dictionary<string, string> { ["format"] = "pt" });
         });
     }
 
-    private static Dictionary<string, Tensor> Tensors(nn.Module model, Func<string, string>? publishedName)
+    private static T Read<T>(string folder, Func<string, T> read)
     {
-        var tensors = new Dictionary<string, Tensor>(StringComparer.Ordinal);
-        foreach (var (name, adapter) in LoraAdapters.Of(model))
+        try
         {
-            foreach (var (ours, published) in Parts)
-            {
-                if (adapter.get_parameter(ours) is not { } parameter)
-                    continue;
-                if (!tensors.TryAdd(Prefix + Published(name, publishedName) + published, parameter))
-                    throw new ArgumentException($"{name} has two adapters; a folder of this layout holds one for each module.", nameof(model));
-            }
+            return AtomicFolder.Read(folder, read);
         }
-        return tensors;
-    }
-
-    private static string Published(string name, Func<string, string>? publishedName)
-    {
-        name = name.Replace(".base_layer", "", StringComparison.Ordinal);
-        return publishedName?.Invoke(name) ?? name;
-    }
-
-    private static void CheckScales(nn.Module model, AdapterConfig config, string folder)
-    {
-        foreach (var (name, adapter) in LoraAdapters.Of(model))
+        catch (IOException error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
-            var alpha = LoraPattern.Resolve(config.Lora.AlphaPattern, name, config.Lora.Alpha);
-            if (alpha != adapter.Alpha || config.Lora.IsRankStabilized != adapter.Options.IsRankStabilized)
-                throw new AdapterException(folder, $"{name} has alpha {alpha} and use_rslora {config.Lora.IsRankStabilized} in the file, {adapter.Alpha} and {adapter.Options.IsRankStabilized} in the model; build the model with the file's configuration.");
+            var path = Path.Combine(folder, File.Exists(Path.Combine(folder, ConfigName)) ? WeightsName : ConfigName);
+            var pickled = path.EndsWith(WeightsName, StringComparison.Ordinal)
+                ? Directory.EnumerateFiles(folder).FirstOrDefault(file => Path.GetExtension(file) is ".bin" or ".pt" or ".pth")
+                : null;
+            throw new AdapterException(
+                path,
+                pickled is null ? "the file is missing." : $"the file is missing; {Path.GetFileName(pickled)} is pickled code and is never opened. Convert it to safetensors where it was made.",
+                error);
         }
     }
 
-    private static void Check(string path, Dictionary<string, Tensor> targets, SafetensorsReader reader)
+    // Takes the rows of trained tokens out of the file's tensors.
+    private static Tensor? TakeRows(AdapterConfig config, string path, AdapterTensors places, Tensor? table, Dictionary<string, Tensor> tensors)
     {
-        var found = reader.Entries.ToDictionary(entry => entry.Name, StringComparer.Ordinal);
-        var missing = targets.Keys.Where(name => !found.ContainsKey(name)).ToArray();
-        var unexpected = found.Keys.Where(name => !targets.ContainsKey(name)).ToArray();
-        var wrong = targets.Where(pair => found.TryGetValue(pair.Key, out var entry) && !entry.Shape.SequenceEqual(pair.Value.shape))
-            .Select(pair => new TensorMismatch(pair.Key, $"({string.Join(", ", pair.Value.shape)})", $"({string.Join(", ", found[pair.Key].Shape)})"))
+        var tokens = config.Lora.TrainedTokens;
+        if (tokens.Length == 0)
+            return null; // rows that no token claims are listed as unexpected
+        if (config.TrainedTokensModule is { } module && !LoraPattern.IsNamed([module], places.EmbeddingName))
+            throw new AdapterException(path, $"trainable_token_indices names rows of {module}; only those of the input embedding, {places.EmbeddingName}, are supported.");
+        if (table is null)
+            throw new AdapterException(path, "the folder holds embedding rows of trained tokens, and the model has no embedding to take them.");
+        if (tokens.Max() >= table.size(0))
+            throw new AdapterException(path, $"trainable_token_indices holds {tokens.Max()}, outside the vocabulary of {table.size(0)}.");
+        // Without a module's name the rows are the input embedding's, whatever it is called there.
+        var name = AdapterTensors.TokensName(places.EmbeddingName);
+        if (!tensors.ContainsKey(name) && config.TrainedTokensModule is null && tensors.Keys.Where(key => key.EndsWith(AdapterTensors.TokensEnding, StringComparison.Ordinal)).ToArray() is [var only])
+            name = only;
+        _ = tensors.Remove(name, out var rows);
+        if (rows is null)
+            throw new CheckpointMismatchException(path, [name], [], [], []);
+        if (!rows.is_floating_point() || rows.dim() != 2 || rows.size(0) != tokens.Length || rows.size(1) != table.size(1))
+            throw new CheckpointMismatchException(path, [], [], [new TensorMismatch(name, $"({tokens.Length}, {table.size(1)})", $"({string.Join(", ", rows.shape)}) of {rows.dtype}")], []);
+        return rows;
+    }
+
+    private static void Check(string path, Dictionary<string, Tensor> targets, Dictionary<string, Tensor> found, Tensor? rows, AdapterTensors places)
+    {
+        var missing = targets.Keys.Where(name => !found.ContainsKey(name)).Order(StringComparer.Ordinal).ToArray();
+        var unexpected = found.Keys.Where(name => !targets.ContainsKey(name)).Order(StringComparer.Ordinal).ToArray();
+        var both = targets.Where(pair => found.ContainsKey(pair.Key)).ToArray();
+        var wrongShape = both.Where(pair => !found[pair.Key].shape.SequenceEqual(pair.Value.shape))
+            .Select(pair => new TensorMismatch(pair.Key, $"({string.Join(", ", pair.Value.shape)})", $"({string.Join(", ", found[pair.Key].shape)})"))
             .ToArray();
-        if (missing.Length + unexpected.Length + wrong.Length > 0)
-            throw new CheckpointMismatchException(path, missing, unexpected, wrong, []);
+        var wrongType = both.Where(pair => !found[pair.Key].is_floating_point())
+            .Select(pair => new TensorMismatch(pair.Key, "a floating type", found[pair.Key].dtype.ToString()))
+            .ToArray();
+        if (missing.Length + unexpected.Length + wrongShape.Length + wrongType.Length > 0)
+            throw new CheckpointMismatchException(path, missing, unexpected, wrongShape, wrongType);
+    }
+
+    // The strength with which each adapter has the folder's scale.
+    private static double[] Strengths(AdapterConfig config, AdapterTensors places, string folder)
+    {
+        var strengths = new List<double>();
+        foreach (var (name, adapter) in places.Adapters)
+        {
+            if (!config.Targets(name))
+                throw new AdapterException(folder, $"{name} has weights in the folder, and {ConfigName} does not target it (target_modules, exclude_modules, layers_to_transform), so PEFT would leave them out. Correct the configuration, or remove the tensors.");
+            var scale = AdapterDescription.Scale(config, name);
+            if (AdapterDescription.IsSame(scale, adapter.FullScale))
+                strengths.Add(1);
+            else if (AdapterDescription.IsSame(scale, adapter.FullScale * adapter.Strength))
+                strengths.Add(adapter.Strength);
+            else
+                throw new AdapterException(folder, $"{name} has alpha {LoraPattern.Resolve(config.Lora.AlphaPattern, name, config.Lora.Alpha)} and use_rslora {config.Lora.IsRankStabilized} in the file, {adapter.Alpha} and {adapter.Options.IsRankStabilized} in the model; build the model with the file's configuration.");
+        }
+        return [.. strengths];
+    }
+
+    private static void CheckTokens(nn.Module model, AdapterConfig config, string folder)
+    {
+        var left = TrainedRows.Tokens(model).Except(config.Lora.TrainedTokens).ToArray();
+        if (left.Length > 0)
+            throw new AdapterException(folder, $"embedding rows of tokens {string.Join(", ", left)} were trained with the adapter that is in the model, and the folder has none to replace them. Load into a model that is built from the base anew.");
+    }
+
+    private static void CheckNothingElseTrained(nn.Module model, Tensor? table, string folder)
+    {
+        foreach (var (name, parameter) in model.named_parameters())
+        {
+            using var scope = NewDisposeScope();
+            if (LoraAdapters.IsPart(name) || ReferenceEquals(parameter, table) || parameter.grad is not { } gradient || gradient.count_nonzero().item<long>() == 0)
+                continue;
+            throw new AdapterException(folder, $"'{name}' holds a gradient, so more than the adapters was trained, and a folder of adapters would lose it. Save the whole model (LanguageModel.Save), or train adapters alone (LoraAdapters.FreezeOthers); clear the gradient (zero_grad) if no step was taken with it.");
+        }
     }
 }

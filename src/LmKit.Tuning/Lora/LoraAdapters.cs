@@ -6,9 +6,9 @@ namespace LmKit;
 /// <summary>All adapters of a model at once.</summary>
 public static class LoraAdapters
 {
-    private const string BaseSegment = ".base_layer.";
+    private const string BaseSegment = ".base_layer";
 
-    /// <summary>The adapters of a model with their component names.</summary>
+    /// <summary>The adapters of a model's linears with their component names, outer ones before those that they wrap.</summary>
     public static IReadOnlyList<(string Name, LoraLinear Adapter)> Of(nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -21,54 +21,110 @@ public static class LoraAdapters
     public static long FreezeOthers(nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        if (Of(model).Count == 0)
+        if (All(model).Count == 0)
             throw new ArgumentException("The model has no adapter to train; add UseLora where it is built.", nameof(model));
         var trained = 0L;
         foreach (var (name, parameter) in model.named_parameters())
         {
-            var isAdapter = name.Split('.')[^1].StartsWith("lora_", StringComparison.Ordinal);
+            var isAdapter = IsPart(name);
             parameter.requires_grad_(isAdapter);
             trained += isAdapter ? parameter.numel() : 0;
         }
         return trained;
     }
 
-    /// <summary>Merges every adapter into its base.</summary>
+    /// <summary>Lets calls compute with one weight for each adapted linear (<see cref="LoraLinear.Merge"/>).</summary>
     /// <param name="model">The model.</param>
     /// <param name="mode">What to do on bases that are not dense.</param>
     /// <returns>How many were merged.</returns>
-    public static int Merge(nn.Module model, MergeMode mode = MergeMode.KeepAdapter) => Of(model).Count(entry => entry.Adapter.Merge(mode));
+    /// <remarks>Parameters stay as they are, and so does what is saved; each merged linear holds a second weight. For a model
+    /// without adapters see <see cref="MergeAndUnload"/>.</remarks>
+    /// <exception cref="InvalidOperationException">A sum is not finite; names it, and nothing was changed.</exception>
+    public static int Merge(nn.Module model, MergeMode mode = MergeMode.KeepAdapter)
+    {
+        var merged = new List<LoraLinear>();
+        try
+        {
+            foreach (var (_, adapter) in Of(model))
+            {
+                if (adapter.Merge(mode))
+                    merged.Add(adapter);
+            }
+            return merged.Count;
+        }
+        catch (InvalidOperationException)
+        {
+            foreach (var adapter in merged)
+                adapter.Unmerge();
+            throw;
+        }
+    }
 
-    /// <summary>Takes every adapter out of its base; the bases are bit for bit what they were.</summary>
+    /// <summary>Lets calls compute base and update apart again, bit for bit as before.</summary>
     public static void Unmerge(nn.Module model)
     {
         foreach (var (_, adapter) in Of(model))
             adapter.Unmerge();
     }
 
+    /// <summary>Makes a model without adapters that computes what this one computes now, for whoever does not use LmKit.Tuning.</summary>
+    /// <param name="model">The model; stays the caller's, and as it is.</param>
+    /// <returns>The new model, with weights of its own, in evaluation mode; the caller's.</returns>
+    /// <remarks>Adapters count as they act: with their strength, and not at all when they are switched off. A linear that is not dense
+    /// (Monarch, or packed with rounded weights) becomes dense wherever it has an adapter, in the weights and in the configuration.
+    /// Other linears keep their kind.</remarks>
+    /// <exception cref="ArgumentException">The model has no adapter.</exception>
+    /// <exception cref="InvalidOperationException">A sum is not finite, or an adapter has a bias and its linear none; names it.</exception>
+    public static LanguageModel MergeAndUnload(LanguageModel model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return PlainModel.Of(model);
+    }
+
     /// <summary>Switches all adapters on or off.</summary>
     public static void Enable(nn.Module model, bool isEnabled = true)
     {
-        foreach (var (_, adapter) in Of(model))
+        foreach (var (_, adapter) in All(model))
             adapter.IsEnabled = isEnabled;
     }
 
     /// <summary>Loads the weights of a model without adapters into one that has them; the adapters keep their values.</summary>
-    /// <param name="model">The model with adapters.</param>
+    /// <param name="model">The model with adapters, any number on a linear, merged or not.</param>
     /// <param name="weights">The other's parameters by name, such as a <c>model.safetensors</c> holds; they stay the caller's.</param>
+    /// <remarks>Lengths of weight decomposition that are still the old base's become the new one's; trained ones stay, and so do the embedding
+    /// rows of trained tokens, which belong to the adapters.</remarks>
     /// <exception cref="CheckpointMismatchException">Something is missing, unexpected, or of another shape or type.</exception>
+    /// <exception cref="ArgumentException">A weight is not finite; names it. Nothing was loaded.</exception>
     public static void LoadBase(nn.Module model, IReadOnlyDictionary<string, Tensor> weights)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(weights);
+        if (ModuleTensors.FirstNotFinite(weights) is { } broken)
+            throw new ArgumentException($"The base weight '{broken}' holds values that are not finite; nothing was loaded.", nameof(weights));
         using var scope = NewDisposeScope();
         var own = model.state_dict();
-        var renamed = own.Keys.ToLookup(name => name.Replace(BaseSegment, ".", StringComparison.Ordinal));
-        var loaded = own.Where(pair => pair.Key.Split('.')[^1].StartsWith("lora_", StringComparison.Ordinal)).ToDictionary(pair => pair.Key, pair => pair.Value.detach().clone());
+        var renamed = own.Keys.Where(name => !IsPart(name)).ToDictionary(BaseName, name => name);
+        var loaded = own.Where(pair => IsPart(pair.Key)).ToDictionary(pair => pair.Key, pair => pair.Value.detach().clone());
         foreach (var (name, tensor) in weights)
-            loaded[renamed[name].FirstOrDefault() ?? name] = tensor;
+            loaded[renamed.GetValueOrDefault(name, name)] = tensor;
+        var untrained = Of(model).Select(entry => entry.Adapter).Where(adapter => adapter.HasBaseLengths()).ToArray();
+        var rows = TrainedRows.Of(model);
         CheckpointLoader.Load(model, loaded);
-        foreach (var (_, adapter) in Of(model))
+        foreach (var adapter in untrained)
             adapter.ResetMagnitude();
+        rows?.Write();
     }
+
+    /// <summary>Every adapter, those of embeddings too.</summary>
+    internal static IReadOnlyList<(string Name, ILoraAdapter Adapter)> All(nn.Module model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return [.. model.named_modules().Where(entry => entry.module is ILoraAdapter).Select(entry => (entry.name, (ILoraAdapter)entry.module))];
+    }
+
+    /// <summary>Whether a parameter of this name belongs to an adapter.</summary>
+    internal static bool IsPart(string name) => name[(name.LastIndexOf('.') + 1)..].StartsWith("lora_", StringComparison.Ordinal);
+
+    /// <summary>What a module or parameter would be called without adapters.</summary>
+    internal static string BaseName(string name) => name.Replace(BaseSegment, "", StringComparison.Ordinal);
 }

@@ -1,11 +1,14 @@
 namespace LmKit;
 
-/// <summary>How the factor A of an adapter starts; B always starts at zero, so a fresh adapter changes nothing.</summary>
+/// <summary>How the factors of an adapter start; a fresh adapter changes nothing, since B A = 0.</summary>
 public enum LoraInitialization
 {
-    /// <summary>U(-1/sqrt(I), 1/sqrt(I)), PEFT's default.</summary>
+    /// <summary>A from U(-1/sqrt(I), 1/sqrt(I)), B zero: PEFT's default.</summary>
     KaimingUniform,
 
-    /// <summary>N(0, 1/r^2).</summary>
+    /// <summary>A from N(0, 1/r^2), B zero.</summary>
     Gaussian,
+
+    /// <summary>Both random in orthogonal halves of the r dimensions, so that B A = 0 up to rounding; r must be even.</summary>
+    Orthogonal,
 }

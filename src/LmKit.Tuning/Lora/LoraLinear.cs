@@ -9,9 +9,13 @@ namespace LmKit;
 /// <para>The base may be any linear, structured ones included. A is (R, I) and B (O, R), at least float32. Several adapters on one base
 /// are several of these around each other. With weight decomposition (DoRA, dense bases only),
 /// y = y0 + (m/n - 1)(y0 - b) + (m/n) s (x A^T) B^T with n the row norms of W + s B A, taken as constant.</para>
+/// <para>Merged, calls in evaluation mode without gradients compute with one dense weight, the sum of the base and of every adapter up to
+/// this one. The sum is kept beside the parameters, which merging never changes, so a saved model is the same merged or not. It is made
+/// anew after loading, switching or another strength; after writing into a parameter by hand call
+/// <see cref="IPreparedWeights.ForgetAll"/>. Calls that train compute unmerged; trainers refuse a merged model.</para>
 /// <para>Merging and switching belong to one thread with no call running; calls may run side by side.</para>
 /// </remarks>
-public sealed class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterHints
+public sealed partial class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterHints, IPreparedWeights, ITrainingCheck, ILoraAdapter
 {
     [ComponentName(Name = "base_layer")]
     private readonly ILinear inner;
@@ -25,40 +29,56 @@ public sealed class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterH
     private readonly Parameter? magnitude;
     [ComponentName(Name = "lora_dropout")]
     private readonly Dropout dropout;
-    private readonly MergedWeight merged;
+    private readonly MergedMap map = new();
+    private readonly LoraOptions own;
+    private readonly string path;
+    private readonly bool isRankStabilized;
+    private readonly double dropoutRate;
+    private double strength;
+    private bool isEnabled;
 
     /// <summary>Puts an adapter around a linear and freezes the linear.</summary>
-    /// <exception cref="ArgumentException">Weight decomposition is asked for on a base that is not dense.</exception>
+    /// <exception cref="ArgumentException">Weight decomposition is asked for on a base that is not dense, or a pattern gives an impossible value.</exception>
+    /// <exception cref="ConfigurationException">An option is out of range.</exception>
     public LoraLinear(LoraOptions options, ILinear inner, LinearSite site)
+        : this(options, inner, site, null)
+    {
+    }
+
+    internal LoraLinear(LoraOptions options, ILinear inner, LinearSite site, LoraOptions? record)
         : base(nameof(LoraLinear))
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(inner);
         ArgumentNullException.ThrowIfNull(site);
-        Options = options;
-        Rank = LoraPattern.Resolve(options.RankPattern, site.Path, options.Rank);
-        Alpha = LoraPattern.Resolve(options.AlphaPattern, site.Path, options.Alpha);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Rank, "rank_pattern");
-        if (options.IsWeightDecomposed && inner is not DenseLinear)
-            throw new ArgumentException($"use_dora needs a dense layer; {site.Path} is a {inner.GetType().Name}. Leave that site out, or use plain LoRA.", nameof(options));
+        OptionsJson.Validate(options, site.Path);
+        own = options.Copy();
+        Record = record ?? own;
+        path = site.Path;
+        Rank = LoraPattern.Resolve(own.RankPattern, path, own.Rank);
+        Alpha = LoraPattern.Resolve(own.AlphaPattern, path, own.Alpha);
+        strength = LoraPattern.ResolveNamed(own.StrengthPattern, path, own.Strength);
+        isEnabled = LoraPattern.ResolveNamed(own.EnabledPattern, path, own.IsEnabled);
+        isRankStabilized = own.IsRankStabilized;
+        dropoutRate = own.DropoutRate;
+        if (Rank is < 1 or > 65536 || !double.IsFinite(Alpha) || !double.IsFinite(strength))
+            throw new ArgumentException($"At {path} rank_pattern, alpha_pattern and strength_pattern give rank {Rank}, alpha {Alpha}, strength {strength}; a rank is 1 to 65536, the others are finite.", nameof(options));
+        if (own.IsWeightDecomposed && inner is not DenseLinear)
+            throw new ArgumentException($"use_dora needs a dense layer; {path} is a {inner.GetType().Name}. Leave that site out, or use plain LoRA.", nameof(options));
         this.inner = inner;
-        merged = (inner as LoraLinear)?.merged ?? new MergedWeight(inner);
+        Chain = (inner as LoraLinear)?.Chain ?? new LoraChain(inner);
         if (inner is not LoraLinear)
             Freeze((nn.Module)inner);
         var parameters = site.Parameters.AtLeastFloat32();
-        var bound = 1 / Math.Sqrt(InFeatures);
-        A = options.Initialization == LoraInitialization.Gaussian
-            ? parameters.Normal(1.0 / Rank, Rank, InFeatures)
-            : parameters.Uniform(-bound, bound, Rank, InFeatures); // (R, I)
-        B = parameters.Constant(0, OutFeatures, Rank); // (O, R)
-        shift = options.HasBias ? parameters.Constant(0, OutFeatures) : null;
-        magnitude = options.IsWeightDecomposed ? parameters.From(_ => RowNorms(BaseWeight), OutFeatures) : null;
-        dropout = site.Dropout(options.DropoutRate);
+        (A, B) = LoraFactors.Make(own.Initialization, Rank, InFeatures, OutFeatures, parameters);
+        shift = own.HasBias ? parameters.Constant(0, OutFeatures) : null;
+        magnitude = own.IsWeightDecomposed ? parameters.From(_ => RowNorms(BaseWeight), OutFeatures) : null;
+        dropout = site.Dropout(dropoutRate);
         RegisterComponents();
     }
 
-    /// <summary>The options it was made with.</summary>
-    public LoraOptions Options { get; }
+    /// <summary>A copy of the options it was made with.</summary>
+    public LoraOptions Options => own.Copy();
 
     /// <summary>Its rank r.</summary>
     public int Rank { get; }
@@ -66,14 +86,35 @@ public sealed class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterH
     /// <summary>Its alpha.</summary>
     public double Alpha { get; }
 
-    /// <summary>Whether it acts; false gives the base's output back bit for bit.</summary>
-    public bool IsEnabled { get; set; } = true;
+    /// <summary>Whether it acts; false gives the base's output back bit for bit. Part of the model's configuration, so it is saved with the model.</summary>
+    public bool IsEnabled
+    {
+        get => isEnabled;
+        set
+        {
+            isEnabled = value;
+            LoraPattern.Note(Record.EnabledPattern, path, value, Record.IsEnabled);
+            Chain.Touch();
+        }
+    }
 
-    /// <summary>A factor on the update, 1 by default.</summary>
-    public double Strength { get; set; } = 1;
+    /// <summary>A factor on the update, 1 by default. Part of the model's configuration, so it is saved with the model.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is not finite.</exception>
+    public double Strength
+    {
+        get => strength;
+        set
+        {
+            if (!double.IsFinite(value))
+                throw new ArgumentOutOfRangeException(nameof(value), value, $"The strength of {path} must be finite.");
+            strength = value;
+            LoraPattern.Note(Record.StrengthPattern, path, value, Record.Strength);
+            Chain.Touch();
+        }
+    }
 
-    /// <summary>Whether it is merged into the base.</summary>
-    public bool IsMerged => merged.Contains(this);
+    /// <summary>Whether calls go through one weight that holds the base and the update.</summary>
+    public bool IsMerged { get; private set; }
 
     /// <inheritdoc/>
     public long InFeatures => inner.InFeatures;
@@ -81,28 +122,33 @@ public sealed class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterH
     /// <inheritdoc/>
     public long OutFeatures => inner.OutFeatures;
 
-    private double Scale => Strength * Alpha / (Options.IsRankStabilized ? Math.Sqrt(Rank) : Rank);
+    internal LoraChain Chain { get; }
 
-    private bool IsActive => IsEnabled && !IsMerged;
 
-    private Tensor BaseWeight => ((nn.Module)merged.Root).get_parameter("weight")!;
+    internal LoraOptions Record { get; }
 
-    /// <summary>Adds the update to the base's weight, so that calls cost what the base costs.</summary>
-    /// <param name="mode">What to do on a base that is not dense.</param>
-    /// <returns>False when it was merged already, or stays beside a structured base.</returns>
-    /// <exception cref="InvalidOperationException">The sum is not finite, or a bias has no place; nothing was changed.</exception>
-    public bool Merge(MergeMode mode = MergeMode.KeepAdapter) => merged.Merge(this, mode);
+    LoraOptions ILoraAdapter.Record => Record;
 
-    /// <summary>Takes the update out again; with no adapter left merged, the base is bit for bit what it was.</summary>
-    public void Unmerge() => merged.Unmerge(this);
+    LoraOptions ILoraAdapter.Options => own;
 
-    /// <summary>Sets the lengths of weight decomposition to the base's own, for a base that was loaded after building.</summary>
-    public void ResetMagnitude()
+    IEnumerable<(string Ending, Parameter Value)> ILoraAdapter.Parts
     {
-        using var scope = NewDisposeScope();
-        using var frozen = no_grad();
-        magnitude?.copy_(RowNorms(BaseWeight + Delta()));
+        get
+        {
+            yield return (".lora_A.weight", A);
+            yield return (".lora_B.weight", B);
+            if (shift is not null)
+                yield return (".lora_B.bias", shift);
+            if (magnitude is not null)
+                yield return (".lora_magnitude_vector", magnitude);
+        }
     }
+
+    private double Scale => strength * Alpha / (isRankStabilized ? Math.Sqrt(Rank) : Rank);
+
+    private bool Learns => training || (is_grad_enabled() && (A.requires_grad || B.requires_grad || shift?.requires_grad == true || magnitude?.requires_grad == true));
+
+    private Tensor BaseWeight => ((nn.Module)Chain.Root).get_parameter("weight")!;
 
     /// <summary>Adapters do not decay.</summary>
     /// <inheritdoc/>
@@ -113,22 +159,17 @@ public sealed class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterH
     }
 
     /// <inheritdoc/>
-    public Tensor ToDense()
-    {
-        using var scope = NewDisposeScope();
-        using var frozen = no_grad();
-        var dense = inner is LoraLinear ? inner.ToDense() : merged.ToDense();
-        return (IsActive ? MergedInto(dense) : dense).MoveToOuterDisposeScope();
-    }
-
-    /// <inheritdoc/>
     public override Tensor forward(Tensor x)
     {
         Shapes.CheckWidth(x, InFeatures, GetName());
+        if (Learns)
+            Chain.Touch(); // an optimizer is about to write into what a merged weight was made from
+        else if (IsMerged && isEnabled)
+            return map.Apply(x, Chain.Version, A, Sum);
+        if (!isEnabled)
+            return inner.call(x);
         using var scope = NewDisposeScope();
-        var y0 = inner is LoraLinear ? inner.call(x) : merged.Call(x);
-        if (!IsActive)
-            return y0.MoveToOuterDisposeScope();
+        var y0 = inner.call(x);
         var shape = y0.shape;
         var rows = shape[..^1].Aggregate(1L, (product, size) => product * size);
         var dropped = dropout.call(x).reshape(rows, InFeatures).to(A.dtype); // (N, I)
@@ -141,28 +182,13 @@ public sealed class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterH
         return y.to(y0.dtype).view(shape).MoveToOuterDisposeScope();
     }
 
-    internal Tensor? Shift() => shift is null ? null : shift * Scale;
-
-    /// <summary>A base weight with the update: W + s B A, or (m/n)(W + s B A).</summary>
-    internal Tensor MergedInto(Tensor weight)
-    {
-        using var scope = NewDisposeScope();
-        var delta = Delta();
-        if (magnitude is null)
-            return (weight + delta.to(weight.dtype)).MoveToOuterDisposeScope();
-        var sum = weight.to(delta.dtype) + delta;
-        return ((magnitude / RowNorms(sum)).unsqueeze(1) * sum).to(weight.dtype).MoveToOuterDisposeScope();
-    }
-
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
-            merged.Dispose();
+            map.Dispose();
         base.Dispose(disposing);
     }
-
-    private Tensor Delta() => mm(B, A).mul_(Scale); // (O, I)
 
     private Tensor Decomposed(Tensor y0, Tensor dropped, Tensor U)
     {
@@ -170,15 +196,18 @@ public sealed class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterH
         using (no_grad())
             share = RowNorms(BaseWeight.to(A.dtype) + Delta()).reciprocal(); // 1/n, constant for the gradient
         share = magnitude! * share; // m/n (O)
-        var plain = training && Options.DropoutRate > 0
+        var plain = training && dropoutRate > 0
             ? nn.functional.linear(dropped, BaseWeight.to(A.dtype))
             : Bias() is { } bias ? y0 - bias : y0;
         return y0 + (share - 1) * plain + share * nn.functional.linear(U, B) * Scale;
     }
 
-    private Parameter? Bias() => ((nn.Module)merged.Root).get_parameter("bias");
+    private Parameter? Bias() => ((nn.Module)Chain.Root).get_parameter("bias");
 
-    private static Tensor RowNorms(Tensor weight) => weight.norm(1); // (O)
+    private static Tensor AtLeastSingle(Tensor x) => x.dtype is ScalarType.Float64 or ScalarType.Float32 ? x.alias() : x.to(ScalarType.Float32);
+
+    // A row of zeros keeps a length above zero, so that its share is 0 and not NaN.
+    private static Tensor RowNorms(Tensor weight) => weight.norm(1).clamp_min(1e-30); // (O)
 
     private static void Freeze(nn.Module module)
     {

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 namespace LmKit;
 
 /// <summary>Options of low-rank adapters (Hu et al. 2021; DoRA: Liu et al. 2024; rank-stabilized: Kalajdzievski 2023).</summary>
+/// <remarks>A pattern is a regular expression for the end of a module's name; the first that fits wins.</remarks>
 public sealed class LoraOptions
 {
     /// <summary>Rank r of the update. Default 16.</summary>
@@ -12,7 +13,7 @@ public sealed class LoraOptions
     public int Rank { get; set; } = 16;
 
     /// <summary>alpha; the update is scaled by alpha / r. Default 32.</summary>
-    [Range(0.0, 1e9)]
+    [Range(-1e9, 1e9)]
     [JsonPropertyName("lora_alpha")]
     public double Alpha { get; set; } = 32;
 
@@ -36,9 +37,40 @@ public sealed class LoraOptions
     /// <summary>How A starts. Default PEFT's.</summary>
     public LoraInitialization Initialization { get; set; }
 
-    /// <summary>Other ranks for some modules: a regular expression for the end of the name, and the rank; the first that fits wins.</summary>
+    /// <summary>Other ranks for some modules, by pattern.</summary>
     public Dictionary<string, int> RankPattern { get; set; } = [];
 
-    /// <summary>Other alphas for some modules, in the same way.</summary>
+    /// <summary>Other alphas for some modules, by pattern.</summary>
     public Dictionary<string, double> AlphaPattern { get; set; } = [];
+
+    /// <summary>A factor on every update. Default 1.</summary>
+    [Range(-1e9, 1e9)]
+    public double Strength { get; set; } = 1;
+
+    /// <summary>Other factors for some modules: by whole name first, then by pattern. A built model's configuration holds here what
+    /// <see cref="LoraLinear.Strength"/> was set to.</summary>
+    public Dictionary<string, double> StrengthPattern { get; set; } = [];
+
+    /// <summary>Whether the adapters act. Default true.</summary>
+    public bool IsEnabled { get; set; } = true;
+
+    /// <summary>Which modules' adapters act, where that differs: by whole name first, then by pattern. A built model's configuration
+    /// holds here what <see cref="LoraLinear.IsEnabled"/> was set to.</summary>
+    public Dictionary<string, bool> EnabledPattern { get; set; } = [];
+
+    /// <summary>Ids of tokens whose embedding rows were trained beside the adapters and belong into their folder. A built model's
+    /// configuration holds here what <see cref="FineTuner"/> trained.</summary>
+    [JsonPropertyName("trainable_token_indices")]
+    public long[] TrainedTokens { get; set; } = [];
+
+    internal LoraOptions Copy()
+    {
+        var copy = (LoraOptions)MemberwiseClone();
+        copy.RankPattern = new(RankPattern ?? []);
+        copy.AlphaPattern = new(AlphaPattern ?? []);
+        copy.StrengthPattern = new(StrengthPattern ?? []);
+        copy.EnabledPattern = new(EnabledPattern ?? []);
+        copy.TrainedTokens = [.. TrainedTokens ?? []];
+        return copy;
+    }
 }

@@ -30,10 +30,12 @@ public sealed class FineTuner : ITrainingTask
     /// <param name="options">Rows and order.</param>
     /// <param name="heldOut">What it is evaluated on; none by default.</param>
     /// <exception cref="ArgumentException">There is no example, a token is outside the vocabulary, or an example is longer than a row.</exception>
+    /// <exception cref="InvalidOperationException">The adapters are merged or switched off.</exception>
     public FineTuner(LanguageModel model, IReadOnlyList<SupervisedExample> examples, FineTuningOptions? options = null, IReadOnlyList<SupervisedExample>? heldOut = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(examples);
+        ITrainingCheck.Check(model);
         this.model = model;
         this.options = options ?? new FineTuningOptions();
         this.examples = examples;
@@ -44,9 +46,16 @@ public sealed class FineTuner : ITrainingTask
             throw new ArgumentException("There is no example to learn from.", nameof(examples));
         plan = Plan(examples);
         if (this.options.TrainsAdaptersOnly)
+        {
             _ = LoraAdapters.FreezeOthers(model);
+            if (LoraAdapters.All(model).All(entry => !entry.Adapter.IsEnabled))
+                throw new InvalidOperationException("All adapters are switched off, so they would learn nothing; switch them on first (LoraAdapters.Enable).");
+        }
         if (this.options.TrainedTokens.Length > 0)
+        {
             embedding = Embedding();
+            TrainedRows.Note(model, [.. TrainedRows.Tokens(model).Union(this.options.TrainedTokens).Order()]);
+        }
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using LmKit.Conformance;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit.Tuning.Tests;
@@ -106,5 +107,158 @@ public class AdapterFileTests
         Assert.True(error is null or ArgumentException);
     }
 
-    private static LanguageModel Model() => ToyModel.Builder().AddAttention().UseLora(l => (l.Rank, l.Alpha) = (2, 3), sites: ["q_proj", "v_proj"]).Build();
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    public void Weights_that_are_not_finite_are_refused_by_file_and_tensor(double value)
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        using var model = Model();
+        Awake.Up(model);
+        AdapterFile.Save(model, folder["a"]);
+        var path = Change(folder["a"], (name, tensor) => name.Contains("layers.1.mixer.v_proj.lora_B", StringComparison.Ordinal) ? tensor.index_fill(0, torch.tensor(1L), value) : tensor);
+        var before = AdapterLaws.Logits(model);
+
+        var error = Assert.Throws<AdapterException>(() => AdapterFile.Load(model, folder["a"]));
+
+        Assert.StartsWith(path, error.Message, StringComparison.Ordinal);
+        Assert.Contains("base_model.model.layers.1.mixer.v_proj.lora_B.weight", error.Message, StringComparison.Ordinal);
+        Close.Check("nothing was loaded", before, AdapterLaws.Logits(model));
+        using (no_grad())
+            LoraAdapters.Of(model)[0].Adapter.get_parameter("lora_B")!.fill_(value);
+        Assert.Contains("q_proj.lora_B", Assert.Throws<AdapterException>(() => AdapterFile.Save(model, folder["b"])).Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder["b"]));
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float16, 1e-3)]
+    [InlineData(ScalarType.BFloat16, 1e-2)]
+    [InlineData(ScalarType.Float64, 1e-6)]
+    public void Other_floating_types_are_read_into_the_models_own(ScalarType type, double tolerance)
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        using var model = Model(ScalarType.Float32);
+        using var twin = Model(ScalarType.Float32);
+        Awake.Up(model);
+        AdapterFile.Save(model, folder["a"]);
+        Change(folder["a"], (_, tensor) => tensor.to(type));
+
+        AdapterFile.Load(twin, folder["a"]);
+
+        var B = LoraAdapters.Of(twin)[0].Adapter.get_parameter("lora_B")!;
+        Assert.Equal(ScalarType.Float32, B.dtype);
+        Close.Check("B", LoraAdapters.Of(model)[0].Adapter.get_parameter("lora_B")!, B, relativeToLargest: tolerance);
+        Change(folder["a"], (_, tensor) => tensor.to(ScalarType.Int64));
+        Assert.Equal(8, Assert.Throws<CheckpointMismatchException>(() => AdapterFile.Load(twin, folder["a"])).WrongDtype.Count);
+    }
+
+    [Fact]
+    public void An_adapter_of_another_base_names_the_shapes()
+    {
+        using var folder = new TemporaryFolder();
+        using var wide = ToyModel.Builder(modelDim: 16).AddAttention().UseLora(l => (l.Rank, l.Alpha) = (2, 3), sites: ["q_proj", "v_proj"]).Build();
+        using var model = Model();
+        AdapterFile.Save(wide, folder["a"]);
+
+        var error = Assert.Throws<CheckpointMismatchException>(() => AdapterFile.Load(model, folder["a"]));
+
+        Assert.Equal(8, error.WrongShape.Count);
+        Assert.Contains("(2, 8)", error.Message, StringComparison.Ordinal);
+        Assert.Contains("(2, 16)", error.Message, StringComparison.Ordinal);
+        Assert.Contains(Path.Combine(folder["a"], "adapter_model.safetensors"), error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Missing_files_and_folders_and_models_without_adapters_are_named()
+    {
+        using var folder = new TemporaryFolder();
+        using var model = Model();
+        using var plain = ToyModel.Builder().AddAttention().Build();
+        Assert.Contains("adapter_config.json: the file is missing", Assert.Throws<AdapterException>(() => AdapterFile.Load(model, folder["none"])).Message, StringComparison.Ordinal);
+        Assert.Contains("adapter_config.json: the file is missing", Assert.Throws<AdapterException>(() => AdapterFile.ReadConfig(folder["none"])).Message, StringComparison.Ordinal);
+        AdapterFile.Save(model, folder["a"]);
+        File.Delete(Path.Combine(folder["a"], "adapter_model.safetensors"));
+        Assert.Contains("adapter_model.safetensors: the file is missing", Assert.Throws<AdapterException>(() => AdapterFile.Load(model, folder["a"])).Message, StringComparison.Ordinal);
+        Assert.Contains("no adapter", Assert.Throws<ArgumentException>(() => AdapterFile.Save(plain, folder["b"])).Message, StringComparison.Ordinal);
+        Assert.Contains("no adapter", Assert.Throws<ArgumentException>(() => AdapterFile.Load(plain, folder["a"])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Two_adapters_on_a_module_neither_save_nor_load()
+    {
+        using var folder = new TemporaryFolder();
+        using var one = Model();
+        using var two = ToyModel.Builder().AddAttention().UseLora(l => (l.Rank, l.Alpha) = (2, 3), sites: ["q_proj", "v_proj"]).UseLora(l => l.Rank = 1, sites: ["q_proj"]).Build();
+        AdapterFile.Save(one, folder["a"]);
+
+        foreach (var act in new Action[] { () => AdapterFile.Save(two, folder["b"]), () => AdapterFile.Load(two, folder["a"]) })
+            Assert.Contains("layers.0.mixer.q_proj has 2 adapters", Assert.Throws<AdapterException>(act).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("exclude_modules", "null", "[\"layers.0.mixer.q_proj\"]")]
+    [InlineData("layers_to_transform", "null", "[1]")]
+    public void Weights_of_a_module_that_the_file_does_not_target_are_refused(string key, string old, string now)
+    {
+        using var folder = new TemporaryFolder();
+        using var model = Model();
+        AdapterFile.Save(model, folder["a"], like: new AdapterConfig(new LoraOptions(), ["q_proj", "v_proj"]));
+        var path = Path.Combine(folder["a"], "adapter_config.json");
+        File.WriteAllText(path, File.ReadAllText(path).Replace($"\"{key}\": {old}", $"\"{key}\": {now}", StringComparison.Ordinal));
+
+        Assert.Contains("layers.0.mixer.q_proj", Assert.Throws<AdapterException>(() => AdapterFile.Load(model, folder["a"])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_given_configuration_keeps_its_targets_and_takes_the_adapters_own_values()
+    {
+        using var folder = new TemporaryFolder();
+        using var model = Model();
+        var like = new AdapterConfig(new LoraOptions { Rank = 64, Alpha = 1 }, ["q_proj", "v_proj"], BaseModel: "base");
+        AdapterFile.Save(model, folder["a"], like: like);
+        var written = AdapterFile.ReadConfig(folder["a"]);
+
+        Assert.Equal((2, 3.0, "base"), (written.Lora.Rank, written.Lora.Alpha, written.BaseModel));
+        Assert.Equal(["q_proj", "v_proj"], written.TargetModules);
+        Assert.Contains("layers.0.mixer.v_proj", Assert.Throws<AdapterException>(() => AdapterFile.Save(model, folder["b"], like: like with { TargetModules = ["q_proj"] })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Adapters_that_are_partly_off_are_not_saved_as_if_they_were_on()
+    {
+        using var folder = new TemporaryFolder();
+        using var model = Model();
+        LoraAdapters.Of(model)[1].Adapter.IsEnabled = false;
+        Assert.Contains("layers.0.mixer.v_proj is switched off", Assert.Throws<AdapterException>(() => AdapterFile.Save(model, folder["a"])).Message, StringComparison.Ordinal);
+        LoraAdapters.Enable(model);
+        AdapterFile.Save(model, folder["a"]);
+    }
+
+    [Fact]
+    public void An_alpha_pattern_in_the_files_names_is_not_read_past()
+    {
+        using var folder = new TemporaryFolder();
+        using var model = Model();
+        static string Published(string name) => name.Replace("mixer", "self_attn", StringComparison.Ordinal);
+        AdapterFile.Save(model, folder["a"], Published);
+        var path = Path.Combine(folder["a"], "adapter_config.json");
+        File.WriteAllText(path, File.ReadAllText(path).Replace("\"alpha_pattern\": {}", "\"alpha_pattern\": {\"self_attn.q_proj\": 7}", StringComparison.Ordinal));
+
+        Assert.Contains("alpha 7", Assert.Throws<AdapterException>(() => AdapterFile.Load(model, folder["a"], Published)).Message, StringComparison.Ordinal);
+    }
+
+    private static string Change(string folder, Func<string, Tensor, Tensor> change)
+    {
+        var path = Path.Combine(folder, "adapter_model.safetensors");
+        using var scope = NewDisposeScope();
+        using (var reader = new SafetensorsReader(path))
+            SafetensorsWriter.Save(path + "2", reader.ReadAll().ToDictionary(pair => pair.Key, pair => change(pair.Key, pair.Value)));
+        File.Move(path + "2", path, overwrite: true);
+        return path;
+    }
+
+    private static LanguageModel Model(ScalarType dtype = ScalarType.Float64) =>
+        ToyModel.Builder(dtype: dtype).AddAttention().UseLora(l => (l.Rank, l.Alpha) = (2, 3), sites: ["q_proj", "v_proj"]).Build();
 }

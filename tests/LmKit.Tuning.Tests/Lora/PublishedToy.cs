@@ -34,7 +34,7 @@ internal sealed class PublishedToy : nn.Module<Tensor, Tensor>
     internal Tensor Weight(string name)
     {
         var path = name[..^".weight".Length];
-        return get_parameter($"{path}.base_layer.weight") ?? get_parameter($"{path}.weight")!;
+        return LoraAdapters.Of(this).FirstOrDefault(entry => entry.Name == path).Adapter?.ToDense() ?? get_parameter($"{path}.weight")!;
     }
 
     public override Tensor forward(Tensor ids)
