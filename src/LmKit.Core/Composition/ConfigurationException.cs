@@ -3,6 +3,8 @@ namespace LmKit;
 /// <summary>A configuration that cannot work: names the place in it, the value, and the remedy; the file too, where it came from one.</summary>
 public sealed class ConfigurationException : Exception
 {
+    private const int MaxShown = 2_000;
+
     private readonly string problem;
 
     /// <summary>Makes the exception.</summary>
@@ -15,7 +17,7 @@ public sealed class ConfigurationException : Exception
     }
 
     private ConfigurationException(string? file, string path, string problem, Exception? innerException)
-        : base(file is null ? $"{path}: {problem}" : $"{file}: {path}: {problem}", innerException) =>
+        : base(Cut(file is null ? $"{path}: {problem}" : $"{file}: {path}: {problem}"), innerException) =>
         (FilePath, Path, this.problem) = (file, path, problem);
 
     /// <summary>The file that holds the configuration, or null when it came from no file.</summary>
@@ -27,4 +29,7 @@ public sealed class ConfigurationException : Exception
     /// <summary>The same fault, said of a file; one that names its file already stays as it is.</summary>
     internal static ConfigurationException In(string file, ConfigurationException error) =>
         error.FilePath is null ? new(file, error.Path, error.problem, error) : error;
+
+    // A hostile value may be as long as its file.
+    private static string Cut(string message) => message.Length <= MaxShown ? message : $"{message[..MaxShown]}...";
 }
