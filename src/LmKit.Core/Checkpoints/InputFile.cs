@@ -15,9 +15,11 @@ internal static class InputFile
     {
         if (Directory.Exists(path))
             return "it is a folder; a file is needed";
+        if (!File.Exists(path))
+            return "there is no such file";
         var file = Target(path);
         if (!file.Exists)
-            return "there is no such file";
+            return $"it is a link to {file.FullName}, which is not there";
         // What is longer than nothing is a plain file; pipes and devices have no length.
         return file.Length > 0 || IsPlain(file.FullName) ? null : "it is no plain file but a pipe, a socket or a device";
     }
@@ -57,13 +59,17 @@ internal static class InputFile
     {
         if (Fault(path) is not { } fault)
             return;
-        throw Directory.Exists(path) || Target(path).Exists ? refuse(fault, null) : new FileNotFoundException($"{path}: {fault}.", path);
+        throw Directory.Exists(path) || File.Exists(path) ? refuse(fault, null) : new FileNotFoundException($"{path}: {fault}.", path);
     }
+
+    /// <summary>Whether a file could not be opened because somebody else holds it: EWOULDBLOCK of Linux and macOS, the sharing violation
+    /// of Windows.</summary>
+    internal static bool IsHeldElsewhere(IOException error) => error.HResult is 11 or 35 or unchecked((int)0x80070020);
 
     private static FileInfo Target(string path)
     {
         var file = new FileInfo(path);
-        return file.ResolveLinkTarget(returnFinalTarget: true) is { } target ? new FileInfo(target.FullName) : file;
+        return file.LinkTarget is not null && file.ResolveLinkTarget(returnFinalTarget: true) is { } target ? new FileInfo(target.FullName) : file;
     }
 
     // An archive says what each of its entries is, and opens none but plain files to say so.

@@ -39,7 +39,7 @@ internal static class PickledLayouts
         SparseAutoencoder Make(ParameterFactory parameters, long width, long count) => kind switch
         {
             "topafa" => new TopAfaAutoencoder(Common(new TopAfaOptions(), width, count, false), parameters),
-            "topk" => new TopKAutoencoder(Common(new TopKOptions { ActiveCount = (long)config.NumberOrFail("top_k") }, width, count, false), parameters),
+            "topk" => new TopKAutoencoder(Common(new TopKOptions { ActiveCount = config.CountOrFail("top_k") }, width, count, false), parameters),
             "batchtopk" => new BatchTopKAutoencoder(Common(new BatchTopKOptions { ActiveCount = config.NumberOrFail("top_k"), UsesThreshold = false }, width, count, false), parameters),
             "vanilla" => new VanillaAutoencoder(Common(new VanillaOptions(), width, count, true), parameters),
             "jumprelu" => new JumpReluAutoencoder(Common(new JumpReluOptions { Kind = JumpReluKind.Rectified, SubtractsDecoderBias = false }, width, count, true), parameters),
@@ -60,7 +60,7 @@ internal static class PickledLayouts
         var (tensors, _) = PickleReader.Read(path);
         var weights = new PublishedWeights(path, tensors);
         var kind = trainer.Text("dict_class") ?? "AutoEncoder";
-        long Active() => options.ActiveCount ?? (long)(weights.Has("k") ? weights.Scalar("k") : trainer.NumberOrFail("k"));
+        long Active() => options.ActiveCount ?? (weights.Has("k") ? weights.Count("k") : trainer.CountOrFail("k"));
         var more = new Dictionary<string, Tensor>();
         SparseAutoencoder Make(ParameterFactory parameters, long width, long count) => kind switch
         {

@@ -7,15 +7,8 @@ internal sealed class PublishedConfig(string path, JsonElement root)
 {
     internal static PublishedConfig Read(string path)
     {
-        try
-        {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
-            return new(path, document.RootElement.Clone());
-        }
-        catch (JsonException error)
-        {
-            throw new InvalidDataException($"{path}: it is not JSON: {error.Message}", error);
-        }
+        var root = StrictJson.ReadObject(path, (place, problem, cause) => new InvalidDataException($"{path}: {place}: {problem}.", cause));
+        return new(path, root.Deserialize<JsonElement>());
     }
 
     internal PublishedConfig? Part(string name) => Find([name]) is { ValueKind: JsonValueKind.Object } part ? new(path, part) : null;
@@ -26,10 +19,26 @@ internal sealed class PublishedConfig(string path, JsonElement root)
     {
         { ValueKind: JsonValueKind.True } => true,
         { ValueKind: JsonValueKind.False } => false,
-        _ => otherwise,
+        null or { ValueKind: JsonValueKind.Null } => otherwise,
+        { } other => throw new InvalidDataException($"{path}: '{name}' is {StrictJson.Shown(other.GetRawText())}; true or false is needed."),
     };
 
-    internal double? Number(params ReadOnlySpan<string> names) => Find(names) is { ValueKind: JsonValueKind.Number } value ? value.GetDouble() : null;
+    internal double? Number(params ReadOnlySpan<string> names) => Find(names) switch
+    {
+        { ValueKind: JsonValueKind.Number } value => value.GetDouble(),
+        null or { ValueKind: JsonValueKind.Null } => null,
+        { } other => throw new InvalidDataException($"{path}: '{names[0]}' is {StrictJson.Shown(other.GetRawText())}; a number is needed."),
+    };
+
+    /// <summary>A number of features: whole and at least 1.</summary>
+    internal long? Count(string name) => Number(name) switch
+    {
+        null => null,
+        var number and >= 1 and <= long.MaxValue / 2 when Math.Floor(number.Value) == number => (long)number.Value,
+        var other => throw new InvalidDataException(FormattableString.Invariant($"{path}: '{name}' is {other}; a whole number of at least 1 is needed.")),
+    };
+
+    internal long CountOrFail(string name) => Count(name) ?? throw new InvalidDataException($"{path}: '{name}' is missing.");
 
     internal bool Is(string name, bool flag) => Find([name]) is { } value && value.ValueKind == (flag ? JsonValueKind.True : JsonValueKind.False);
 

@@ -20,5 +20,15 @@ internal sealed class PublishedWeights(string path, Dictionary<string, Tensor> t
 
     internal Tensor Transposed(params ReadOnlySpan<string> names) => Take(names).t();
 
-    internal double Scalar(string name) => Take(name).to(ScalarType.Float64).item<double>();
+    /// <summary>A number of features that stands in a tensor of one number.</summary>
+    internal long Count(string name)
+    {
+        var tensor = Take(name);
+        if (tensor.numel() != 1)
+            throw new InvalidDataException($"{path}: '{name}' is ({string.Join(", ", tensor.shape)}); one number is needed.");
+        var number = tensor.to(ScalarType.Float64).item<double>();
+        return number is >= 1 and <= long.MaxValue / 2 && Math.Floor(number) == number
+            ? (long)number
+            : throw new InvalidDataException(FormattableString.Invariant($"{path}: '{name}' is {number}; a whole number of at least 1 is needed."));
+    }
 }

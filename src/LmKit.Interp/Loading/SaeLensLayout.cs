@@ -47,7 +47,7 @@ internal static class SaeLensLayout
     }
 
     private static long ActiveCount(PublishedConfig config, AutoencoderLoadOptions options) =>
-        (long)(options.ActiveCount ?? config.Number("k") ?? config.Part("activation_fn_kwargs")?.NumberOrFail("k") ?? config.NumberOrFail("k"));
+        options.ActiveCount ?? config.Count("k") ?? config.Part("activation_fn_kwargs")?.CountOrFail("k") ?? config.CountOrFail("k");
 
     private static InputNormalization Normalization(string path, PublishedConfig config)
     {

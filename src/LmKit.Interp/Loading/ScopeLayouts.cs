@@ -51,7 +51,7 @@ internal static class ScopeLayouts
         if (config.Text("activation") is { } activation && activation != "topk")
             throw new NotSupportedException($"{folder}: activation '{activation}' is unknown; topk is read.");
         var made = new AutoencoderAssembly(path, options).Make(
-            (parameters, width, count) => new TopKAutoencoder(AutoencoderAssembly.Sized(new TopKOptions { ActiveCount = options.ActiveCount ?? (long)config.NumberOrFail("k") }, width, count), parameters),
+            (parameters, width, count) => new TopKAutoencoder(AutoencoderAssembly.Sized(new TopKOptions { ActiveCount = options.ActiveCount ?? config.CountOrFail("k") }, width, count), parameters),
             weights.Transposed("encoder.weight"),
             weights.Take("W_dec"),
             weights.Take("b_dec"),
