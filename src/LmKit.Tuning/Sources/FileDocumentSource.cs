@@ -5,12 +5,12 @@ namespace LmKit;
 /// names itself; where two files have one name, as many of their folders as tell them apart stand before it (x/a.txt#0). Invalid UTF-8 becomes U+FFFD, a byte order mark is left out.</remarks>
 public abstract class FileDocumentSource : IDocumentSource
 {
-    /// <summary>Documents of more bytes are passed over: 16 MiB, after unpacking; in a packed file of less than 8 MiB, of more than 8 MiB
+    /// <summary>Documents of more bytes are passed over: 16 MiB, after unpacking; in a packed file of less than 12 MiB, of more than 4 MiB
     /// and the file's own length.</summary>
     public const int MaxDocumentBytes = 16 << 20;
 
     // What a packed file may hold in one document however small it is; each byte of the file adds one.
-    private const int PackedDocumentBytes = 8 << 20;
+    private const int PackedDocumentBytes = 4 << 20;
 
     private readonly string[] paths;
     private readonly string[] names;

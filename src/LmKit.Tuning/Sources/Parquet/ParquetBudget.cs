@@ -7,7 +7,8 @@ internal sealed class ParquetBudget(long fileLength)
     private readonly long mostHeld = (24 << 20) + (2 * fileLength);
     private long held;
     private long rowsLeft = (4 << 20) + (256 * fileLength);
-    private long bytesLeft = (512L << 20) + (64 * fileLength);
+    private long bytesLeft = (48 << 20) + (128 * fileLength);
+    private long textLeft = (20 << 20) + (128 * fileLength);
 
     /// <summary>Takes up rows.</summary>
     internal void TakeRows(long count)
@@ -17,12 +18,20 @@ internal sealed class ParquetBudget(long fileLength)
         rowsLeft -= count;
     }
 
-    /// <summary>Takes up bytes that are unpacked or made into text.</summary>
+    /// <summary>Takes up bytes that are unpacked.</summary>
     internal void TakeBytes(long count)
     {
         if (count > bytesLeft)
-            throw TooMuch($"{count} bytes more");
+            throw TooMuch($"{count} unpacked bytes more");
         bytesLeft -= count;
+    }
+
+    /// <summary>Takes up bytes that are made into text.</summary>
+    internal void TakeText(long count)
+    {
+        if (count > textLeft)
+            throw TooMuch($"{count} bytes of text more");
+        textLeft -= count;
     }
 
     /// <summary>A buffer of at least so many bytes, in the place of one that is let go.</summary>

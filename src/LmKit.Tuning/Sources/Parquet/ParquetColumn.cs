@@ -52,7 +52,7 @@ internal sealed class ParquetColumn(SafeFileHandle file, ParquetLeaf leaf, Parqu
             return null;
         if (place >= 0 && place == last.Place)
             return last.Text;
-        budget.TakeBytes(bytes.Length);
+        budget.TakeText(bytes.Length);
         var text = Encoding.UTF8.GetString(bytes);
         last = (place, text);
         return text;
