@@ -24,10 +24,6 @@ internal static class InputFile
         return file.Length > 0 || IsPlain(file.FullName) ? null : "it is no plain file but a pipe, a socket or a device";
     }
 
-    /// <summary>Bytes of a file, of the one that a link means.</summary>
-    /// <exception cref="FileNotFoundException">There is none.</exception>
-    internal static long Length(string path) => Target(path).Length;
-
     /// <summary>Opens a file to read; one that is not there gives a <see cref="FileNotFoundException"/>.</summary>
     internal static FileStream Open(string path, Refusal refuse, int bufferSize = 1 << 16)
     {

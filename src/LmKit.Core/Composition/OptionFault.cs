@@ -32,6 +32,8 @@ internal static class OptionFault
         {
             try
             {
+                if (attribute is RangeAttribute { Minimum: double and >= 0 } && value is 0.0 && double.IsNegative((double)value))
+                    return "zero is written without a sign.";
                 var isValid = attribute is RangeAttribute range && Integer(value) is { } number ? IsIn(range, number) : attribute.GetValidationResult(value, context) == ValidationResult.Success;
                 if (!isValid)
                     return attribute.FormatErrorMessage(property.Name);

@@ -70,6 +70,11 @@ public abstract class FileDocumentSource : IDocumentSource
     {
         var file = OpenPlain(path);
         var isPacked = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
+        if (isPacked && file.Length == 0)
+        {
+            file.Dispose();
+            throw new DatasetException(path, "the file is empty, which no .gz file is. Fetch it again.");
+        }
         longest = isPacked ? (int)Math.Min(MaxDocumentBytes, PackedDocumentBytes + file.Length) : MaxDocumentBytes;
         return isPacked ? new UnpackingStream(path, file) : file;
     }
