@@ -7,7 +7,7 @@ string[] ofCore =
     "TorchSharp", "Microsoft.ML.Tokenizers", "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions",
     "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options",
 ];
-var ofAddOns = new Dictionary<string, string[]> { ["LmKit.Tuning"] = ["Parquet.Net", "Microsoft.Extensions.AI.Abstractions"] };
+var ofAddOns = new Dictionary<string, string[]> { ["LmKit.Tuning"] = ["ZstdSharp.Port", "Microsoft.Extensions.AI.Abstractions"] };
 
 var problems = new List<string>();
 var names = Directory.GetDirectories(args[1]).Select(folder => Path.GetFileName(folder)).Order().ToList();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -24,10 +25,18 @@ public static class StateFile
     public static void Restore(string path, MixerState state)
     {
         ArgumentNullException.ThrowIfNull(state);
+        InputFile.Check(path, (problem, cause) => new SafetensorsException(path, null, problem, cause));
         using var reader = new SafetensorsReader(path);
         if (!reader.Metadata.TryGetValue(PositionKey, out var text) || !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var position))
             throw new ArgumentException($"{path} has no number of tokens as '{PositionKey}' among its texts, so it is no saved state; {nameof(StateFile)}.{nameof(Save)} writes one.", nameof(path));
         using var scope = NewDisposeScope();
-        state.Restore(reader.ReadAll(), position);
+        try
+        {
+            state.Restore(reader.ReadAll(), position);
+        }
+        catch (Exception error) when (error is ArgumentException or InvalidOperationException or ArithmeticException or ExternalException or IndexOutOfRangeException or KeyNotFoundException)
+        {
+            throw new ArgumentException($"{path} does not fit the state: {error.Message}", nameof(path), error);
+        }
     }
 }

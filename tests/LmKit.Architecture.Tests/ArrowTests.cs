@@ -17,7 +17,7 @@ public class ArrowTests
     ];
 
     // What an add-on's own field needs beside Core.
-    private static readonly Dictionary<string, string[]> _ownPackages = new() { ["LmKit.Tuning"] = ["Parquet.Net", "Microsoft.Extensions.AI.Abstractions"] };
+    private static readonly Dictionary<string, string[]> _ownPackages = new() { ["LmKit.Tuning"] = ["ZstdSharp.Port", "Microsoft.Extensions.AI.Abstractions"] };
 
     private static readonly string[] _analyzers = ["Microsoft.CodeAnalysis.PublicApiAnalyzers", "Microsoft.CodeAnalysis.BannedApiAnalyzers"];
     private static readonly string[] _nativePrefixes = ["libtorch", "TorchSharp-", "TorchAudio", "TorchVision"];
@@ -59,7 +59,7 @@ public class ArrowTests
         package == _core ? _corePackages : _ownPackages.GetValueOrDefault(package, []).Append(_core);
 
     private static IEnumerable<string> AllowedAssemblies(string package) =>
-        AllowedPackages(package).Concat(_corePackages).Select(name => name == "Parquet.Net" ? "Parquet" : name);
+        AllowedPackages(package).Concat(_corePackages).Select(name => name == "ZstdSharp.Port" ? "ZstdSharp" : name);
 
     private static IEnumerable<string> Asked(string project)
     {

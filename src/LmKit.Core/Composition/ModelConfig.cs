@@ -64,19 +64,10 @@ public sealed record ModelConfig
     public static ModelConfig FromJson(string json)
     {
         ArgumentNullException.ThrowIfNull(json);
-        JsonNode? node;
-        try
-        {
-            node = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
-        }
-        catch (JsonException error)
-        {
-            throw new ConfigurationException("$", $"not JSON: {error.Message}", error);
-        }
-        var root = node as JsonObject ?? throw new ConfigurationException("$", "expected an object");
+        var root = StrictJson.ParseObject(json, (place, problem, cause) => new ConfigurationException(place, problem, cause));
         var format = Member<JsonValue>(root, "$", "format").TryGetValue(out int version) ? version : 0;
         if (format != CurrentFormat)
-            throw new ConfigurationException("$.format", $"{root["format"]} is not a format this LmKit reads; it reads {CurrentFormat}.");
+            throw new ConfigurationException("$.format", $"{StrictJson.Shown(root["format"])} is not a format this LmKit reads; it reads {CurrentFormat}.");
         foreach (var (key, _) in root)
         {
             if (key is not ("format" or "model" or "components"))
@@ -115,14 +106,23 @@ public sealed record ModelConfig
                 Member<JsonValue>(entry, path, "kind").GetValue<string>(),
                 Member<JsonValue>(entry, path, "package").GetValue<string>(),
                 (JsonObject)Member<JsonObject>(entry, path, "options").DeepClone(),
-                entry["layers"] is { } layers ? [.. layers.AsArray().Select(layer => layer!.GetValue<int>())] : null,
-                entry["sites"] is { } sites ? [.. sites.AsArray().Select(site => site!.GetValue<string>())] : null);
+                List<int>(entry, path, "layers"),
+                List<string>(entry, path, "sites"));
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or NullReferenceException)
+        catch (Exception error) when (StrictJson.IsOfReading(error))
         {
             throw new ConfigurationException(path, $"cannot be read: {error.Message}", error);
         }
     }
+
+    private static ImmutableArray<T>? List<T>(JsonObject entry, string path, string name) => entry[name] switch
+    {
+        null => null,
+        JsonArray list => [.. list.Select((item, index) => item is JsonValue value && value.TryGetValue<T>(out var read)
+            ? read
+            : throw new ConfigurationException($"{path}.{name}[{index}]", $"{StrictJson.Shown(item)} is no {(typeof(T) == typeof(int) ? "number of a layer" : "text")}."))],
+        var other => throw new ConfigurationException($"{path}.{name}", $"{StrictJson.Shown(other)} is no list."),
+    };
 
     private static ComponentSlot Slot(JsonValue value, string path)
     {
@@ -133,7 +133,7 @@ public sealed record ModelConfig
         catch (JsonException error)
         {
             var slots = Enum.GetValues<ComponentSlot>().Select(slot => JsonSerializer.Serialize(slot, OptionsJson.Settings));
-            throw new ConfigurationException($"{path}.slot", $"{value.ToJsonString()} is no slot; slots are {string.Join(", ", slots)}.", error);
+            throw new ConfigurationException($"{path}.slot", $"{StrictJson.Shown(value)} is no slot; slots are {string.Join(", ", slots)}.", error);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -19,6 +20,8 @@ internal sealed class ModelPlan
             var entry = config.Components[index];
             var path = $"$.components[{index}]";
             var kind = registry.Find(entry, path);
+            if (entry.Layers is { } list && list.Length > Options.LayerCount)
+                throw new ConfigurationException($"{path}.layers", $"{list.Length} layers are listed; this model has {Options.LayerCount}. List each once.");
             foreach (var layer in entry.Layers ?? [])
             {
                 if (layer < 0 || layer >= Options.LayerCount)
@@ -178,7 +181,7 @@ internal sealed class ModelPlan
             {
                 return create((TKind)Kind);
             }
-            catch (Exception error) when (error is ArgumentException or NotSupportedException)
+            catch (Exception error) when (error is ArgumentException or NotSupportedException or ArithmeticException or ExternalException or OutOfMemoryException)
             {
                 throw new ConfigurationException($"{Path}.options", $"{Entry.Kind}: {error.Message}", error);
             }

@@ -1,5 +1,7 @@
+using System.Collections;
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
+using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -16,6 +18,9 @@ public static class OptionsJson
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         DictionaryKeyPolicy = null,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        AllowDuplicateProperties = false,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
         WriteIndented = true,
         NewLine = "\n",
         NumberHandling = JsonNumberHandling.Strict,
@@ -23,19 +28,23 @@ public static class OptionsJson
     };
 
     /// <summary>Writes every property of an options object, defaults included.</summary>
-    /// <exception cref="ConfigurationException">A property is not finite.</exception>
+    /// <exception cref="ConfigurationException">A property has a value that JSON cannot hold: not finite, null, or of no name.</exception>
     public static JsonObject Write(object options)
     {
-        foreach (var property in options.GetType().GetProperties())
+        ArgumentNullException.ThrowIfNull(options);
+        foreach (var property in Properties(options))
         {
-            if (property.GetIndexParameters().Length == 0 && property.GetValue(options) is double value && !double.IsFinite(value))
-            {
-                throw new ConfigurationException(
-                    JsonName(property),
-                    $"{options.GetType().Name}.{property.Name} = {value.ToString(CultureInfo.InvariantCulture)}: a finite number is needed.");
-            }
+            if (OptionFault.OfValue(property, property.GetValue(options)) is { } fault)
+                throw new ConfigurationException(JsonName(property), Describe(options, property, fault));
         }
-        return JsonSerializer.SerializeToNode(options, options.GetType(), Settings)!.AsObject();
+        try
+        {
+            return JsonSerializer.SerializeToNode(options, options.GetType(), Settings)!.AsObject();
+        }
+        catch (Exception error) when (StrictJson.IsOfReading(error))
+        {
+            throw new ConfigurationException("$", $"{options.GetType().Name} cannot be written as JSON: {error.Message}", error);
+        }
     }
 
     /// <summary>Reads and validates options of <paramref name="type"/>.</summary>
@@ -45,41 +54,65 @@ public static class OptionsJson
     /// <exception cref="ConfigurationException">A member is unknown, missing its type, or out of its range.</exception>
     public static object Read(JsonNode node, Type type, string path)
     {
-        object options;
+        ArgumentNullException.ThrowIfNull(type);
+        object? options;
         try
         {
-            options = node.Deserialize(type, Settings)!;
+            options = node.Deserialize(type, Settings);
         }
         catch (JsonException error)
         {
-            var value = error.Path is { Length: > 2 } place && node is JsonObject members && members[place[2..]] is { } member ? $"{member.ToJsonString()}: " : string.Empty;
-            throw new ConfigurationException(Join(path, error.Path), value + error.Message, error);
+            throw new ConfigurationException(Join(path, error.Path), Value(node, error.Path) + error.Message, error);
         }
-        Validate(options, path);
-        return options;
+        catch (Exception error) when (StrictJson.IsOfReading(error))
+        {
+            throw new ConfigurationException(path, $"cannot be read: {error.Message}", error);
+        }
+        Validate(options!, path);
+        return options!;
     }
 
-    /// <summary>Checks the data-annotation attributes of every property.</summary>
+    /// <summary>Checks every property: the data-annotation attributes, and that it is finite, of a defined name, and not null where null means nothing.</summary>
     /// <param name="options">The options.</param>
     /// <param name="path">Where the options stand, for errors, as in <c>$.training</c>.</param>
     /// <exception cref="ConfigurationException">A value is out of its range.</exception>
     public static void Validate(object options, string path)
     {
+        if (options is null)
+            throw new ConfigurationException(path, "null stands where options belong; leave it out for the defaults.");
+        foreach (var property in Properties(options))
+        {
+            if (OptionFault.Of(options, property) is { } fault)
+                throw new ConfigurationException($"{path}.{JsonName(property)}", Describe(options, property, fault));
+        }
         var faults = new List<ValidationResult>();
-        if (Validator.TryValidateObject(options, new ValidationContext(options), faults, validateAllProperties: true))
-            return;
-        var fault = faults[0];
-        var member = fault.MemberNames.FirstOrDefault();
-        if (member is null)
-            throw new ConfigurationException(path, $"{options.GetType().Name}: {fault.ErrorMessage}");
-        var property = options.GetType().GetProperty(member)!;
-        var value = Convert.ToString(property.GetValue(options), CultureInfo.InvariantCulture);
-        throw new ConfigurationException(
-            $"{path}.{JsonName(property)}",
-            $"{options.GetType().Name}.{member} = {value}: {fault.ErrorMessage}");
+        if (!Validator.TryValidateObject(options, new ValidationContext(options), faults, validateAllProperties: false))
+            throw new ConfigurationException(path, $"{options.GetType().Name}: {faults[0].ErrorMessage}");
     }
 
-    private static string JsonName(System.Reflection.PropertyInfo property) =>
+    private static IEnumerable<PropertyInfo> Properties(object options) =>
+        options.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanRead && property.GetIndexParameters().Length == 0);
+
+    private static string Describe(object options, PropertyInfo property, string fault)
+    {
+        var value = property.GetValue(options);
+        var shown = value is IEnumerable and not string ? "" : $" = {StrictJson.Shown(Convert.ToString(value ?? "null", CultureInfo.InvariantCulture)!)}";
+        return $"{options.GetType().Name}.{property.Name}{shown}: {fault}";
+    }
+
+    private static string Value(JsonNode? node, string? place)
+    {
+        try
+        {
+            return place is { Length: > 2 } && node is JsonObject members && members[place[2..]] is { } member ? $"{StrictJson.Shown(member)}: " : "";
+        }
+        catch (Exception error) when (StrictJson.IsOfReading(error))
+        {
+            return ""; // an object that a caller parsed with a member twice
+        }
+    }
+
+    private static string JsonName(PropertyInfo property) =>
         property.GetCustomAttributes(typeof(JsonPropertyNameAttribute), false) is [JsonPropertyNameAttribute named]
             ? named.Name
             : JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace LmKit;
 
@@ -10,6 +11,9 @@ namespace LmKit;
 /// </remarks>
 public static class TextDocuments
 {
+    // A string holds no more letters.
+    private const int LongestDocument = 1 << 29;
+
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>Reads a file, or a folder's .txt, .md and .jsonl files at any depth in ordinal order of their paths.</summary>
@@ -21,6 +25,7 @@ public static class TextDocuments
     public static IEnumerable<TextDocument> Read(string path, IReadOnlyCollection<string> endings)
     {
         ArgumentNullException.ThrowIfNull(endings);
+        ArgumentException.ThrowIfNullOrEmpty(path);
         if (File.Exists(path))
         {
             return ReadFile(path);
@@ -29,23 +34,45 @@ public static class TextDocuments
         {
             throw new TextDataException(path, "there is no such file or folder.");
         }
-        var files = Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)
-            .Where(file => endings.Any(ending => file.EndsWith(ending, StringComparison.OrdinalIgnoreCase)))
-            .Order(StringComparer.Ordinal)
-            .ToArray();
+        var files = FilesIn(path, endings);
         return files.Length > 0
             ? files.SelectMany(ReadFile)
             : throw new TextDataException(path, $"the folder holds no file that ends in {string.Join(", ", endings)}.");
     }
 
-    private static IEnumerable<TextDocument> ReadFile(string path) =>
-        path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase) ? ReadLines(path) : [ReadWhole(path)];
-
-    private static TextDocument ReadWhole(string path)
+    private static string[] FilesIn(string path, IReadOnlyCollection<string> endings)
     {
         try
         {
-            var text = File.ReadAllText(path, Strict);
+            return [.. Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)
+                .Where(file => endings.Any(ending => file.EndsWith(ending, StringComparison.OrdinalIgnoreCase)))
+                .Order(StringComparer.Ordinal)];
+        }
+        catch (UnauthorizedAccessException error)
+        {
+            throw new TextDataException(path, $"a folder in it may not be read: {error.Message}", error);
+        }
+    }
+
+    private static IEnumerable<TextDocument> ReadFile(string path)
+    {
+        if (InputFile.Fault(path) is { } fault)
+            throw new TextDataException(path, $"{fault}.");
+        return path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase) ? ReadLines(path) : [ReadWhole(path)];
+    }
+
+    private static FileStream Open(string path, int bufferSize) =>
+        InputFile.Open(path, (problem, cause) => new TextDataException(path, $"{problem}.", cause), bufferSize);
+
+    private static TextDocument ReadWhole(string path)
+    {
+        using var stream = Open(path, bufferSize: 0);
+        if (stream.Length > LongestDocument)
+            throw new TextDataException(path, $"the file has {stream.Length} bytes; a document has at most {LongestDocument}. Cut it, or write a document a line into a .jsonl file.");
+        try
+        {
+            using var reader = new StreamReader(stream, Strict);
+            var text = reader.ReadToEnd();
             return text.Length > 0 ? new TextDocument(path, text) : throw new TextDataException(path, "the file is empty; remove it.");
         }
         catch (DecoderFallbackException failure)
@@ -56,16 +83,17 @@ public static class TextDocuments
 
     private static IEnumerable<TextDocument> ReadLines(string path)
     {
-        using var reader = new StreamReader(path, Strict);
+        using var stream = Open(path, bufferSize: 0);
         var number = 0;
         var isEmpty = true;
-        while (ReadLine(reader, path) is { } line)
+        foreach (var (bytes, _) in FileLines.Read(stream, LongestDocument, line => new TextDataException($"{path}:{line}", $"the line has more than {LongestDocument} bytes; a document has at most so many.")))
         {
             number++;
-            if (!string.IsNullOrWhiteSpace(line))
+            var start = number == 1 && bytes.AsSpan().StartsWith(Encoding.UTF8.Preamble) ? Encoding.UTF8.Preamble.Length : 0;
+            if (bytes.AsSpan(start).IndexOfAnyExcept(" \t\r\v\f"u8) >= 0)
             {
                 isEmpty = false;
-                yield return Parse($"{path}:{number}", line);
+                yield return Parse($"{path}:{number}", bytes.AsSpan(start));
             }
         }
         if (isEmpty)
@@ -74,37 +102,48 @@ public static class TextDocuments
         }
     }
 
-    private static string? ReadLine(StreamReader reader, string path)
+    private static TextDocument Parse(string place, ReadOnlySpan<byte> line)
     {
         try
         {
-            return reader.ReadLine();
+            var text = Text(place, Utf8.IsValid(line) ? line : Encoding.UTF8.GetBytes(Strict.GetString(line)));
+            return text.Length > 0 ? new TextDocument(place, text) : throw new TextDataException(place, "\"text\" is empty; remove the line.");
         }
         catch (DecoderFallbackException failure)
         {
-            throw NotUtf8(path, failure);
-        }
-    }
-
-    private static TextDocument Parse(string place, string line)
-    {
-        try
-        {
-            using var json = JsonDocument.Parse(line);
-            if (json.RootElement.ValueKind != JsonValueKind.Object
-                || !json.RootElement.TryGetProperty("text", out var text)
-                || text.ValueKind != JsonValueKind.String)
-            {
-                throw new TextDataException(place, "the line is no object with a text in \"text\".");
-            }
-            var value = text.GetString()!;
-            return value.Length > 0 ? new TextDocument(place, value) : throw new TextDataException(place, "\"text\" is empty; remove the line.");
+            throw NotUtf8(place, failure);
         }
         catch (Exception failure) when (failure is JsonException or InvalidOperationException)
         {
             throw new TextDataException(place, $"the line is not JSON: {failure.Message}", failure);
         }
     }
+
+    // Only the one member is made into a text.
+    private static string Text(string place, ReadOnlySpan<byte> line)
+    {
+        var reader = new Utf8JsonReader(line, new JsonReaderOptions { MaxDepth = 64 });
+        string? text = null;
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+            throw NoText(place);
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var isText = reader.ValueTextEquals("text"u8);
+            if (isText && text is not null)
+                throw new TextDataException(place, "\"text\" stands twice.");
+            _ = reader.Read();
+            if (isText)
+                text = reader.TokenType == JsonTokenType.String ? reader.GetString() : throw NoText(place);
+            reader.Skip();
+        }
+        while (reader.Read())
+        {
+            // Only blanks may follow; anything else makes the reader throw.
+        }
+        return text ?? throw NoText(place);
+    }
+
+    private static TextDataException NoText(string place) => new(place, "the line is no object with a text in \"text\".");
 
     private static TextDataException NotUtf8(string path, DecoderFallbackException failure) =>
         new(path, $"the file is not UTF-8 text: {failure.Message} Convert it, or leave it out.", failure);

@@ -16,13 +16,18 @@ public sealed class TokenDataset : IDisposable
 
     private TokenDataset(string path)
     {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         FilePath = path;
-        var length = new FileInfo(path).Length;
+        if (InputFile.Fault(path) is { } fault)
+            throw new TextDataException(path, $"{fault}.");
+        var stream = InputFile.Open(path, (problem, cause) => new TextDataException(path, $"{problem}.", cause), bufferSize: 0);
+        var length = stream.Length;
         if (length < TokenFileHeader.Length)
         {
+            stream.Dispose();
             throw new TextDataException(path, $"the file has {length} bytes and is no token file; delete it, and it is made again.");
         }
-        file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+        file = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
         try
         {
             view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
@@ -85,6 +90,8 @@ public sealed class TokenDataset : IDisposable
     {
         ObjectDisposedException.ThrowIf(!view.CanRead, this);
         ArgumentOutOfRangeException.ThrowIfLessThan(length, 1);
+        if (starts.Length > 0 && length > Math.Min(Count, Array.MaxLength / starts.Length))
+            throw new ArgumentOutOfRangeException(nameof(length), length, $"{starts.Length} windows of {length} tokens are more than the data has, or than one array holds.");
         var ids = new long[starts.Length * length];
         for (var row = 0; row < starts.Length; row++)
         {
@@ -107,7 +114,7 @@ public sealed class TokenDataset : IDisposable
 
     private static TokenDataset? OpenIfMadeFrom(string path, string key)
     {
-        if (!File.Exists(path))
+        if (!Path.Exists(path))
         {
             return null;
         }

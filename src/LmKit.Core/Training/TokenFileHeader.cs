@@ -30,6 +30,10 @@ internal readonly record struct TokenFileHeader(int Width, int VocabSize, long C
     /// <summary>Whether a file begins as a token file does, or is empty.</summary>
     public static bool Marks(string path)
     {
+        if (InputFile.Fault(path) is not null)
+        {
+            return false;
+        }
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read);
         Span<byte> start = stackalloc byte[Magic.Length];
         var count = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);

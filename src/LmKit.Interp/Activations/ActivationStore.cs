@@ -98,16 +98,29 @@ public sealed class ActivationStore : IDisposable
         var index = Order(epoch)[place];
         var shard = Manifest.Shards[index];
         var path = Path.Combine(folder, shard.File);
-        if (!File.Exists(path) || ActivationManifest.Checksum(path) != shard.Sha256)
-            throw new ActivationStoreException(path, "the shard is missing or torn: its bytes do not match the manifest. Write it again");
+        if (InputFile.Fault(path) is { } fault)
+            throw new ActivationStoreException(path, $"the shard cannot be read: {fault}. Write it again");
+        if (!string.Equals(ActivationManifest.Checksum(path), shard.Sha256, StringComparison.OrdinalIgnoreCase))
+            throw new ActivationStoreException(path, "the shard is torn: its bytes do not match the manifest. Write it again");
         using var reader = new SafetensorsReader(path);
+        string[] names = Manifest.Info.HasTokens ? ["acts", "tokens", "seq", "pos"] : ["acts"];
+        foreach (var name in names)
+            CheckShape(path, reader, name, name == "acts" ? [shard.RowCount, Manifest.Info.ModelDim] : [shard.RowCount]);
         using var random = new Generator((ulong)HashCode(epoch, index));
         var order = randperm(shard.RowCount, generator: random);
-        string[] names = Manifest.Info.HasTokens ? ["acts", "tokens", "seq", "pos"] : ["acts"];
         var columns = names.ToDictionary(name => name, name => reader.Read(name).index_select(0, order).DetachFromDisposeScope());
         Close();
         open = (epoch, place, columns);
         return columns;
+    }
+
+    private static void CheckShape(string path, SafetensorsReader reader, string name, long[] wanted)
+    {
+        var entry = reader.Entries.FirstOrDefault(entry => entry.Name == name) ?? throw new ActivationStoreException(path, $"the shard has no tensor '{name}', which the manifest promises");
+        if (!entry.Shape.SequenceEqual(wanted))
+            throw new ActivationStoreException(path, $"tensor '{name}' is ({string.Join(", ", entry.Shape)}); the manifest says ({string.Join(", ", wanted)})");
+        if (name == "acts" ? entry.ScalarType is not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64) : entry.ScalarType != ScalarType.Int32)
+            throw new ActivationStoreException(path, $"tensor '{name}' holds {entry.ScalarType}; {(name == "acts" ? "floating numbers" : "Int32")} are needed");
     }
 
     private void Close()

@@ -16,7 +16,7 @@ public sealed class ActivationStoreWriter : IDisposable
     private long waitingCount;
 
     /// <summary>Opens a store to write or to go on with.</summary>
-    /// <exception cref="ActivationStoreException">The folder holds another store's rows, or another writer has it open.</exception>
+    /// <exception cref="ActivationStoreException">The folder holds another store's rows, another writer has it open, or nothing can be written there.</exception>
     public ActivationStoreWriter(string folder, ActivationStoreInfo info)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
@@ -24,14 +24,18 @@ public sealed class ActivationStoreWriter : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(info.ModelDim, nameof(info.ModelDim));
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(info.ShardRows, nameof(info.ShardRows));
         this.folder = folder;
-        Directory.CreateDirectory(folder);
         try
         {
+            Directory.CreateDirectory(folder);
             owner = new FileStream(Path.Combine(folder, "writer.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
         }
-        catch (IOException error)
+        catch (IOException error) when (InputFile.IsHeldElsewhere(error))
         {
             throw new ActivationStoreException(folder, "another writer has it open", error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new ActivationStoreException(folder, $"nothing can be written there: {error.Message}", error);
         }
         try
         {

@@ -104,7 +104,7 @@ public sealed class SupervisedDictionary : nn.Module<Tensor, Tensor>, IDictionar
     internal static SupervisedDictionary Empty(SupervisedOptions options, ParameterFactory parameters)
     {
         using var scope = NewDisposeScope();
-        var count = options.Blocks.Sum(block => block.FeatureCount);
+        var count = options.CountFeatures();
         return FromAtoms(
             options.Blocks,
             zeros([count, options.ModelDim], parameters.Dtype, parameters.Device),

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -36,7 +37,15 @@ public sealed record DictionaryConfig(string Kind, string Package, JsonObject Op
     {
         ArgumentNullException.ThrowIfNull(parameters);
         var kind = (kinds ?? new DictionaryRegistry()).Find(Kind, Package);
-        return kind.Create(OptionsJson.Read(Options, kind.OptionsType, "$.options"), parameters);
+        var options = OptionsJson.Read(Options, kind.OptionsType, "$.options");
+        try
+        {
+            return kind.Create(options, parameters);
+        }
+        catch (Exception error) when (error is ArgumentException or NotSupportedException or ArithmeticException or ExternalException or OutOfMemoryException)
+        {
+            throw new ConfigurationException("$.options", $"{Kind}: {error.Message}", error);
+        }
     }
 
     /// <summary>The configuration as JSON: fixed order, defaults written out.</summary>
@@ -54,15 +63,24 @@ public sealed record DictionaryConfig(string Kind, string Package, JsonObject Op
     public static DictionaryConfig FromJson(string json)
     {
         ArgumentNullException.ThrowIfNull(json);
-        JsonObject root;
+        return Of(StrictJson.ParseObject(json, (place, problem, cause) => new ConfigurationException(place, problem, cause)));
+    }
+
+    /// <summary>Reads a configuration's file; every fault names it.</summary>
+    internal static DictionaryConfig Read(string path)
+    {
         try
         {
-            root = JsonNode.Parse(json) as JsonObject ?? throw new ConfigurationException("$", "a JSON object is needed.");
+            return Of(StrictJson.ReadObject(path, (place, problem, cause) => new ConfigurationException(place, problem, cause)));
         }
-        catch (JsonException error)
+        catch (ConfigurationException error)
         {
-            throw new ConfigurationException("$", error.Message, error);
+            throw ConfigurationException.In(path, error);
         }
+    }
+
+    private static DictionaryConfig Of(JsonObject root)
+    {
         if (root.Select(member => member.Key).Except(_members).FirstOrDefault() is { } unknown)
             throw new ConfigurationException($"$.{unknown}", $"unknown; the members are {string.Join(", ", _members)}.");
         return new(
@@ -77,6 +95,6 @@ public sealed record DictionaryConfig(string Kind, string Package, JsonObject Op
     {
         null => null,
         JsonValue value when value.TryGetValue<string>(out var text) => text,
-        var other => throw new ConfigurationException($"$.{name}", $"{other.ToJsonString()}: a text is needed."),
+        var other => throw new ConfigurationException($"$.{name}", $"{StrictJson.Shown(other)}: a text is needed."),
     };
 }

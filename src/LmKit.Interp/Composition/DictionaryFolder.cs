@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -8,6 +9,8 @@ public static class DictionaryFolder
 {
     private const string ConfigFile = "config.json";
     private const string WeightsFile = "dictionary.safetensors";
+
+    private static readonly string[] _sizes = ["model_dim", "feature_count"];
 
     /// <summary>Saves a dictionary in one step; a failure leaves the folder that was there.</summary>
     /// <param name="folder">The folder; replaced as a whole.</param>
@@ -52,6 +55,7 @@ public static class DictionaryFolder
     /// <param name="device">Where; the CPU by default.</param>
     /// <exception cref="ConfigurationException">The configuration cannot work or names an unknown kind.</exception>
     /// <exception cref="CheckpointMismatchException">The weights do not fit it; lists every mismatch.</exception>
+    /// <exception cref="SafetensorsException">The weights' file is damaged, or a tensor of it is not finite; names both.</exception>
     public static IDictionary Load(string folder, DictionaryRegistry? kinds = null, Device? device = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
@@ -66,17 +70,19 @@ public static class DictionaryFolder
         return AtomicFolder.Read(folder, ConfigOf);
     }
 
-    private static DictionaryConfig ConfigOf(string folder) => DictionaryConfig.FromJson(File.ReadAllText(Path.Combine(folder, ConfigFile)));
+    private static DictionaryConfig ConfigOf(string folder) => DictionaryConfig.Read(Path.Combine(folder, ConfigFile));
 
     private static IDictionary LoadWhole(string folder, DictionaryRegistry? kinds, Device? device)
     {
         using var random = new Generator(0);
         var weights = Path.Combine(folder, WeightsFile);
-        var dictionary = ConfigOf(folder).Create(new ParameterFactory(random, Dtype(weights), device), kinds);
+        var dictionary = Create(Path.Combine(folder, ConfigFile), weights, new ParameterFactory(random, Dtype(weights), device), kinds);
         try
         {
-            var module = dictionary as nn.Module ?? throw new InvalidOperationException($"{dictionary.GetType().Name} is no module, so its weights cannot be loaded.");
+            var module = dictionary as nn.Module ?? throw new ConfigurationException("$.kind", $"{dictionary.GetType().Name} is no module, so the weights of {weights} cannot be loaded into it.");
             CheckpointLoader.Load(module, weights);
+            if (ModuleTensors.FirstNotFinite(ModuleTensors.Of(module)) is { } name)
+                throw new SafetensorsException(weights, name, "it holds values that are not finite, so no code would be a number; save the dictionary again from a healthy one");
             module.eval();
             return dictionary;
         }
@@ -84,6 +90,46 @@ public static class DictionaryFolder
         {
             (dictionary as IDisposable)?.Dispose();
             throw;
+        }
+    }
+
+    private static IDictionary Create(string file, string weights, ParameterFactory parameters, DictionaryRegistry? kinds)
+    {
+        try
+        {
+            var config = DictionaryConfig.Read(file);
+            CheckSizes(config, weights);
+            return config.Create(parameters, kinds);
+        }
+        catch (ConfigurationException error)
+        {
+            throw ConfigurationException.In(file, error);
+        }
+    }
+
+    // Before anything is allocated: a size that the options state is one that the weights have.
+    private static void CheckSizes(DictionaryConfig config, string weights)
+    {
+        using var reader = new SafetensorsReader(weights);
+        var axes = reader.Entries.SelectMany(entry => entry.Shape).ToHashSet();
+        if (config.Kind == InterpKinds.Supervised.Name && CountFeatures(config) is var count && !axes.Contains(count))
+            throw new ConfigurationException("$.options.blocks", $"they have {count} features, which is no size of a tensor in {weights}; both must be of one dictionary.");
+        foreach (var name in _sizes)
+        {
+            if (config.Options[name] is JsonValue value && value.TryGetValue<long>(out var size) && !axes.Contains(size))
+                throw new ConfigurationException($"$.options.{name}", $"{size} is no size of a tensor in {weights}; both must be of one dictionary.");
+        }
+    }
+
+    private static long CountFeatures(DictionaryConfig config)
+    {
+        try
+        {
+            return ((SupervisedOptions)OptionsJson.Read(config.Options, typeof(SupervisedOptions), "$.options")).CountFeatures();
+        }
+        catch (ArgumentException error)
+        {
+            throw new ConfigurationException("$.options.blocks", error.Message, error);
         }
     }
 

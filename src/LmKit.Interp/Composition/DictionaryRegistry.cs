@@ -18,7 +18,7 @@ public sealed class DictionaryRegistry
 
     internal DictionaryKind Find(string name, string package) => kinds.TryGetValue(name, out var kind)
         ? kind
-        : throw new ConfigurationException("$.kind", $"'{name}' is not a known dictionary kind. It comes from {package}: run 'dotnet add package {package}' and add the kind to the registry.");
+        : throw new ConfigurationException("$.kind", $"'{StrictJson.Shown(name)}' is not a known dictionary kind. It comes from {StrictJson.Shown(package)}: run 'dotnet add package {package}' and add the kind to the registry.");
 
     internal DictionaryKind Of(Type optionsType) => kinds.Values.FirstOrDefault(kind => kind.OptionsType == optionsType)
         ?? throw new ArgumentException($"No kind has options of {optionsType.Name}; add it to the registry.", nameof(optionsType));

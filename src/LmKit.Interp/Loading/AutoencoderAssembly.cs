@@ -11,6 +11,9 @@ internal sealed class AutoencoderAssembly(string path, AutoencoderLoadOptions op
     {
         using var frozen = no_grad();
         using var random = new Generator(0);
+        // Before anything of that size is made.
+        if (decoder.dim() != 2 || decoder.numel() == 0 || !encoder.shape.SequenceEqual([decoder.size(1), decoder.size(0)]))
+            throw new InvalidDataException($"{path}: encoder ({string.Join(", ", encoder.shape)}) and decoder ({string.Join(", ", decoder.shape)}) are not (D, F) and (F, D).");
         var autoencoder = make(new ParameterFactory(random, options.Dtype, options.Device, initializes: true), decoder.size(1), decoder.size(0));
         var tensors = new Dictionary<string, Tensor>(more) { ["W_enc"] = encoder, ["W_dec"] = decoder, ["b_dec"] = decoderBias };
         try

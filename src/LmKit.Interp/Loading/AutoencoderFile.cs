@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -18,8 +19,22 @@ public static class AutoencoderFile
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         LibTorch.EnsureLoaded();
         options ??= new AutoencoderLoadOptions();
+        var layout = Find(path);
+        try
+        {
+            return Load(layout, path, options);
+        }
+        catch (Exception error) when (error is ArgumentException or InvalidCastException or FormatException or ArithmeticException or InvalidOperationException
+            or IndexOutOfRangeException or NullReferenceException or KeyNotFoundException or ExternalException or UnauthorizedAccessException)
+        {
+            throw new InvalidDataException($"{path}: its files, read as {layout}, contradict themselves: {error.Message}", error);
+        }
+    }
+
+    private static LoadedAutoencoder Load(AutoencoderLayout layout, string path, AutoencoderLoadOptions options)
+    {
         using var scope = NewDisposeScope();
-        return Find(path) switch
+        return layout switch
         {
             AutoencoderLayout.SaeLens => SaeLensLayout.Load(path, options),
             AutoencoderLayout.GemmaScope => ScopeLayouts.GemmaScope(FileIn(path, "params.npz"), options),
@@ -54,7 +69,7 @@ public static class AutoencoderFile
         return Directory.Exists(path) && Directory.EnumerateFiles(path, "*.pt").Count() == 1 ? AutoencoderLayout.OpenAi : throw Unknown(path);
     }
 
-    private static string FileIn(string path, string pattern) => File.Exists(path) ? path : Directory.EnumerateFiles(path, pattern).First();
+    private static string FileIn(string path, string pattern) => File.Exists(path) ? path : Directory.EnumerateFiles(path, pattern).FirstOrDefault() ?? throw Unknown(path);
 
     private static InvalidDataException Unknown(string path) => new(
         $"{path}: no published layout fits. Known are cfg.json with sae_weights.safetensors (SAELens) or sae.safetensors (sparsify), hyperparams.json with final.safetensors (Llama Scope), params.npz (Gemma Scope), ae.pt with config.json (dictionary_learning), sae.pt with config.json (top-AFA), and one LAYER.pt (OpenAI).");

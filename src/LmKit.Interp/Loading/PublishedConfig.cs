@@ -13,17 +13,8 @@ internal sealed class PublishedConfig(string path, JsonElement root)
 
     internal static PublishedConfig Read(string path)
     {
-        try
-        {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
-            return document.RootElement.ValueKind == JsonValueKind.Object
-                ? new(path, document.RootElement.Clone())
-                : throw new InvalidDataException($"{path}: it holds {document.RootElement.ValueKind}, not settings by name.");
-        }
-        catch (JsonException error)
-        {
-            throw new InvalidDataException($"{path}: it is not JSON: {error.Message}", error);
-        }
+        var root = StrictJson.ReadObject(path, (place, problem, cause) => new InvalidDataException($"{path}: {place}: {problem}.", cause));
+        return new(path, root.Deserialize<JsonElement>());
     }
 
     /// <summary>The file.</summary>

@@ -39,6 +39,7 @@ public sealed partial class H3Checkpoint : IDisposable
     public static H3Checkpoint Open(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        InputFile.Check(path, (problem, cause) => new SafetensorsException(path, null, problem, cause));
         if (!path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
             return Take(path, PickleReader.ReadTensors(path));
         using var reader = new SafetensorsReader(path);

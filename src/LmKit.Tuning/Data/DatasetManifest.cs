@@ -87,5 +87,5 @@ internal static class DatasetManifest
 
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
-    private static string Text(JsonNode? node) => node?.ToJsonString(JournalJson.Layout) ?? "null";
+    private static string Text(JsonNode? node) => StrictJson.Shown(node?.ToJsonString(JournalJson.Layout) ?? "null");
 }

@@ -1,11 +1,13 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace LmKit;
 
 /// <summary>One document's result, a line of the journal and of the data set.</summary>
-public sealed record DatasetRecord
+public sealed record DatasetRecord : IJournalRecord
 {
+    // Beyond it sums over a journal could overflow, and no teacher writes as much.
+    private const long MostTokens = 1L << 40;
+
     /// <summary>The document's name.</summary>
     [JsonPropertyName("id"), JsonRequired]
     public string Id { get; init; } = "";
@@ -76,11 +78,11 @@ public sealed record DatasetRecord
 
     /// <summary>Reads a data set that <see cref="NonInstructionalDataset"/> wrote, one record at a time.</summary>
     /// <param name="path">The file: one record a line.</param>
-    /// <exception cref="DatasetException">A line is no record; names its number.</exception>
+    /// <exception cref="DatasetException">There is no such file, or a line is no record; names its number.</exception>
     public static IEnumerable<DatasetRecord> ReadAll(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        return File.ReadLines(path).Select((line, index) => Parse(line) ?? throw new DatasetException($"{path}:{index + 1}", "the line is no record of a data set."));
+        return JournalLines.Records<DatasetRecord>(path, "the line is no record of a data set");
     }
 
     /// <summary>What an arm makes of the record: the prompt, what is to be learned, and whether that was cut off.</summary>
@@ -94,15 +96,9 @@ public sealed record DatasetRecord
         _ => throw new ArgumentOutOfRangeException(nameof(arm), arm, "There is no such arm."),
     };
 
-    private static DatasetRecord? Parse(string line)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize<DatasetRecord>(line, JournalJson.Layout);
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
+    string? IJournalRecord.Fault =>
+        Status is not ("ok" or "filtered" or "failed") ? $"its status is '{StrictJson.Shown(Status)}'"
+        : Ordinal < 0 || PromptWords < 0 || TotalWords < 0 || Attempts < 0 ? "a number of it is negative"
+        : InputTokens is < 0 or > MostTokens || OutputTokens is < 0 or > MostTokens ? $"it counts {InputTokens} and {OutputTokens} tokens"
+        : Cost is >= 0 and <= 1e12 ? null : FormattableString.Invariant($"its cost is {Cost}");
 }

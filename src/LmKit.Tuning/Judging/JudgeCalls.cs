@@ -43,6 +43,8 @@ internal sealed class JudgeCalls
         using var run = RunFolder.Enter(folder, Kind, JournalName);
         if (run.Manifest is null)
             run.Begin(new JsonObject { ["schema"] = Schema });
+        else if (!JsonNode.DeepEquals(run.Manifest["schema"], Schema))
+            throw new DatasetException(run.ManifestPath, $"its schema is {StrictJson.Shown(run.Manifest["schema"])}; {Schema} is read. Take another folder.");
         using var journal = RecordJournal<Judgment, string>.Open(run.JournalPath, judgment => (judgment.Key, judgment.Status));
         using var limit = new AdaptiveLimit(options.MaxConcurrency);
         var requests = new ChatRequests(judge, options, limit, time);

@@ -1,10 +1,9 @@
-using System.Text;
 using System.Text.Json.Serialization;
 
 namespace LmKit;
 
 /// <summary>What a judge said of one answer or of a pair, a line of the journal.</summary>
-public sealed record Judgment
+public sealed record Judgment : IJournalRecord
 {
     /// <summary>Judge, question, models in their order, and a hash of all that the judge is shown and of its settings: the same key is
     /// judged once, a changed answer anew.</summary>
@@ -12,21 +11,26 @@ public sealed record Judgment
     public string Key { get; init; } = "";
 
     /// <summary>The judge's name.</summary>
+    [JsonRequired]
     public string Judge { get; init; } = "";
 
     /// <summary>The question's name.</summary>
+    [JsonRequired]
     public string Question { get; init; } = "";
 
     /// <summary>The question's category.</summary>
     public string Category { get; init; } = "";
 
     /// <summary>The model whose answer is graded, or is shown as A.</summary>
+    [JsonRequired]
     public string ModelA { get; init; } = "";
 
     /// <summary>The model whose answer is shown as B; empty for a grade.</summary>
+    [JsonRequired]
     public string ModelB { get; init; } = "";
 
     /// <summary>ok, invalid (no one verdict could be read, twice) or failed (no answer).</summary>
+    [JsonRequired]
     public string Status { get; init; } = "ok";
 
     /// <summary>A&gt;&gt;B, A&gt;B, A=B, B&gt;A or B&gt;&gt;A; null for a grade, and where there is none.</summary>
@@ -36,6 +40,7 @@ public sealed record Judgment
     public double? Grade { get; init; }
 
     /// <summary>The judge's words, which are data.</summary>
+    [JsonRequired]
     public string Text { get; init; } = "";
 
     /// <summary>Remarks: injection_a, injection_b, cut_a, cut_b, repeated.</summary>
@@ -62,14 +67,17 @@ public sealed record Judgment
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         var path = Path.Combine(folder, JudgeCalls.JournalName);
-        if (!File.Exists(path))
+        if (!Path.Exists(path))
             throw new DatasetException(path, "there is no journal of judgments; give the folder of a judge's run.");
         var latest = new OrderedDictionary<(string, string, string, string), Judgment>();
-        foreach (var (index, line) in File.ReadLines(path).Index())
-        {
-            var judgment = JournalJson.Parse<Judgment>(Encoding.UTF8.GetBytes(line)) ?? throw new DatasetException($"{path}:{index + 1}", "the line is no judgment. Go on with the run, which mends a last line that is torn.");
+        foreach (var judgment in JournalLines.Records<Judgment>(path, "the line is no judgment. Go on with the run, which mends a last line that is torn"))
             latest[(judgment.Judge, judgment.Question, judgment.ModelA, judgment.ModelB)] = judgment;
-        }
         return [.. latest.Values];
     }
+
+    string? IJournalRecord.Fault =>
+        Status is not ("ok" or "invalid" or "failed") ? $"its status is '{StrictJson.Shown(Status)}'"
+        : Grade is not (null or (>= 1 and <= 10)) ? FormattableString.Invariant($"its grade is {Grade}; grades are 1 to 10")
+        : InputTokens is < 0 or > 1L << 40 || OutputTokens is < 0 or > 1L << 40 || Attempts < 0 ? $"it counts {InputTokens} and {OutputTokens} tokens in {Attempts} requests"
+        : null;
 }

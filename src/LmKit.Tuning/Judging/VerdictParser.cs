@@ -1,13 +1,13 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 
 namespace LmKit;
 
 /// <summary>Reads verdicts out of judges' answers: strictly, or as the published harnesses do.</summary>
 /// <remarks>The strict form takes a verdict only if exactly one distinct one stands in double brackets, so a quoted or injected second
-/// one makes the answer invalid instead of deciding it. Expressions cannot backtrack.</remarks>
-public static partial class VerdictParser
+/// one makes the answer invalid instead of deciding it. The work is in proportion to the answer's length.</remarks>
+public static class VerdictParser
 {
+    private const int LongestNumber = 32;
     private static readonly string[] PairLabels = ["A", "B", "C"];
     private static readonly string[] ArenaLabels = ["A>>B", "A>B", "A=B", "B>A", "B>>A"];
 
@@ -41,13 +41,17 @@ public static partial class VerdictParser
             : judgment.Contains("[[C]]", StringComparison.Ordinal) ? "tie" : "error";
     }
 
-    /// <summary>MT-Bench's single rating: the first number in double, else in single brackets; -1 for none.</summary>
+    /// <summary>MT-Bench's single rating: the first number in double, else in single brackets; -1 for none, and for one that is not
+    /// from 1 to 10.</summary>
     public static double MtBenchSingle(string judgment)
     {
         ArgumentNullException.ThrowIfNull(judgment);
-        var found = DoubleBracketNumber().Match(judgment);
-        found = found.Success ? found : SingleBracketNumber().Match(judgment);
-        return found.Success ? double.Parse(found.Groups[1].Value, CultureInfo.InvariantCulture) : -1;
+        foreach (var depth in new[] { 2, 1 })
+        {
+            if (Bracketed(judgment, depth).FirstOrDefault(IsNumber) is { } found)
+                return found.Length <= LongestNumber && double.Parse(found, CultureInfo.InvariantCulture) is >= 1 and <= 10 and var rating ? rating : -1;
+        }
+        return -1;
     }
 
     /// <summary>Arena-Hard's reading: the last verdict in double brackets, else the last in single ones; null for none.</summary>
@@ -55,11 +59,10 @@ public static partial class VerdictParser
     {
         ArgumentNullException.ThrowIfNull(judgment);
         var upper = judgment.ToUpperInvariant();
-        foreach (var expression in new[] { ArenaDouble(), ArenaSingle() })
+        foreach (var depth in new[] { 2, 1 })
         {
-            var found = expression.Matches(upper).Select(match => match.Groups[1].Value).Where(text => text.Length > 0).ToArray();
-            if (found.Length > 0)
-                return found[^1];
+            if (Bracketed(upper, depth).LastOrDefault(text => text.Length > 0 && text.AsSpan().IndexOfAnyExcept("AB<>=") < 0) is { } found)
+                return found;
         }
         return null;
     }
@@ -73,9 +76,9 @@ public static partial class VerdictParser
     private static IEnumerable<string> Bracketed(string judgment, string? nonce)
     {
         ArgumentNullException.ThrowIfNull(judgment);
-        foreach (Match match in Brackets().Matches(judgment))
+        foreach (var inside in Bracketed(judgment, 2))
         {
-            var text = match.Groups[1].Value.Trim();
+            var text = inside.Trim();
             if (nonce is null)
                 yield return text;
             else if (text.StartsWith(nonce + ":", StringComparison.Ordinal))
@@ -83,18 +86,29 @@ public static partial class VerdictParser
         }
     }
 
-    [GeneratedRegex(@"\[\[([^\[\]]*)\]\]", RegexOptions.NonBacktracking)]
-    private static partial Regex Brackets();
+    // What stands, without brackets in it, between so many opening and as many closing ones.
+    private static IEnumerable<string> Bracketed(string judgment, int depth)
+    {
+        var (opening, closing) = (new string('[', depth), new string(']', depth));
+        for (var start = 0; (start = judgment.IndexOf(opening, start, StringComparison.Ordinal)) >= 0;)
+        {
+            var inside = start + depth;
+            var end = judgment.AsSpan(inside).IndexOfAny('[', ']');
+            if (end < 0)
+                yield break;
+            if (judgment.AsSpan(inside + end).StartsWith(closing))
+            {
+                yield return judgment.Substring(inside, end);
+                start = inside + end + depth;
+            }
+            else
+            {
+                start = judgment[inside + end] == '[' ? Math.Max(start + 1, inside + end - depth + 1) : inside + end;
+            }
+        }
+    }
 
-    [GeneratedRegex(@"\[\[([0-9]+\.?[0-9]*)\]\]", RegexOptions.NonBacktracking)]
-    private static partial Regex DoubleBracketNumber();
-
-    [GeneratedRegex(@"\[([0-9]+\.?[0-9]*)\]", RegexOptions.NonBacktracking)]
-    private static partial Regex SingleBracketNumber();
-
-    [GeneratedRegex(@"\[\[([AB<>=]+)\]\]", RegexOptions.NonBacktracking)]
-    private static partial Regex ArenaDouble();
-
-    [GeneratedRegex(@"\[([AB<>=]+)\]", RegexOptions.NonBacktracking)]
-    private static partial Regex ArenaSingle();
+    // Digits, with a point after the first of them.
+    private static bool IsNumber(string text) =>
+        text.Length > 0 && char.IsAsciiDigit(text[0]) && text.AsSpan().IndexOfAnyExcept("0123456789.") < 0 && text.IndexOf('.', StringComparison.Ordinal) == text.LastIndexOf('.');
 }

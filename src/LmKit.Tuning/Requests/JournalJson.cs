@@ -11,20 +11,27 @@ internal static class JournalJson
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         RespectNullableAnnotations = true,
+        AllowDuplicateProperties = false,
     };
 
     internal static readonly JsonSerializerOptions Indented = new(Layout) { WriteIndented = true, NewLine = "\n" };
 
     /// <summary>A line's record, or null when it is none.</summary>
-    internal static TRecord? Parse<TRecord>(ReadOnlySpan<byte> line)
-        where TRecord : class
+    /// <param name="line">The line.</param>
+    /// <param name="problem">What is wrong with it.</param>
+    internal static TRecord? Parse<TRecord>(ReadOnlySpan<byte> line, out string problem)
+        where TRecord : class, IJournalRecord
     {
+        problem = "it is null";
         try
         {
-            return JsonSerializer.Deserialize<TRecord>(line, Layout);
+            var record = JsonSerializer.Deserialize<TRecord>(line, Layout);
+            problem = record?.Fault ?? problem;
+            return record?.Fault is null ? record : null;
         }
-        catch (JsonException)
+        catch (Exception error) when (StrictJson.IsOfReading(error))
         {
+            problem = StrictJson.Shown(error.Message);
             return null;
         }
     }

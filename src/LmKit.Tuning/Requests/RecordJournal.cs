@@ -7,10 +7,10 @@ namespace LmKit;
 /// <typeparam name="TRecord">What a line holds.</typeparam>
 /// <typeparam name="TEntry">What is kept of it.</typeparam>
 internal sealed class RecordJournal<TRecord, TEntry> : IDisposable
-    where TRecord : class
+    where TRecord : class, IJournalRecord
 {
     private const int DiskInterval = 32;
-    private const int ReadLength = 1 << 16;
+    private const string Torn = "its end is missing";
 
     private readonly FileStream file;
     private readonly Func<TRecord, (string Key, TEntry Entry)> summarize;
@@ -34,7 +34,7 @@ internal sealed class RecordJournal<TRecord, TEntry> : IDisposable
     /// <param name="open">Opens the file; without a buffer by default, so that what was not written cannot follow later.</param>
     internal static RecordJournal<TRecord, TEntry> Open(string path, Func<TRecord, (string Key, TEntry Entry)> summarize, Func<string, FileStream>? open = null)
     {
-        var file = open?.Invoke(path) ?? new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
+        var file = open?.Invoke(path) ?? Open(path);
         try
         {
             var journal = new RecordJournal<TRecord, TEntry>(file, summarize);
@@ -45,6 +45,20 @@ internal sealed class RecordJournal<TRecord, TEntry> : IDisposable
         {
             file.Dispose();
             throw;
+        }
+    }
+
+    private static FileStream Open(string path)
+    {
+        if (Path.Exists(path) && InputFile.Fault(path) is { } fault)
+            throw new DatasetException(path, $"{fault}. Take it away, or take another folder.");
+        try
+        {
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
+        }
+        catch (UnauthorizedAccessException error)
+        {
+            throw new DatasetException(path, "it may not be read and written: permission is denied.", error);
         }
     }
 
@@ -92,7 +106,7 @@ internal sealed class RecordJournal<TRecord, TEntry> : IDisposable
             file.Position = start;
             file.ReadExactly(line);
             file.Position = end;
-            return JournalJson.Parse<TRecord>(line) ?? throw new DatasetException(file.Name, "a record changed while it was read; nothing else may write to the journal.");
+            return JournalJson.Parse<TRecord>(line, out _) ?? throw new DatasetException(file.Name, "a record changed while it was read; nothing else may write to the journal.");
         }
     }
 
@@ -121,12 +135,11 @@ internal sealed class RecordJournal<TRecord, TEntry> : IDisposable
     private void Scan(string path)
     {
         var (start, number) = (0L, 1);
-        long? bad = null;
-        foreach (var line in Lines())
+        (int Number, string Problem)? bad = null;
+        foreach (var line in JournalLines.Read(file, path))
         {
-            if (bad is { } place)
-                throw new DatasetException($"{path}:{place}", "the line is no record; the file was damaged after it was written. Restore it, or delete the line to redo its item.");
-            if (line.IsWhole && JournalJson.Parse<TRecord>(line.Bytes) is { } record)
+            var problem = Torn;
+            if (line.IsWhole && JournalJson.Parse<TRecord>(line.Bytes, out problem) is { } record)
             {
                 var (key, entry) = summarize(record);
                 places[key] = (start, line.Bytes.Length, entry);
@@ -134,32 +147,16 @@ internal sealed class RecordJournal<TRecord, TEntry> : IDisposable
             }
             else
             {
-                bad = number;
+                bad = (number, problem);
+                // A line that has its end was written whole, so a kill did not tear it.
+                if (line.IsWhole)
+                    break;
             }
             number++;
         }
+        if (bad is { Problem: not Torn } damage)
+            throw new DatasetException($"{path}:{damage.Number}", $"the line is no record ({damage.Problem}); the file was damaged after it was written. Restore it, or delete the line to redo its item.");
         file.SetLength(start);
         file.Position = start;
-    }
-
-    private IEnumerable<(byte[] Bytes, bool IsWhole)> Lines()
-    {
-        var buffer = new byte[ReadLength];
-        using var line = new MemoryStream();
-        for (int count; (count = file.Read(buffer)) > 0;)
-        {
-            for (var at = 0; at < count;)
-            {
-                var length = buffer.AsSpan(at, count - at).IndexOf((byte)'\n');
-                line.Write(buffer, at, length < 0 ? count - at : length);
-                if (length < 0)
-                    break;
-                yield return (line.ToArray(), true);
-                line.SetLength(0);
-                at += length + 1;
-            }
-        }
-        if (line.Length > 0)
-            yield return (line.ToArray(), false);
     }
 }

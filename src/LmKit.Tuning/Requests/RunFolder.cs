@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace LmKit;
@@ -32,19 +31,23 @@ internal sealed class RunFolder : IDisposable
     internal JsonObject? Manifest { get; private set; }
 
     /// <summary>Takes a folder for a kind of run.</summary>
-    /// <exception cref="DatasetException">Another run writes there, or it belongs to another kind of run.</exception>
+    /// <exception cref="DatasetException">Another run writes there, nothing can be written there, or it belongs to another kind of run.</exception>
     internal static RunFolder Enter(string path, string kind, string journal)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        _ = Directory.CreateDirectory(path);
         FileStream guard;
         try
         {
+            _ = Directory.CreateDirectory(path);
             guard = new FileStream(System.IO.Path.Combine(path, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException error)
+        catch (IOException error) when (InputFile.IsHeldElsewhere(error))
         {
             throw new DatasetException(path, "another run writes here; wait for it, or take another folder.", error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new DatasetException(path, $"nothing can be written here: {error.Message} Take another folder.", error);
         }
         try
         {
@@ -69,22 +72,14 @@ internal sealed class RunFolder : IDisposable
 
     private JsonObject? Read()
     {
-        if (!File.Exists(ManifestPath))
+        if (!System.IO.Path.Exists(ManifestPath))
         {
-            return !File.Exists(JournalPath)
+            return !System.IO.Path.Exists(JournalPath)
                 ? null
                 : throw new DatasetException(ManifestPath, $"there is {System.IO.Path.GetFileName(JournalPath)} without a manifest that says what it belongs to. Restore it, or take another folder.");
         }
-        JsonObject manifest;
-        try
-        {
-            manifest = JsonNode.Parse(File.ReadAllText(ManifestPath))!.AsObject();
-        }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or NullReferenceException)
-        {
-            throw new DatasetException(ManifestPath, "it is not the JSON it should be. Restore it, or take another folder.", error);
-        }
+        var manifest = StrictJson.ReadObject(ManifestPath, (place, problem, cause) => new DatasetException(ManifestPath, $"it is not the JSON it should be: {place}: {problem}. Restore it, or take another folder.", cause));
         var found = manifest[KindName] is JsonValue value && value.TryGetValue<string>(out var text) ? text : "unknown";
-        return found == kind ? manifest : throw new DatasetException(ManifestPath, $"the folder holds a run of kind '{found}', not '{kind}'. Take another folder.");
+        return found == kind ? manifest : throw new DatasetException(ManifestPath, $"the folder holds a run of kind '{StrictJson.Shown(found)}', not '{kind}'. Take another folder.");
     }
 }

@@ -7,37 +7,40 @@ internal static class BoundedLines
 {
     private static readonly byte[] Mark = [0xEF, 0xBB, 0xBF];
 
-    /// <summary>The lines, without their ends; null for one that is too long.</summary>
-    internal static async IAsyncEnumerable<byte[]?> ReadAsync(Stream stream, int longest, [EnumeratorCancellation] CancellationToken cancellation)
+    /// <summary>The lines, without their ends, each until the next is asked for; null for one that is too long.</summary>
+    internal static async IAsyncEnumerable<ReadOnlyMemory<byte>?> ReadAsync(Stream stream, int longest, [EnumeratorCancellation] CancellationToken cancellation)
     {
         var buffer = new byte[1 << 16];
-        using var line = new MemoryStream();
-        var (isFirst, isTooLong, isEmpty) = (true, false, true);
+        var line = new BoundedBytes(longest);
+        var (isFirst, isOpen) = (true, false);
         for (int count; (count = await stream.ReadAsync(buffer, cancellation).ConfigureAwait(false)) > 0;)
         {
             for (var at = 0; at < count;)
             {
                 var length = buffer.AsSpan(at, count - at).IndexOf((byte)'\n');
                 var taken = length < 0 ? count - at : length;
-                isTooLong |= line.Length + taken > longest;
-                if (!isTooLong)
-                    line.Write(buffer, at, taken);
+                line.Append(buffer.AsSpan(at, taken));
                 at += taken + 1;
-                isEmpty = length >= 0;
-                if (length >= 0)
-                    yield return Take();
+                isOpen = length < 0;
+                if (!isOpen)
+                {
+                    yield return Whole(line, isFirst);
+                    line.Clear();
+                    isFirst = false;
+                }
             }
         }
-        if (!isEmpty)
-            yield return Take();
+        if (isOpen)
+            yield return Whole(line, isFirst);
+    }
 
-        byte[]? Take()
-        {
-            var bytes = line.ToArray();
-            line.SetLength(0);
-            var result = isTooLong ? null : isFirst && bytes.AsSpan().StartsWith(Mark) ? bytes[Mark.Length..] : bytes;
-            (isFirst, isTooLong) = (false, false);
-            return result is [.., (byte)'\r'] ? result[..^1] : result;
-        }
+    private static ReadOnlyMemory<byte>? Whole(BoundedBytes line, bool isFirst)
+    {
+        if (line.IsTooLong)
+            return null;
+        var bytes = line.Gathered;
+        if (isFirst && bytes.Span.StartsWith(Mark))
+            bytes = bytes[Mark.Length..];
+        return bytes.Span is [.., (byte)'\r'] ? bytes[..^1] : bytes;
     }
 }

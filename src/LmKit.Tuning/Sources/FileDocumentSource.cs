@@ -1,5 +1,3 @@
-using System.IO.Compression;
-
 namespace LmKit;
 
 /// <summary>Documents of files in their order, one after another; files that end in .gz are unpacked on the way.</summary>
@@ -7,8 +5,12 @@ namespace LmKit;
 /// names itself; where two files have one name, as many of their folders as tell them apart stand before it (x/a.txt#0). Invalid UTF-8 becomes U+FFFD, a byte order mark is left out.</remarks>
 public abstract class FileDocumentSource : IDocumentSource
 {
-    /// <summary>Documents of more bytes are passed over: 16 MiB, after unpacking.</summary>
+    /// <summary>Documents of more bytes are passed over: 16 MiB, after unpacking; in a packed file of less than 12 MiB, of more than 4 MiB
+    /// and the file's own length.</summary>
     public const int MaxDocumentBytes = 16 << 20;
+
+    // What a packed file may hold in one document however small it is; each byte of the file adds one.
+    private const int PackedDocumentBytes = 4 << 20;
 
     private readonly string[] paths;
     private readonly string[] names;
@@ -17,8 +19,12 @@ public abstract class FileDocumentSource : IDocumentSource
     {
         ArgumentNullException.ThrowIfNull(paths);
         this.paths = [.. paths];
-        if (this.paths.FirstOrDefault(path => !File.Exists(path)) is { } missing)
-            throw new DatasetException(missing, "there is no such file.");
+        foreach (var path in this.paths)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(path, nameof(paths));
+            if (InputFile.Fault(path) is { } fault)
+                throw new DatasetException(path, $"{fault}.");
+        }
         names = Names(this.paths);
     }
 
@@ -57,9 +63,31 @@ public abstract class FileDocumentSource : IDocumentSource
         }
     }
 
-    private protected static Stream Open(string path)
+    /// <summary>Opens a file, unpacking one that is packed.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="longest">Bytes of its longest document; a small packed file has no room for the longest of all.</param>
+    private protected static Stream Open(string path, out int longest)
     {
-        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
-        return path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? new GZipStream(file, CompressionMode.Decompress) : file;
+        var file = OpenPlain(path);
+        var isPacked = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
+        if (isPacked && file.Length == 0)
+        {
+            file.Dispose();
+            throw new DatasetException(path, "the file is empty, which no .gz file is. Fetch it again.");
+        }
+        longest = isPacked ? (int)Math.Min(MaxDocumentBytes, PackedDocumentBytes + file.Length) : MaxDocumentBytes;
+        return isPacked ? new UnpackingStream(path, file) : file;
+    }
+
+    private protected static FileStream OpenPlain(string path)
+    {
+        try
+        {
+            return InputFile.Open(path, (problem, cause) => new DatasetException(path, $"{problem}.", cause));
+        }
+        catch (FileNotFoundException error)
+        {
+            throw new DatasetException(path, "there is no such file.", error);
+        }
     }
 }

@@ -11,11 +11,15 @@ public sealed record SourceFingerprint(string Name, long Length, string Sha256)
     private const int HashedLength = 1 << 20;
 
     /// <summary>The fingerprint of a file.</summary>
+    /// <exception cref="DatasetException">There is no such file, or it is no plain one.</exception>
     public static SourceFingerprint Of(string path)
     {
-        using var file = File.OpenRead(path);
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (InputFile.Fault(path) is { } fault)
+            throw new DatasetException(path, $"{fault}.");
+        using var file = InputFile.Open(path, (problem, cause) => new DatasetException(path, $"{problem}.", cause));
         var start = new byte[Math.Min(file.Length, HashedLength)];
-        file.ReadExactly(start);
-        return new SourceFingerprint(Path.GetFileName(path), file.Length, Convert.ToHexStringLower(SHA256.HashData(start)));
+        var count = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        return new SourceFingerprint(Path.GetFileName(path), file.Length, Convert.ToHexStringLower(SHA256.HashData(start.AsSpan(0, count))));
     }
 }

@@ -55,7 +55,7 @@ public class RecordJournalTests
 
         Assert.EndsWith(":2", Assert.Throws<DatasetException>(() => RecordJournal<DatasetRecord, DatasetEntry>.Open(path, DatasetEntry.Of).Dispose()).Path, StringComparison.Ordinal);
         Assert.EndsWith(":2", Assert.Throws<DatasetException>(() => DatasetRecord.ReadAll(path).ToArray()).Path, StringComparison.Ordinal);
-        Assert.Null(JournalJson.Parse<Judgment>("{\"judge\":\"x\"}"u8));
+        Assert.Null(JournalJson.Parse<Judgment>("{\"judge\":\"x\"}"u8, out _));
     }
 
     private static DatasetRecord Record(string id) => new() { Id = id };

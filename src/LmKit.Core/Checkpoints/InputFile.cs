@@ -1,0 +1,92 @@
+using System.Formats.Tar;
+
+namespace LmKit;
+
+/// <summary>Opens files that others made: what is no plain file is refused before it is opened, where a pipe would wait for ever.</summary>
+internal static class InputFile
+{
+    /// <summary>Makes a reader's own exception of a fault.</summary>
+    /// <param name="problem">What is wrong with the file.</param>
+    /// <param name="cause">The cause, where there is one.</param>
+    internal delegate Exception Refusal(string problem, Exception? cause);
+
+    /// <summary>What keeps a path from being read as a file, or null.</summary>
+    internal static string? Fault(string path)
+    {
+        if (Directory.Exists(path))
+            return "it is a folder; a file is needed";
+        if (!File.Exists(path))
+            return "there is no such file";
+        var file = Target(path);
+        if (!file.Exists)
+            return $"it is a link to {file.FullName}, which is not there";
+        // What is longer than nothing is a plain file; pipes and devices have no length.
+        return file.Length > 0 || IsPlain(file.FullName) ? null : "it is no plain file but a pipe, a socket or a device";
+    }
+
+    /// <summary>Opens a file to read; one that is not there gives a <see cref="FileNotFoundException"/>.</summary>
+    internal static FileStream Open(string path, Refusal refuse, int bufferSize = 1 << 16)
+    {
+        Check(path, refuse);
+        try
+        {
+            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize, FileOptions.SequentialScan);
+        }
+        catch (UnauthorizedAccessException error)
+        {
+            throw refuse("it may not be read: permission is denied", error);
+        }
+    }
+
+    /// <summary>Reads a file whole, at most <paramref name="most"/> bytes of it; a longer one is refused unread.</summary>
+    internal static byte[] ReadAll(string path, long most, Refusal refuse)
+    {
+        using var stream = Open(path, refuse, bufferSize: 0);
+        if (stream.Length > most)
+            throw refuse($"it has {stream.Length} bytes; at most {most} are read of such a file", null);
+        var bytes = new byte[stream.Length];
+        var count = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+        return count == bytes.Length ? bytes : bytes[..count];
+    }
+
+    /// <summary>Refuses what is no plain file.</summary>
+    /// <exception cref="FileNotFoundException">There is none.</exception>
+    internal static void Check(string path, Refusal refuse)
+    {
+        if (Fault(path) is not { } fault)
+            return;
+        throw Directory.Exists(path) || File.Exists(path) ? refuse(fault, null) : new FileNotFoundException($"{path}: {fault}.", path);
+    }
+
+    /// <summary>Whether a file could not be opened because somebody else holds it: EWOULDBLOCK of Linux and macOS, the sharing violation
+    /// of Windows.</summary>
+    internal static bool IsHeldElsewhere(IOException error) => error.HResult is 11 or 35 or unchecked((int)0x80070020);
+
+    private static FileInfo Target(string path)
+    {
+        var file = new FileInfo(path);
+        return file.LinkTarget is not null && file.ResolveLinkTarget(returnFinalTarget: true) is { } target ? new FileInfo(target.FullName) : file;
+    }
+
+    // An archive says what each of its entries is, and opens none but plain files to say so.
+    private static bool IsPlain(string path)
+    {
+        using var archive = new MemoryStream();
+        try
+        {
+            using (var writer = new TarWriter(archive, leaveOpen: true))
+                writer.WriteEntry(path, "entry");
+            archive.Position = 0;
+            using var reader = new TarReader(archive);
+            return reader.GetNextEntry()?.EntryType is TarEntryType.RegularFile or TarEntryType.V7RegularFile;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return true; // a plain file that may not be read: opening it says so
+        }
+        catch (IOException)
+        {
+            return false; // a socket has no place in an archive
+        }
+    }
+}
