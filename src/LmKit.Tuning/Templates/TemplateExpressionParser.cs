@@ -3,127 +3,135 @@ using System.Globalization;
 namespace LmKit;
 
 /// <summary>Parses the expressions of a template, by the precedence of Jinja.</summary>
-internal class TemplateExpressionParser(IReadOnlyList<TemplateToken> tokens)
+internal class TemplateExpressionParser(IEnumerable<TemplateToken> tokens) : TemplateTokens(tokens)
 {
-    private const int DeepestNesting = 100;
-
-    private int place;
-    private int depth;
-
-    protected TemplateToken Current => tokens[Math.Min(place, tokens.Count - 1)];
-
-    protected TemplateToken Take() => tokens[Math.Min(place++, tokens.Count - 1)];
-
-    protected bool Is(TemplateTokenKind kind, string text) => Current.Kind == kind && Current.Text == text;
-
-    protected bool IsName(string name) => Is(TemplateTokenKind.Name, name);
-
-    protected bool Skip(string text)
-    {
-        if (!Is(TemplateTokenKind.Operator, text) && !IsName(text))
-            return false;
-        place++;
-        return true;
-    }
-
-    protected void Expect(string text)
-    {
-        if (!Skip(text))
-            throw Fault($"'{text}' is expected");
-    }
-
-    protected string Name() => Current.Kind == TemplateTokenKind.Name ? Take().Text : throw Fault("a name is expected");
-
-    protected TemplateException Fault(string problem) => new($"line {Current.Line}: {problem}, not '{(Current.Text.Length > 0 ? Current.Text : Current.Kind)}'.");
+    private static readonly ConstantExpression True = new(true);
+    private static readonly ConstantExpression False = new(false);
+    private static readonly ConstantExpression None = new((object?)null);
 
     /// <summary>A whole expression; a comma makes a tuple of it.</summary>
-    protected TemplateExpression Tuple()
+    protected TemplateExpression Tuple(bool allowsCondition = true)
     {
-        var first = Expression();
-        if (!Is(TemplateTokenKind.Operator, ","))
+        var first = Expression(allowsCondition);
+        if (!IsSign(","))
             return first;
         var items = new List<TemplateExpression> { first };
-        while (Skip(",") && Current.Kind is not (TemplateTokenKind.BlockEnd or TemplateTokenKind.OutputEnd) && !Is(TemplateTokenKind.Operator, ")") && !Is(TemplateTokenKind.Operator, "="))
-            items.Add(Expression());
-        return new ListExpression(items);
+        while (Skip(",") && Current.Kind is not (TemplateTokenKind.BlockEnd or TemplateTokenKind.OutputEnd) && !IsSign(")") && !IsSign("="))
+            items.Add(Expression(allowsCondition));
+        return Made(new ListExpression(items, IsTuple: true), [.. items]);
     }
 
     protected TemplateExpression Expression(bool allowsCondition = true)
     {
-        if (++depth > DeepestNesting)
-            throw new TemplateException($"line {Current.Line}: the nesting is deeper than {DeepestNesting}.");
+        Enter();
         var value = Or();
         while (allowsCondition && Skip("if"))
         {
             var test = Or();
-            value = new ConditionalExpression(value, test, Skip("else") ? Expression() : null);
+            var otherwise = Skip("else") ? Expression() : null;
+            value = Made(new ConditionalExpression(value, test, otherwise), value, test, otherwise);
         }
-        depth--;
+        Leave();
         return value;
     }
 
     protected TemplateArguments Arguments()
     {
-        var (positional, named) = (new List<TemplateExpression>(), new List<(string, TemplateExpression)>());
         Expect("(");
+        if (Skip(")"))
+            return TemplateArguments.None;
+        var (positional, named) = (new List<TemplateExpression>(), new List<(string Name, TemplateExpression)>());
         while (!Skip(")"))
         {
-            if (Current.Kind == TemplateTokenKind.Name && place + 1 < tokens.Count && tokens[place + 1] is { Kind: TemplateTokenKind.Operator, Text: "=" })
+            if (IsSign("*") || IsSign("**"))
+                throw Fault("an argument is expected; lists of arguments are not supported");
+            if (Current.Kind == TemplateTokenKind.Name && Ahead is { Kind: TemplateTokenKind.Operator, Text: "=" })
             {
                 var name = Name();
                 Expect("=");
+                if (named.Count > 100 || named.Exists(one => one.Name == name))
+                    throw Fault($"the argument '{name}' is given twice, or more than 100 are given by name");
                 named.Add((name, Expression()));
             }
             else
             {
+                if (named.Count > 0)
+                    throw Fault("an argument with a name is expected");
                 positional.Add(Expression());
             }
-            if (!Skip(",") && !Is(TemplateTokenKind.Operator, ")"))
+            if (!Skip(",") && !IsSign(")"))
                 throw Fault("',' or ')' is expected");
         }
         return new TemplateArguments(positional, named);
     }
 
-    private TemplateExpression Or() => Chain(And, "or");
+    private TemplateExpression Or() => Logical(And, "or");
 
-    private TemplateExpression And() => Chain(Not, "and");
+    private TemplateExpression And() => Logical(Not, "and");
+
+    private TemplateExpression Logical(Func<TemplateExpression> part, string name)
+    {
+        var first = part();
+        if (!IsName(name))
+            return first;
+        var parts = new List<TemplateExpression> { first };
+        while (Skip(name))
+            parts.Add(part());
+        return Made(new LogicalExpression(name == "and", parts), [.. parts]);
+    }
 
     private TemplateExpression Not()
     {
-        var count = 0;
-        while (Skip("not"))
-            count++;
-        var value = Compare();
-        for (; count > 0; count--)
-            value = new UnaryExpression("not", value);
-        return value;
+        if (!IsName("not"))
+            return Compare();
+        Enter();
+        _ = Take();
+        var value = Not();
+        Leave();
+        return Made(new UnaryExpression("not", value), value);
     }
 
     private TemplateExpression Compare()
     {
-        var left = Sum();
-        TemplateExpression? all = null;
+        var first = Sum();
+        List<(string, TemplateExpression)>? rest = null;
         while (true)
         {
             string found;
             if (Current.Kind == TemplateTokenKind.Operator && Current.Text is "==" or "!=" or "<" or "<=" or ">" or ">=")
+            {
                 found = Take().Text;
+            }
             else if (IsName("in"))
+            {
                 found = Take().Text;
-            else if (IsName("not") && tokens[place + 1] is { Kind: TemplateTokenKind.Name, Text: "in" })
-                (found, place) = ("not in", place + 2);
+            }
+            else if (IsName("not") && Ahead is { Kind: TemplateTokenKind.Name, Text: "in" })
+            {
+                (found, _, _) = ("not in", Take(), Take());
+            }
             else
-                return all ?? left;
-            var right = Sum();
-            var one = new BinaryExpression(found, left, right);
-            all = all is null ? one : new BinaryExpression("and", all, one);
-            left = right;
+            {
+                if (rest is null)
+                    return first;
+                return Made(new ComparisonExpression(first, rest), [first, .. rest.Select(one => one.Item2)]);
+            }
+            (rest ??= []).Add((found, Sum()));
         }
     }
 
     private TemplateExpression Sum() => Chain(Joined, "+", "-");
 
-    private TemplateExpression Joined() => Chain(Product, "~");
+    private TemplateExpression Joined()
+    {
+        var first = Product();
+        if (!IsSign("~"))
+            return first;
+        var parts = new List<TemplateExpression> { first };
+        while (Skip("~"))
+            parts.Add(Product());
+        return Made(new JoinExpression(parts), [.. parts]);
+    }
 
     private TemplateExpression Product() => Chain(Power, "*", "/", "//", "%");
 
@@ -132,20 +140,24 @@ internal class TemplateExpressionParser(IReadOnlyList<TemplateToken> tokens)
     private TemplateExpression Chain(Func<TemplateExpression> part, params string[] operators)
     {
         var left = part();
-        while ((Current.Kind is TemplateTokenKind.Operator or TemplateTokenKind.Name) && operators.Contains(Current.Text))
-            left = new BinaryExpression(Take().Text, left, part());
+        while (Current.Kind is TemplateTokenKind.Operator && Array.IndexOf(operators, Current.Text) >= 0)
+        {
+            var (sign, right) = (Take().Text, part());
+            left = Made(new BinaryExpression(sign, left, right), left, right);
+        }
         return left;
     }
 
     private TemplateExpression Unary(bool withFilters)
     {
         TemplateExpression value;
-        if (Current.Kind == TemplateTokenKind.Operator && Current.Text is "-" or "+" && Current.Kind == TemplateTokenKind.Operator)
+        if (IsSign("-") || IsSign("+"))
         {
-            if (++depth > DeepestNesting)
-                throw new TemplateException($"line {Current.Line}: the nesting is deeper than {DeepestNesting}.");
-            value = new UnaryExpression(Take().Text, Unary(false));
-            depth--;
+            Enter();
+            var sign = Take().Text;
+            var inner = Unary(false);
+            value = Made(new UnaryExpression(sign, inner), inner);
+            Leave();
         }
         else
         {
@@ -157,44 +169,68 @@ internal class TemplateExpressionParser(IReadOnlyList<TemplateToken> tokens)
 
     private TemplateExpression Primary()
     {
-        var token = Take();
-        switch (token.Kind)
+        switch (Current.Kind)
         {
             case TemplateTokenKind.String:
-                var text = token.Text;
-                while (Current.Kind == TemplateTokenKind.String)
-                    text += Take().Text;
+                var text = Take().Text;
+                if (Current.Kind == TemplateTokenKind.String)
+                {
+                    var all = new System.Text.StringBuilder(text);
+                    while (Current.Kind == TemplateTokenKind.String)
+                        _ = all.Append(Take().Text);
+                    text = all.ToString();
+                }
                 return new ConstantExpression(MarkedText.Trusted(text));
             case TemplateTokenKind.Integer:
-                return new ConstantExpression(long.TryParse(token.Text, CultureInfo.InvariantCulture, out var whole) ? whole : throw new TemplateException($"line {token.Line}: {token.Text} is too large."));
+                return new ConstantExpression(Whole());
             case TemplateTokenKind.Float:
-                return new ConstantExpression(double.Parse(token.Text, CultureInfo.InvariantCulture));
+                return new ConstantExpression(double.Parse(Take().Text.Replace("_", "", StringComparison.Ordinal), CultureInfo.InvariantCulture));
             case TemplateTokenKind.Name:
-                return token.Text switch
+                var name = Take().Text;
+                return name switch
                 {
-                    "true" or "True" => new ConstantExpression(true),
-                    "false" or "False" => new ConstantExpression(false),
-                    "none" or "None" => new ConstantExpression(null),
-                    _ => new NameExpression(token.Text),
+                    "true" or "True" => True,
+                    "false" or "False" => False,
+                    "none" or "None" => None,
+                    _ => new NameExpression(name),
                 };
-            case TemplateTokenKind.Operator when token.Text == "(":
+            case TemplateTokenKind.Operator when Skip("("):
                 if (Skip(")"))
-                    return new ListExpression([]);
+                    return new ListExpression([], IsTuple: true);
                 var inner = Tuple();
                 Expect(")");
                 return inner;
-            case TemplateTokenKind.Operator when token.Text == "[":
-                return new ListExpression(Items("]", () => Expression()));
-            case TemplateTokenKind.Operator when token.Text == "{":
-                return new DictionaryExpression(Items("}", () =>
+            case TemplateTokenKind.Operator when Skip("["):
+                var items = Items("]", () => Expression());
+                return Made(new ListExpression(items, IsTuple: false), [.. items]);
+            case TemplateTokenKind.Operator when Skip("{"):
+                var members = Items("}", () =>
                 {
                     var key = Expression();
                     Expect(":");
                     return (key, Expression());
-                }));
+                });
+                return Made(new DictionaryExpression(members), [.. members.SelectMany(member => new[] { member.key, member.Item2 })]);
             default:
-                place--;
                 throw Fault("a value is expected");
+        }
+    }
+
+    private long Whole()
+    {
+        try
+        {
+            return TemplateNumbers.TryWhole(Current.Text, 0) is { } whole ? Took(whole) : throw Fault("a whole number is expected");
+        }
+        catch (TemplateException error) when (!error.Message.StartsWith("line", StringComparison.Ordinal))
+        {
+            throw new TemplateException($"line {Current.Line}: {error.Message}");
+        }
+
+        long Took(long whole)
+        {
+            _ = Take();
+            return whole;
         }
     }
 
@@ -204,7 +240,7 @@ internal class TemplateExpressionParser(IReadOnlyList<TemplateToken> tokens)
         while (!Skip(end))
         {
             items.Add(item());
-            if (!Skip(",") && !Is(TemplateTokenKind.Operator, end))
+            if (!Skip(",") && !IsSign(end))
                 throw Fault($"',' or '{end}' is expected");
         }
         return items;
@@ -215,15 +251,23 @@ internal class TemplateExpressionParser(IReadOnlyList<TemplateToken> tokens)
         while (Current.Kind == TemplateTokenKind.Operator)
         {
             if (Skip("."))
-                value = Current.Kind == TemplateTokenKind.Integer ? new IndexExpression(value, Primary()) : new MemberExpression(value, Name());
+                value = Current.Kind == TemplateTokenKind.Integer ? Made(new IndexExpression(value, Primary()), value) : Made(new MemberExpression(value, Name()), value);
             else if (Skip("["))
                 value = Subscript(value);
-            else if (Is(TemplateTokenKind.Operator, "("))
-                value = new CallExpression(value, Arguments());
+            else if (IsSign("("))
+                value = Call(value);
             else
                 break;
         }
         return value;
+    }
+
+    private CallExpression Call(TemplateExpression callee)
+    {
+        var arguments = Arguments();
+        var call = Made(new CallExpression(callee, arguments), [callee, .. arguments.All]);
+        call.Calls = true;
+        return call;
     }
 
     private TemplateExpression Subscript(TemplateExpression value)
@@ -240,10 +284,14 @@ internal class TemplateExpressionParser(IReadOnlyList<TemplateToken> tokens)
             }
             else
             {
+                if (parts[index] is not null)
+                    throw Fault("']' is expected");
                 parts[index] = Expression();
             }
         }
-        return isSlice ? new SliceExpression(value, parts[0], parts[1], parts[2]) : new IndexExpression(value, parts[0] ?? throw Fault("an index is expected"));
+        if (isSlice)
+            return Made(new SliceExpression(value, parts[0], parts[1], parts[2]), value, parts[0], parts[1], parts[2]);
+        return Made(new IndexExpression(value, parts[0] ?? throw Fault("an index is expected")), value, parts[0]);
     }
 
     private TemplateExpression Filters(TemplateExpression value)
@@ -253,16 +301,19 @@ internal class TemplateExpressionParser(IReadOnlyList<TemplateToken> tokens)
             if (Skip("|"))
             {
                 var name = Name();
-                value = new FilterExpression(value, name, Is(TemplateTokenKind.Operator, "(") ? Arguments() : TemplateArguments.None);
+                var arguments = IsSign("(") ? Arguments() : TemplateArguments.None;
+                value = Made(new FilterExpression(value, name, arguments), [value, .. arguments.All]);
             }
             else if (Skip("is"))
             {
                 var isNegated = Skip("not");
-                value = new TestExpression(value, Name(), TestArguments(), isNegated);
+                var name = Name();
+                var arguments = TestArguments();
+                value = Made(new TestExpression(value, name, arguments, isNegated), [value, .. arguments.All]);
             }
-            else if (Is(TemplateTokenKind.Operator, "("))
+            else if (IsSign("("))
             {
-                value = new CallExpression(value, Arguments());
+                value = Call(value);
             }
             else
             {
@@ -273,11 +324,11 @@ internal class TemplateExpressionParser(IReadOnlyList<TemplateToken> tokens)
 
     private TemplateArguments TestArguments()
     {
-        if (Is(TemplateTokenKind.Operator, "("))
+        if (IsSign("("))
             return Arguments();
         var takesOne = Current.Kind is TemplateTokenKind.String or TemplateTokenKind.Integer or TemplateTokenKind.Float
             || (Current.Kind == TemplateTokenKind.Name && Current.Text is not ("and" or "or" or "not" or "is" or "if" or "else" or "in"))
-            || (Current.Kind == TemplateTokenKind.Operator && Current.Text is "[" or "{" && Current.Kind == TemplateTokenKind.Operator);
+            || (Current.Kind == TemplateTokenKind.Operator && Current.Text is "[" or "{");
         return takesOne ? new TemplateArguments([Postfix(Primary())], []) : TemplateArguments.None;
     }
 }
