@@ -7,6 +7,8 @@ internal sealed partial class MarkedText
 
     internal MarkedText Trim(string? characters, bool atStart, bool atEnd, TemplateBudget budget)
     {
+        if (characters is not null && characters.AsSpan().ContainsAnyInRange('\ud800', '\udfff'))
+            return TrimWhole([.. TemplateCharacters.Of(characters)], atStart, atEnd, budget);
         var (start, end) = (0, Length);
         while (atStart && start < end && IsCut(Text[start]))
             start++;
@@ -19,6 +21,21 @@ internal sealed partial class MarkedText
             budget.Read(characters?.Length ?? 1);
             return characters?.Contains(letter, StringComparison.Ordinal) ?? IsBlank(letter);
         }
+    }
+
+    // The same where a character to take away has two units.
+    private MarkedText TrimWhole(HashSet<int> characters, bool atStart, bool atEnd, TemplateBudget budget)
+    {
+        budget.Items(characters.Count, 48);
+        budget.Read(8L * Length);
+        int[] points = [.. TemplateCharacters.Of(Text)];
+        budget.Memory(4L * points.Length);
+        var (start, end) = (0, points.Length);
+        while (atStart && start < end && characters.Contains(points[start]))
+            start++;
+        while (atEnd && end > start && characters.Contains(points[end - 1]))
+            end--;
+        return Characters(start, end, budget);
     }
 
     /// <summary>The parts between a separator, at most <paramref name="most"/> cuts from the start; -1 for all.</summary>
