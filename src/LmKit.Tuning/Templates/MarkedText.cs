@@ -7,6 +7,8 @@ namespace LmKit;
 /// counts and indexes are whole characters (<see cref="Count"/>).</remarks>
 internal sealed partial class MarkedText
 {
+    private const int BytesOfARun = 120; // beside its characters
+
     internal static readonly MarkedText Empty = new("", true);
 
     private readonly bool[]? marks; // null where all characters have one origin
@@ -111,7 +113,7 @@ internal sealed partial class MarkedText
     }
 
     /// <summary>The joined parts cut where the origin changes, without a joined copy in between.</summary>
-    internal static List<ChatTextRun> Runs(List<MarkedText> parts)
+    internal static List<ChatTextRun> Runs(List<MarkedText> parts, TemplateBudget budget)
     {
         var runs = new List<ChatTextRun>();
         var (held, length) = (new List<MarkedText>(), 0);
@@ -123,6 +125,8 @@ internal sealed partial class MarkedText
                 var end = part.EndOfOrigin(start);
                 if (length > 0 && part.IsTrusted(start) != origin)
                     Close();
+                if (length == 0)
+                    budget.Memory(BytesOfARun);
                 origin = part.IsTrusted(start);
                 held.Add(start == 0 && end == part.Length ? part : new MarkedText(part.Text[start..end], origin));
                 length += end - start;

@@ -7,8 +7,11 @@ internal sealed class TemplateDictionary
     private const int BytesOfAnEntry = 64;
     private static readonly object None = new();
 
-    private readonly Dictionary<object, int> places = new(TemplateKeyComparer.Instance);
-    private readonly List<(object? Key, object? Value)> entries = [];
+    private static readonly Dictionary<object, int> NoPlaces = [];
+    private static readonly List<(object? Key, object? Value)> NoEntries = [];
+
+    private Dictionary<object, int> places = NoPlaces; // a mapping without members, of which there may be many, holds nothing
+    private List<(object? Key, object? Value)> entries = NoEntries;
 
     internal int Count => entries.Count;
 
@@ -23,6 +26,7 @@ internal sealed class TemplateDictionary
             return;
         }
         budget.Items(1, entries.Count == 0 ? 4 * BytesOfAnEntry : BytesOfAnEntry);
+        Open();
         places[known] = entries.Count;
         entries.Add((key, value));
     }
@@ -30,6 +34,7 @@ internal sealed class TemplateDictionary
     /// <summary>Adds a member that comes from outside the template, which has no budget for it.</summary>
     internal void Add(string name, object? value)
     {
+        Open();
         places.Add(MarkedText.Of(name, false), entries.Count);
         entries.Add((MarkedText.Of(name, false), value));
     }
@@ -57,6 +62,12 @@ internal sealed class TemplateDictionary
     }
 
     internal static bool IsKey(object? value) => value is null or MarkedText or bool or long or double;
+
+    private void Open()
+    {
+        if (entries.Count == 0)
+            (places, entries) = (new(TemplateKeyComparer.Instance), []);
+    }
 
     private static object Known(object? key, TemplateBudget budget)
     {

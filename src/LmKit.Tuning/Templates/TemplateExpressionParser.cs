@@ -9,6 +9,8 @@ internal class TemplateExpressionParser(IEnumerable<TemplateToken> tokens) : Tem
     private static readonly ConstantExpression False = new(false);
     private static readonly ConstantExpression None = new((object?)null);
 
+    private readonly Dictionary<string, TemplateExpression> shared = new(StringComparer.Ordinal);
+
     /// <summary>A whole expression; a comma makes a tuple of it.</summary>
     protected TemplateExpression Tuple(bool allowsCondition = true)
     {
@@ -180,9 +182,10 @@ internal class TemplateExpressionParser(IEnumerable<TemplateToken> tokens) : Tem
                         _ = all.Append(Take().Text);
                     text = all.ToString();
                 }
-                return new ConstantExpression(MarkedText.Trusted(text));
+                return Shared("'" + text, () => new ConstantExpression(MarkedText.Trusted(text)));
             case TemplateTokenKind.Integer:
-                return new ConstantExpression(Whole());
+                var digits = Take();
+                return Shared(digits.Text, () => new ConstantExpression(Whole(digits)));
             case TemplateTokenKind.Float:
                 return new ConstantExpression(double.Parse(Take().Text.Replace("_", "", StringComparison.Ordinal), CultureInfo.InvariantCulture));
             case TemplateTokenKind.Name:
@@ -192,7 +195,7 @@ internal class TemplateExpressionParser(IEnumerable<TemplateToken> tokens) : Tem
                     "true" or "True" => True,
                     "false" or "False" => False,
                     "none" or "None" => None,
-                    _ => new NameExpression(name),
+                    _ => Shared(name, () => new NameExpression(name)),
                 };
             case TemplateTokenKind.Operator when Skip("("):
                 if (Skip(")"))
@@ -216,21 +219,26 @@ internal class TemplateExpressionParser(IEnumerable<TemplateToken> tokens) : Tem
         }
     }
 
-    private long Whole()
+    // One expression for all places of a short name or constant.
+    private TemplateExpression Shared(string text, Func<TemplateExpression> make)
+    {
+        if (shared.TryGetValue(text, out var known))
+            return known;
+        var made = make();
+        if (text.Length < 50 && shared.Count < 1_000)
+            shared.Add(text, made);
+        return made;
+    }
+
+    private static long Whole(TemplateToken token)
     {
         try
         {
-            return TemplateNumbers.TryWhole(Current.Text, 0) is { } whole ? Took(whole) : throw Fault("a whole number is expected");
+            return TemplateNumbers.TryWhole(token.Text, 0) ?? throw new TemplateException($"'{token.Text}' is no whole number.");
         }
-        catch (TemplateException error) when (!error.Message.StartsWith("line", StringComparison.Ordinal))
+        catch (TemplateException error)
         {
-            throw new TemplateException($"line {Current.Line}: {error.Message}");
-        }
-
-        long Took(long whole)
-        {
-            _ = Take();
-            return whole;
+            throw new TemplateException($"line {token.Line}: {error.Message}");
         }
     }
 

@@ -4,6 +4,7 @@ namespace LmKit;
 internal static class TemplateFunctions
 {
     private const int LongestRange = 10_000;
+    private const int LongestDate = 1_000;
 
     internal static object? Call(TemplateCall call, Func<DateTimeOffset> clock)
     {
@@ -21,7 +22,8 @@ internal static class TemplateFunctions
             case "strftime_now":
                 call.Takes(1, "format");
                 var format = call.Word(0, "format").Text;
-                call.Budget.Read(16L * format.Length);
+                if (format.Length > LongestDate)
+                    throw new TemplateException($"the format of a date has {LongestDate} characters at most, not {format.Length}.");
                 return MarkedText.Trusted(TemplateClock.Format(clock(), format));
             default:
                 throw new TemplateException($"the function '{call.Name}' is not known.");

@@ -67,6 +67,7 @@ internal sealed partial class TemplateRenderer
             case ListExpression list:
                 return new TemplateList(Several(list.Items, scope), list.IsTuple ? TemplateListKind.Tuple : TemplateListKind.List);
             default:
+                budget.Items(0);
                 var made = new TemplateDictionary();
                 foreach (var (key, value) in ((DictionaryExpression)expression).Items)
                     made.Set(Evaluate(key, scope), Evaluate(value, scope), budget);

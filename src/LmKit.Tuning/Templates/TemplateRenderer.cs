@@ -24,6 +24,7 @@ internal sealed partial class TemplateRenderer(Func<DateTimeOffset> clock, Templ
         try
         {
             _ = Run(nodes, new TemplateScope(globals));
+            return new RenderedChat(MarkedText.Runs(output, budget), generated);
         }
         catch (TemplateException error)
         {
@@ -36,9 +37,7 @@ internal sealed partial class TemplateRenderer(Func<DateTimeOffset> clock, Templ
         catch (InsufficientExecutionStackException error)
         {
             throw new TemplateException($"line {line}: the template runs deeper than this thread's stack allows.", error);
-        }
-        return new RenderedChat(MarkedText.Runs(output), generated);
-    }
+        }    }
 
     private void Write(MarkedText text)
     {

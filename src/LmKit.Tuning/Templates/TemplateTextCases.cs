@@ -7,13 +7,13 @@ internal static class TemplateTextCases
 {
     internal static MarkedText Upper(MarkedText text, TemplateBudget budget)
     {
-        budget.Read(text.Length);
+        budget.Text(text.Length);
         return text.Changed(TemplateCharacters.Upper(text.Text), budget);
     }
 
     internal static MarkedText Lower(MarkedText text, TemplateBudget budget)
     {
-        budget.Read(text.Length);
+        budget.Text(text.Length);
         return text.Changed(TemplateCharacters.Lower(text.Text), budget);
     }
 
@@ -21,7 +21,7 @@ internal static class TemplateTextCases
     {
         if (text.Length == 0)
             return text;
-        budget.Read(text.Length);
+        budget.Text(text.Length);
         var first = char.IsHighSurrogate(text.Text[0]) && text.Length > 1 ? 2 : 1;
         return text.Changed(TemplateCharacters.Title(text.Text[..first]) + TemplateCharacters.Lower(text.Text[first..]), budget);
     }
@@ -29,6 +29,7 @@ internal static class TemplateTextCases
     /// <summary>The method <c>title</c>: a capital behind everything that has no case.</summary>
     internal static MarkedText Title(MarkedText text, TemplateBudget budget)
     {
+        budget.Text(text.Length);
         budget.Read(16L * text.Length);
         var titled = new StringBuilder();
         var isInside = false;
@@ -44,6 +45,7 @@ internal static class TemplateTextCases
     /// <summary>The filter <c>title</c>: a capital behind blanks, hyphens and opening brackets only.</summary>
     internal static MarkedText TitleOfFilter(MarkedText text, TemplateBudget budget)
     {
+        budget.Text(text.Length);
         budget.Read(16L * text.Length);
         var titled = new StringBuilder();
         var isInside = false;
@@ -58,6 +60,7 @@ internal static class TemplateTextCases
 
     internal static MarkedText SwapCase(MarkedText text, TemplateBudget budget)
     {
+        budget.Text(text.Length);
         budget.Read(16L * text.Length);
         var swapped = new StringBuilder();
         foreach (var point in TemplateCharacters.Of(text.Text))

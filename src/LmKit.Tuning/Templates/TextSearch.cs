@@ -45,7 +45,10 @@ internal static class TextSearch
     {
         budget.Read((long)text.Length * wanted.Length / 8);
         for (var start = 0; most != 0 && text.IndexOf(wanted, start, StringComparison.Ordinal) is var found and >= 0; start = found + wanted.Length, most--)
+        {
+            budget.Read(8);
             yield return found;
+        }
     }
 
     // Knuth, Morris and Pratt: after a mismatch the longest border of what matched is known and nothing is read twice.
