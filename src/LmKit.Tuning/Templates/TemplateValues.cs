@@ -15,7 +15,7 @@ internal static class TemplateValues
         {
             return From(node, 0, ref characters);
         }
-        catch (Exception error) when (error is InvalidOperationException or ArgumentException or FormatException or JsonException or InsufficientExecutionStackException)
+        catch (Exception error) when (error is TemplateException or InvalidOperationException or ArgumentException or FormatException or JsonException or InsufficientExecutionStackException)
         {
             throw new TemplateException($"'{name}' is not JSON that a template can take: {error.Message}", error);
         }
