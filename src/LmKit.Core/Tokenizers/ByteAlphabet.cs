@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 
 namespace LmKit;
@@ -22,9 +23,20 @@ internal static class ByteAlphabet
         return text.ToString();
     }
 
-    /// <summary>The bytes of a vocabulary entry; an entry outside the alphabet, such as a special token, is plain text.</summary>
-    public static byte[] Read(string entry) =>
-        entry.All(Bytes.ContainsKey) ? [.. entry.Select(character => Bytes[character])] : Encoding.UTF8.GetBytes(entry);
+    /// <summary>The bytes that an entry spells; false when one of its characters stands for no byte.</summary>
+    public static bool TryRead(string entry, [NotNullWhen(true)] out byte[]? bytes)
+    {
+        bytes = new byte[entry.Length];
+        for (var place = 0; place < entry.Length; place++)
+        {
+            if (!Bytes.TryGetValue(entry[place], out bytes[place]))
+            {
+                bytes = null;
+                return false;
+            }
+        }
+        return true;
+    }
 
     private static char[] Build()
     {

@@ -78,7 +78,7 @@ public sealed class BytePairTrainer
         foreach (var document in documents)
         {
             cancellation.ThrowIfCancellationRequested();
-            foreach (var match in GptPreTokenizer.Words().EnumerateMatches(document))
+            foreach (var match in GptPreTokenizer.Cut(document))
             {
                 var word = document.AsSpan(match.Index, match.Length);
                 lookup[word] = lookup.TryGetValue(word, out var count) ? count + 1 : 1;

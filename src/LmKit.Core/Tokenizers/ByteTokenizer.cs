@@ -107,6 +107,9 @@ public sealed class ByteTokenizer : Tokenizer
     private static byte[] ToBytes(IEnumerable<int> ids)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        return [.. ids.Select(id => id is >= 0 and < VocabSize ? (byte)id : throw new ArgumentOutOfRangeException(nameof(ids), id, "A byte tokenizer's ids are 0 to 255."))];
+        return [.. ids.Select(ToByte)];
     }
+
+    internal static byte ToByte(int id) =>
+        id is >= 0 and < VocabSize ? (byte)id : throw new ArgumentOutOfRangeException(nameof(id), id, "A byte tokenizer's ids are 0 to 255.");
 }

@@ -15,18 +15,24 @@ public sealed record ModelTokenizer(Tokenizer Tokenizer, int VocabSize, int? End
     public static ModelTokenizer Bytes { get; } = new(new ByteTokenizer(), ByteTokenizer.VocabSize);
 
     /// <summary>A hash that differs between tokenizers that encode differently; it keys stored token files.</summary>
-    /// <remarks>Exact for byte-level BPE (its whole vocabulary); other kinds are told apart by type, size and a sample.</remarks>
+    /// <remarks>Exact for byte-level BPE (all entries and merges); other kinds are told apart by type, size and a sample.</remarks>
     internal string Fingerprint()
     {
         var text = new StringBuilder(string.Create(CultureInfo.InvariantCulture, $"{Tokenizer.GetType().FullName} {VocabSize} {EndOfTextId}\n"));
-        if (Tokenizer is BpeTokenizer pairs)
+        var entries = Tokenizer switch
         {
-            foreach (var (entry, id) in pairs.Vocabulary.OrderBy(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal))
-            {
-                _ = text.Append(id).Append(' ').Append(entry).Append('\n');
-            }
+            BytePairTokenizer ours => ours.Vocabulary.Entries,
+            BpeTokenizer other => other.Vocabulary,
+            _ => new Dictionary<string, int>(),
+        };
+        foreach (var (entry, id) in entries.OrderBy(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal))
+        {
+            _ = text.Append(id).Append(' ').Append(entry).Append('\n');
         }
-        _ = text.AppendJoin(' ', Tokenizer.EncodeToIds("The quick brown fox, 1234 + 56?\n\tna\u00efve \u4e2d\u6587 \ud83d\ude80"));
+        // A vocabulary of ours is told by what it holds; of others a sample must do.
+        _ = Tokenizer is BytePairTokenizer { Vocabulary.Merges: var merges }
+            ? text.AppendJoin('\n', merges)
+            : text.AppendJoin(' ', Tokenizer.EncodeToIds("The quick brown fox, 1234 + 56?\n\tna\u00efve \u4e2d\u6587 \ud83d\ude80"));
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
     }
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
@@ -17,6 +18,8 @@ public static class TokenizerFiles
     private const string BytePairKind = "byte-pair";
     private const string ByteKind = "byte";
     private const string UsualEndOfText = "<|endoftext|>";
+
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, AllowDuplicateProperties = false };
 
@@ -44,7 +47,7 @@ public static class TokenizerFiles
             return kind.Kind switch
             {
                 ByteKind => ModelTokenizer.Bytes,
-                BytePairKind => LoadVocabulary(folder, kind.EndOfText).CreateTokenizer(),
+                BytePairKind => Create(folder, LoadVocabulary(folder, kind.EndOfText)),
                 _ => throw new TokenizerException(path, $"kind '{kind.Kind}' is unknown; known are {ByteKind} and {BytePairKind}."),
             };
         }
@@ -52,7 +55,7 @@ public static class TokenizerFiles
         {
             throw new TokenizerException(folder, $"the folder holds no tokenizer; it needs {VocabularyFile} and {MergesFile}, or {KindFile}.");
         }
-        return LoadVocabulary(folder, null, UsualEndOfText).CreateTokenizer();
+        return Create(folder, LoadVocabulary(folder, null, UsualEndOfText));
     }
 
     /// <summary>Reads <c>vocab.json</c> and <c>merges.txt</c>.</summary>
@@ -65,10 +68,12 @@ public static class TokenizerFiles
     {
         var path = Path.Combine(folder, VocabularyFile);
         var entries = Parse<Dictionary<string, int>>(path);
+        CheckIds(path, entries);
+        var merges = ReadMerges(Path.Combine(folder, MergesFile), entries);
         try
         {
             endOfText ??= optionalEndOfText is not null && entries.ContainsKey(optionalEndOfText) ? optionalEndOfText : null;
-            return new BytePairVocabulary(entries, ReadMerges(Path.Combine(folder, MergesFile), entries), endOfText);
+            return new BytePairVocabulary(entries, merges, endOfText);
         }
         catch (ArgumentException failure)
         {
@@ -76,38 +81,91 @@ public static class TokenizerFiles
         }
     }
 
+    private static ModelTokenizer Create(string folder, BytePairVocabulary vocabulary)
+    {
+        try
+        {
+            return vocabulary.CreateTokenizer();
+        }
+        catch (Exception failure) when (failure is ArgumentException or InvalidOperationException or KeyNotFoundException or IndexOutOfRangeException or FormatException)
+        {
+            throw new TokenizerException(Path.Combine(folder, VocabularyFile), $"no tokenizer can be made of it: {failure.Message}", failure);
+        }
+    }
+
+    private static void CheckIds(string path, Dictionary<string, int> entries)
+    {
+        var taken = new Dictionary<int, string>();
+        foreach (var (entry, id) in entries)
+        {
+            if (!taken.TryAdd(id, entry))
+            {
+                throw new TokenizerException(path, $"'{entry}' and '{taken[id]}' both have the id {id}.");
+            }
+        }
+    }
+
     private static List<string> ReadMerges(string path, Dictionary<string, int> entries)
     {
-        if (!File.Exists(path))
-        {
-            throw new TokenizerException(path, "the file is missing; copy it beside vocab.json.");
-        }
         var merges = new List<string>();
+        var places = new Dictionary<string, int>(StringComparer.Ordinal);
         var number = 0;
-        foreach (var line in File.ReadLines(path))
+        foreach (var line in ReadLines(path))
         {
             number++;
             if (line.Length == 0 || (number == 1 && line.StartsWith("#version", StringComparison.Ordinal)))
             {
                 continue;
             }
-            var parts = line.Split(' ');
-            if (parts.Length != 2 || !entries.ContainsKey(parts[0]) || !entries.ContainsKey(parts[1]) || !entries.ContainsKey(parts[0] + parts[1]))
+            if (BytePairVocabulary.Fault(entries, line) is { } fault)
             {
-                throw new TokenizerException($"{path}:{number}", $"'{line}' does not join two entries of the vocabulary into a third.");
+                throw new TokenizerException($"{path}:{number}", fault);
+            }
+            if (!places.TryAdd(line, number))
+            {
+                throw new TokenizerException($"{path}:{number}", $"the merge '{line}' stands in line {places[line]} already.");
             }
             merges.Add(line);
         }
         return merges;
     }
 
+    private static string[] ReadLines(string path)
+    {
+        try
+        {
+            return Utf8.GetString(Bytes(path).Span).Replace("\r\n", "\n", StringComparison.Ordinal).Split('\n', '\r');
+        }
+        catch (DecoderFallbackException failure)
+        {
+            throw new TokenizerException(path, $"the file is not UTF-8: {failure.Message}", failure);
+        }
+    }
+
+    private static ReadOnlyMemory<byte> Bytes(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw new TokenizerException(path, $"the file is missing; a byte-pair tokenizer needs {VocabularyFile} and {MergesFile}.");
+        }
+        try
+        {
+            var bytes = File.ReadAllBytes(path);
+            return bytes.AsSpan().StartsWith("\ufeff"u8) ? bytes.AsMemory(3) : bytes;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new TokenizerException(path, $"the file cannot be read: {failure.Message}", failure);
+        }
+    }
+
     private static T Parse<T>(string path)
     {
         try
         {
-            return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), Json) ?? throw new TokenizerException(path, "the file holds null.");
+            return JsonSerializer.Deserialize<T>(Bytes(path).Span, Json) ?? throw new TokenizerException(path, "the file holds null.");
         }
-        catch (JsonException failure)
+        catch (Exception failure) when (failure is JsonException or InvalidOperationException or ArgumentException or NotSupportedException)
         {
             throw new TokenizerException(path, $"the file is not the JSON it should be: {failure.Message}", failure);
         }

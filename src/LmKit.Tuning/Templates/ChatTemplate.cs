@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 
@@ -7,7 +6,10 @@ namespace LmKit;
 /// <summary>A chat template: messages to the text that a model was trained on.</summary>
 /// <remarks>
 /// <para>Templates are a sandboxed subset of Jinja with trim_blocks and lstrip_blocks, as <c>tokenizer_config.json</c> holds them. They
-/// see the values they are given and nothing else, and run within 1,000,000 steps, 16 Mi characters and a nesting of 100.</para>
+/// see the values they are given and nothing else, and everything they do is charged to one budget: 1,000,000 steps (a part of an
+/// expression, a comparison, 16 copied items or 256 characters read are one each), 24 MiB of texts and lists made along the way, to
+/// which each character of the messages adds 64 bytes, 8 Mi characters in one text and in the result, and 100 levels of nesting in the
+/// template, in values and in macro calls.</para>
 /// <para>Every character of the result knows whether the template or a message brought it, so that a message can never become a
 /// special token. Immutable, for any number of threads.</para>
 /// </remarks>
@@ -20,22 +22,27 @@ public sealed class ChatTemplate
 
     private ChatTemplate(string source)
     {
+        if (source.Length > LongestSource)
+            throw new TemplateException($"The template has {source.Length} characters; {LongestSource} are allowed.");
         Source = source;
-        nodes = TemplateParser.Parse(source);
+        (nodes, MarksGeneration) = TemplateParser.Parse(source);
     }
 
     /// <summary>The template's text.</summary>
     public string Source { get; }
 
     /// <summary>Whether it marks what the assistant generates.</summary>
-    public bool MarksGeneration => Source.Contains("endgeneration", StringComparison.Ordinal);
+    public bool MarksGeneration { get; }
+
+    /// <summary>The file that the template was read from, or null.</summary>
+    internal string? File { get; init; }
 
     /// <summary>Reads a template.</summary>
     /// <exception cref="TemplateException">It is malformed or uses what is not supported; names the line.</exception>
     public static ChatTemplate Parse(string source)
     {
         ArgumentNullException.ThrowIfNull(source);
-        return source.Length <= LongestSource ? new ChatTemplate(source) : throw new TemplateException($"The template has {source.Length} characters; {LongestSource} are allowed.");
+        return new ChatTemplate(source);
     }
 
     /// <summary>A template that comes with LmKit: chatml, llama-2, llama-3, mistral, zephyr, alpaca, vicuna or plain.</summary>
@@ -44,33 +51,29 @@ public sealed class ChatTemplate
         ? new ChatTemplate(source)
         : throw new TemplateException($"There is no template '{name}'; there are {string.Join(", ", BuiltInTemplates.Sources.Keys)}.");
 
-    /// <summary>Reads the template of a <c>tokenizer_config.json</c>, or of a <c>chat_template.jinja</c> beside it.</summary>
-    /// <param name="path">The JSON file.</param>
+    /// <summary>Reads the template of a model folder.</summary>
+    /// <remarks><c>chat_template.jinja</c> beside the JSON file, and <c>additional_chat_templates/NAME.jinja</c> for other names, stand
+    /// before what the JSON file holds; a folder that has one of them is not asked for more.</remarks>
+    /// <param name="path">The folder's <c>tokenizer_config.json</c>, which need not be there if there is a file of its own.</param>
     /// <param name="name">Which of several, <c>default</c> by default.</param>
-    /// <exception cref="TemplateException">There is none, or it cannot be read.</exception>
+    /// <exception cref="TemplateException">There is none, or it cannot be read; names the file.</exception>
     public static ChatTemplate FromTokenizerConfig(string path, string name = "default")
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        var beside = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, "chat_template.jinja");
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        var (source, file) = TemplateFiles.Read(path, name);
         try
         {
-            var template = File.Exists(path) ? JsonNode.Parse(File.ReadAllText(path))?["chat_template"] : null;
-            return template switch
-            {
-                JsonArray several => Parse((string?)several.FirstOrDefault(one => (string?)one?["name"] == name)?["template"] ?? throw new TemplateException($"{path} has no template '{name}'.")),
-                not null => Parse((string)template!),
-                null when File.Exists(beside) => Parse(File.ReadAllText(beside)),
-                null => throw new TemplateException($"{path} has no chat_template; take a named one."),
-            };
+            return new ChatTemplate(source) { File = file };
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        catch (TemplateException error)
         {
-            throw new TemplateException($"{path} is not the JSON it should be: {error.Message}", error);
+            throw new TemplateException($"{file}: {error.Message}", error);
         }
     }
 
     /// <summary>Renders messages.</summary>
-    /// <exception cref="TemplateException">The template refuses them or exceeds its limits.</exception>
+    /// <exception cref="TemplateException">The template refuses them or exceeds its limits; names the line.</exception>
     public RenderedChat Render(IEnumerable<ChatMessage> messages, ChatRenderOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(messages);
@@ -83,24 +86,23 @@ public sealed class ChatTemplate
     {
         ArgumentNullException.ThrowIfNull(messages);
         options ??= new ChatRenderOptions();
-        var variables = options.Extras.ToDictionary(pair => pair.Key, pair => TemplateValues.From(pair.Value), StringComparer.Ordinal);
-        variables["messages"] = messages.Select(Message).ToList();
-        variables["bos_token"] = MarkedText.Trusted(options.BosToken);
-        variables["eos_token"] = MarkedText.Trusted(options.EosToken);
-        variables["add_generation_prompt"] = options.AddGenerationPrompt;
-        if (options.Tools is not null)
-            variables["tools"] = TemplateValues.From(options.Tools);
-        var renderer = new TemplateRenderer(options.Clock);
-        var text = renderer.Render(nodes, variables);
-        return new RenderedChat([.. text.Runs()], [.. renderer.Generated.Select(span => span.Start..span.End)]);
-    }
-
-    // The four usual roles are the caller's own words, so a template may build special tokens of them.
-    private static object? Message(JsonNode? message)
-    {
-        var value = TemplateValues.From(message);
-        if (value is Dictionary<string, object?> members && members.TryGetValue("role", out var role) && role is MarkedText text && Roles.Contains(text.Text))
-            members["role"] = MarkedText.Trusted(text.Text);
-        return value;
+        try
+        {
+            var given = 0L;
+            var variables = new Dictionary<string, object?>(StringComparer.Ordinal);
+            foreach (var (name, value) in options.Extras)
+                variables[name] = TemplateValues.From(value, name, ref given);
+            variables["messages"] = TemplateValues.Messages(messages, Roles, ref given);
+            variables["bos_token"] = MarkedText.Trusted(options.BosToken);
+            variables["eos_token"] = MarkedText.Trusted(options.EosToken);
+            variables["add_generation_prompt"] = options.AddGenerationPrompt;
+            if (options.Tools is not null)
+                variables["tools"] = TemplateValues.From(options.Tools, "tools", ref given);
+            return new TemplateRenderer(options.Clock, new TemplateBudget(given)).Render(nodes, variables);
+        }
+        catch (TemplateException error) when (File is not null)
+        {
+            throw new TemplateException($"{File}: {error.Message}", error);
+        }
     }
 }

@@ -1,236 +1,199 @@
-using System.Globalization;
-using System.Text;
-
 namespace LmKit;
 
 /// <summary>Cuts a template into tokens, with white-space control, trim_blocks and lstrip_blocks as chat templates expect them.</summary>
-internal sealed class TemplateLexer
+/// <remarks>Tokens are made as the parser asks for them, each character is read a fixed number of times, and lines are counted on the
+/// way, so that a template costs time and memory in proportion to its length whatever it holds.</remarks>
+internal sealed partial class TemplateLexer
 {
-    private static readonly string[] Operators = ["**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")", "[", "]", "{", "}", ",", ":", ".", "|"];
-
     private readonly string source;
-    private readonly List<TemplateToken> tokens = [];
     private int place;
+    private int line = 1;
+    private int counted; // the characters whose lines are counted
+    private bool isAtLineStart = true; // what was taken before ended a line
     private bool stripsNext; // the delimiter before ended in -
     private bool trimsNewline; // the delimiter before was a block's or a comment's
 
     private TemplateLexer(string source) => this.source = source;
 
-    internal static IReadOnlyList<TemplateToken> Read(string source)
+    internal static IEnumerable<TemplateToken> Read(string source)
     {
-        source = source.Replace("\r\n", "\n", StringComparison.Ordinal);
-        var lexer = new TemplateLexer(source.EndsWith('\n') ? source[..^1] : source);
-        lexer.Run();
-        return lexer.tokens;
+        source = source.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n');
+        return new TemplateLexer(source.EndsWith('\n') ? source[..^1] : source).Tokens();
     }
 
-    private int Line => source.AsSpan(0, Math.Min(place, source.Length)).Count('\n') + 1;
+    private int Line
+    {
+        get
+        {
+            var to = Math.Min(place, source.Length);
+            if (to > counted)
+            {
+                line += source.AsSpan(counted, to - counted).Count('\n');
+                counted = to;
+            }
+            return line;
+        }
+    }
 
-    private void Run()
+    private IEnumerable<TemplateToken> Tokens()
     {
         while (place < source.Length)
         {
             var start = NextDelimiter(place);
-            Data(start);
+            if (Data(start) is { Length: > 0 } text)
+                yield return Token(TemplateTokenKind.Data, text);
+            place = start;
             if (start == source.Length)
                 break;
             place = start + 2;
-            var kind = source[start + 1];
+            if (source[start + 1] == '#')
+            {
+                Comment();
+                continue;
+            }
+            if (source[start + 1] == '%' && RawStart() is { } after)
+            {
+                place = after;
+                if (Raw() is { Length: > 0 } raw)
+                    yield return Token(TemplateTokenKind.Data, raw);
+                continue;
+            }
             if (Peek() is '-' or '+')
                 place++;
-            if (kind == '#')
-                Comment();
-            else if (kind == '{')
-                Expression("}}", TemplateTokenKind.OutputStart, TemplateTokenKind.OutputEnd);
-            else if (IsRaw(out var after))
-                Raw(after);
-            else
-                Expression("%}", TemplateTokenKind.BlockStart, TemplateTokenKind.BlockEnd);
+            var isOutput = source[start + 1] == '{';
+            foreach (var token in Expression(isOutput))
+                yield return token;
         }
-        Add(TemplateTokenKind.End, "");
+        yield return Token(TemplateTokenKind.End, "");
     }
 
     private char Peek(int ahead = 0) => place + ahead < source.Length ? source[place + ahead] : '\0';
 
-    private void Add(TemplateTokenKind kind, string text) => tokens.Add(new TemplateToken(kind, text, Line));
+    private TemplateToken Token(TemplateTokenKind kind, string text) => new(kind, text, Line);
+
+    private TemplateException Fault(string problem) => new($"line {Line}: {problem}");
 
     private int NextDelimiter(int from)
     {
-        for (var start = from; start + 1 < source.Length; start++)
+        for (var start = from; (start = source.IndexOf('{', start)) >= 0 && start + 1 < source.Length; start++)
         {
-            if (source[start] == '{' && source[start + 1] is '{' or '%' or '#')
+            if (source[start + 1] is '{' or '%' or '#')
                 return start;
         }
         return source.Length;
     }
 
     // Text up to a delimiter, with the white space that the delimiters on both sides take away.
-    private void Data(int end)
+    private string Data(int end)
     {
-        var text = source[place..end];
+        var start = place;
         if (stripsNext)
-            text = text.TrimStart();
-        else if (trimsNewline && text.StartsWith('\n'))
-            text = text[1..];
-        if (end < source.Length)
-            text = TakenBy(text, end);
-        if (text.Length > 0)
-            Add(TemplateTokenKind.Data, text);
-        place = end;
+        {
+            while (start < end && MarkedText.IsBlank(source[start]))
+                start++;
+        }
+        else if (trimsNewline && start < end && source[start] == '\n')
+        {
+            start++;
+        }
+        isAtLineStart = start == 0 || source[start - 1] == '\n';
         (stripsNext, trimsNewline) = (false, false);
+        return source[start..(end < source.Length ? Math.Max(start, TakenBy(start, end)) : end)];
     }
 
-    private string TakenBy(string text, int delimiter)
+    // Where the text before a delimiter ends.
+    private int TakenBy(int start, int delimiter)
     {
         var mark = delimiter + 2 < source.Length ? source[delimiter + 2] : '\0';
-        if (mark == '-')
-            return text.TrimEnd();
-        if (mark == '+' || source[delimiter + 1] == '{')
-            return text;
-        var lineStart = source.LastIndexOf('\n', Math.Max(0, delimiter - 1), Math.Max(0, delimiter)) + 1;
-        return source.AsSpan(lineStart, delimiter - lineStart).IsWhiteSpace() ? text[..Math.Max(0, text.Length - (delimiter - lineStart))] : text;
+        var end = delimiter;
+        if (mark != '-' && (mark == '+' || source[delimiter + 1] == '{'))
+            return end;
+        while (end > start && MarkedText.IsBlank(source[end - 1]) && (mark == '-' || source[end - 1] != '\n'))
+            end--;
+        var reachesLineStart = end == start ? isAtLineStart : source[end - 1] == '\n';
+        return mark == '-' || reachesLineStart ? end : delimiter;
     }
 
     private void Comment()
     {
+        place += Peek() is '-' or '+' ? 1 : 0;
         var end = source.IndexOf("#}", place, StringComparison.Ordinal);
         if (end < 0)
-            throw new TemplateException($"line {Line}: a comment has no end.");
-        Close(end, "#}");
+            throw Fault("a comment has no end.");
+        Close(end, end > place ? source[end - 1] : '\0', isOutput: false);
     }
 
-    private void Close(int end, string delimiter)
+    private void Close(int end, char mark, bool isOutput)
     {
-        var mark = end > 0 ? source[end - 1] : '\0';
         stripsNext = mark == '-';
-        trimsNewline = delimiter != "}}" && mark != '+';
+        trimsNewline = !isOutput && mark != '+';
         place = end + 2;
     }
 
-    private bool IsRaw(out int after)
+    // Where a tag of one word ends, if the text at a place is that tag without its {%.
+    private int? Tag(int at, string name, out char first, out char last)
     {
-        after = 0;
-        var end = source.IndexOf("%}", place, StringComparison.Ordinal);
-        if (end < 0 || source[place..end].Trim().TrimEnd('-', '+').Trim() != "raw")
-            return false;
-        after = end;
-        return true;
+        first = at < source.Length && source[at] is '-' or '+' ? source[at++] : '\0';
+        last = '\0';
+        at = AfterBlanks(at);
+        if (string.CompareOrdinal(source, at, name, 0, name.Length) != 0)
+            return null;
+        at = AfterBlanks(at + name.Length);
+        last = at < source.Length && source[at] is '-' or '+' ? source[at++] : '\0';
+        return string.CompareOrdinal(source, at, "%}", 0, 2) == 0 ? at : null;
     }
 
-    private void Raw(int end)
+    private int AfterBlanks(int at)
     {
-        Close(end, "%}");
+        while (at < source.Length && MarkedText.IsBlank(source[at]))
+            at++;
+        return at;
+    }
+
+    private int? RawStart()
+    {
+        if (Tag(place, "raw", out _, out var last) is not { } end || last == '+')
+            return null;
+        stripsNext = last == '-';
+        return end + 2;
+    }
+
+    private string Raw()
+    {
         for (var start = place; (start = source.IndexOf("{%", start, StringComparison.Ordinal)) >= 0; start += 2)
         {
-            var close = source.IndexOf("%}", start, StringComparison.Ordinal);
-            if (close < 0 || source[(start + 2)..close].Trim('-', '+', ' ', '\n', '\t') != "endraw")
+            if (Tag(start + 2, "endraw", out _, out var last) is not { } end)
                 continue;
-            Data(start);
-            Close(close, "%}");
-            return;
+            var text = Data(start);
+            Close(end, last, isOutput: false);
+            return text;
         }
-        throw new TemplateException($"line {Line}: raw has no endraw.");
+        throw Fault("raw has no endraw.");
     }
 
-    private void Expression(string close, TemplateTokenKind first, TemplateTokenKind last)
+    private IEnumerable<TemplateToken> Expression(bool isOutput)
     {
-        Add(first, "");
-        var braces = 0;
+        var close = isOutput ? '}' : '%';
+        yield return Token(isOutput ? TemplateTokenKind.OutputStart : TemplateTokenKind.BlockStart, "");
+        var open = new Stack<char>();
         while (true)
         {
-            while (char.IsWhiteSpace(Peek()))
-                place++;
+            place = AfterBlanks(place);
             if (place >= source.Length)
-                throw new TemplateException($"line {Line}: {(close == "}}" ? "an output" : "a block")} has no end.");
-            var marked = Peek() is '-' or '+' && Peek(1) == close[0] && Peek(2) == close[1];
-            if (braces == 0 && (marked || (Peek() == close[0] && Peek(1) == close[1])))
+                throw Fault($"{(isOutput ? "an output" : "a block")} has no end.");
+            var isMarked = Peek() == '-' || (Peek() == '+' && !isOutput);
+            var at = isMarked ? 1 : 0;
+            if (open.Count == 0 && Peek(at) == close && Peek(at + 1) == '}')
             {
-                Close(marked ? place + 1 : place, close);
-                // A plain delimiter right after a sign of arithmetic was no control mark.
-                if (!marked)
-                    (stripsNext, trimsNewline) = (false, close != "}}");
-                Add(last, "");
-                return;
+                Close(place + at, isMarked ? Peek() : '\0', isOutput);
+                yield return Token(isOutput ? TemplateTokenKind.OutputEnd : TemplateTokenKind.BlockEnd, "");
+                yield break;
             }
-            braces += Peek() switch { '{' or '(' or '[' => 1, '}' or ')' or ']' => -1, _ => 0 };
-            One();
+            if (Peek() is '{' or '(' or '[')
+                open.Push(Peek() switch { '{' => '}', '(' => ')', _ => ']' });
+            else if (Peek() is '}' or ')' or ']' && (open.Count == 0 || open.Pop() != Peek()))
+                throw Fault($"'{Peek()}' closes nothing here.");
+            yield return One();
         }
-    }
-
-    private void One()
-    {
-        var letter = Peek();
-        if (letter is '\'' or '"')
-        {
-            Text(letter);
-        }
-        else if (char.IsAsciiDigit(letter))
-        {
-            Number();
-        }
-        else if (char.IsLetter(letter) || letter == '_')
-        {
-            var start = place;
-            while (char.IsLetterOrDigit(Peek()) || Peek() == '_')
-                place++;
-            Add(TemplateTokenKind.Name, source[start..place]);
-        }
-        else
-        {
-            var found = Array.Find(Operators, text => string.CompareOrdinal(source, place, text, 0, text.Length) == 0)
-                ?? throw new TemplateException($"line {Line}: '{letter}' has no meaning here.");
-            place += found.Length;
-            Add(TemplateTokenKind.Operator, found);
-        }
-    }
-
-    private void Number()
-    {
-        var start = place;
-        while (char.IsAsciiDigit(Peek()) || Peek() == '_')
-            place++;
-        var isFloat = Peek() == '.' && char.IsAsciiDigit(Peek(1));
-        if (isFloat)
-        {
-            place++;
-            while (char.IsAsciiDigit(Peek()))
-                place++;
-        }
-        Add(isFloat ? TemplateTokenKind.Float : TemplateTokenKind.Integer, source[start..place].Replace("_", "", StringComparison.Ordinal));
-    }
-
-    private void Text(char quote)
-    {
-        var text = new StringBuilder();
-        for (place++; Peek() != quote; place++)
-        {
-            if (place >= source.Length)
-                throw new TemplateException($"line {Line}: a string has no end.");
-            if (Peek() != '\\')
-            {
-                _ = text.Append(Peek());
-                continue;
-            }
-            place++;
-            _ = Peek() switch
-            {
-                'n' => text.Append('\n'),
-                't' => text.Append('\t'),
-                'r' => text.Append('\r'),
-                'u' or 'x' => text.Append(Escape(Peek() == 'u' ? 4 : 2)),
-                '\'' or '"' or '\\' => text.Append(Peek()),
-                var other => text.Append('\\').Append(other),
-            };
-        }
-        place++;
-        Add(TemplateTokenKind.String, text.ToString());
-    }
-
-    private char Escape(int digits)
-    {
-        if (place + digits >= source.Length || !ushort.TryParse(source.AsSpan(place + 1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var code))
-            throw new TemplateException($"line {Line}: an escape needs {digits} hexadecimal digits.");
-        place += digits;
-        return (char)code;
     }
 }

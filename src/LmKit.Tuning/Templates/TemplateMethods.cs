@@ -1,65 +1,80 @@
 namespace LmKit;
 
-/// <summary>Methods of strings and mappings that templates may call.</summary>
+/// <summary>Methods of texts, mappings, lists and loops that templates may call: Python's, those that change nothing.</summary>
 internal static class TemplateMethods
 {
-    internal static object? Call(object? value, TemplateCall call) => value switch
+    internal static object? Call(object? value, TemplateCall call)
     {
-        MarkedText text => OfText(text, call),
-        Dictionary<string, object?> members => OfMembers(members, call),
-        List<object?> items when call.Name == "append" => throw new TemplateException($"a list of {items.Count} cannot be changed; templates run on values that stay."),
-        _ => throw new TemplateException($"{TemplateValues.Kind(value)} has no method '{call.Name}'."),
-    };
+        call.Budget.Step();
+        return value switch
+        {
+            MarkedText text => TemplateTextMethods.Call(text, call),
+            TemplateDictionary members => OfMembers(members, call),
+            TemplateLoop loop => loop.Call(call),
+            TemplateList { IsSequence: true } list when call.Name is "index" or "count" => OfList(list, call),
+            TemplateList or TemplateNamespace when call.Name is "append" or "extend" or "insert" or "remove" or "pop" or "clear" or "sort" or "reverse" =>
+                throw new TemplateException($"{TemplateValues.Kind(value)} has no method '{call.Name}': templates run on values that stay."),
+            TemplateUndefined undefined => throw new TemplateException($"'{undefined.Name}' is undefined and has no method '{call.Name}'."),
+            _ => throw new TemplateException($"{TemplateValues.Kind(value)} has no method '{call.Name}'."),
+        };
+    }
 
-    private static object? OfText(MarkedText text, TemplateCall call)
+    /// <summary>Whether all letters that have a case have this one, and there is one.</summary>
+    internal static bool IsCased(MarkedText text, bool isUpper, TemplateBudget budget)
     {
+        budget.Read(16L * text.Length);
+        var any = false;
+        foreach (var point in TemplateCharacters.Of(text.Text))
+        {
+            if (!TemplateCharacters.HasCase(point))
+                continue;
+            if (isUpper ? !TemplateCharacters.IsUpper(point) : !TemplateCharacters.IsLower(point))
+                return false;
+            any = true;
+        }
+        return any;
+    }
+
+    private static object? OfMembers(TemplateDictionary members, TemplateCall call)
+    {
+        var budget = call.Budget;
         switch (call.Name)
         {
-            case "strip":
-            case "lstrip":
-            case "rstrip":
-                return text.Trim(call.Get(0, "chars") is { } letters ? TemplateValues.Text(letters).Text : null, call.Name != "rstrip", call.Name != "lstrip");
-            case "split":
-                var most = (int)Math.Clamp(TemplateValues.Whole(call.Get(1, "maxsplit", -1L)), -1, int.MaxValue);
-                var separator = call.Get(0, "sep");
-                var parts = separator is null ? text.SplitAtBlanks() : text.Split(NotEmpty(TemplateValues.Text(separator).Text), most);
-                return parts.Select(part => (object?)part).ToList();
-            case "startswith":
-                return text.Text.StartsWith(call.Marked(0, "prefix").Text, StringComparison.Ordinal);
-            case "endswith":
-                return text.Text.EndsWith(call.Marked(0, "suffix").Text, StringComparison.Ordinal);
-            case "replace":
-                return text.Replace(call.Marked(0, "old").Text, call.Marked(1, "new"));
-            case "upper":
-                return text.Changed(text.Text.ToUpperInvariant());
-            case "lower":
-                return text.Changed(text.Text.ToLowerInvariant());
-            case "title":
-                return text.Changed(Title(text.Text));
+            case "get":
+                call.TakesPositional(1, 2);
+                return members.TryGet(call.Positional[0], budget, out var found) ? found : call.Positional.Count > 1 ? call.Positional[1] : null;
+            case "items":
+                call.TakesPositional(0, 0);
+                return new TemplateList(TemplateListFilters.Pairs(members, budget), TemplateListKind.Pairs);
+            case "keys":
+                call.TakesPositional(0, 0);
+                return new TemplateList(TemplateValues.Items(members, budget), TemplateListKind.Keys);
+            case "values":
+                call.TakesPositional(0, 0);
+                budget.Items(members.Count);
+                return new TemplateList([.. members.Entries.Select(entry => entry.Value)], TemplateListKind.Values);
+            case "copy":
+                call.TakesPositional(0, 0);
+                return members;
+            case "pop" or "popitem" or "update" or "clear" or "setdefault":
+                throw new TemplateException($"a mapping has no method '{call.Name}': templates run on values that stay.");
             default:
-                throw new TemplateException($"a string has no method '{call.Name}'.");
+                throw new TemplateException($"a mapping has no method '{call.Name}'.");
         }
     }
 
-    private static object? OfMembers(Dictionary<string, object?> members, TemplateCall call) => call.Name switch
+    private static object? OfList(TemplateList list, TemplateCall call)
     {
-        "get" => call.Get(0, "key") is MarkedText key && members.TryGetValue(key.Text, out var found) ? found : call.Get(1, "default"),
-        "items" => Pairs(members),
-        "keys" => TemplateValues.Items(members).ToList(),
-        "values" => members.Values.ToList(),
-        _ => throw new TemplateException($"a mapping has no method '{call.Name}'."),
-    };
-
-    internal static List<object?> Pairs(Dictionary<string, object?> members) =>
-        [.. members.Select(pair => (object?)new List<object?> { MarkedText.Of(pair.Key, false), pair.Value })];
-
-    internal static string Title(string text)
-    {
-        var letters = text.ToCharArray();
-        for (var index = 0; index < letters.Length; index++)
-            letters[index] = index > 0 && char.IsLetter(letters[index - 1]) ? char.ToLowerInvariant(letters[index]) : char.ToUpperInvariant(letters[index]);
-        return new string(letters);
+        call.TakesPositional(1, 1);
+        var count = 0L;
+        for (var index = 0; index < list.Count; index++)
+        {
+            if (!TemplateEquality.Equal(list.Items[index], call.Positional[0], call.Budget))
+                continue;
+            if (call.Name == "index")
+                return (long)index;
+            count++;
+        }
+        return call.Name == "count" ? count : throw new TemplateException("index finds no such item in the list.");
     }
-
-    private static string NotEmpty(string separator) => separator.Length > 0 ? separator : throw new TemplateException("split needs a separator that is not empty.");
 }

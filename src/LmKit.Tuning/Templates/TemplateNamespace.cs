@@ -1,4 +1,7 @@
 namespace LmKit;
 
 /// <summary>An object whose members a template may set from inside a loop.</summary>
-internal sealed record TemplateNamespace(Dictionary<string, object?> Members);
+internal sealed class TemplateNamespace(TemplateDictionary members)
+{
+    internal TemplateDictionary Members { get; } = members;
+}

@@ -3,89 +3,97 @@ namespace LmKit;
 /// <summary>Parses the statements of a template.</summary>
 internal sealed class TemplateParser : TemplateExpressionParser
 {
-    private const int DeepestNesting = 100;
+    private int loops; // that a break would end, in the macro at hand
 
-    private int blockDepth;
-
-    private TemplateParser(IReadOnlyList<TemplateToken> tokens)
+    private TemplateParser(IEnumerable<TemplateToken> tokens)
         : base(tokens)
     {
     }
 
-    internal static IReadOnlyList<TemplateNode> Parse(string source)
+    /// <summary>Whether a generation block was read.</summary>
+    internal bool MarksGeneration { get; private set; }
+
+    internal static (IReadOnlyList<TemplateNode> Nodes, bool MarksGeneration) Parse(string source)
     {
-        var parser = new TemplateParser(TemplateLexer.Read(source));
-        var body = parser.Body();
-        return parser.Current.Kind == TemplateTokenKind.End ? body : throw parser.Fault("a statement is expected");
+        try
+        {
+            var parser = new TemplateParser(TemplateLexer.Read(source));
+            var body = parser.Body();
+            return parser.Current.Kind == TemplateTokenKind.End ? (body, parser.MarksGeneration) : throw parser.Fault("a statement is expected");
+        }
+        catch (InsufficientExecutionStackException error)
+        {
+            throw new TemplateException("the template is nested deeper than this thread's stack allows.", error);
+        }
     }
 
     // Nodes up to a block that begins with one of the names, which stays the current token.
     private List<TemplateNode> Body(params string[] ends)
     {
-        if (++blockDepth > DeepestNesting)
-            throw new TemplateException($"line {Current.Line}: the nesting is deeper than {DeepestNesting}.");
+        Enter();
         var nodes = new List<TemplateNode>();
         while (true)
         {
-            var token = Current;
-            switch (token.Kind)
+            var line = Current.Line;
+            switch (Current.Kind)
             {
                 case TemplateTokenKind.Data:
-                    nodes.Add(new TextNode(MarkedText.Trusted(Take().Text)));
+                    nodes.Add(new TextNode(line, MarkedText.Trusted(Take().Text)));
                     break;
                 case TemplateTokenKind.OutputStart:
                     _ = Take();
-                    nodes.Add(new OutputNode(Tuple()));
+                    nodes.Add(new OutputNode(line, Tuple()));
                     End(TemplateTokenKind.OutputEnd);
                     break;
                 case TemplateTokenKind.BlockStart:
                     _ = Take();
                     if (Current.Kind == TemplateTokenKind.Name && ends.Contains(Current.Text))
                     {
-                        blockDepth--;
+                        Leave();
                         return nodes;
                     }
-                    nodes.Add(Statement());
+                    nodes.Add(Statement(line));
                     break;
                 default:
                     if (ends.Length > 0)
                         throw Fault($"'{ends[^1]}' is expected");
-                    blockDepth--;
+                    Leave();
                     return nodes;
             }
         }
     }
 
-    private TemplateNode Statement()
+    private TemplateNode Statement(int line)
     {
         var name = Name();
         switch (name)
         {
             case "for":
-                return For();
+                return For(line);
             case "if":
-                return If();
+                return If(line);
             case "set":
-                return Set();
+                return Set(line);
             case "macro":
-                return Macro();
+                return Macro(line);
             case "generation":
-                return new GenerationNode(Block("endgeneration"));
-            case "break":
+                MarksGeneration = true;
+                return new GenerationNode(line, Block("endgeneration"));
+            case "break" or "continue":
+                if (loops == 0)
+                    throw new TemplateException($"line {line}: '{name}' stands in no loop.");
                 End();
-                return new BreakNode();
-            case "continue":
-                End();
-                return new ContinueNode();
+                return name == "break" ? new BreakNode(line) : new ContinueNode(line);
             default:
-                throw new TemplateException($"line {Current.Line}: the statement '{name}' is not supported.");
+                throw new TemplateException($"line {line}: the statement '{name}' is not supported.");
         }
     }
 
     private void End(TemplateTokenKind kind = TemplateTokenKind.BlockEnd)
     {
-        if (Take().Kind != kind)
-            throw Fault("the end of the block is expected before this");
+        if (Current.Kind != kind)
+            throw Fault("the end of the block is expected");
+        _ = Take();
     }
 
     private List<TemplateNode> Block(string end)
@@ -97,14 +105,18 @@ internal sealed class TemplateParser : TemplateExpressionParser
         return body;
     }
 
-    private ForNode For()
+    private ForNode For(int line)
     {
-        var targets = Targets();
+        var targets = Targets(isLoop: true);
         Expect("in");
-        var items = Expression(allowsCondition: false);
+        var items = Tuple(allowsCondition: false);
+        if (IsName("recursive"))
+            throw Fault("the end of the block is expected; loops that call themselves are not supported");
         var filter = Skip("if") ? Expression() : null;
         End();
+        loops++;
         var body = Body("else", "endfor");
+        loops--;
         var otherwise = new List<TemplateNode>();
         if (Skip("else"))
         {
@@ -113,10 +125,10 @@ internal sealed class TemplateParser : TemplateExpressionParser
         }
         Expect("endfor");
         End();
-        return new ForNode(targets, items, filter, body, otherwise);
+        return new ForNode(line, targets, items, filter, body, otherwise);
     }
 
-    private IfNode If()
+    private IfNode If(int line)
     {
         var branches = new List<(TemplateExpression, IReadOnlyList<TemplateNode>)>();
         var otherwise = new List<TemplateNode>();
@@ -134,10 +146,10 @@ internal sealed class TemplateParser : TemplateExpressionParser
         }
         Expect("endif");
         End();
-        return new IfNode(branches, otherwise);
+        return new IfNode(line, branches, otherwise);
     }
 
-    private TemplateNode Set()
+    private TemplateNode Set(int line)
     {
         var targets = Targets();
         var member = targets.Count == 1 && Skip(".") ? Name() : null;
@@ -145,27 +157,37 @@ internal sealed class TemplateParser : TemplateExpressionParser
         {
             var value = Tuple();
             End();
-            return new SetNode(targets, member, value);
+            return new SetNode(line, targets, member, value);
         }
-        return new SetBlockNode(targets[0], Block("endset"));
+        if (targets.Count > 1 || member is not null)
+            throw Fault("'=' is expected");
+        return new SetBlockNode(line, targets[0], Block("endset"));
     }
 
-    private MacroNode Macro()
+    private MacroNode Macro(int line)
     {
         var name = Name();
-        var parameters = new List<(string, TemplateExpression?)>();
+        var parameters = new List<(string Name, TemplateExpression?)>();
         Expect("(");
         while (!Skip(")"))
         {
             var parameter = Name();
-            parameters.Add((parameter, Skip("=") ? Expression() : null));
-            if (!Skip(",") && !Is(TemplateTokenKind.Operator, ")"))
+            if (parameters.Count > 100 || parameters.Exists(one => one.Name == parameter))
+                throw Fault($"the parameter '{parameter}' is there twice, or the macro has more than 100");
+            var otherwise = Skip("=") ? Expression() : null;
+            if (otherwise is null && parameters.Count > 0 && parameters[^1].Item2 is not null)
+                throw Fault($"the parameter '{parameter}' needs a default, since the one before has one");
+            parameters.Add((parameter, otherwise));
+            if (!Skip(",") && !IsSign(")"))
                 throw Fault("',' or ')' is expected");
         }
-        return new MacroNode(name, parameters, Block("endmacro"));
+        (var outer, loops) = (loops, 0);
+        var body = Block("endmacro");
+        loops = outer;
+        return new MacroNode(line, name, parameters, body);
     }
 
-    private List<string> Targets()
+    private List<string> Targets(bool isLoop = false)
     {
         var isWrapped = Skip("(");
         var targets = new List<string> { Name() };
@@ -173,6 +195,13 @@ internal sealed class TemplateParser : TemplateExpressionParser
             targets.Add(Name());
         if (isWrapped)
             Expect(")");
+        foreach (var name in targets)
+        {
+            if (name == "loop" && (isLoop || loops > 0))
+                throw Fault("'loop' cannot be set where it is the loop; a name is expected");
+            if (name is "true" or "True" or "false" or "False" or "none" or "None")
+                throw Fault($"'{name}' cannot be set; a name is expected");
+        }
         return targets;
     }
 }

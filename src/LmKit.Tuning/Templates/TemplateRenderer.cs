@@ -1,20 +1,14 @@
-using System.Runtime.CompilerServices;
-
 namespace LmKit;
 
-/// <summary>Runs a parsed template within limits of steps, nesting and output.</summary>
-internal sealed class TemplateRenderer(Func<DateTimeOffset> clock)
+/// <summary>Runs a parsed template within its budget.</summary>
+internal sealed partial class TemplateRenderer(Func<DateTimeOffset> clock, TemplateBudget budget)
 {
-    private const int MostSteps = 1_000_000;
-    private const int DeepestCall = 100;
-    private const int LongestRange = 10_000;
-
     private readonly TemplateScope globals = new(null);
-    private readonly List<(int Start, int End)> generated = [];
+    private readonly List<Range> generated = [];
     private List<MarkedText> output = [];
-    private long written;
-    private int steps;
-    private int calls;
+    private int written;
+    private int captures; // how many macros and set blocks are being written
+    private int line;
 
     private enum Flow
     {
@@ -23,48 +17,51 @@ internal sealed class TemplateRenderer(Func<DateTimeOffset> clock)
         Continue,
     }
 
-    internal IReadOnlyList<(int Start, int End)> Generated => generated;
-
-    internal MarkedText Render(IReadOnlyList<TemplateNode> nodes, IReadOnlyDictionary<string, object?> variables)
+    internal RenderedChat Render(IReadOnlyList<TemplateNode> nodes, IReadOnlyDictionary<string, object?> variables)
     {
         foreach (var (name, value) in variables)
-            globals[name] = value;
+            globals.Set(name, value);
         try
         {
             _ = Run(nodes, new TemplateScope(globals));
+            return new RenderedChat(MarkedText.Runs(output, budget), generated);
         }
-        catch (Exception error) when (error is OverflowException or DivideByZeroException or InvalidCastException or InsufficientExecutionStackException or OutOfMemoryException or ArgumentException)
+        catch (TemplateException error)
         {
-            throw new TemplateException($"The template failed: {error.Message}", error);
+            throw new TemplateException($"line {line}: {error.Message}", error.InnerException);
         }
-        return MarkedText.Join([MarkedText.Empty, .. output]);
-    }
-
-    private void Step()
-    {
-        RuntimeHelpers.EnsureSufficientExecutionStack();
-        if (++steps > MostSteps)
-            throw new TemplateException($"The template takes more than {MostSteps} steps.");
-    }
+        catch (OverflowException error)
+        {
+            throw new TemplateException($"line {line}: a whole number has 64 bits at most.", error);
+        }
+        catch (InsufficientExecutionStackException error)
+        {
+            throw new TemplateException($"line {line}: the template runs deeper than this thread's stack allows.", error);
+        }    }
 
     private void Write(MarkedText text)
     {
+        if (text.Length == 0)
+            return;
+        if (written + text.Length > TemplateBudget.LongestText)
+            throw new TemplateException($"the template writes more than {TemplateBudget.LongestText} characters.");
         written += text.Length;
-        if (written > MarkedText.LongestText)
-            throw new TemplateException($"The template writes more than {MarkedText.LongestText} characters.");
+        budget.Memory(8);
         output.Add(text);
     }
 
     private Flow Run(IReadOnlyList<TemplateNode> nodes, TemplateScope scope)
     {
-        foreach (var node in nodes)
+        budget.Enter();
+        var flow = Flow.Next;
+        for (var index = 0; index < nodes.Count && flow == Flow.Next; index++)
         {
-            Step();
-            var flow = Run(node, scope);
-            if (flow != Flow.Next)
-                return flow;
+            budget.Step();
+            line = nodes[index].Line;
+            flow = Run(nodes[index], scope);
         }
-        return Flow.Next;
+        budget.Leave();
+        return flow;
     }
 
     private Flow Run(TemplateNode node, TemplateScope scope)
@@ -75,213 +72,127 @@ internal sealed class TemplateRenderer(Func<DateTimeOffset> clock)
                 Write(text.Text);
                 return Flow.Next;
             case OutputNode value:
-                Write(TemplateValues.Text(Evaluate(value.Value, scope)));
+                Write(TemplatePrinting.Text(Evaluate(value.Value, scope), budget));
                 return Flow.Next;
             case IfNode branches:
-                return Run(branches.Branches.FirstOrDefault(branch => TemplateValues.IsTrue(Evaluate(branch.Test, scope))).Body ?? branches.Otherwise, scope);
+                return Run(Chosen(branches, scope), scope);
             case ForNode loop:
-                Loop(loop, scope);
-                return Flow.Next;
+                return Loop(loop, scope);
             case SetNode set:
                 Assign(set, scope);
                 return Flow.Next;
             case SetBlockNode set:
-                scope[set.Target] = Captured(set.Body, scope);
-                return Flow.Next;
+                var text1 = Captured(set.Body, scope, out var flow);
+                if (flow == Flow.Next)
+                    scope.Set(set.Target, text1);
+                return flow;
             case MacroNode macro:
-                scope[macro.Name] = macro;
+                scope.Set(macro.Name, new TemplateMacro(macro, scope));
                 return Flow.Next;
             case GenerationNode generation:
-                var start = output.Sum(part => part.Length);
-                var flow = Run(generation.Body, scope);
-                generated.Add((start, output.Sum(part => part.Length)));
-                return flow;
+                return Generation(generation, scope);
             default:
                 return node is BreakNode ? Flow.Break : Flow.Continue;
         }
     }
 
-    private MarkedText Captured(IReadOnlyList<TemplateNode> body, TemplateScope scope)
+    private IReadOnlyList<TemplateNode> Chosen(IfNode branches, TemplateScope scope)
     {
-        var outer = output;
-        output = [];
-        _ = Run(body, scope);
-        var text = MarkedText.Join([MarkedText.Empty, .. output]);
-        output = outer;
+        foreach (var (test, body) in branches.Branches)
+        {
+            if (TemplateValues.IsTrue(Evaluate(test, scope)))
+                return body;
+        }
+        return branches.Otherwise;
+    }
+
+    private Flow Generation(GenerationNode generation, TemplateScope scope)
+    {
+        if (captures > 0)
+            throw new TemplateException("a generation block stands in a macro or set block, where its place in the text is not known; write it outside.");
+        var start = written;
+        var flow = Run(generation.Body, scope);
+        generated.Add(start..written);
+        return flow;
+    }
+
+    // What a set block or macro writes, which counts as written when it is.
+    private MarkedText Captured(IReadOnlyList<TemplateNode> body, TemplateScope scope, out Flow flow)
+    {
+        var (outer, before) = (output, written);
+        (output, written) = ([], 0);
+        captures++;
+        flow = Run(body, scope);
+        captures--;
+        var text = MarkedText.Join(output, budget);
+        (output, written) = (outer, before);
         return text;
     }
 
-    private void Loop(ForNode loop, TemplateScope outer)
+    private Flow Loop(ForNode loop, TemplateScope outer)
     {
-        var items = new List<object?>();
-        foreach (var item in TemplateValues.Items(Evaluate(loop.Items, outer)))
-        {
-            Step();
-            if (loop.Filter is null || TemplateValues.IsTrue(Evaluate(loop.Filter, Bound(loop.Targets, item, outer))))
-                items.Add(item);
-        }
+        var all = TemplateValues.Items(Evaluate(loop.Items, outer), budget);
+        var items = loop.Filter is null ? all : Kept(loop, loop.Filter, all, outer);
         if (items.Count == 0)
-            _ = Run(loop.Otherwise, outer);
+            return Run(loop.Otherwise, outer);
+        var memory = new TemplateLoopMemory();
         for (var index = 0; index < items.Count; index++)
         {
-            Step();
+            budget.Step();
+            line = loop.Line;
             var scope = Bound(loop.Targets, items[index], outer);
-            scope["loop"] = LoopValue(items, index);
+            scope.Set("loop", new TemplateLoop(items, index, memory));
             if (Run(loop.Body, scope) == Flow.Break)
                 break;
         }
+        return Flow.Next;
     }
 
-    private static Dictionary<string, object?> LoopValue(List<object?> items, int index) => new(StringComparer.Ordinal)
+    private List<object?> Kept(ForNode loop, TemplateExpression filter, IReadOnlyList<object?> all, TemplateScope outer)
     {
-        ["index"] = index + 1L,
-        ["index0"] = (long)index,
-        ["first"] = index == 0,
-        ["last"] = index == items.Count - 1,
-        ["length"] = (long)items.Count,
-        ["revindex"] = (long)(items.Count - index),
-        ["revindex0"] = (long)(items.Count - index - 1),
-        ["previtem"] = index > 0 ? items[index - 1] : new TemplateUndefined("previtem"),
-        ["nextitem"] = index + 1 < items.Count ? items[index + 1] : new TemplateUndefined("nextitem"),
-    };
+        var items = new List<object?>();
+        foreach (var item in all)
+        {
+            budget.Step();
+            if (TemplateValues.IsTrue(Evaluate(filter, Bound(loop.Targets, item, outer))))
+                items.Add(item);
+        }
+        budget.Items(items.Count, 16);
+        return items;
+    }
 
-    private static TemplateScope Bound(IReadOnlyList<string> names, object? value, TemplateScope outer)
+    private TemplateScope Bound(IReadOnlyList<string> names, object? value, TemplateScope outer)
     {
         var scope = new TemplateScope(outer);
-        if (names.Count == 1)
-        {
-            scope[names[0]] = value;
-            return scope;
-        }
-        var parts = Parts(names, value);
-        for (var index = 0; index < names.Count; index++)
-            scope[names[index]] = parts[index];
+        Set(names, value, scope);
         return scope;
     }
 
-    private static IReadOnlyList<object?> Parts(IReadOnlyList<string> names, object? value)
+    private void Set(IReadOnlyList<string> names, object? value, TemplateScope scope)
     {
-        var parts = TemplateValues.Items(value);
-        return parts.Count == names.Count ? parts : throw new TemplateException($"{parts.Count} values for the {names.Count} names {string.Join(", ", names)}.");
+        if (names.Count == 1)
+        {
+            scope.Set(names[0], value);
+            return;
+        }
+        var parts = TemplateValues.Items(value, budget);
+        if (parts.Count != names.Count)
+            throw new TemplateException($"{parts.Count} values for the {names.Count} names {string.Join(", ", names.Take(10))}.");
+        budget.Step(names.Count);
+        for (var index = 0; index < names.Count; index++)
+            scope.Set(names[index], parts[index]);
     }
 
     private void Assign(SetNode set, TemplateScope scope)
     {
         var value = Evaluate(set.Value, scope);
-        if (set.Member is not null)
+        if (set.Member is null)
         {
-            if (scope.Find(set.Targets[0]) is not TemplateNamespace space)
-                throw new TemplateException($"'{set.Targets[0]}' is no namespace, so '{set.Member}' of it cannot be set.");
-            space.Members[set.Member] = value;
+            Set(set.Targets, value, scope);
+            return;
         }
-        else if (set.Targets.Count == 1)
-        {
-            scope[set.Targets[0]] = value;
-        }
-        else
-        {
-            foreach (var (name, part) in set.Targets.Zip(Parts(set.Targets, value)))
-                scope[name] = part;
-        }
-    }
-
-    private object? Evaluate(TemplateExpression expression, TemplateScope scope)
-    {
-        Step();
-        switch (expression)
-        {
-            case ConstantExpression constant:
-                return constant.Value;
-            case NameExpression name:
-                return scope.Find(name.Name);
-            case ListExpression list:
-                return list.Items.Select(item => Evaluate(item, scope)).ToList();
-            case DictionaryExpression members:
-                return members.Items.ToDictionary(item => TemplateValues.Text(Evaluate(item.Key, scope)).Text, item => Evaluate(item.Value, scope), StringComparer.Ordinal);
-            case ConditionalExpression choice:
-                return TemplateValues.IsTrue(Evaluate(choice.Test, scope)) ? Evaluate(choice.Value, scope)
-                    : choice.Otherwise is null ? new TemplateUndefined("else") : Evaluate(choice.Otherwise, scope);
-            case UnaryExpression { Operator: "not" } not:
-                return !TemplateValues.IsTrue(Evaluate(not.Value, scope));
-            case UnaryExpression sign:
-                var number = Evaluate(sign.Value, scope);
-                return sign.Operator == "+" ? number : TemplateArithmetic.Apply("-", 0L, number);
-            case BinaryExpression { Operator: "and" or "or" } both:
-                var left = Evaluate(both.Left, scope);
-                return TemplateValues.IsTrue(left) == (both.Operator == "and") ? Evaluate(both.Right, scope) : left;
-            case BinaryExpression binary:
-                return TemplateArithmetic.Apply(binary.Operator, Evaluate(binary.Left, scope), Evaluate(binary.Right, scope));
-            case MemberExpression member:
-                return TemplateFilters.Member(Evaluate(member.Value, scope), member.Name);
-            case IndexExpression index:
-                return TemplateIndexing.At(Evaluate(index.Value, scope), Evaluate(index.Index, scope));
-            case SliceExpression slice:
-                return TemplateIndexing.Slice(Evaluate(slice.Value, scope), Part(slice.Start), Part(slice.Stop), Part(slice.Step));
-            case FilterExpression filter:
-                return TemplateFilters.Apply(Evaluate(filter.Value, scope), Called(filter.Name, filter.Arguments, scope));
-            case TestExpression test:
-                return TemplateTests.Holds(Evaluate(test.Value, scope), Called(test.Name, test.Arguments, scope)) != test.IsNegated;
-            default:
-                return Call((CallExpression)expression, scope);
-        }
-
-        long? Part(TemplateExpression? part) => part is null || Evaluate(part, scope) is not { } value ? null : TemplateValues.Whole(value);
-    }
-
-    private TemplateCall Called(string name, TemplateArguments arguments, TemplateScope scope) => new(
-        name,
-        [.. arguments.Positional.Select(argument => Evaluate(argument, scope))],
-        arguments.Named.ToDictionary(argument => argument.Name, argument => Evaluate(argument.Value, scope), StringComparer.Ordinal));
-
-    private object? Call(CallExpression call, TemplateScope scope)
-    {
-        if (call.Callee is MemberExpression method)
-            return TemplateMethods.Call(Evaluate(method.Value, scope), Called(method.Name, call.Arguments, scope));
-        if (call.Callee is not NameExpression { Name: var name })
-            throw new TemplateException("only macros, methods and the known functions can be called.");
-        var arguments = Called(name, call.Arguments, scope);
-        if (scope.Find(name) is MacroNode macro)
-            return Invoke(macro, arguments);
-        return name switch
-        {
-            "raise_exception" => throw new TemplateException(arguments.Text(0, "message", "the template refuses its messages")),
-            "namespace" => new TemplateNamespace(arguments.Named.ToDictionary(StringComparer.Ordinal)),
-            "dict" => arguments.Named.ToDictionary(StringComparer.Ordinal),
-            "range" => Range(arguments),
-            "strftime_now" => MarkedText.Trusted(TemplateClock.Format(clock(), arguments.Text(0, "format", "%Y-%m-%d"))),
-            _ => throw new TemplateException($"the function '{name}' is not known."),
-        };
-    }
-
-    private MarkedText Invoke(MacroNode macro, TemplateCall arguments)
-    {
-        if (++calls > DeepestCall)
-            throw new TemplateException($"Macros call each other more than {DeepestCall} deep.");
-        var scope = new TemplateScope(globals);
-        scope[macro.Name] = macro;
-        for (var index = 0; index < macro.Parameters.Count; index++)
-        {
-            var (name, otherwise) = macro.Parameters[index];
-            scope[name] = index < arguments.Positional.Count || arguments.Named.ContainsKey(name)
-                ? arguments.Get(index, name)
-                : otherwise is null ? new TemplateUndefined(name) : Evaluate(otherwise, scope);
-        }
-        var text = Captured(macro.Body, scope);
-        calls--;
-        return text;
-    }
-
-    private static List<object?> Range(TemplateCall call)
-    {
-        var bounds = call.Positional.Select(TemplateValues.Whole).ToArray();
-        var (start, stop, step) = bounds.Length switch { 1 => (0, bounds[0], 1), 2 => (bounds[0], bounds[1], 1), 3 => (bounds[0], bounds[1], bounds[2]), _ => throw new TemplateException("range takes one to three numbers.") };
-        var items = new List<object?>();
-        for (var value = start; step > 0 ? value < stop : step < 0 ? value > stop : throw new TemplateException("range needs a step."); value += step)
-        {
-            items.Add(value);
-            if (items.Count > LongestRange)
-                throw new TemplateException($"a range may have {LongestRange} items.");
-        }
-        return items;
+        if (!scope.TryFind(set.Targets[0], out var found) || found is not TemplateNamespace space)
+            throw new TemplateException($"'{set.Targets[0]}' is no namespace, so '{set.Member}' of it cannot be set.");
+        space.Members.Set(MarkedText.Of(set.Member, false), value, budget);
     }
 }

@@ -63,7 +63,23 @@ public sealed class TokenizerFilesTests : IDisposable
     [InlineData("lmkit_tokenizer.json", "{\"kind\":\"other\"}", "kind 'other' is unknown")]
     [InlineData("lmkit_tokenizer.json", "{", "JSON")]
     [InlineData("lmkit_tokenizer.json", "{\"kind\":\"byte-pair\",\"end_of_text\":\"<no>\"}", "'<no>' is not in the vocabulary")]
-    [InlineData("vocab.json", "{\"a\":0,\"b\":2}", "ids 0 to 1")]
+    [InlineData("lmkit_tokenizer.json", "null", "null")]
+    [InlineData("lmkit_tokenizer.json", "{\"kind\":\"\\ud800\"}", "JSON")]
+    [InlineData("lmkit_tokenizer.json", "{\"kind\":5}", "JSON")]
+    [InlineData("lmkit_tokenizer.json", "{}", "kind '' is unknown")]
+    [InlineData("vocab.json", "", "JSON")]
+    [InlineData("vocab.json", "{}", "no entries")]
+    [InlineData("vocab.json", "{\"a\":0,\"b\":0}", "both have the id 0")]
+    [InlineData("vocab.json", "{\"a\":-1}", "has id -1")]
+    [InlineData("vocab.json", "{\"a\":2147483647}", "has id 2147483647")]
+    [InlineData("vocab.json", "{\"a\":2147483648}", "JSON")]
+    [InlineData("vocab.json", "{\"a\":1.5}", "JSON")]
+    [InlineData("vocab.json", "{\"a\":null}", "JSON")]
+    [InlineData("vocab.json", "{\"\\ud800\":0}", "JSON")]
+    [InlineData("vocab.json", "{\"a\":0", "JSON")]
+    [InlineData("merges.txt", "#version: 0.2\nt a\n\nt a\n", "merges.txt:4")]
+    [InlineData("merges.txt", "t a r\n", "merges.txt:1")]
+    [InlineData("merges.txt", "t  a\n", "merges.txt:1")]
     [InlineData("vocab.json", "{\"a\":0,\"a\":1}", "JSON")]
     [InlineData("vocab.json", "[]", "JSON")]
     [InlineData("merges.txt", "#version: 0.2\na zzz\n", "merges.txt:2")]
@@ -75,6 +91,24 @@ public sealed class TokenizerFilesTests : IDisposable
         var error = Assert.Throws<TokenizerException>(() => TokenizerFiles.Load(folder.Path));
         Assert.Contains(fault, error.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("vocab.json", "{\"*\":0}")]
+    [InlineData("merges.txt", "t *\n")]
+    [InlineData("lmkit_tokenizer.json", "{\"kind\":\"*\"}")]
+    public void Bytes_that_are_no_text_are_refused_by_name(string file, string content)
+    {
+        TokenizerFiles.Save(folder.Path, Vocabulary);
+        File.WriteAllBytes(folder[file], [.. content.Select(letter => letter == '*' ? (byte)0xff : (byte)letter)]);
+        Assert.StartsWith(folder[file], Assert.Throws<TokenizerException>(() => TokenizerFiles.Load(folder.Path)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("a b|a b")]
+    [InlineData("a c")]
+    [InlineData("a")]
+    public void Merges_that_are_none_are_refused_before_there_is_a_tokenizer(string merges) =>
+        Assert.Contains("merge", Assert.Throws<ArgumentException>(() => new BytePairVocabulary(new Dictionary<string, int> { ["a"] = 0, ["b"] = 1, ["ab"] = 2 }, merges.Split('|'), null)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void A_missing_file_is_named()

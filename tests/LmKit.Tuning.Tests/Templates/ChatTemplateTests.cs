@@ -95,6 +95,7 @@ public class ChatTemplateTests
         Assert.Throws<TemplateException>(() => ChatTemplate.FromTokenizerConfig(path));
         File.WriteAllText(folder["chat_template.jinja"], "C");
         Assert.Equal("C", ChatTemplate.FromTokenizerConfig(path).Source);
+        File.Delete(folder["chat_template.jinja"]);
         File.WriteAllText(path, "{");
         Assert.Throws<TemplateException>(() => ChatTemplate.FromTokenizerConfig(path));
     }
