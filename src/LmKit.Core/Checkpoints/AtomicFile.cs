@@ -20,7 +20,8 @@ public static class AtomicFile
     {
         ArgumentNullException.ThrowIfNull(write);
         path = Path.GetFullPath(path);
-        path = new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? path;
+        var file = new FileInfo(path);
+        path = file.LinkTarget is null ? path : file.ResolveLinkTarget(returnFinalTarget: true)!.FullName;
         RemoveLeftovers(path);
         var temporary = path + Mark + Path.GetRandomFileName();
         try

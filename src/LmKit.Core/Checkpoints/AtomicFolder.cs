@@ -239,6 +239,7 @@ public static class AtomicFolder
     private static string Resolve(string path)
     {
         path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-        return new DirectoryInfo(path).ResolveLinkTarget(returnFinalTarget: true)?.FullName is { } target ? Path.TrimEndingDirectorySeparator(target) : path;
+        var folder = new DirectoryInfo(path);
+        return folder.LinkTarget is null ? path : Path.TrimEndingDirectorySeparator(folder.ResolveLinkTarget(returnFinalTarget: true)!.FullName);
     }
 }

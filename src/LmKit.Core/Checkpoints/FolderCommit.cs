@@ -147,6 +147,7 @@ internal static class FolderCommit
     // Windows lets nobody replace a file while it is read; readers of ours soon let go.
     private static void Place(string from, string folder, string file)
     {
+        Reached("moving");
         var place = Path.Combine(folder, file);
         Directory.CreateDirectory(Path.GetDirectoryName(place)!);
         for (var clock = Stopwatch.StartNew(); ;)
