@@ -30,7 +30,7 @@ public static class AtomicFolder
     /// <param name="fill">Writes files into the empty folder that it is given.</param>
     /// <param name="check">Looks at the folder and throws when its files are somebody else's.</param>
     /// <returns>The files that were written, relative to the folder.</returns>
-    internal static IReadOnlyList<string> Write(string path, Action<string> fill, Action<string>? check)
+    internal static string[] Write(string path, Action<string> fill, Action<string>? check)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         ArgumentNullException.ThrowIfNull(fill);
@@ -149,7 +149,7 @@ public static class AtomicFolder
         return true;
     }
 
-    private static IReadOnlyList<string> WriteNew(string path, Action<string> fill, Action<string>? check)
+    private static string[] WriteNew(string path, Action<string> fill, Action<string>? check)
     {
         try
         {
@@ -178,7 +178,7 @@ public static class AtomicFolder
         }
     }
 
-    private static IReadOnlyList<string> WriteInto(string path, Func<string, string[]> make, Action<string>? check)
+    private static string[] WriteInto(string path, Func<string, string[]> make, Action<string>? check)
     {
         var work = Inside(path);
         using var held = FolderLock.Take(work, path);

@@ -47,22 +47,37 @@ internal sealed class FolderLock : IDisposable
     }
 
     /// <summary>The lock, or null while somebody else holds it.</summary>
+    /// <exception cref="IOException">The place cannot be written, or holds what nobody of ours made.</exception>
     internal static FolderLock? TryTake(string work)
     {
-        var file = Path.Combine(work, LockFile);
-        if (Directory.Exists(work) && !File.Exists(file) && Directory.EnumerateFileSystemEntries(work).FirstOrDefault(entry => Path.GetFileName(entry) != LockFile) is { } strange)
-            throw new IOException($"it holds {Path.GetFileName(strange)}, which LmKit did not put there; move it away");
-        FileStream held;
         try
         {
             Directory.CreateDirectory(work);
-            held = new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1);
+            return Open(work, FileMode.CreateNew) ?? Open(work, FileMode.Open);
         }
-        catch (DirectoryNotFoundException)
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
-            return null; // its last holder removed the folder between our two steps
+            return null; // its last holder removed it between two of our steps
+        }
+        catch (IOException error) when (IsTaken(error) && !File.Exists(work))
+        {
+            return null; // likewise: the folder was there and then was not
         }
         catch (IOException error) when (IsHeldElsewhere(error))
+        {
+            return null;
+        }
+    }
+
+    private static FolderLock? Open(string work, FileMode mode)
+    {
+        var file = Path.Combine(work, LockFile);
+        FileStream held;
+        try
+        {
+            held = new FileStream(file, mode, FileAccess.ReadWrite, FileShare.None, 1);
+        }
+        catch (IOException error) when (mode == FileMode.CreateNew && IsTaken(error))
         {
             return null;
         }
@@ -70,11 +85,22 @@ internal sealed class FolderLock : IDisposable
         // whether the name still means the file that we hold.
         held.SetLength(Random.Shared.Next(1, 1 << 16));
         var named = new FileInfo(file);
-        if (named.Exists && named.Length == held.Length)
-            return new FolderLock(work, held);
-        held.Dispose();
-        return null;
+        if (!named.Exists || named.Length != held.Length)
+        {
+            held.Dispose();
+            return null;
+        }
+        var taken = new FolderLock(work, held);
+        // Whoever works here makes the lock first and removes it last, so beside a new one lies nothing of ours.
+        if (mode == FileMode.CreateNew && Directory.EnumerateFileSystemEntries(work).FirstOrDefault(entry => Path.GetFileName(entry) != LockFile) is { } strange)
+        {
+            taken.Dispose();
+            throw new IOException($"it holds '{Path.GetFileName(strange)}', which LmKit did not put there; move it away");
+        }
+        return taken;
     }
+
+    private static bool IsTaken(IOException error) => error.HResult is 17 or unchecked((int)0x80070050) or unchecked((int)0x800700B7); // EEXIST and Windows's two words for it
 
     public void Dispose()
     {

@@ -5,15 +5,15 @@ namespace LmKit;
 /// <param name="fileLength">Its length in bytes.</param>
 internal sealed class PickleBudget(string path, long fileLength)
 {
-    private const long Floor = 40L << 20;
+    private const long Floor = 44L << 20;
 
     // Bytes that one of each takes here at most, growth of its container included.
     internal const int Item = 32;
     internal const int Entry = 96;
     internal const int Dictionary = 200;
-    internal const int Tensor = 1024;
+    internal const int Tensor = 640;
 
-    private readonly long limit = Floor + (2 * fileLength);
+    private readonly long limit = Floor + (3 * fileLength);
     private long spent;
 
     /// <summary>Takes bytes before they are allocated.</summary>

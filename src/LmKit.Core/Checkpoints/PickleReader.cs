@@ -11,6 +11,7 @@ namespace LmKit;
 public static class PickleReader
 {
     private const int MaxDepth = 16;
+    private const int MaxEntries = 1 << 17;
 
     // PyTorch leaves the instructions uncompressed, so they are no longer than the file; others may compress small ones.
     private const long MaxPackedInstructions = 8L << 20;
@@ -28,11 +29,13 @@ public static class PickleReader
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         LibTorch.EnsureLoaded();
         using var scope = NewDisposeScope();
-        using var file = InputFile.Open(path, (fault, cause) => new PickleException(path, fault, cause), bufferSize: 1 << 12);
+        using var file = InputFile.Open(path, (fault, cause) => new PickleException(path, fault, cause), bufferSize: 1 << 16);
         if (OtherFormat(file) is { } other)
             throw new PickleException(path, other);
         try
         {
+            if (!ZipDirectory.HasAtMost(file, MaxEntries))
+                throw new PickleException(path, $"the archive has more than {MaxEntries} entries, one for each storage; no checkpoint has so many");
             using var archive = new ZipArchive(file, ZipArchiveMode.Read, leaveOpen: true);
             var contents = Contents(path, archive, file.Length);
             foreach (var tensor in contents.Tensors.Values)

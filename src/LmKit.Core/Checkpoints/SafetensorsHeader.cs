@@ -9,6 +9,10 @@ internal sealed class SafetensorsHeader
     // As many as libtorch's own tensors have at most.
     private const int MaxAxes = 64;
 
+    // Far beyond any real file; each takes several times its bytes in the header here.
+    private const int MaxTensors = 1 << 19;
+    private const int MaxMetadata = 1 << 16;
+
     private readonly string path;
     private readonly List<SafetensorsEntry> entries = [];
     private readonly Dictionary<string, SafetensorsEntry> named = new(StringComparer.Ordinal);
@@ -64,6 +68,10 @@ internal sealed class SafetensorsHeader
             var entry = ReadEntry(ref reader, name);
             entries.Add(entry);
             named.Add(name, entry);
+            if (entries.Count > MaxTensors)
+            {
+                throw Fault(null, $"the header names more than {MaxTensors} tensors");
+            }
         }
         while (reader.Read())
         {
@@ -89,6 +97,10 @@ internal sealed class SafetensorsHeader
             if (!values.TryAdd(key, reader.GetString()!))
             {
                 throw Fault(null, $"metadata '{SafetensorsException.Shown(key)}' stands twice");
+            }
+            if (values.Count > MaxMetadata)
+            {
+                throw Fault(null, $"the header has more than {MaxMetadata} texts of metadata");
             }
         }
         return values;
@@ -150,7 +162,7 @@ internal sealed class SafetensorsHeader
             throw Fault(name, $"shape [{string.Join(", ", shape)}] of {dtype} takes {(bits % 8 == 0 ? $"{bits / 8} bytes" : $"{bits} bits, no whole number of bytes")}, its offsets give {offsets[1] - offsets[0]}");
         }
         var type = SafetensorsTypes.Parse(dtype);
-        return new SafetensorsEntry(name, type ?? SafetensorsTypes.None, shape, offsets[0], offsets[1] - offsets[0]) { Dtype = dtype };
+        return new SafetensorsEntry(name, type ?? SafetensorsTypes.None, shape, offsets[0], offsets[1] - offsets[0]) { Dtype = type is { } known ? SafetensorsTypes.Name(known)! : dtype };
     }
 
     private long[] ReadNumbers(ref Utf8JsonReader reader, string name, string key)
