@@ -93,12 +93,16 @@ internal sealed class CheckpointFiles : IDisposable
     {
         var map = Map();
         var entries = new List<SafetensorsEntry>();
-        foreach (var shard in map.GroupBy(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal))
+        var folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path))!;
+        var shards = map.GroupBy(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal).ToArray();
+        foreach (var shard in shards)
         {
-            var file = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path))!, CheckedName(shard.Key));
-            if (!File.Exists(file))
+            if (!File.Exists(System.IO.Path.Combine(folder, CheckedName(shard.Key))))
                 throw Fault(shard.First(), $"it should lie in '{shard.Key}', which is not beside the index; complete the folder");
-            var reader = Add(file);
+        }
+        foreach (var shard in shards)
+        {
+            var reader = Add(System.IO.Path.Combine(folder, shard.Key));
             var found = reader.Entries.ToDictionary(entry => entry.Name, StringComparer.Ordinal);
             foreach (var name in shard)
             {

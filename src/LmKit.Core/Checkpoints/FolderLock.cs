@@ -8,6 +8,7 @@ namespace LmKit;
 internal sealed class FolderLock : IDisposable
 {
     private const string LockFile = "lock";
+    private const int MostGone = 100;
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private readonly string work;
@@ -18,10 +19,6 @@ internal sealed class FolderLock : IDisposable
     /// <summary>Whether somebody of ours works there, or died at it.</summary>
     internal static bool IsOurs(string work) => File.Exists(Path.Combine(work, LockFile));
 
-    /// <summary>Whether an error says that another process or thread has the file open.</summary>
-    internal static bool IsHeldElsewhere(IOException error) =>
-        error.HResult is 11 or 35 or unchecked((int)0x80070020); // EWOULDBLOCK of Linux and macOS, the sharing violation of Windows
-
     /// <summary>Waits for the lock.</summary>
     /// <param name="work">The work folder.</param>
     /// <param name="target">The folder that is to be changed, for errors.</param>
@@ -29,12 +26,16 @@ internal sealed class FolderLock : IDisposable
     internal static FolderLock Take(string work, string target)
     {
         var clock = Stopwatch.StartNew();
-        while (true)
+        for (var gone = 0; ;)
         {
             try
             {
                 if (TryTake(work) is { } taken)
                     return taken;
+            }
+            catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException && gone < MostGone)
+            {
+                gone++; // its last holder removed it between two of our steps
             }
             catch (Exception error) when (error is UnauthorizedAccessException or IOException)
             {
@@ -47,7 +48,8 @@ internal sealed class FolderLock : IDisposable
     }
 
     /// <summary>The lock, or null while somebody else holds it.</summary>
-    /// <exception cref="IOException">The place cannot be written, or holds what nobody of ours made.</exception>
+    /// <exception cref="IOException">The place cannot be written, or holds what nobody of ours made. One that says that the place is not
+    /// there may come from its last holder, who removes it.</exception>
     internal static FolderLock? TryTake(string work)
     {
         try
@@ -55,15 +57,11 @@ internal sealed class FolderLock : IDisposable
             Directory.CreateDirectory(work);
             return Open(work, FileMode.CreateNew) ?? Open(work, FileMode.Open);
         }
-        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return null; // its last holder removed it between two of our steps
-        }
         catch (IOException error) when (IsTaken(error) && !File.Exists(work))
         {
-            return null; // likewise: the folder was there and then was not
+            return null; // its last holder removed it between two steps of making it
         }
-        catch (IOException error) when (IsHeldElsewhere(error))
+        catch (IOException error) when (InputFile.IsHeldElsewhere(error))
         {
             return null;
         }
