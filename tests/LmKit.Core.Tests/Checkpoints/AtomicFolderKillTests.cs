@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace LmKit.Core.Tests;
 
@@ -81,13 +82,13 @@ public sealed class AtomicFolderKillTests : IDisposable
 
     private static void KillAtStep(string[] arguments)
     {
-        Kill(int.Parse(arguments[1]));
+        Kill(int.Parse(arguments[1], CultureInfo.InvariantCulture));
         Save(arguments[0], "new");
     }
 
     private static void KillWhileRecovering(string[] arguments)
     {
-        Kill(int.Parse(arguments[1]));
+        Kill(int.Parse(arguments[1], CultureInfo.InvariantCulture));
         AtomicFolder.Recover(arguments[0]);
     }
 

@@ -106,7 +106,7 @@ public sealed class Report38OneUnreadType : IDisposable
         Assert.True(Assert.Throws<SafetensorsException>(() => new SafetensorsReader(path)).Message.Length < 1000);
     }
 
-    private void Refused(string path, params string[] words)
+    private static void Refused(string path, params string[] words)
     {
         var error = Assert.Throws<SafetensorsException>(() => new SafetensorsReader(path));
         Assert.All([path, .. words], word => Assert.Contains(word, error.Message, StringComparison.Ordinal));
