@@ -12,8 +12,8 @@ internal sealed class PickleKeys : IEqualityComparer<object>, IEqualityComparer<
     int IEqualityComparer<object>.GetHashCode(object key) => key switch
     {
         string text => text.GetHashCode(StringComparison.Ordinal),
-        long number => HashCode.Combine(number),
-        double number => HashCode.Combine(number),
+        long number => Mixed(number),
+        double number => Mixed(BitConverter.DoubleToInt64Bits(number == 0 ? 0 : number)),
         bool truth => HashCode.Combine(truth),
         _ => RuntimeHelpers.GetHashCode(key),
     };
@@ -21,4 +21,7 @@ internal sealed class PickleKeys : IEqualityComparer<object>, IEqualityComparer<
     public bool Equals(int x, int y) => x == y;
 
     public int GetHashCode(int key) => HashCode.Combine(key);
+
+    // Both halves apart: a number's own hash folds them into one, which a file can choose to be the same for all.
+    private static int Mixed(long number) => HashCode.Combine((int)number, (int)(number >> 32));
 }

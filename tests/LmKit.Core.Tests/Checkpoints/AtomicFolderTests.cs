@@ -226,6 +226,16 @@ public sealed class AtomicFolderTests : IDisposable
     }
 
     [Fact]
+    public void A_replacement_is_later_than_what_it_replaces_whatever_the_clock_says()
+    {
+        AtomicFolder.Write(Model, Fill("old"));
+        var future = DateTime.UtcNow.AddYears(3);
+        File.SetLastWriteTimeUtc(Path.Combine(Model, "a.txt"), future);
+        AtomicFolder.Write(Model, Fill("new"));
+        Assert.True(File.GetLastWriteTimeUtc(Path.Combine(Model, "a.txt")) > future);
+    }
+
+    [Fact]
     public void A_reader_whose_files_were_replaced_meanwhile_reads_again_and_lets_the_first_result_go()
     {
         AtomicFolder.Write(Model, Fill("old"));

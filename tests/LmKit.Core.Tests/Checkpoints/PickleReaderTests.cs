@@ -119,11 +119,28 @@ public sealed class PickleReaderTests : IDisposable
     }
 
     [Fact]
-    public void Keys_whose_hashes_meet_take_no_more_time_than_others()
+    public void No_file_can_make_the_hashes_of_its_keys_meet()
     {
-        Write(File, Join([Raw("\u0080\u0002}("), .. Enumerable.Range(0, 120_000).SelectMany(key => new[] { Number(((long)key << 32) | (uint)key), Raw("N") }), Raw("u.")]));
+        IEqualityComparer<object> keys = PickleKeys.Instance;
+        Assert.Single(Enumerable.Range(0, 1000).Select(key => (((long)key << 32) | (uint)key).GetHashCode()).Distinct());
+        Assert.InRange(Enumerable.Range(0, 1000).Select(key => keys.GetHashCode(((long)key << 32) | (uint)key)).Distinct().Count(), 990, 1000);
+        Write(File, Join([Raw("\u0080\u0002}("), .. Enumerable.Range(0, 20_000).SelectMany(key => new[] { Number(((long)key << 32) | (uint)key), Raw("N") }), Raw("u.")]));
         var (tensors, values) = PickleReader.Read(File);
         Assert.Equal((0, 0), (tensors.Count, values.Count));
+    }
+
+    [Fact]
+    public void Storages_that_lie_in_one_another_and_archives_of_endless_entries_are_refused()
+    {
+        var data = new byte[4096];
+        byte[][] claims = [.. Enumerable.Range(0, 8).Select(at => Join(Text($"{at}"), Tensor(Storage($"{at}", 1024), [1], [1]), Raw("s")))];
+        var instructions = Join([Raw("\u0080\u0002}"), .. claims, Raw(".")]);
+        ZipBytes.Write(File, [("a/data.pkl", instructions), ("a/data/0", data)], Enumerable.Range(1, 7).Select(at => $"a/data/{at}"));
+        Refused("lie in one another");
+        ZipBytes.Write(File, [("a/data.pkl", instructions)], Enumerable.Range(0, 131_072).Select(at => $"{at:D6}"));
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Refused("more than 131072 entries");
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
     }
 
     [Fact]
