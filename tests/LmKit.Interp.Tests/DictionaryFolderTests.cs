@@ -95,13 +95,15 @@ public class DictionaryFolderTests
     }
 
     [Fact]
-    public void What_a_folder_is_can_be_read_after_a_swap_that_was_cut_off()
+    public void What_a_folder_is_can_be_read_after_a_save_that_was_cut_off()
     {
         using var folder = new TemporaryFolder();
         using var random = new Generator(3);
         using var made = new TopKAutoencoder(new TopKOptions { ModelDim = 4, FeatureCount = 8, ActiveCount = 2 }, new ParameterFactory(random));
         DictionaryFolder.Save(folder["d"], made);
-        Directory.Move(folder["d"], folder["d"] + ".lmkit-previous");
+        Directory.CreateDirectory(Path.Combine(folder["d"], ".lmkit-save", "complete"));
+        File.WriteAllText(Path.Combine(folder["d"], ".lmkit-save", "lock"), "");
+        File.Move(Path.Combine(folder["d"], "config.json"), Path.Combine(folder["d"], ".lmkit-save", "complete", "config.json"));
         Assert.Equal("top_k", DictionaryFolder.ReadConfig(folder["d"]).Kind);
     }
 

@@ -1,157 +1,245 @@
+using System.Diagnostics;
+using System.Runtime.ExceptionServices;
+
 namespace LmKit;
 
-/// <summary>Writes a folder so that a crash, a full disk or an error leaves the previous one whole.</summary>
+/// <summary>Writes files into a folder so that a crash, a full disk or an error leaves all the previous ones or all the new ones.</summary>
 /// <remarks>
-/// The new folder is filled beside the old one as NAME.lmkit-filling, flushed, renamed to NAME.lmkit-next (which says that it is
-/// complete), and swapped in by two renames through NAME.lmkit-previous. All of it happens under a lock that a dead process
-/// loses, so whatever a writer finds there is litter, which it removes. A process that dies between the two renames leaves
-/// NAME missing, which <see cref="Recover"/> repairs: call it before reading.
+/// Only the files that a write makes are replaced. Whatever else the folder holds stays as it is: other files, folders, links, and the
+/// folder itself, which may be the current directory, a mount point or lie behind a symbolic link. The new files are made in a work
+/// folder (<c>.lmkit-save</c>, inside the folder or, for a new one, beside it) under a lock that a dead process loses. They are flushed,
+/// marked as complete by one rename, and moved to their places; a folder that is not there yet appears by one rename.
+/// <see cref="Read{T}(string, Func{string, T})"/> never sees a part of it, and finishes what a process that died between marking and moving left.
 /// </remarks>
 public static class AtomicFolder
 {
-    private const string Filling = ".lmkit-filling";
-    private const string Complete = ".lmkit-next";
-    private const string Previous = ".lmkit-previous";
-    private const int Attempts = 10;
+    private const string Mark = ".lmkit-save";
 
-    /// <summary>Fills a fresh folder through <paramref name="fill"/> and puts it in the place of <paramref name="path"/>.</summary>
-    /// <exception cref="IOException">The disk fails, or another writer of the same folder does not finish within a minute.</exception>
-    public static void Write(string path, Action<string> fill)
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan PatienceWithoutRights = TimeSpan.FromSeconds(10);
+
+    /// <summary>Makes files through <paramref name="fill"/> and puts them into the folder <paramref name="path"/>.</summary>
+    /// <param name="path">The folder; made when it is not there.</param>
+    /// <param name="fill">Writes files into the empty folder that it is given.</param>
+    /// <exception cref="IOException">The disk fails, the place cannot be written, a folder stands where a file belongs, or another
+    /// writer of the same folder does not finish within a minute. Nothing was changed.</exception>
+    public static void Write(string path, Action<string> fill) => Write(path, fill, null);
+
+    /// <summary>The same with a look at the folder that is there, under the lock and before anything is made.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="fill">Writes files into the empty folder that it is given.</param>
+    /// <param name="check">Looks at the folder and throws when its files are somebody else's.</param>
+    /// <returns>The files that were written, relative to the folder.</returns>
+    internal static string[] Write(string path, Action<string> fill, Action<string>? check)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
         ArgumentNullException.ThrowIfNull(fill);
-        path = Trim(path);
-        _ = Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        using var held = FolderLock.Take(path);
-        CompleteSwap(path);
-        RemoveLitter(path);
-        try
-        {
-            _ = Directory.CreateDirectory(path + Filling);
-            fill(path + Filling);
-            FlushToDisk(path + Filling);
-            Directory.Move(path + Filling, path + Complete);
-        }
-        catch
-        {
-            RemoveIfThere(path + Filling);
-            throw;
-        }
-        if (Directory.Exists(path))
-        {
-            Directory.Move(path, path + Previous);
-        }
-        Directory.Move(path + Complete, path);
-        RemoveIfThere(path + Previous);
+        path = Resolve(path);
+        if (File.Exists(path))
+            throw new IOException($"{path} is a file, so no folder can be saved there; choose another name.");
+        if (!Directory.Exists(path))
+            return WriteNew(path, fill, check);
+        CleanWork(path, Beside(path));
+        return WriteInto(path, work => FolderCommit.Fill(work, fill), check);
     }
 
-    /// <summary>Finishes a swap that left the folder missing; deletes nothing, and does nothing where the folder is there.</summary>
-    /// <exception cref="IOException">A writer of the folder does not finish within a minute.</exception>
+    /// <summary>Finishes a write that was cut off after its files were complete; does nothing otherwise.</summary>
+    /// <exception cref="IOException">A writer does not finish within a minute, or the folder cannot be written and its writer is gone.</exception>
     public static void Recover(string path)
     {
-        path = Trim(path);
-        if (Directory.Exists(path) || Heir(path) is null)
+        path = Resolve(path);
+        for (var clock = Stopwatch.StartNew(); IsPending(path); Thread.Sleep(2))
         {
-            return;
-        }
-        using var held = FolderLock.Take(path);
-        CompleteSwap(path);
-    }
-
-    /// <summary>Reads a folder of several files; begins anew when a writer put another in its place meanwhile.</summary>
-    /// <param name="path">The folder; a swap that was cut off is finished first.</param>
-    /// <param name="read">Reads the files of the folder that it is given; may be called more than once.</param>
-    /// <exception cref="IOException">The folder or a file of it is missing.</exception>
-    public static T Read<T>(string path, Func<string, T> read)
-    {
-        ArgumentNullException.ThrowIfNull(read);
-        for (var attempt = 1; ; attempt++)
-        {
-            Recover(path);
+            var mayWrite = true;
             try
             {
-                return read(path);
+                using var held = FolderLock.TryTake(Inside(path));
+                if (held is not null)
+                    FolderCommit.Finish(path, Inside(path));
             }
-            catch (IOException error) when (error is FileNotFoundException or DirectoryNotFoundException && attempt < Attempts)
+            catch (Exception error) when (error is UnauthorizedAccessException or IOException)
             {
-                Thread.Sleep(attempt);
+                if (clock.Elapsed > PatienceWithoutRights && IsPending(path))
+                    throw new IOException($"{path}: its last save was cut off when its files were complete in {Inside(path)}, and they cannot be moved to their places here ({error.Message}). Load the folder once where it can be written.", error);
+                mayWrite = false;
             }
+            if (mayWrite && clock.Elapsed > Patience)
+                throw new IOException($"{path} has a writer that did not finish in {Patience.TotalSeconds:F0} s; wait for it.");
         }
     }
 
-    /// <summary>Recovers every folder in <paramref name="parent"/> whose swap was interrupted.</summary>
-    internal static void RecoverAll(string parent)
+    /// <summary>Reads a folder of several files; begins anew when a writer changed them meanwhile.</summary>
+    /// <param name="path">The folder; a write that was cut off is finished first.</param>
+    /// <param name="read">Reads the files of the folder that it is given; may be called more than once. A result that is disposable and
+    /// was read from files that changed is disposed.</param>
+    /// <exception cref="IOException">The folder or a file of it is missing.</exception>
+    public static T Read<T>(string path, Func<string, T> read) => Read(path, null, read);
+
+    /// <summary>The same where only some files of the folder matter.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="names">Files of which a save replaces at least one; null for all files in the folder.</param>
+    /// <param name="read">Reads the files.</param>
+    internal static T Read<T>(string path, string[]? names, Func<string, T> read)
     {
-        foreach (var path in Interrupted(parent))
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        ArgumentNullException.ThrowIfNull(read);
+        for (var clock = Stopwatch.StartNew(); ;)
         {
             Recover(path);
+            var folder = Resolve(path);
+            var before = FolderStamp.Of(folder, names);
+            var result = default(T);
+            ExceptionDispatchInfo? error = null;
+            try
+            {
+                result = read(folder);
+            }
+            catch (Exception caught)
+            {
+                error = ExceptionDispatchInfo.Capture(caught);
+            }
+            // In this order: a writer that is still moving files is seen here, one that has ended by the files it moved.
+            var isWhole = !IsPending(folder) && before == FolderStamp.Of(folder, names);
+            if (isWhole || clock.Elapsed > Patience)
+            {
+                error?.Throw();
+                return result!;
+            }
+            (result as IDisposable)?.Dispose();
         }
     }
 
-    /// <summary>Recovers and removes what dead writers left in <paramref name="parent"/>; living ones are let be.</summary>
+    /// <summary>Finishes every cut-off write of a folder in <paramref name="parent"/>.</summary>
+    internal static void RecoverAll(string parent)
+    {
+        foreach (var path in Children(parent))
+            Recover(path);
+    }
+
+    /// <summary>Whether a write is being finished, or was cut off when its files were complete.</summary>
+    internal static bool IsPending(string path) => FolderCommit.IsComplete(Inside(path)) && FolderLock.IsOurs(Inside(path));
+
+    /// <summary>Finishes and removes what dead writers left in <paramref name="parent"/>; living ones are let be.</summary>
     internal static void CleanAll(string parent)
     {
-        foreach (var path in Interrupted(parent))
-        {
-            using var held = FolderLock.TryTake(path);
-            if (held is not null)
-            {
-                CompleteSwap(path);
-                RemoveLitter(path);
-            }
-        }
+        foreach (var path in Children(parent))
+            CleanWork(path, path.EndsWith(Mark, StringComparison.Ordinal) ? path : Inside(path));
     }
 
     /// <summary>Deletes a folder so that a kill half-way leaves nothing under its name.</summary>
-    internal static void Remove(string path)
+    /// <param name="path">The folder.</param>
+    /// <param name="own">The files, relative to it, that are known to be ours.</param>
+    /// <returns>False when the folder holds anything else; nothing was deleted then.</returns>
+    internal static bool Remove(string path, IReadOnlyCollection<string> own)
     {
-        path = Trim(path);
-        using var held = FolderLock.Take(path);
-        RemoveLitter(path);
-        Directory.Move(path, path + Filling);
-        RemoveIfThere(path + Filling);
+        path = Resolve(path);
+        if (HoldsMore(path, own))
+            return false;
+        var work = Beside(path);
+        using var held = FolderLock.Take(work, path);
+        FolderCommit.Clear(work);
+        var leaving = FolderCommit.Filling(work);
+        Directory.Move(path, leaving);
+        if (HoldsMore(leaving, own))
+        {
+            Directory.Move(leaving, path); // somebody put a file there in this very moment
+            return false;
+        }
+        FolderCommit.Clear(work);
+        return true;
     }
 
-    private static string Trim(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-
-    private static string? Heir(string path) => new[] { path + Complete, path + Previous }.FirstOrDefault(Directory.Exists);
-
-    private static void CompleteSwap(string path)
+    private static string[] WriteNew(string path, Action<string> fill, Action<string>? check)
     {
-        if (!Directory.Exists(path) && Heir(path) is { } heir)
+        try
         {
-            Directory.Move(heir, path);
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        }
+        catch (Exception error) when (error is UnauthorizedAccessException or IOException)
+        {
+            throw new IOException($"{path} cannot be saved: {error.Message} Nothing was changed; choose a folder that can be written.", error);
+        }
+        var beside = Beside(path);
+        using var held = FolderLock.Take(beside, path);
+        FolderCommit.Clear(beside);
+        try
+        {
+            var files = FolderCommit.Fill(beside, fill);
+            FolderCommit.Reached("filled");
+            if (FolderCommit.Appear(path, beside))
+                return files;
+            // Another writer was first; its folder takes these files like any other.
+            return WriteInto(path, work => FolderCommit.TakeOver(beside, work), check);
+        }
+        catch
+        {
+            FolderCommit.Clear(beside);
+            throw;
         }
     }
 
-    private static void RemoveLitter(string path)
+    private static string[] WriteInto(string path, Func<string, string[]> make, Action<string>? check)
     {
-        RemoveIfThere(path + Filling);
-        RemoveIfThere(path + Complete);
-        RemoveIfThere(path + Previous);
-    }
-
-    private static void RemoveIfThere(string folder)
-    {
-        if (Directory.Exists(folder))
+        var work = Inside(path);
+        using var held = FolderLock.Take(work, path);
+        FolderCommit.Finish(path, work);
+        FolderCommit.Clear(work);
+        check?.Invoke(path);
+        try
         {
-            Directory.Delete(folder, recursive: true);
+            var files = make(work);
+            FolderCommit.Reached("filled");
+            FolderCommit.Commit(path, work, files);
+            return files;
+        }
+        catch when (!FolderCommit.IsComplete(work))
+        {
+            FolderCommit.Clear(work);
+            throw;
         }
     }
 
-    private static string[] Interrupted(string parent) => Directory.Exists(parent)
-        ? [.. Directory.EnumerateFileSystemEntries(parent)
-            .Select(entry => (Entry: entry, Mark: new[] { Filling, Complete, Previous, FolderLock.Mark }.FirstOrDefault(mark => entry.EndsWith(mark, StringComparison.Ordinal))))
-            .Where(found => found.Mark is not null)
-            .Select(found => found.Entry[..^found.Mark!.Length])
-            .Distinct()]
-        : [];
-
-    private static void FlushToDisk(string folder)
+    private static void CleanWork(string path, string work)
     {
-        foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
+        if (!FolderLock.IsOurs(work))
+            return;
+        try
         {
-            using var stream = new FileStream(file, FileMode.Open, FileAccess.ReadWrite);
-            stream.Flush(flushToDisk: true);
+            using var held = FolderLock.TryTake(work);
+            if (held is null)
+                return;
+            FolderCommit.Finish(path, work);
+            FolderCommit.Clear(work);
         }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // What cannot be cleaned now is cleaned another time.
+        }
+    }
+
+    private static string Inside(string path) => Path.Combine(path, Mark);
+
+    private static string Beside(string path) => path + Mark;
+
+    private static bool HoldsMore(string folder, IReadOnlyCollection<string> own)
+    {
+        var known = own.SelectMany(Parents).ToHashSet(StringComparer.Ordinal);
+        return Directory.EnumerateFileSystemEntries(folder, "*", SearchOption.AllDirectories).Any(entry => !known.Contains(Path.GetRelativePath(folder, entry)));
+    }
+
+    private static IEnumerable<string> Parents(string file)
+    {
+        for (var name = file; !string.IsNullOrEmpty(name); name = Path.GetDirectoryName(name))
+            yield return name;
+    }
+
+    private static string[] Children(string parent) => Directory.Exists(parent) ? Directory.GetDirectories(parent) : [];
+
+    // A link to a folder that is not there is followed too.
+    private static string Resolve(string path)
+    {
+        path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+        var folder = new DirectoryInfo(path);
+        return folder.LinkTarget is null ? path : Path.TrimEndingDirectorySeparator(folder.ResolveLinkTarget(returnFinalTarget: true)!.FullName);
     }
 }

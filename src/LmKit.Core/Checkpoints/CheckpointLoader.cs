@@ -25,29 +25,36 @@ public static class CheckpointLoader
         IPreparedWeights.ForgetAll(module);
     }
 
-    /// <summary>Loads a safetensors file, one tensor in memory at a time unless <paramref name="map"/> rearranges them.</summary>
+    /// <summary>Loads a safetensors file, or the several that an index names, one tensor in memory at a time unless <paramref name="map"/>
+    /// rearranges them.</summary>
     /// <param name="module">The module that receives the values, on whatever device it lies.</param>
-    /// <param name="path">The safetensors file.</param>
+    /// <param name="path">The safetensors file, or an index whose name ends in <c>.index.json</c>.</param>
     /// <param name="map">Turns the file's published names into ours; null when the file has ours.</param>
     /// <param name="allowCast">Converts element types instead of refusing them.</param>
     /// <exception cref="CheckpointMismatchException">Something is missing, unexpected, or of another shape or type.</exception>
-    /// <exception cref="SafetensorsException">The file breaks its format.</exception>
+    /// <exception cref="SafetensorsException">The file breaks its format, or holds a needed tensor of a type that is not computed
+    /// on.</exception>
     public static void Load(nn.Module module, string path, KeyMap? map = null, bool allowCast = false)
     {
         ArgumentNullException.ThrowIfNull(module);
-        using var reader = new SafetensorsReader(path);
+        using var files = CheckpointFiles.Open(path);
+        Load(module, files, map, allowCast);
+    }
+
+    internal static void Load(nn.Module module, CheckpointFiles files, KeyMap? map, bool allowCast)
+    {
         using var scope = NewDisposeScope();
         if (map is not null)
         {
-            Load(module, map.ToOurs(reader.ReadAll()), allowCast);
+            Load(module, map.ToOurs(files.ReadAll(map.Omits)), allowCast);
             return;
         }
         var targets = ModuleTensors.Of(module);
-        Check(path, targets, reader.Entries.ToDictionary(entry => entry.Name, entry => (entry.ScalarType, entry.Shape)), allowCast);
+        Check(files.Path, targets, files.Entries.ToDictionary(entry => entry.Name, entry => new Found(entry.ScalarType, entry.Dtype, entry.Shape)), allowCast);
         using var unrecorded = no_grad();
         foreach (var (name, target) in targets)
         {
-            using var tensor = reader.Read(name);
+            using var tensor = files.Read(name);
             target.copy_(tensor);
         }
         IPreparedWeights.ForgetAll(module);
@@ -65,10 +72,10 @@ public static class CheckpointLoader
         ArgumentNullException.ThrowIfNull(found);
         foreach (var (name, tensor) in found)
             TensorCheck.CheckAlive(tensor, name, source);
-        Check(source, targets, found.ToDictionary(pair => pair.Key, pair => (pair.Value.dtype, (IReadOnlyList<long>)pair.Value.shape)), allowCast);
+        Check(source, targets, found.ToDictionary(pair => pair.Key, pair => new Found(pair.Value.dtype, pair.Value.dtype.ToString(), pair.Value.shape)), allowCast);
     }
 
-    private static void Check(string source, IReadOnlyDictionary<string, Tensor> targets, Dictionary<string, (ScalarType Type, IReadOnlyList<long> Shape)> found, bool allowCast)
+    private static void Check(string source, IReadOnlyDictionary<string, Tensor> targets, Dictionary<string, Found> found, bool allowCast)
     {
         var shared = targets.Where(target => found.ContainsKey(target.Key)).OrderBy(target => target.Key, StringComparer.Ordinal).ToArray();
         var missing = targets.Keys.Where(name => !found.ContainsKey(name)).Order(StringComparer.Ordinal).ToArray();
@@ -78,13 +85,20 @@ public static class CheckpointLoader
             .Select(target => new TensorMismatch(target.Key, Text(target.Value.shape), Text(found[target.Key].Shape)))
             .ToArray();
         var wrongDtype = shared
-            .Where(target => !allowCast && target.Value.dtype != found[target.Key].Type)
-            .Select(target => new TensorMismatch(target.Key, target.Value.dtype.ToString(), found[target.Key].Type.ToString()))
+            .Where(target => (!allowCast || !found[target.Key].IsReadable) && target.Value.dtype != found[target.Key].Type)
+            .Select(target => new TensorMismatch(target.Key, target.Value.dtype.ToString(), found[target.Key].Said))
             .ToArray();
         if (missing.Length + unexpected.Length + wrongShape.Length + wrongDtype.Length > 0)
         {
             throw new CheckpointMismatchException(source, missing, unexpected, wrongShape, wrongDtype);
         }
+    }
+
+    private sealed record Found(ScalarType Type, string Dtype, IReadOnlyList<long> Shape)
+    {
+        internal bool IsReadable => Type != SafetensorsTypes.None;
+
+        internal string Said => IsReadable ? Type.ToString() : $"{SafetensorsException.Shown(Dtype)}, which is not computed on (convert it where the file was made)";
     }
 
     private static string Text(IEnumerable<long> shape) => $"({string.Join(", ", shape)})";

@@ -2,67 +2,117 @@ using System.Diagnostics;
 
 namespace LmKit;
 
-/// <summary>The right to change a folder: a file NAME.lmkit-lock, held open exclusively and removed at the end.</summary>
-/// <remarks>The operating system frees it when its holder dies; the file that then stays is taken over by the next holder.</remarks>
+/// <summary>The right to change a folder: a work folder with a file <c>lock</c> in it that is held open exclusively; both go at the end.</summary>
+/// <remarks>The operating system frees the lock when its holder dies; what then stays is taken over by the next holder. The lock file is
+/// made before and removed after everything else in the work folder, so a work folder without one is not ours.</remarks>
 internal sealed class FolderLock : IDisposable
 {
-    internal const string Mark = ".lmkit-lock";
-
+    private const string LockFile = "lock";
+    private const int MostGone = 100;
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
-    private readonly string file;
+    private readonly string work;
     private readonly FileStream held;
 
-    private FolderLock(string file, FileStream held) => (this.file, this.held) = (file, held);
+    private FolderLock(string work, FileStream held) => (this.work, this.held) = (work, held);
+
+    /// <summary>Whether somebody of ours works there, or died at it.</summary>
+    internal static bool IsOurs(string work) => File.Exists(Path.Combine(work, LockFile));
 
     /// <summary>Waits for the lock.</summary>
-    internal static FolderLock Take(string path)
+    /// <param name="work">The work folder.</param>
+    /// <param name="target">The folder that is to be changed, for errors.</param>
+    /// <exception cref="IOException">The place cannot be written, or its writer does not finish within a minute.</exception>
+    internal static FolderLock Take(string work, string target)
     {
         var clock = Stopwatch.StartNew();
-        while (true)
+        for (var gone = 0; ;)
         {
-            if (TryTake(path) is { } taken)
+            try
             {
-                return taken;
+                if (TryTake(work) is { } taken)
+                    return taken;
+            }
+            catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException && gone < MostGone)
+            {
+                gone++; // its last holder removed it between two of our steps
+            }
+            catch (Exception error) when (error is UnauthorizedAccessException or IOException)
+            {
+                throw new IOException($"{target} cannot be saved: {work} cannot be made or opened ({error.Message}). Nothing was changed; choose a folder that can be written.", error);
             }
             if (clock.Elapsed > Patience)
-            {
-                throw new IOException($"{path} has another writer, who did not finish in {Patience.TotalSeconds:F0} s; wait for it or choose another folder.");
-            }
+                throw new IOException($"{target} has another writer, who did not finish in {Patience.TotalSeconds:F0} s; wait for it or choose another folder.");
             Thread.Sleep(5);
         }
     }
 
     /// <summary>The lock, or null while somebody else holds it.</summary>
-    internal static FolderLock? TryTake(string path)
+    /// <exception cref="IOException">The place cannot be written, or holds what nobody of ours made. One that says that the place is not
+    /// there may come from its last holder, who removes it.</exception>
+    internal static FolderLock? TryTake(string work)
     {
-        var file = path + Mark;
+        try
+        {
+            Directory.CreateDirectory(work);
+            return Open(work, FileMode.CreateNew) ?? Open(work, FileMode.Open);
+        }
+        catch (IOException error) when (IsTaken(error) && !File.Exists(work))
+        {
+            return null; // its last holder removed it between two steps of making it
+        }
+        catch (IOException error) when (InputFile.IsHeldElsewhere(error))
+        {
+            return null;
+        }
+    }
+
+    private static FolderLock? Open(string work, FileMode mode)
+    {
+        var file = Path.Combine(work, LockFile);
         FileStream held;
         try
         {
-            held = new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None);
+            held = new FileStream(file, mode, FileAccess.ReadWrite, FileShare.None, 1);
         }
-        catch (IOException error) when (error.HResult is 11 or 35 or unchecked((int)0x80070020))
+        catch (IOException error) when (mode == FileMode.CreateNew && IsTaken(error))
         {
-            return null; // EWOULDBLOCK of Linux and macOS, the sharing violation of Windows
+            return null;
         }
         // Its last holder may have removed the file between our opening and our locking it. A length that only we know shows
         // whether the name still means the file that we hold.
-        held.SetLength(Random.Shared.Next(1, 1 << 20));
+        held.SetLength(Random.Shared.Next(1, 1 << 16));
         var named = new FileInfo(file);
-        if (named.Exists && named.Length == held.Length)
+        if (!named.Exists || named.Length != held.Length)
         {
-            return new FolderLock(file, held);
+            held.Dispose();
+            return null;
         }
-        held.Dispose();
-        return null;
+        var taken = new FolderLock(work, held);
+        // Whoever works here makes the lock first and removes it last, so beside a new one lies nothing of ours.
+        if (mode == FileMode.CreateNew && Directory.EnumerateFileSystemEntries(work).FirstOrDefault(entry => Path.GetFileName(entry) != LockFile) is { } strange)
+        {
+            taken.Dispose();
+            throw new IOException($"it holds '{Path.GetFileName(strange)}', which LmKit did not put there; move it away");
+        }
+        return taken;
     }
+
+    private static bool IsTaken(IOException error) => error.HResult is 17 or unchecked((int)0x80070050) or unchecked((int)0x800700B7); // EEXIST and Windows's two words for it
 
     public void Dispose()
     {
-        if (!OperatingSystem.IsWindows())
+        // Windows removes no open file; elsewhere the name goes first, so that nobody locks a file that is about to go.
+        if (OperatingSystem.IsWindows())
+            held.Dispose();
+        try
         {
-            File.Delete(file);
+            File.Delete(Path.Combine(work, LockFile));
+            Directory.Delete(work);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // The next writer is in it already.
         }
         held.Dispose();
     }

@@ -47,6 +47,10 @@ public sealed class KeyMap
         }
     }
 
+    /// <summary>Whether a row leaves a published tensor out of ours.</summary>
+    internal bool Omits(string published) =>
+        FindRow([.. rows.Select(row => (row.Published, row.Ours, 0))], published) is (var at, not null) && rows[at].Ours.Length == 0;
+
     private Dictionary<string, Tensor> Apply(
         IReadOnlyDictionary<string, Tensor> given,
         (KeyPattern[] From, KeyPattern[] To, int Shift)[] patterns,

@@ -6,14 +6,20 @@ namespace LmKit;
 
 /// <summary>Reads the tensors of a PyTorch <c>.pt</c> file (a zip with a pickle inside) without running anything it asks for.</summary>
 /// <remarks>The pickle may build tensors, numbers, texts, lists, tuples and dictionaries; any other class or function is refused by its
-/// name. Storages must be uncompressed and as long as they claim.</remarks>
+/// name. Storages must be uncompressed and as long as they claim. What reading costs is bounded by the file's size. Tensors that share
+/// a storage in the file share their memory, as they do in PyTorch.</remarks>
 public static class PickleReader
 {
-    // The instructions alone; weights lie beside them.
-    private const long MaxInstructionLength = 64L << 20;
+    private const int MaxDepth = 16;
+    private const int MaxEntries = 1 << 17;
+
+    // PyTorch leaves the instructions uncompressed, so they are no longer than the file; others may compress small ones.
+    private const long MaxPackedInstructions = 8L << 20;
 
     /// <summary>Reads the file's dictionary; nested dictionaries are joined with dots. The caller disposes the tensors.</summary>
-    /// <exception cref="PickleException">The file names something else, is damaged, or its top is no dictionary.</exception>
+    /// <exception cref="PickleException">The file names something else, is damaged, costs more than its size justifies, or its top is no
+    /// dictionary.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
     public static Dictionary<string, Tensor> ReadTensors(string path) => Read(path).Tensors;
 
     /// <summary>Reads tensors, and the numbers, texts and truth values beside them, by dotted name.</summary>
@@ -23,42 +29,75 @@ public static class PickleReader
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         LibTorch.EnsureLoaded();
         using var scope = NewDisposeScope();
+        using var file = InputFile.Open(path, (fault, cause) => new PickleException(path, fault, cause), bufferSize: 1 << 16);
+        if (OtherFormat(file) is { } other)
+            throw new PickleException(path, other);
         try
         {
-            using var archive = ZipFile.OpenRead(path);
-            var instructions = archive.Entries.FirstOrDefault(entry => entry.FullName.EndsWith("/data.pkl", StringComparison.Ordinal))
-                ?? throw new PickleException(path, "the archive has no data.pkl; older formats of PyTorch are not read. Save it again with torch.save, or as safetensors");
-            if (instructions.Length > MaxInstructionLength)
-                throw new PickleException(path, $"data.pkl has {instructions.Length} bytes, more than {MaxInstructionLength}");
-            var storages = new PickleStorages(path, archive, instructions.FullName[..^"data.pkl".Length]);
-            var top = new PickleMachine(path, PickleStorages.Bytes(instructions), storages).Run();
-            if (top is not Dictionary<object, object?> dictionary)
-                throw new PickleException(path, $"its top is {top?.GetType().Name ?? "nothing"}, not a dictionary of tensors");
-            var (tensors, values) = (new Dictionary<string, Tensor>(), new Dictionary<string, object>());
-            Flatten(path, dictionary, string.Empty, tensors, values, 0);
-            foreach (var tensor in tensors.Values)
+            if (!ZipDirectory.HasAtMost(file, MaxEntries))
+                throw new PickleException(path, $"the archive has more than {MaxEntries} entries, one for each storage; no checkpoint has so many");
+            using var archive = new ZipArchive(file, ZipArchiveMode.Read, leaveOpen: true);
+            var contents = Contents(path, archive, file.Length);
+            foreach (var tensor in contents.Tensors.Values)
                 tensor.MoveToOuterDisposeScope();
-            return (tensors, values);
+            return contents;
         }
-        catch (Exception error) when (error is InvalidDataException or EndOfStreamException or InvalidCastException or ArgumentException or OverflowException or InvalidOperationException or System.Runtime.InteropServices.ExternalException)
+        catch (Exception error) when (error is InvalidDataException or EndOfStreamException or InvalidCastException or ArgumentException or OverflowException or InvalidOperationException or NotSupportedException or System.Runtime.InteropServices.ExternalException)
         {
             throw new PickleException(path, $"it is damaged or no PyTorch file: {error.Message}", error);
         }
     }
 
-    private static void Flatten(string path, Dictionary<object, object?> from, string prefix, Dictionary<string, Tensor> tensors, Dictionary<string, object> values, int depth)
+    private static (Dictionary<string, Tensor> Tensors, Dictionary<string, object> Values) Contents(string path, ZipArchive archive, long fileLength)
     {
-        if (depth > 16)
-            throw new PickleException(path, "its dictionaries lie more than 16 deep, or in one another");
+        var instructions = archive.Entries.FirstOrDefault(entry => entry.FullName.EndsWith("/data.pkl", StringComparison.Ordinal))
+            ?? throw new PickleException(path, "the archive has no data.pkl; older formats of PyTorch are not read. Save it again with torch.save, or as safetensors");
+        if (instructions.Length > fileLength + MaxPackedInstructions)
+            throw new PickleException(path, $"data.pkl has {instructions.Length} bytes in a file of {fileLength}; PyTorch does not pack it so");
+        var budget = new PickleBudget(path, fileLength);
+        budget.Charge(instructions.Length);
+        var storages = new PickleStorages(path, archive, instructions.FullName[..^"data.pkl".Length], fileLength, budget);
+        var top = new PickleMachine(path, PickleStorages.Bytes(instructions), storages, budget).Run();
+        if (top is not Dictionary<object, object?> dictionary)
+            throw new PickleException(path, $"its top is {PickleMachine.Said(top)}, not a dictionary of tensors");
+        var (tensors, values) = (new Dictionary<string, Tensor>(StringComparer.Ordinal), new Dictionary<string, object>(StringComparer.Ordinal));
+        Flatten(path, budget, dictionary, string.Empty, tensors, values, 0);
+        return (tensors, values);
+    }
+
+    private static void Flatten(string path, PickleBudget budget, Dictionary<object, object?> from, string prefix, Dictionary<string, Tensor> tensors, Dictionary<string, object> values, int depth)
+    {
+        if (depth > MaxDepth)
+            throw new PickleException(path, $"its dictionaries lie more than {MaxDepth} deep, or in one another");
         foreach (var (key, value) in from)
         {
-            var name = $"{prefix}{key}";
+            if (key is not (string or long or double or bool))
+                throw new PickleException(path, $"a key of '{SafetensorsException.Shown(prefix.TrimEnd('.'))}' is {PickleMachine.Said(key)}; texts and numbers can be keys");
+            var word = key as string ?? Convert.ToString(key, System.Globalization.CultureInfo.InvariantCulture)!;
+            budget.Charge(PickleBudget.Entry + (2L * (prefix.Length + word.Length)) + (value is Tensor ? PickleBudget.Tensor : 0));
+            var name = prefix + word;
             if (value is Dictionary<object, object?> inner)
-                Flatten(path, inner, $"{name}.", tensors, values, depth + 1);
+                Flatten(path, budget, inner, $"{name}.", tensors, values, depth + 1);
+            else if (value is Tensor or long or double or bool or string && (tensors.ContainsKey(name) || values.ContainsKey(name)))
+                throw new PickleException(path, $"two entries have the name '{SafetensorsException.Shown(name)}' when dictionaries are joined with dots");
             else if (value is Tensor tensor)
-                tensors[name] = tensor.alias();
+                tensors.Add(name, tensor.alias());
             else if (value is long or double or bool or string)
-                values[name] = value;
+                values.Add(name, value);
         }
+    }
+
+    // What the start of a file says when it is of another format.
+    private static string? OtherFormat(FileStream stream)
+    {
+        Span<byte> start = stackalloc byte[9];
+        var count = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        stream.Position = 0;
+        return count < start.Length ? null : start switch
+        {
+            [0x80, >= 2 and <= 5, ..] => "it is a bare pickle, as PyTorch wrote before version 1.6; load it where it was made and save it again with torch.save, or as safetensors",
+            [_, _, _, _, 0, 0, 0, 0, (byte)'{'] => $"it is a safetensors file; {nameof(SafetensorsReader)} reads those",
+            _ => null,
+        };
     }
 }

@@ -1,12 +1,15 @@
 using System.IO.Compression;
+using System.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit;
 
 /// <summary>The raw storages beside a pickle, and the tensors that view them.</summary>
-internal sealed class PickleStorages(string path, ZipArchive archive, string folder)
+internal sealed class PickleStorages
 {
+    private const int MaxAxes = 64;
+
     private static readonly Dictionary<string, ScalarType> _types = new()
     {
         ["DoubleStorage"] = ScalarType.Float64,
@@ -21,7 +24,20 @@ internal sealed class PickleStorages(string path, ZipArchive archive, string fol
         ["BoolStorage"] = ScalarType.Bool,
     };
 
-    private readonly Dictionary<string, Tensor> loaded = [];
+    private readonly string path;
+    private readonly ZipArchive archive;
+    private readonly string folder;
+    private readonly PickleBudget budget;
+    private readonly long fileLength;
+    private readonly Dictionary<string, PickleStorage> loaded = new(StringComparer.Ordinal);
+    private long loadedLength;
+
+    internal PickleStorages(string path, ZipArchive archive, string folder, long fileLength, PickleBudget budget)
+    {
+        (this.path, this.archive, this.folder, this.fileLength, this.budget) = (path, archive, folder, fileLength, budget);
+        if (archive.GetEntry($"{folder}byteorder") is { } order && (order.Length > 16 || Encoding.ASCII.GetString(Bytes(order)).Trim() != "little"))
+            throw new PickleException(path, "its numbers are not in little-endian order; save it again on an ordinary machine");
+    }
 
     internal static bool Knows(string storage) => _types.ContainsKey(storage);
 
@@ -34,32 +50,57 @@ internal sealed class PickleStorages(string path, ZipArchive archive, string fol
     }
 
     /// <summary>The storage of a persistent id: ("storage", type, key, place, count).</summary>
-    internal Tensor Load(object?[] id)
+    internal PickleStorage Load(object?[] id)
     {
-        if (id is not ["storage", PickleGlobal global, string key, string, long count])
+        if (id is not ["storage", PickleGlobal { Module: "torch" } global, string key, string, long count] || !_types.TryGetValue(global.Name, out var type))
             throw new PickleException(path, "a storage is described in a way that PyTorch does not write");
         if (loaded.TryGetValue(key, out var known))
-            return known;
-        var type = _types[global.Name];
-        var entry = archive.GetEntry($"{folder}data/{key}") ?? throw new PickleException(path, $"storage '{key}' is missing");
+        {
+            return known.Values.dtype == type && known.Values.numel() == count
+                ? known
+                : throw new PickleException(path, $"storage '{Shown(key)}' is claimed twice, as {known.Values.numel()} values of {known.Values.dtype} and as {count} of {type}");
+        }
+        var entry = archive.GetEntry($"{folder}data/{key}") ?? throw new PickleException(path, $"storage '{Shown(key)}' is missing");
         if (count < 0 || entry.Length != checked(count * SafetensorsTypes.Size(type)) || entry.CompressedLength != entry.Length)
-            throw new PickleException(path, $"storage '{key}' has {entry.Length} bytes ({entry.CompressedLength} packed); {count} values of {type} are claimed and must lie unpacked");
-        var storage = empty([count], type);
+            throw new PickleException(path, $"storage '{Shown(key)}' has {entry.Length} bytes ({entry.CompressedLength} packed); {count} values of {type} are claimed and must lie unpacked");
+        loadedLength += entry.Length;
+        if (loadedLength > fileLength)
+            throw new PickleException(path, $"its storages up to '{Shown(key)}' have {loadedLength} bytes, the file {fileLength}; some lie in one another");
+        budget.Charge(PickleBudget.Tensor + (2 * key.Length));
+        var values = empty([count], type);
         using var stream = entry.Open();
-        TensorBytes.Visit(storage, (_, bytes) => stream.ReadExactly(bytes));
-        return loaded[key] = storage;
+        TensorBytes.Visit(values, (_, bytes) =>
+        {
+            stream.ReadExactly(bytes);
+            if (type == ScalarType.Bool && bytes.ContainsAnyExceptInRange((byte)0, (byte)1))
+                throw new PickleException(path, $"storage '{Shown(key)}' holds truth values that are neither 0 nor 1");
+        });
+        return loaded[key] = new(values);
     }
 
-    /// <summary>A tensor over a storage, copied out of it.</summary>
-    internal Tensor View(Tensor storage, long offset, long[] shape, long[] strides)
+    /// <summary>A tensor over a storage, in the storage's own memory.</summary>
+    internal Tensor View(PickleStorage storage, long offset, object?[] sizes, object?[] steps)
     {
-        var isEmpty = shape.Contains(0);
-        var last = offset + shape.Zip(strides).Sum(axis => checked((axis.First - 1) * axis.Second));
-        if (offset < 0 || shape.Length != strides.Length || shape.Any(size => size < 0) || strides.Any(stride => stride < 0) || (!isEmpty && last >= storage.numel()))
-            throw new PickleException(path, $"a tensor ({string.Join(", ", shape)}) reaches outside its storage of {storage.numel()} values");
+        if (sizes.Length > MaxAxes || sizes.Length != steps.Length || !sizes.All(size => size is >= 0L) || !steps.All(step => step is >= 0L) || offset < 0)
+            throw new PickleException(path, $"a tensor has {sizes.Length} sizes, {steps.Length} strides and offset {offset}; equally many whole numbers from 0 on are needed, of at most {MaxAxes} axes");
+        var (shape, strides, count) = (sizes.Cast<long>().ToArray(), steps.Cast<long>().ToArray(), storage.Values.numel());
+        budget.Charge(PickleBudget.Tensor);
+        if (shape.Contains(0))
+            return empty(shape, storage.Values.dtype);
+        var last = (Int128)offset;
+        var all = (Int128)1;
+        for (var axis = 0; axis < shape.Length && all <= count; axis++)
+        {
+            last += (Int128)(shape[axis] - 1) * strides[axis];
+            all *= shape[axis];
+        }
+        if (last >= count && all <= count)
+            throw new PickleException(path, $"a tensor ({string.Join(", ", shape)}) reaches outside its storage of {count} values");
         // A stride of 0 could claim far more values than the file has.
-        if (!isEmpty && shape.Aggregate(1L, (product, size) => checked(product * size)) > storage.numel())
-            throw new PickleException(path, $"a tensor ({string.Join(", ", shape)}) has more values than its storage ({storage.numel()})");
-        return isEmpty ? empty(shape, storage.dtype) : storage.as_strided(shape, strides, offset).clone();
+        if (all > count)
+            throw new PickleException(path, $"a tensor ({string.Join(", ", shape)}) has more values than its storage ({count})");
+        return storage.Values.as_strided(shape, strides, offset);
     }
+
+    private static string Shown(string key) => SafetensorsException.Shown(key);
 }

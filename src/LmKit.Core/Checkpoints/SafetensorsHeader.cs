@@ -3,16 +3,26 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>The JSON header of a safetensors file, parsed strictly: keys once, types known, bytes covered exactly once.</summary>
+/// <summary>The JSON header of a safetensors file, parsed strictly: keys once, bytes covered exactly once.</summary>
 internal sealed class SafetensorsHeader
 {
+    // As many as libtorch's own tensors have at most.
+    private const int MaxAxes = 64;
+
+    // Far beyond any real file; each takes several times its bytes in the header here.
+    private const int MaxTensors = 1 << 19;
+    private const int MaxMetadata = 1 << 16;
+
     private readonly string path;
     private readonly List<SafetensorsEntry> entries = [];
+    private readonly Dictionary<string, SafetensorsEntry> named = new(StringComparer.Ordinal);
     private Dictionary<string, string>? metadata;
 
     private SafetensorsHeader(string path) => this.path = path;
 
     public IReadOnlyList<SafetensorsEntry> Entries => entries;
+
+    public IReadOnlyDictionary<string, SafetensorsEntry> Named => named;
 
     public IReadOnlyDictionary<string, string> Metadata => metadata ?? [];
 
@@ -38,23 +48,29 @@ internal sealed class SafetensorsHeader
 
     private void ReadAll(Utf8JsonReader reader)
     {
-        var names = new HashSet<string>(StringComparer.Ordinal);
+        var hasMetadata = false;
         _ = reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var name = reader.GetString()!;
-            if (!names.Add(name))
+            var isMetadata = name == "__metadata__";
+            if (isMetadata ? hasMetadata : named.ContainsKey(name))
             {
                 throw Fault(name, "the key stands twice in the header");
             }
-            Expect(ref reader, JsonTokenType.StartObject, name, "an object");
-            if (name == "__metadata__")
+            if (isMetadata)
             {
+                hasMetadata = true;
                 metadata = ReadMetadata(ref reader);
+                continue;
             }
-            else
+            Expect(ref reader, JsonTokenType.StartObject, name, "an object");
+            var entry = ReadEntry(ref reader, name);
+            entries.Add(entry);
+            named.Add(name, entry);
+            if (entries.Count > MaxTensors)
             {
-                entries.Add(ReadEntry(ref reader, name));
+                throw Fault(null, $"the header names more than {MaxTensors} tensors");
             }
         }
         while (reader.Read())
@@ -63,16 +79,28 @@ internal sealed class SafetensorsHeader
         }
     }
 
-    private Dictionary<string, string> ReadMetadata(ref Utf8JsonReader reader)
+    private Dictionary<string, string>? ReadMetadata(ref Utf8JsonReader reader)
     {
+        if (!reader.Read() || reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.Null))
+        {
+            throw Fault("__metadata__", $"the header has {reader.TokenType} where an object or null belongs");
+        }
+        if (reader.TokenType == JsonTokenType.Null)
+        {
+            return null;
+        }
         var values = new Dictionary<string, string>(StringComparer.Ordinal);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var key = reader.GetString()!;
-            Expect(ref reader, JsonTokenType.String, null, $"text for metadata '{key}'");
+            Expect(ref reader, JsonTokenType.String, null, $"text for metadata '{SafetensorsException.Shown(key)}'");
             if (!values.TryAdd(key, reader.GetString()!))
             {
-                throw Fault(null, $"metadata '{key}' stands twice");
+                throw Fault(null, $"metadata '{SafetensorsException.Shown(key)}' stands twice");
+            }
+            if (values.Count > MaxMetadata)
+            {
+                throw Fault(null, $"the header has more than {MaxMetadata} texts of metadata");
             }
         }
         return values;
@@ -80,7 +108,7 @@ internal sealed class SafetensorsHeader
 
     private SafetensorsEntry ReadEntry(ref Utf8JsonReader reader, string name)
     {
-        ScalarType? type = null;
+        string? type = null;
         long[]? shape = null;
         long[]? offsets = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -94,8 +122,7 @@ internal sealed class SafetensorsHeader
             {
                 case "dtype":
                     Expect(ref reader, JsonTokenType.String, name, "a text for dtype");
-                    var text = reader.GetString()!;
-                    type = SafetensorsTypes.Parse(text) ?? throw Fault(name, $"dtype '{text}' is unknown; known are {SafetensorsTypes.Names}");
+                    type = reader.GetString()!;
                     break;
                 case "shape":
                     shape = ReadNumbers(ref reader, name, key);
@@ -104,36 +131,38 @@ internal sealed class SafetensorsHeader
                     offsets = ReadNumbers(ref reader, name, key);
                     break;
                 default:
-                    throw Fault(name, $"'{key}' is no key of a tensor; dtype, shape and data_offsets are");
+                    throw Fault(name, $"'{SafetensorsException.Shown(key)}' is no key of a tensor; dtype, shape and data_offsets are");
             }
         }
         if (type is null || shape is null || offsets is null)
         {
             throw Fault(name, $"{(type is null ? "dtype" : shape is null ? "shape" : "data_offsets")} is missing");
         }
-        return Checked(name, type.Value, shape, offsets);
+        return Checked(name, type, shape, offsets);
     }
 
-    private SafetensorsEntry Checked(string name, ScalarType type, long[] shape, long[] offsets)
+    // A type that nobody has told us of has no size to compare; its bytes are still its own, and the other tensors can be read.
+    private SafetensorsEntry Checked(string name, string dtype, long[] shape, long[] offsets)
     {
         if (offsets.Length != 2 || offsets[1] < offsets[0])
         {
             throw Fault(name, $"data_offsets [{string.Join(", ", offsets)}] are not a start and an end");
         }
-        var size = (Int128)SafetensorsTypes.Size(type);
+        var bits = (Int128)(SafetensorsTypes.Bits(dtype) ?? 0);
         foreach (var axis in shape)
         {
-            size *= axis;
-            if (size > long.MaxValue)
+            bits *= axis;
+            if (bits > (Int128)long.MaxValue * 8)
             {
                 throw Fault(name, $"shape [{string.Join(", ", shape)}] has more bytes than a file can hold");
             }
         }
-        if (size != offsets[1] - offsets[0])
+        if (SafetensorsTypes.Bits(dtype) is not null && bits != (Int128)(offsets[1] - offsets[0]) * 8)
         {
-            throw Fault(name, $"shape [{string.Join(", ", shape)}] of {SafetensorsTypes.Name(type)} takes {size} bytes, its offsets give {offsets[1] - offsets[0]}");
+            throw Fault(name, $"shape [{string.Join(", ", shape)}] of {dtype} takes {(bits % 8 == 0 ? $"{bits / 8} bytes" : $"{bits} bits, no whole number of bytes")}, its offsets give {offsets[1] - offsets[0]}");
         }
-        return new SafetensorsEntry(name, type, shape, offsets[0], offsets[1] - offsets[0]);
+        var type = SafetensorsTypes.Parse(dtype);
+        return new SafetensorsEntry(name, type ?? SafetensorsTypes.None, shape, offsets[0], offsets[1] - offsets[0]) { Dtype = type is { } known ? SafetensorsTypes.Name(known)! : dtype };
     }
 
     private long[] ReadNumbers(ref Utf8JsonReader reader, string name, string key)
@@ -147,6 +176,10 @@ internal sealed class SafetensorsHeader
                 throw Fault(name, $"{key} holds something else than whole numbers from 0 to {long.MaxValue}");
             }
             numbers.Add(number);
+            if (numbers.Count > MaxAxes)
+            {
+                throw Fault(name, $"{key} has more than {MaxAxes} numbers");
+            }
         }
         return [.. numbers];
     }

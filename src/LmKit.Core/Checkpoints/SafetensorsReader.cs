@@ -5,8 +5,8 @@ namespace LmKit;
 
 /// <summary>Reads tensors by name from a memory-mapped safetensors file.</summary>
 /// <remarks>
-/// The header is checked whole before the constructor returns: every byte of the data belongs to exactly one tensor.
-/// Tensor bytes are touched only when that tensor is read. Reading is thread-safe; disposing is not. While a reader is
+/// The header is checked whole before the constructor returns: every byte of the data belongs to exactly one tensor. A tensor of
+/// a type that is not computed on (<see cref="SafetensorsEntry.IsReadable"/>) is listed and only its reading fails. Tensor bytes are touched only when that tensor is read. Reading is thread-safe; disposing is not. While a reader is
 /// open the file must not be rewritten in place (<see cref="SafetensorsWriter"/> replaces it by a rename).
 /// </remarks>
 public sealed class SafetensorsReader : IDisposable
@@ -18,21 +18,28 @@ public sealed class SafetensorsReader : IDisposable
 
     private readonly MemoryMappedFile file;
     private readonly MemoryMappedViewAccessor view;
-    private readonly Dictionary<string, SafetensorsEntry> entries;
+    private readonly IReadOnlyDictionary<string, SafetensorsEntry> entries;
     private readonly string path;
     private readonly long dataStart;
 
     /// <summary>Opens the file and checks its header.</summary>
-    /// <exception cref="SafetensorsException">The file breaks the format; the message names file, tensor and fault.</exception>
+    /// <exception cref="SafetensorsException">The file breaks the format, or is of another; the message names file, tensor and fault.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
     public SafetensorsReader(string path)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
         this.path = path;
-        var length = new FileInfo(path).Length;
+        using var stream = InputFile.Open(path, (fault, cause) => new SafetensorsException(path, null, fault, cause), bufferSize: 0);
+        var length = stream.Length;
+        if (OtherFormat(stream) is { } other)
+        {
+            throw new SafetensorsException(path, null, other);
+        }
         if (length < PrefixLength)
         {
             throw new SafetensorsException(path, null, $"the file has {length} bytes, less than the 8 that give the header's length");
         }
-        file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+        file = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
         try
         {
             view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
@@ -42,12 +49,10 @@ public sealed class SafetensorsReader : IDisposable
                 throw new SafetensorsException(path, null, $"the header claims {headerLength} bytes; the file has {length - PrefixLength} behind its prefix and the format allows 2 to {MaxHeaderLength}");
             }
             dataStart = PrefixLength + (long)headerLength;
-            var json = new byte[headerLength];
-            _ = view.ReadArray(PrefixLength, json, 0, json.Length);
-            var header = SafetensorsHeader.Parse(path, json, length - dataStart);
+            var header = ParseHeader((int)headerLength, length - dataStart);
             Entries = header.Entries;
             Metadata = header.Metadata;
-            entries = Entries.ToDictionary(entry => entry.Name, StringComparer.Ordinal);
+            entries = header.Named;
         }
         catch
         {
@@ -65,14 +70,19 @@ public sealed class SafetensorsReader : IDisposable
 
     /// <summary>Reads one tensor into memory of its own on the CPU.</summary>
     /// <remarks>The caller disposes it; it has the shape and element type that its entry states.</remarks>
-    /// <exception cref="SafetensorsException">There is no such tensor, or a boolean byte is neither 0 nor 1.</exception>
+    /// <exception cref="SafetensorsException">There is no such tensor, its type is not computed on, or a boolean byte is neither 0 nor
+    /// 1.</exception>
     public Tensor Read(string name)
     {
         ObjectDisposedException.ThrowIf(!view.CanRead, this);
         LibTorch.EnsureLoaded();
         if (!entries.TryGetValue(name, out var entry))
         {
-            throw new SafetensorsException(path, name, $"the file has no such tensor; it holds {string.Join(", ", Entries.Take(8).Select(e => e.Name))}{(Entries.Count > 8 ? ", ..." : string.Empty)}");
+            throw new SafetensorsException(path, name, $"the file has no such tensor; it holds {string.Join(", ", Entries.Take(8).Select(e => SafetensorsException.Shown(e.Name)))}{(Entries.Count > 8 ? ", ..." : string.Empty)}");
+        }
+        if (!entry.IsReadable)
+        {
+            throw new SafetensorsException(path, name, $"its type {SafetensorsException.Shown(entry.Dtype)} is not computed on; those that are: {SafetensorsTypes.Names}. Convert it where the file was made");
         }
         var tensor = empty([.. entry.Shape], entry.ScalarType);
         try
@@ -88,6 +98,7 @@ public sealed class SafetensorsReader : IDisposable
     }
 
     /// <summary>Reads every tensor; the caller disposes them.</summary>
+    /// <exception cref="SafetensorsException">One cannot be read; none is returned.</exception>
     public Dictionary<string, Tensor> ReadAll()
     {
         var tensors = new Dictionary<string, Tensor>(StringComparer.Ordinal);
@@ -114,6 +125,44 @@ public sealed class SafetensorsReader : IDisposable
     {
         view.Dispose();
         file.Dispose();
+    }
+
+    // What the start of a file says when it is of another format.
+    private static string? OtherFormat(FileStream stream)
+    {
+        Span<byte> start = stackalloc byte[4];
+        var count = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        stream.Position = 0;
+        return count < start.Length ? null : start switch
+        {
+            [(byte)'P', (byte)'K', 3 or 5, 4 or 6] => $"it is a zip archive, as PyTorch's .pt and .bin files are, and no safetensors file; {nameof(PickleReader)} reads those",
+            [0x80, 2 or 3 or 4 or 5, _, _] => "it is a bare pickle, as old .pt and .bin files of PyTorch are, and no safetensors file; load it where it was made and save it as safetensors",
+            [(byte)'{', _, _, _] when IsText(stream) => "it is JSON text, such as the index of a checkpoint in several files, and no safetensors file; give the folder to a loader of folders, or one of the files that the index names",
+            _ => null,
+        };
+    }
+
+    // A header's length that starts with '{' is possible; its upper bytes are then zero, which no text has.
+    private static bool IsText(FileStream stream)
+    {
+        Span<byte> start = stackalloc byte[PrefixLength];
+        var count = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        stream.Position = 0;
+        return !start[..count].Contains((byte)0);
+    }
+
+    private unsafe SafetensorsHeader ParseHeader(int length, long dataLength)
+    {
+        byte* pointer = null;
+        view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
+        try
+        {
+            return SafetensorsHeader.Parse(path, new ReadOnlySpan<byte>(pointer + view.PointerOffset + PrefixLength, length), dataLength);
+        }
+        finally
+        {
+            view.SafeMemoryMappedViewHandle.ReleasePointer();
+        }
     }
 
     private unsafe void Copy(SafetensorsEntry entry, long start, Span<byte> bytes)

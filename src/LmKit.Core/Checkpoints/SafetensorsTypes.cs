@@ -2,9 +2,12 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>The element types that a safetensors file of ours may hold, with their names in the file and sizes.</summary>
+/// <summary>The element types of safetensors files with their sizes: those of ours, and those that only others compute on.</summary>
 internal static class SafetensorsTypes
 {
+    /// <summary>Stands in an entry for a type that is not computed on.</summary>
+    internal const ScalarType None = (ScalarType)(-1);
+
     private static readonly (string Name, ScalarType Type, int Size)[] Known =
     [
         ("F64", ScalarType.Float64, 8),
@@ -30,4 +33,16 @@ internal static class SafetensorsTypes
     public static string? Name(ScalarType type) => Array.Find(Known, row => row.Type == type).Name;
 
     public static int Size(ScalarType type) => Array.Find(Known, row => row.Type == type).Size;
+
+    /// <summary>Bits of one element of a type by its name, or null for a type that nobody has told us of.</summary>
+    public static int? Bits(string name) => name switch
+    {
+        "C64" or "U64" => 64,
+        "U32" => 32,
+        "U16" => 16,
+        "F8_E4M3" or "F8_E5M2" or "F8_E8M0" or "F8_E4M3FNUZ" or "F8_E5M2FNUZ" => 8,
+        "F6_E2M3" or "F6_E3M2" => 6,
+        "F4" => 4,
+        _ => Array.Find(Known, row => row.Name == name) is { Name: not null } known ? known.Size * 8 : null,
+    };
 }

@@ -4,7 +4,7 @@ namespace LmKit;
 
 /// <summary>A run's checkpoints below one root: <c>step-00000100/</c> and so on, written whole or not at all, the newest two kept.</summary>
 /// <remarks>A folder is this run's kind of checkpoint when it holds the header file; every other folder and file below the root is let
-/// be. Not thread-safe.</remarks>
+/// be, and so is a checkpoint into which somebody put a file of their own: it stays when later ones come. Not thread-safe.</remarks>
 /// <param name="root">The root; made when the first checkpoint is saved.</param>
 /// <param name="headerFile">Name of the file that each checkpoint of this kind holds.</param>
 public sealed class StepFolders(string root, string headerFile)
@@ -25,9 +25,9 @@ public sealed class StepFolders(string root, string headerFile)
         AtomicFolder.CleanAll(root);
         if (Directory.Exists(folder) && !IsCheckpoint(folder))
             throw new IOException($"{folder} is there and holds no {headerFile}, so it is not a checkpoint of this kind of run; choose another checkpoint folder.");
-        AtomicFolder.Write(folder, fill);
+        var own = AtomicFolder.Write(folder, fill, null);
         foreach (var old in All().SkipLast(Kept).Where(old => old != folder)) // an older run may have come further
-            AtomicFolder.Remove(old);
+            AtomicFolder.Remove(old, own);
         return folder;
     }
 
@@ -38,7 +38,8 @@ public sealed class StepFolders(string root, string headerFile)
         return All().LastOrDefault();
     }
 
-    private bool IsCheckpoint(string folder) => File.Exists(Path.Combine(folder, headerFile));
+    // In this order: a header that a writer moved before the other files is seen together with the writer.
+    private bool IsCheckpoint(string folder) => File.Exists(Path.Combine(folder, headerFile)) && !AtomicFolder.IsPending(folder);
 
     private IEnumerable<string> All() => Directory.Exists(root)
         ? Directory.EnumerateDirectories(root, Prefix + "*")

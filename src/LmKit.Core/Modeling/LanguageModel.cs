@@ -9,9 +9,6 @@ namespace LmKit;
 /// it and each has its own state.</remarks>
 public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>, ILanguageModel
 {
-    private const string ConfigFile = "config.json";
-    private const string WeightsFile = "model.safetensors";
-
     [ComponentName(Name = "embeddings")]
     private readonly TokenEmbedding embedding;
     private readonly ModuleList<Block> layers;
@@ -82,7 +79,9 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         ComponentRegistry kinds,
         Device? device = null,
         ScalarType dtype = ScalarType.Float32,
-        bool initializes = true)
+        bool initializes = true) => Build(config, kinds, device, dtype, initializes, null);
+
+    internal static LanguageModel Build(ModelConfig config, ComponentRegistry kinds, Device? device, ScalarType dtype, bool initializes, ParameterBudget? budget)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(kinds);
@@ -91,7 +90,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         var random = new Generator(plan.Options.Seed);
         try
         {
-            var parameters = new ParameterFactory(random, dtype, device, initializes);
+            var parameters = new ParameterFactory(random, dtype, device, initializes) { Budget = budget };
             return parameters.Complete(() => new LanguageModel(plan, kinds, parameters, random));
         }
         catch
@@ -101,57 +100,36 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         }
     }
 
-    /// <summary>Loads a model folder: <c>config.json</c> and <c>model.safetensors</c>; the model is in evaluation mode.</summary>
+    /// <summary>Loads a model folder: <c>config.json</c>, and <c>model.safetensors</c> or the files that
+    /// <c>model.safetensors.index.json</c> names; the model is in evaluation mode.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="kinds">Adds the kinds of the packages in use, such as <c>kinds => kinds.AddSsm()</c>.</param>
     /// <param name="device">Where; the CPU by default.</param>
     /// <param name="dtype">Dtype of the parameters, to which the file's are converted; null takes the file's. Parameters that their
     /// module keeps in float32 or wider stay so.</param>
-    /// <exception cref="ConfigurationException">The configuration cannot work or names an unknown kind.</exception>
+    /// <exception cref="ConfigurationException">The configuration cannot work, names an unknown kind, asks for far more than the weights
+    /// hold, or is of another library; names the file.</exception>
     /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration; lists every mismatch.</exception>
+    /// <exception cref="SafetensorsException">A weights file breaks its format, or the index and its files do not agree.</exception>
+    /// <exception cref="IOException">A file is missing.</exception>
     /// <exception cref="ArgumentException">A weight is not finite; names it.</exception>
     public static LanguageModel Load(string folder, Action<ComponentRegistry>? kinds = null, Device? device = null, ScalarType? dtype = null)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         var registry = new ComponentRegistry();
         kinds?.Invoke(registry);
-        return AtomicFolder.Read(folder, whole => Load(whole, registry, device, dtype));
-    }
-
-    private static LanguageModel Load(string folder, ComponentRegistry registry, Device? device, ScalarType? dtype)
-    {
-        var config = ModelConfig.FromJson(File.ReadAllText(Path.Combine(folder, ConfigFile)));
-        var weights = Path.Combine(folder, WeightsFile);
-        var model = Build(config, registry, device, dtype ?? StoredDtype(weights), initializes: false);
-        try
-        {
-            CheckpointLoader.Load(model, weights, allowCast: dtype is not null);
-            if (ModuleTensors.FirstNotFinite(ModuleTensors.Of(model)) is { } name)
-                throw new ArgumentException($"{weights}: '{name}' holds values that are not finite, so no output would be a number; take an earlier checkpoint.", nameof(folder));
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
-        model.eval();
-        return model;
+        return ModelFolder.Load(folder, registry, device, dtype);
     }
 
     /// <summary>Makes the sampler that the configuration wants, over this model.</summary>
     public ISampler CreateSampler() => plan.CreateSampler(this);
 
-    /// <summary>Saves the model folder in one step; a failure leaves the folder that was there.</summary>
-    /// <param name="folder">The folder; replaced as a whole.</param>
+    /// <summary>Saves the model folder in one step; a failure leaves the files that were there.</summary>
+    /// <param name="folder">The folder; everything in it that the save does not write stays.</param>
     /// <param name="more">Writes further files into the folder that it is given, such as the tokenizer's
     /// (<see cref="TokenizerFiles"/>); null for none.</param>
-    public void Save(string folder, Action<string>? more = null) => AtomicFolder.Write(folder, target =>
-    {
-        using var frozen = no_grad();
-        File.WriteAllText(Path.Combine(target, ConfigFile), Config.ToJson());
-        SafetensorsWriter.Save(Path.Combine(target, WeightsFile), ModuleTensors.Of(this));
-        more?.Invoke(target);
-    });
+    /// <exception cref="IOException">The folder cannot be written, or holds a <c>config.json</c> or <c>model.safetensors</c> that is not a
+    /// model's of this library; nothing was changed.</exception>
+    public void Save(string folder, Action<string>? more = null) => ModelFolder.Save(folder, this, more);
 
     /// <inheritdoc/>
     public MixerState NewState(long batch)
@@ -199,17 +177,6 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     {
         using var hidden = Hidden(tokens, context);
         return Logits(hidden);
-    }
-
-    // A model in half precision may keep single parameters in float32, never the other way round, so its dtype is the narrowest.
-    private static ScalarType StoredDtype(string weights)
-    {
-        using var reader = new SafetensorsReader(weights);
-        return reader.Entries
-            .Select(entry => entry.ScalarType)
-            .Where(type => type is ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16)
-            .DefaultIfEmpty(ScalarType.Float32)
-            .MinBy(SafetensorsTypes.Size);
     }
 
     /// <inheritdoc/>

@@ -28,6 +28,9 @@ public sealed class ParameterFactory
 
     internal Generator Random => random;
 
+    /// <summary>What may be made in all, where a checkpoint that will fill it is known.</summary>
+    internal ParameterBudget? Budget { get; init; }
+
     /// <summary>Dtype of the parameters.</summary>
     public ScalarType Dtype { get; }
 
@@ -36,7 +39,7 @@ public sealed class ParameterFactory
 
     /// <summary>The same factory in a dtype no narrower than float32, for parameters that half precision would ruin.</summary>
     public ParameterFactory AtLeastFloat32() =>
-        Dtype is ScalarType.Float64 or ScalarType.Float32 ? this : new(random, ScalarType.Float32, Device, initializes) { unfinished = unfinished };
+        Dtype is ScalarType.Float64 or ScalarType.Float32 ? this : new(random, ScalarType.Float32, Device, initializes) { unfinished = unfinished, Budget = Budget };
 
     /// <summary>A parameter drawn from N(0, std^2).</summary>
     public Parameter Normal(double std, params ReadOnlySpan<long> shape)
@@ -92,6 +95,7 @@ public sealed class ParameterFactory
 
     private Parameter Make(long[] shape, Func<Tensor> draw)
     {
+        Budget?.Charge(shape);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var values = initializes ? draw() : empty(shape, DrawDtype);

@@ -20,17 +20,21 @@ public static class TokenizerFiles
     private const string UsualEndOfText = "<|endoftext|>";
 
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly string[] _files = [KindFile, VocabularyFile, MergesFile];
 
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, AllowDuplicateProperties = false };
 
-    /// <summary>Writes a byte-pair vocabulary into an existing folder, each file in one step.</summary>
+    /// <summary>Writes a byte-pair vocabulary into a folder, its files in one step; everything else in it stays.</summary>
     public static void Save(string folder, BytePairVocabulary vocabulary)
     {
         ArgumentNullException.ThrowIfNull(vocabulary);
         var ordered = vocabulary.Entries.OrderBy(entry => entry.Value).ToDictionary(entry => entry.Key, entry => entry.Value);
-        AtomicFile.WriteText(Path.Combine(folder, VocabularyFile), JsonSerializer.Serialize(ordered, Json));
-        AtomicFile.WriteText(Path.Combine(folder, MergesFile), "#version: 0.2\n" + string.Concat(vocabulary.Merges.Select(merge => merge + "\n")));
-        WriteKind(folder, new(BytePairKind, vocabulary.EndOfText));
+        AtomicFolder.Write(folder, target =>
+        {
+            File.WriteAllText(Path.Combine(target, VocabularyFile), JsonSerializer.Serialize(ordered, Json));
+            File.WriteAllText(Path.Combine(target, MergesFile), "#version: 0.2\n" + string.Concat(vocabulary.Merges.Select(merge => merge + "\n")));
+            WriteKind(target, new(BytePairKind, vocabulary.EndOfText));
+        });
     }
 
     /// <summary>Notes in an existing folder that its model reads bytes (<see cref="ByteTokenizer"/>).</summary>
@@ -38,7 +42,9 @@ public static class TokenizerFiles
 
     /// <summary>Makes the tokenizer that a folder holds.</summary>
     /// <exception cref="TokenizerException">There is none, or a file is malformed.</exception>
-    public static ModelTokenizer Load(string folder)
+    public static ModelTokenizer Load(string folder) => AtomicFolder.Read(folder, _files, LoadWhole);
+
+    private static ModelTokenizer LoadWhole(string folder)
     {
         var path = Path.Combine(folder, KindFile);
         if (File.Exists(path))

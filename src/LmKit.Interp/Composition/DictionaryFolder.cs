@@ -10,10 +10,11 @@ public static class DictionaryFolder
     private const string ConfigFile = "config.json";
     private const string WeightsFile = "dictionary.safetensors";
 
+    private static readonly string[] _files = [ConfigFile, WeightsFile];
     private static readonly string[] _sizes = ["model_dim", "feature_count"];
 
-    /// <summary>Saves a dictionary in one step; a failure leaves the folder that was there.</summary>
-    /// <param name="folder">The folder; replaced as a whole.</param>
+    /// <summary>Saves a dictionary in one step; a failure leaves the files that were there.</summary>
+    /// <param name="folder">The folder; everything in it that the save does not write stays.</param>
     /// <param name="dictionary">The dictionary.</param>
     /// <param name="hookName">The point of the model whose activations it codes.</param>
     /// <param name="modelName">The model, in the user's words.</param>
@@ -32,13 +33,15 @@ public static class DictionaryFolder
     }
 
     /// <summary>Saves a dictionary of a kind of one's own.</summary>
-    /// <param name="folder">The folder; replaced as a whole.</param>
+    /// <param name="folder">The folder; everything in it that the save does not write stays.</param>
     /// <param name="dictionary">The dictionary, a module whose parameters and buffers are all it knows.</param>
     /// <param name="kind">Its kind; loading needs a registry that has it.</param>
     /// <param name="options">The options that the kind makes it from.</param>
     /// <param name="hookName">The point of the model whose activations it codes.</param>
     /// <param name="modelName">The model, in the user's words.</param>
     /// <exception cref="ArgumentException">The dictionary is no module.</exception>
+    /// <exception cref="IOException">The folder cannot be written, or holds a <c>config.json</c> that is not a dictionary's; nothing was
+    /// changed.</exception>
     public static void Save<TOptions>(string folder, IDictionary dictionary, DictionaryKind<TOptions> kind, TOptions options, string? hookName = null, string? modelName = null)
         where TOptions : class, new()
     {
@@ -60,14 +63,14 @@ public static class DictionaryFolder
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         LibTorch.EnsureLoaded();
-        return AtomicFolder.Read(folder, whole => LoadWhole(whole, kinds, device));
+        return AtomicFolder.Read(folder, _files, whole => LoadWhole(whole, kinds, device));
     }
 
     /// <summary>Reads what a folder's dictionary is, without its weights.</summary>
     public static DictionaryConfig ReadConfig(string folder)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        return AtomicFolder.Read(folder, ConfigOf);
+        return AtomicFolder.Read(folder, _files, ConfigOf);
     }
 
     private static DictionaryConfig ConfigOf(string folder) => DictionaryConfig.Read(Path.Combine(folder, ConfigFile));
@@ -136,18 +139,21 @@ public static class DictionaryFolder
     private static void Save(string folder, nn.Module dictionary, DictionaryKind kind, object options, string? hookName, string? modelName)
     {
         var config = new DictionaryConfig(kind.Name, kind.Package, OptionsJson.Write(options), hookName, modelName);
-        AtomicFolder.Write(folder, target =>
-        {
-            using var frozen = no_grad();
-            File.WriteAllText(Path.Combine(target, ConfigFile), config.ToJson());
-            SafetensorsWriter.Save(Path.Combine(target, WeightsFile), ModuleTensors.Of(dictionary));
-        });
+        AtomicFolder.Write(
+            folder,
+            target =>
+            {
+                using var frozen = no_grad();
+                File.WriteAllText(Path.Combine(target, ConfigFile), config.ToJson());
+                SafetensorsWriter.Save(Path.Combine(target, WeightsFile), ModuleTensors.Of(dictionary));
+            },
+            there => OwnFiles.Check(there, ConfigFile, WeightsFile, found => found["kind"] is JsonValue && found["package"] is JsonValue && found["options"] is JsonObject, "a dictionary"));
     }
 
     // Thresholds may be wider than the weights, never narrower.
     private static ScalarType Dtype(string weights)
     {
         using var reader = new SafetensorsReader(weights);
-        return reader.Entries.Where(entry => entry.Shape.Count == 2).Select(entry => entry.ScalarType).DefaultIfEmpty(ScalarType.Float32).First();
+        return reader.Entries.Where(entry => entry.Shape.Count == 2 && entry.IsReadable).Select(entry => entry.ScalarType).DefaultIfEmpty(ScalarType.Float32).First();
     }
 }

@@ -10,13 +10,18 @@ namespace LmKit;
 /// inference; codes and reconstructions are the same.</remarks>
 public static class SaeLensWriter
 {
+    private const string ConfigFile = "cfg.json";
+    private const string WeightsFile = "sae_weights.safetensors";
+
     private static readonly JsonSerializerOptions _layout = new() { WriteIndented = true, NewLine = "\n" };
 
-    /// <summary>Saves an autoencoder in one step; a failure leaves the folder that was there.</summary>
-    /// <param name="folder">The folder; replaced as a whole.</param>
+    /// <summary>Saves an autoencoder in one step; a failure leaves the files that were there.</summary>
+    /// <param name="folder">The folder; everything in it that the save does not write stays.</param>
     /// <param name="autoencoder">The autoencoder, on raw activations (fold a scale first).</param>
     /// <param name="hookName">The place in its model, in that library's words.</param>
     /// <param name="modelName">The model, in that library's words.</param>
+    /// <exception cref="IOException">The folder cannot be written, or holds a <c>cfg.json</c> that is not an autoencoder's; nothing was
+    /// changed.</exception>
     /// <exception cref="NotSupportedException">The layout cannot say what this kind does; <see cref="DictionaryFolder"/> can.</exception>
     public static void Save(string folder, SparseAutoencoder autoencoder, string hookName, string modelName)
     {
@@ -30,13 +35,16 @@ public static class SaeLensWriter
         }
         var config = Config(autoencoder);
         config["metadata"] = new JsonObject { ["hook_name"] = hookName, ["model_name"] = modelName };
-        AtomicFolder.Write(folder, target =>
-        {
-            using var scope = NewDisposeScope();
-            using var frozen = no_grad();
-            File.WriteAllText(Path.Combine(target, "cfg.json"), config.ToJsonString(_layout) + "\n");
-            SafetensorsWriter.Save(Path.Combine(target, "sae_weights.safetensors"), Weights(autoencoder));
-        });
+        AtomicFolder.Write(
+            folder,
+            target =>
+            {
+                using var scope = NewDisposeScope();
+                using var frozen = no_grad();
+                File.WriteAllText(Path.Combine(target, ConfigFile), config.ToJsonString(_layout) + "\n");
+                SafetensorsWriter.Save(Path.Combine(target, WeightsFile), Weights(autoencoder));
+            },
+            there => OwnFiles.Check(there, ConfigFile, WeightsFile, found => found["d_in"] is JsonValue && found["d_sae"] is JsonValue, "an autoencoder"));
     }
 
     private static JsonObject Config(SparseAutoencoder autoencoder)

@@ -67,7 +67,7 @@ public static class AdapterFile
 
     /// <summary>Saves every adapter of a model as an adapter folder, in one step.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="folder">The folder.</param>
+    /// <param name="folder">The folder, which may be the model's; everything in it but the two files stays.</param>
     /// <param name="publishedName">Turns our module name into the file's; null when they are the same.</param>
     /// <param name="like">A configuration whose targets and names are kept; null writes the adapted modules' own names.</param>
     /// <exception cref="ArgumentException">The model has no adapter.</exception>

@@ -88,7 +88,7 @@ public sealed class SafetensorsWriterTests : IDisposable
         using var tensor = ones(3);
         var path = folder["model.safetensors"];
         SafetensorsWriter.Save(path, new Dictionary<string, Tensor> { ["t"] = tensor });
-        File.WriteAllText(folder["model.safetensors.tmp-x1y2"], "half");
+        File.WriteAllText(folder["model.safetensors.lmkit-tmp-x1y2z3a4.b5c"], "half");
         using (var reader = new SafetensorsReader(path))
         {
             reader.Read("t").Dispose();

@@ -30,6 +30,21 @@ public sealed class StepFoldersTests : IDisposable
         Assert.Equal(["step-00000001", "step-00000008", "step-00000009"], Entries);
     }
 
+    [Fact]
+    public void A_checkpoint_into_which_somebody_put_a_file_is_kept_and_so_is_everything_else()
+    {
+        var folders = new StepFolders(root, "one.json");
+        Save(folders, "one.json", 1, 2);
+        File.WriteAllText(Path.Combine(root, "step-00000001", "notes.txt"), "mine");
+        File.WriteAllText(Path.Combine(root, "README.md"), "mine");
+        Save(folders, "one.json", 3, 4);
+
+        Assert.Equal(["README.md", "step-00000001", "step-00000003", "step-00000004"], Entries);
+        Assert.Equal(["notes.txt", "one.json"], Directory.EnumerateFiles(Path.Combine(root, "step-00000001")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Save(folders, "one.json", 4);
+        Assert.Equal("mine", File.ReadAllText(Path.Combine(root, "step-00000001", "notes.txt")));
+    }
+
     private static void Save(StepFolders folders, string header, params long[] steps)
     {
         foreach (var step in steps)

@@ -83,8 +83,8 @@ public sealed class TrainerCheckpointTests : TrainingScene
     public void An_interrupted_swap_is_recovered_and_the_litter_of_the_dead_goes()
     {
         SaveOnce();
-        Directory.Move(Path.Combine(Checkpoints, "step-00000002"), Path.Combine(Checkpoints, "step-00000002.lmkit-next"));
-        Directory.CreateDirectory(Path.Combine(Checkpoints, "step-00000001.lmkit-filling"));
+        CutOff(Path.Combine(Checkpoints, "step-00000002", ".lmkit-save"), "complete", Path.Combine(Checkpoints, "step-00000002", "trainer.json"));
+        CutOff(Path.Combine(Checkpoints, "step-00000001.lmkit-save"), "filling", null);
         using var model = Model();
         using var trainer = new Trainer(new LanguageModelTask(model, Data, 16, 2, 1), Options(3));
         Assert.True(trainer.Resume());
@@ -92,6 +92,15 @@ public sealed class TrainerCheckpointTests : TrainingScene
         Run(trainer);
         trainer.Save();
         Assert.Equal(["step-00000002", "step-00000003"], Directory.EnumerateFileSystemEntries(Checkpoints).Select(Path.GetFileName).Order());
+    }
+
+    // As a process leaves it that is killed in the middle of a save.
+    private static void CutOff(string work, string part, string? moved)
+    {
+        Directory.CreateDirectory(Path.Combine(work, part));
+        File.WriteAllText(Path.Combine(work, "lock"), "");
+        if (moved is not null)
+            File.Move(moved, Path.Combine(work, part, Path.GetFileName(moved)));
     }
 
     [Theory]
