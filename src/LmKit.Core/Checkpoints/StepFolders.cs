@@ -3,11 +3,12 @@ using System.Globalization;
 namespace LmKit;
 
 /// <summary>A run's checkpoints below one root: <c>step-00000100/</c> and so on, written whole or not at all, the newest two kept.</summary>
-/// <remarks>A folder is this run's kind of checkpoint when it holds the header file; every other folder and file below the root is let
-/// be. Not thread-safe.</remarks>
+/// <remarks>A folder is this run's kind of checkpoint when it holds the header file, or has lost it and holds nothing but this kind's other
+/// files; every other folder and file below the root is let be. Not thread-safe.</remarks>
 /// <param name="root">The root; made when the first checkpoint is saved.</param>
 /// <param name="headerFile">Name of the file that each checkpoint of this kind holds.</param>
-public sealed class StepFolders(string root, string headerFile)
+/// <param name="otherFiles">Names of the other files that one may hold; null when a folder without header is never this kind's.</param>
+public sealed class StepFolders(string root, string headerFile, IReadOnlyCollection<string>? otherFiles = null)
 {
     private const string Prefix = "step-";
     private const int Kept = 2;
@@ -23,7 +24,7 @@ public sealed class StepFolders(string root, string headerFile)
         var folder = Path.Combine(root, Prefix + step.ToString("D8", CultureInfo.InvariantCulture));
         Directory.CreateDirectory(root);
         AtomicFolder.CleanAll(root);
-        if (Directory.Exists(folder) && !IsCheckpoint(folder))
+        if (Directory.Exists(folder) && !IsOwn(folder))
             throw new IOException($"{folder} is there and holds no {headerFile}, so it is not a checkpoint of this kind of run; choose another checkpoint folder.");
         AtomicFolder.Write(folder, fill);
         foreach (var old in All().SkipLast(Kept).Where(old => old != folder)) // an older run may have come further
@@ -38,11 +39,28 @@ public sealed class StepFolders(string root, string headerFile)
         return All().LastOrDefault();
     }
 
+    /// <summary>All checkpoint folders of this kind with their steps, newest first, those that lost their header among them.</summary>
+    internal IReadOnlyList<(string Folder, long Step)> NewestFirst()
+    {
+        AtomicFolder.RecoverAll(root);
+        return [.. Steps().Where(entry => IsOwn(entry.Folder)).Reverse()];
+    }
+
     private bool IsCheckpoint(string folder) => File.Exists(Path.Combine(folder, headerFile));
 
-    private IEnumerable<string> All() => Directory.Exists(root)
+    private bool IsOwn(string folder) => IsCheckpoint(folder)
+        || (otherFiles is not null && Directory.EnumerateFileSystemEntries(folder).All(entry => otherFiles.Contains(Path.GetFileName(entry))));
+
+    private IEnumerable<string> All() => Steps().Select(entry => entry.Folder).Where(IsCheckpoint);
+
+    // By number: a folder's name grows longer at a hundred million steps.
+    private IEnumerable<(string Folder, long Step)> Steps() => Directory.Exists(root)
         ? Directory.EnumerateDirectories(root, Prefix + "*")
-            .Where(folder => Path.GetFileName(folder).AsSpan(Prefix.Length).IndexOfAnyExceptInRange('0', '9') < 0 && IsCheckpoint(folder))
-            .Order(StringComparer.Ordinal)
+            .Select(folder => (Folder: folder, Step: StepOf(Path.GetFileName(folder))))
+            .Where(entry => entry.Step >= 0)
+            .OrderBy(entry => entry.Step)
         : [];
+
+    private static long StepOf(string name) =>
+        long.TryParse(name.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var step) ? step : -1;
 }

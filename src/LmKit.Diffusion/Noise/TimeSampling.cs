@@ -62,6 +62,12 @@ public sealed class TimeSampling
             : schedule.SigmaRate(t) / double.ExpM1(schedule.Sigma(t));
     }
 
+    internal void Describe(RunIdentity identity)
+    {
+        schedule.Describe(identity);
+        identity.AddOptions(options, "times.");
+    }
+
     private static double[] Read(Tensor values)
     {
         using var scope = NewDisposeScope();
