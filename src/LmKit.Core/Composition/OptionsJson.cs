@@ -59,12 +59,18 @@ public static class OptionsJson
         return options;
     }
 
-    /// <summary>Checks the data-annotation attributes of every property.</summary>
+    /// <summary>Checks the data-annotation attributes of every property, and that choices are among those there are.</summary>
     /// <param name="options">The options.</param>
     /// <param name="path">Where the options stand, for errors, as in <c>$.training</c>.</param>
     /// <exception cref="ConfigurationException">A value is out of its range.</exception>
     public static void Validate(object options, string path)
     {
+        foreach (var choice in options.GetType().GetProperties().Where(property => property.GetIndexParameters().Length == 0 && property.GetValue(options) is Enum))
+        {
+            var chosen = choice.GetValue(options)!;
+            if (!chosen.GetType().IsDefined(typeof(FlagsAttribute), false) && !Enum.IsDefined(chosen.GetType(), chosen))
+                throw new ConfigurationException($"{path}.{JsonName(choice)}", $"{options.GetType().Name}.{choice.Name} = {chosen}: it is one of {string.Join(", ", Enum.GetNames(chosen.GetType()))}.");
+        }
         var faults = new List<ValidationResult>();
         if (Validator.TryValidateObject(options, new ValidationContext(options), faults, validateAllProperties: true))
             return;
