@@ -64,13 +64,15 @@ public sealed class RunIdentity
         return this;
     }
 
-    /// <summary>Adds what a module is: its type, and a language model's configuration. Names and shapes of tensors are compared apart.</summary>
+    /// <summary>Adds what a module is: its type, the types of its parameters, and a language model's configuration. Names and shapes of
+    /// tensors are compared apart.</summary>
     /// <param name="module">The module.</param>
     /// <param name="name">Its role.</param>
     public RunIdentity AddModule(nn.Module module, string name = "model")
     {
         ArgumentNullException.ThrowIfNull(module);
         Add(name, module.GetType().Name);
+        Add($"{name}.dtypes", string.Join(", ", module.parameters().CountBy(parameter => parameter.dtype).OrderBy(pair => pair.Key).Select(pair => $"{pair.Value} {pair.Key}")));
         if (module is LanguageModel model)
             Flatten(name, JsonNode.Parse(model.Config.ToJson()));
         return this;

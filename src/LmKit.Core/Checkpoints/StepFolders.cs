@@ -49,7 +49,7 @@ public sealed class StepFolders(string root, string headerFile, IReadOnlyCollect
     private bool IsCheckpoint(string folder) => File.Exists(Path.Combine(folder, headerFile));
 
     private bool IsOwn(string folder) => IsCheckpoint(folder)
-        || (otherFiles is not null && Directory.EnumerateFileSystemEntries(folder).All(entry => otherFiles.Contains(Path.GetFileName(entry))));
+        || (otherFiles is not null && Directory.EnumerateFileSystemEntries(folder).Select(entry => Path.GetFileName(entry)).All(name => name == headerFile || otherFiles.Contains(name)));
 
     private IEnumerable<string> All() => Steps().Select(entry => entry.Folder).Where(IsCheckpoint);
 

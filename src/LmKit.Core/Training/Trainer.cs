@@ -193,7 +193,7 @@ public sealed class Trainer : IDisposable
     private TrainingStep Advance()
     {
         using var scope = NewDisposeScope();
-        using var recorded = enable_grad(); // whatever mode the caller is in
+        using var recorded = GradientMode.Record();
         optimizer.zero_grad();
         masters.Begin();
         var (sum, count) = (0.0, 0L);

@@ -100,7 +100,7 @@ public abstract class DistillationTrainer : IDisposable
     public DistillationStep Advance()
     {
         using var scope = NewDisposeScope();
-        using var recorded = enable_grad(); // whatever mode the caller is in
+        using var recorded = GradientMode.Record();
         StudentModule.eval();
         Guard?.Begin(Average);
         var done = Learn(new DistillationStep(Step + 1, TotalSteps));

@@ -77,7 +77,7 @@ public sealed class SparseAutoencoderTrainer : IDisposable
     private AutoencoderStep AdvanceBy(Tensor activations, Tensor? gradients)
     {
         using var scope = NewDisposeScope();
-        using var recorded = enable_grad(); // whatever mode the caller is in
+        using var recorded = GradientMode.Record();
         autoencoder.train();
         autoencoder.Options.SparsityCoefficient = sparsity * SparsityShare();
         var rate = options.LearningRate * DictionarySchedule.Share(Step, options.Steps, options.WarmupSteps, (long)(options.DecayShare * options.Steps));

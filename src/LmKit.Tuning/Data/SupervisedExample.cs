@@ -1,30 +1,25 @@
 namespace LmKit;
 
 /// <summary>One training example: its tokens, and which of them are learned.</summary>
-public sealed record SupervisedExample
+/// <param name="Tokens">Token ids.</param>
+/// <param name="Targets">For each token whether predicting it counts in the loss.</param>
+/// <exception cref="ArgumentException">The two differ in length.</exception>
+public sealed record SupervisedExample(IReadOnlyList<int> Tokens, IReadOnlyList<bool> Targets)
 {
-    /// <summary>Makes an example.</summary>
-    /// <param name="tokens">Token ids.</param>
-    /// <param name="targets">For each token whether predicting it counts in the loss.</param>
-    /// <exception cref="ArgumentException">The two differ in length.</exception>
-    public SupervisedExample(IReadOnlyList<int> tokens, IReadOnlyList<bool> targets)
-    {
-        ArgumentNullException.ThrowIfNull(tokens);
-        ArgumentNullException.ThrowIfNull(targets);
-        if (tokens.Count != targets.Count)
-            throw new ArgumentException($"An example has {tokens.Count} tokens and {targets.Count} targets; it needs one target for each token.", nameof(targets));
-        (Tokens, Targets) = (tokens, targets);
-    }
-
     /// <summary>Token ids.</summary>
-    public IReadOnlyList<int> Tokens { get; }
+    public IReadOnlyList<int> Tokens { get; } = Tokens ?? throw new ArgumentNullException(nameof(Tokens));
 
     /// <summary>For each token whether predicting it counts in the loss.</summary>
-    public IReadOnlyList<bool> Targets { get; }
+    public IReadOnlyList<bool> Targets { get; } = Checked(Tokens, Targets);
 
     /// <summary>How many tokens can count: the first never does, nothing precedes it.</summary>
     public int TargetCount => Targets.Skip(1).Count(isTarget => isTarget);
 
-    /// <summary>Takes the example apart.</summary>
-    public void Deconstruct(out IReadOnlyList<int> tokens, out IReadOnlyList<bool> targets) => (tokens, targets) = (Tokens, Targets);
+    private static IReadOnlyList<bool> Checked(IReadOnlyList<int> tokens, IReadOnlyList<bool> targets)
+    {
+        ArgumentNullException.ThrowIfNull(targets);
+        return targets.Count == tokens.Count
+            ? targets
+            : throw new ArgumentException($"An example has {tokens.Count} tokens and {targets.Count} targets; it needs one target for each token.", nameof(targets));
+    }
 }
