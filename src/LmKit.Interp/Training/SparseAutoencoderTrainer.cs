@@ -54,7 +54,7 @@ public sealed class SparseAutoencoderTrainer : IDisposable
     public Tensor Dead() => activity.Dead(options.DeadHorizon);
 
     /// <summary>Trains one step on a batch (B, D).</summary>
-    /// <param name="activations">The batch; not disposed.</param>
+    /// <param name="activations">The batch, converted to the autoencoder's type; not disposed.</param>
     /// <param name="gradients">A task metric's gradients, for attribution terms.</param>
     /// <exception cref="ArgumentException">The batch has no rows, another width or values that are not finite.</exception>
     /// <exception cref="TrainingDivergedException">The loss or gradient is not finite; the weights are as before.</exception>
@@ -82,11 +82,12 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         autoencoder.Options.SparsityCoefficient = sparsity * SparsityShare();
         var rate = options.LearningRate * DictionarySchedule.Share(Step, options.Steps, options.WarmupSteps, (long)(options.DecayShare * options.Steps));
         optimizer.Begin();
+        activations = activations.to(autoencoder.DecoderWeight.dtype); // stores serve float32
         var pass = autoencoder.Run(activations);
         activity.Update(pass.Codes);
         window.Update(pass.Codes);
         var dead = Dead();
-        var loss = autoencoder.Loss(pass, dead, gradients);
+        var loss = autoencoder.Loss(pass, dead, gradients?.to(activations.dtype));
         var value = loss.Total.to(ScalarType.Float64).item<double>();
         if (!double.IsFinite(value))
             throw new TrainingDivergedException(Step + 1, "loss", null);
