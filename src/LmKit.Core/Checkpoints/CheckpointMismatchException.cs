@@ -52,7 +52,7 @@ public sealed class CheckpointMismatchException : Exception
         IReadOnlyList<TensorMismatch> wrongValue)
     {
         if (wrongValue.Count > 0 && missing.Count + unexpected.Count + wrongShape.Count + wrongDtype.Count == 0)
-            return $"{source} is of another run: {string.Join("; ", wrongValue)}. Set the same values or choose another folder; nothing was loaded.";
+            return $"{source} is of another run: {string.Join("; ", wrongValue)}. Set the same values or choose another place; nothing was loaded.";
         var text = new StringBuilder($"{source} does not fit the model; nothing was loaded.");
         Append(text, "missing", missing);
         Append(text, "unexpected", unexpected);

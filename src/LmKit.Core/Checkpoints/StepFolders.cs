@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace LmKit;
 
-/// <summary>A run's checkpoints below one root: <c>step-00000100/</c> and so on, written whole or not at all, the newest two kept.</summary>
+/// <summary>A run's checkpoints below one root: <c>step-00000100/</c> and so on, written whole or not at all, the newest and the one before it kept.</summary>
 /// <remarks>A folder is this run's kind of checkpoint when it holds the header file, or has lost it and holds nothing but this kind's other
 /// files; every other folder and file below the root is let be. Not thread-safe.</remarks>
 /// <param name="root">The root; made when the first checkpoint is saved.</param>
@@ -11,9 +11,8 @@ namespace LmKit;
 public sealed class StepFolders(string root, string headerFile, IReadOnlyCollection<string>? otherFiles = null)
 {
     private const string Prefix = "step-";
-    private const int Kept = 2;
 
-    /// <summary>Writes a step's checkpoint, in the place of one of the same step, and removes all but the newest two.</summary>
+    /// <summary>Writes a step's checkpoint, in the place of one of the same step, and removes all earlier ones but the last of them.</summary>
     /// <param name="step">The step.</param>
     /// <param name="fill">Writes the header file and the others into the folder that it is given.</param>
     /// <returns>The checkpoint's folder.</returns>
@@ -27,7 +26,8 @@ public sealed class StepFolders(string root, string headerFile, IReadOnlyCollect
         if (Directory.Exists(folder) && !IsOwn(folder))
             throw new IOException($"{folder} is there and holds no {headerFile}, so it is not a checkpoint of this kind of run; choose another checkpoint folder.");
         AtomicFolder.Write(folder, fill);
-        foreach (var old in All().SkipLast(Kept).Where(old => old != folder)) // an older run may have come further
+        // The one before stays too. Later steps are let be: an older run may have come further, or they are damaged.
+        foreach (var (old, _) in Steps().Where(entry => entry.Step < step && IsCheckpoint(entry.Folder)).SkipLast(1).ToArray())
             AtomicFolder.Remove(old);
         return folder;
     }
