@@ -12,11 +12,20 @@ internal sealed class DistillerRun : IDisposable
     private const int Length = 6;
     private static readonly JsonSerializerOptions _lenient = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
-    private readonly DiffusionTransformer student = new(Sizes);
+    private readonly DiffusionTransformer student;
     private readonly Discriminator? discriminator;
 
-    internal DistillerRun(string method, string? folder, bool isGuarded = false, Action<DistillationOptions>? configure = null)
+    internal DistillerRun(
+        string method,
+        string? folder,
+        bool isGuarded = false,
+        Action<DistillationOptions>? configure = null,
+        Func<long, Generator, Tensor>? rows = null,
+        NoiseSchedule? schedule = null,
+        ScalarType dtype = ScalarType.Float32)
     {
+        rows ??= Rows;
+        (student, Second, Third) = (new(Sizes, dtype), Knowing(5, dtype), Knowing(6, dtype));
         var (studentDenoiser, second) = (new TransformerDenoiser(student, Mask), new TransformerDenoiser(Second, Mask));
         if (method.StartsWith("didi", StringComparison.Ordinal))
         {
@@ -25,20 +34,20 @@ internal sealed class DistillerRun : IDisposable
             if (method != "didi")
                 (options.Start, options.RolloutSteps, options.CouplesTime) = (RolloutStart.Data, 1, false);
             configure?.Invoke(options);
-            Trainer = new DiDiInstructTrainer(student, studentDenoiser, second, discriminator, Rows, options);
+            Trainer = new DiDiInstructTrainer(student, studentDenoiser, second, discriminator, rows, options, schedule);
         }
         else if (method == "sdtt")
         {
             var options = new SdttOptions { Steps = 4, RoundCount = 2, TeacherStepCount = 8, BatchSize = 6, WarmupSteps = 1, CheckpointFolder = folder };
             configure?.Invoke(options);
-            Trainer = new SdttTrainer(student, studentDenoiser, Second, second, Rows, options);
+            Trainer = new SdttTrainer(student, studentDenoiser, Second, second, rows, options, schedule);
         }
         else
         {
             var start = method == "auxiliary" ? RolloutStart.Data : RolloutStart.Masks;
             var options = new AuxiliaryDenoiserOptions { Steps = 6, AuxiliaryWarmup = 2, BatchSize = 6, WarmupSteps = 1, Start = start, CheckpointFolder = folder };
             configure?.Invoke(options);
-            Trainer = new AuxiliaryDenoiserTrainer(student, studentDenoiser, new TransformerDenoiser(Third, Mask), Second, second, Rows, options);
+            Trainer = new AuxiliaryDenoiserTrainer(student, studentDenoiser, new TransformerDenoiser(Third, Mask), Second, second, rows, options, schedule);
         }
         if (isGuarded)
             Trainer.Guard = new DistillationGuard(new TransformerDenoiser(Third, Mask), new SampleJudge(new Dictionary<string, double> { ["0 1"] = 1 }, 2), new DistillationGuardOptions { Interval = 2, StepCount = 2, SampleCount = 8, Length = Length, EntropyTolerance = 1, Patience = 0 });
@@ -46,9 +55,9 @@ internal sealed class DistillerRun : IDisposable
 
     internal static DiffusionTransformerOptions Sizes => new() { VocabSize = 5, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8, DropoutRate = 0.1, Seed = 3 };
 
-    internal DiffusionTransformer Second { get; } = Knowing(5);
+    internal DiffusionTransformer Second { get; }
 
-    internal DiffusionTransformer Third { get; } = Knowing(6);
+    internal DiffusionTransformer Third { get; }
 
     internal DistillationTrainer Trainer { get; }
 
@@ -73,14 +82,14 @@ internal sealed class DistillerRun : IDisposable
     }
 
     // A new transformer's head is zero, so that all new ones agree.
-    private static DiffusionTransformer Knowing(ulong seed)
+    private static DiffusionTransformer Knowing(ulong seed, ScalarType dtype)
     {
-        var network = new DiffusionTransformer(Sizes);
+        var network = new DiffusionTransformer(Sizes, dtype);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         using var random = new Generator(seed);
         foreach (var parameter in network.parameters())
-            parameter.add_(randn(parameter.shape, generator: random) * 0.3);
+            parameter.add_((randn(parameter.shape, generator: random) * 0.3).to(dtype));
         network.eval();
         return network;
     }

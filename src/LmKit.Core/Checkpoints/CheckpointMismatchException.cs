@@ -51,6 +51,8 @@ public sealed class CheckpointMismatchException : Exception
         IReadOnlyList<TensorMismatch> wrongDtype,
         IReadOnlyList<TensorMismatch> wrongValue)
     {
+        if (wrongValue.Count > 0 && missing.Count + unexpected.Count + wrongShape.Count + wrongDtype.Count == 0)
+            return $"{source} is of another run: {string.Join("; ", wrongValue)}. Set the same values or choose another place; nothing was loaded.";
         var text = new StringBuilder($"{source} does not fit the model; nothing was loaded.");
         Append(text, "missing", missing);
         Append(text, "unexpected", unexpected);

@@ -29,6 +29,8 @@ public static class AdamWState
     {
         using var scope = NewDisposeScope();
         CheckpointLoader.Check("The checkpoint's optimizer state", Save(optimizer, names), saved);
+        if (saved.FirstOrDefault(pair => pair.Key.EndsWith(".step", StringComparison.Ordinal) && pair.Value.item<long>() < 0) is { Key: { } name, Value: var step })
+            throw new CheckpointMismatchException("The checkpoint's optimizer state", [], [], [], [], [new TensorMismatch(name, "steps done, 0 or more", $"{step.item<long>()}")]);
     }
 
     /// <summary>Copies saved moments into an optimizer.</summary>

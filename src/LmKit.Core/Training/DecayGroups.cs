@@ -31,6 +31,9 @@ public static class DecayGroups
             .Select(group => new DecayGroup(group.Key, [.. group.Select(entry => (entry.name, entry.parameter))]))];
     }
 
+    /// <summary>How a parameter is trained of which no module says anything, in the scope of matrices.</summary>
+    internal static ParameterHint Usual(Parameter parameter) => Resolve(null, parameter, DecayScope.Matrices);
+
     private static ParameterHint Resolve(ParameterHint? hint, Parameter parameter, DecayScope scope)
     {
         hint ??= new ParameterHint();

@@ -19,7 +19,7 @@ public static class GradientClipping
         var gradients = parameters.Select(parameter => parameter.grad).OfType<Tensor>().ToArray();
         if (gradients.Length == 0)
             return 0;
-        var norms = gradients.Select(gradient => gradient.norm().to(ScalarType.Float64)).ToArray();
+        var norms = gradients.Select(gradient => Wide(gradient).norm().to(ScalarType.Float64)).ToArray();
         var norm = stack(norms).norm().item<double>() * scale;
         if (!double.IsFinite(norm))
             return norm;
@@ -28,4 +28,7 @@ public static class GradientClipping
             gradient.mul_(factor);
         return norm;
     }
+
+    // A norm has its tensor's type, and half precision has too few digits or too little range for it.
+    private static Tensor Wide(Tensor gradient) => gradient.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? gradient.to(ScalarType.Float32) : gradient;
 }

@@ -13,7 +13,16 @@ public interface ITrainingTask
     /// <summary>Takes the next micro-batch and computes its loss; the sum belongs to the caller's dispose scope.</summary>
     TrainingLoss NextLoss();
 
-    /// <summary>Called once per optimizer step, when all gradients are there and before they are clipped: the place to keep some from acting.</summary>
+    /// <summary>What is trained on what and how: everything besides <see cref="TrainingOptions"/> that a run must have in common with a
+    /// checkpoint to go on from it.</summary>
+    /// <remarks>By default the type's name, which lets a run go on with other data: a task of one's own adds its data and settings.</remarks>
+    RunIdentity Identity() => new("task", GetType().FullName ?? GetType().Name);
+
+    /// <summary>Whether there is something to evaluate on.</summary>
+    bool CanEvaluate => true;
+
+    /// <summary>Called when gradients are there and before they are clipped: the place to keep some from acting.</summary>
+    /// <remarks>Once per optimizer step; with parameters of bfloat16 once per micro-batch, whose gradients are then summed in float32.</remarks>
     void PrepareGradients()
     {
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,18 +8,14 @@ public sealed class LanguageModelTask : ITrainingTask
 {
     private const string Place = "place";
     private const string Random = "dropout_random";
-    private const string Length = "window_length";
-    private const string BatchSize = "batch_size";
-    private const string Seed = "seed";
-    private const string Data = "data_key";
 
     private readonly LanguageModel model;
     private readonly RandomWindows windows;
+    private readonly TokenDataset data;
     private readonly TokenDataset? heldOut;
     private readonly long length;
     private readonly long batchSize;
     private readonly long seed;
-    private readonly string dataKey;
     private readonly Device device;
 
     /// <summary>Makes the task.</summary>
@@ -42,7 +37,7 @@ public sealed class LanguageModelTask : ITrainingTask
         this.length = length;
         this.batchSize = batchSize;
         this.seed = seed;
-        dataKey = data.Key;
+        this.data = data;
         windows = new RandomWindows(data, length, batchSize, seed);
         device = model.parameters().First().device;
     }
@@ -59,17 +54,23 @@ public sealed class LanguageModelTask : ITrainingTask
     }
 
     /// <inheritdoc/>
+    public bool CanEvaluate => heldOut is not null;
+
+    /// <inheritdoc/>
+    public RunIdentity Identity() => new RunIdentity("task", "next-token")
+        .AddData(data)
+        .Add("window_length", length)
+        .Add("batch_size", batchSize)
+        .Add("seed", seed);
+
+    /// <inheritdoc/>
     public double? Evaluate() => heldOut is null ? null : Evaluate(model, heldOut, length, batchSize);
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> Progress() => new Dictionary<string, Tensor>
     {
-        [Place] = tensor(new[] { windows.Epoch, windows.Index }),
+        [Place] = windows.Place(),
         [Random] = model.Random.get_state(),
-        [Length] = tensor(length),
-        [BatchSize] = tensor(batchSize),
-        [Seed] = tensor(seed),
-        [Data] = tensor(Convert.FromHexString(dataKey)),
     };
 
     /// <inheritdoc/>
@@ -77,21 +78,11 @@ public sealed class LanguageModelTask : ITrainingTask
     {
         ArgumentNullException.ThrowIfNull(progress);
         using var scope = NewDisposeScope();
-        var own = Progress();
-        CheckpointLoader.Check("The checkpoint's progress", own, progress);
-        TensorMismatch[] others = [.. new[] { Length, BatchSize, Seed, Data }
-            .Select(name => new TensorMismatch(name, Text(own[name]), Text(progress[name])))
-            .Where(pair => pair.Expected != pair.Found)];
-        if (others.Length > 0)
-            throw new CheckpointMismatchException("The checkpoint's progress", [], [], [], [], others);
-        var place = progress[Place].data<long>().ToArray();
-        windows.Seek(place[0], place[1]);
+        CheckpointLoader.Check("The checkpoint's progress", Progress(), progress);
+        windows.CheckPlace(progress[Place]);
         model.Random.set_state(progress[Random]);
+        windows.Seek(progress[Place]);
     }
-
-    private static string Text(Tensor value) => value.dtype == ScalarType.Byte
-        ? Convert.ToHexStringLower([.. value.data<byte>()])
-        : value.item<long>().ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Mean next-token loss in nats over a whole data set, each token but the first counted once.</summary>
     /// <param name="model">The model, in evaluation mode.</param>

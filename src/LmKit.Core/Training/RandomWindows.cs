@@ -10,6 +10,8 @@ namespace LmKit;
 /// </remarks>
 public sealed class RandomWindows
 {
+    private const long MaxBatchTokens = 1 << 26;
+
     private readonly TokenDataset data;
     private readonly long length;
     private readonly long batchSize;
@@ -18,7 +20,7 @@ public sealed class RandomWindows
     private long startsEpoch = -1;
 
     /// <summary>Makes the order of windows of <paramref name="length"/> tokens, <paramref name="batchSize"/> at a time.</summary>
-    /// <exception cref="ArgumentException">The data is shorter than one window, or a size is below 1.</exception>
+    /// <exception cref="ArgumentException">The data is shorter than one window, or a size is below 1 or absurd.</exception>
     public RandomWindows(TokenDataset data, long length, long batchSize, long seed)
     {
         ArgumentNullException.ThrowIfNull(data);
@@ -27,6 +29,10 @@ public sealed class RandomWindows
         if (data.Count < length)
         {
             throw new ArgumentException($"{data.FilePath} has {data.Count} tokens, fewer than one window of {length}; give more text or shorten the window.", nameof(data));
+        }
+        if (batchSize > MaxBatchTokens / length)
+        {
+            throw new ArgumentException($"A batch of {batchSize} windows of {length} tokens is more than {MaxBatchTokens} tokens; take fewer at a time, and accumulate over several batches.", nameof(batchSize));
         }
         this.data = data;
         this.length = length;
@@ -55,6 +61,32 @@ public sealed class RandomWindows
         ArgumentOutOfRangeException.ThrowIfGreaterThan(index, WindowsPerEpoch);
         Epoch = epoch;
         Index = index;
+    }
+
+    /// <summary>The place of the next window, (epoch, index) int64, which the caller disposes.</summary>
+    public Tensor Place()
+    {
+        LibTorch.EnsureLoaded();
+        return tensor(new[] { Epoch, Index });
+    }
+
+    /// <summary>Refuses a place that these windows do not have.</summary>
+    /// <exception cref="CheckpointMismatchException">It is not one of <see cref="Place"/>.</exception>
+    public void CheckPlace(Tensor place)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        var values = HostValues.Read(place);
+        if (values is not [>= 0, >= 0] || values[1] > WindowsPerEpoch)
+            throw new CheckpointMismatchException("The place in the data", [], [], [], [], [new TensorMismatch("place", $"an epoch and one of {WindowsPerEpoch} windows", string.Join(", ", values))]);
+    }
+
+    /// <summary>Goes to a place that <see cref="Place"/> gave.</summary>
+    /// <inheritdoc cref="CheckPlace"/>
+    public void Seek(Tensor place)
+    {
+        CheckPlace(place);
+        var values = HostValues.Read(place);
+        Seek(values[0], values[1]);
     }
 
     /// <summary>The next batch: (B, L) int64, which the caller disposes.</summary>

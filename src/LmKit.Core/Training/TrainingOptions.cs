@@ -28,7 +28,7 @@ public sealed class TrainingOptions
     [Range(0.0, 1.0)]
     public double FinalShare { get; set; } = 0.1;
 
-    /// <summary>Cycles of the shape with restarts. Default 1.</summary>
+    /// <summary>Cycles of the shape with restarts; other shapes have none. Default 1.</summary>
     [Range(1, 1_000_000)]
     public int CycleCount { get; set; } = 1;
 
@@ -40,8 +40,8 @@ public sealed class TrainingOptions
     [Range(0.0, 0.9999999)]
     public double Beta2 { get; set; } = 0.999;
 
-    /// <summary>AdamW's epsilon. Default 1e-8.</summary>
-    [Range(0.0, 1.0)]
+    /// <summary>AdamW's epsilon, at least 1e-30: at 0 a parameter without a gradient would become 0 / 0. Default 1e-8.</summary>
+    [Range(1e-30, 1.0)]
     public double Epsilon { get; set; } = 1e-8;
 
     /// <summary>Decoupled weight decay. Default 0.1 (H3 recipe).</summary>
@@ -69,4 +69,17 @@ public sealed class TrainingOptions
     /// <summary>Steps between checkpoints; 0 keeps none, the default.</summary>
     [Range(0L, long.MaxValue)]
     public long CheckpointInterval { get; set; }
+
+    internal void Check(bool canEvaluate)
+    {
+        OptionsJson.Validate(this, "$.training");
+        CheckpointOptions.Check("$.training", this, CheckpointFolder, CheckpointInterval);
+        if (EvaluationInterval > 0 && !canEvaluate)
+            throw new ConfigurationException("$.training.evaluation_interval", $"{nameof(TrainingOptions)}.{nameof(EvaluationInterval)} = {EvaluationInterval}: the task holds nothing out to evaluate on; give it held-out data, or set the interval to 0.");
+        if (CycleCount > 1 && Shape != LearningRateShape.CosineRestarts)
+            throw new ConfigurationException("$.training.cycle_count", $"{nameof(TrainingOptions)}.{nameof(CycleCount)} = {CycleCount}: only {nameof(LearningRateShape.CosineRestarts)} has cycles, the shape is {Shape}.");
+    }
+
+    /// <summary>The options that this run's schedule does not read, in snake case; they may differ between a run and its continuation.</summary>
+    internal string[] Unread() => Shape == LearningRateShape.Constant ? ["steps", "final_share"] : [];
 }

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -10,10 +11,20 @@ public sealed class WeightAverage : IDisposable
 {
     private readonly nn.Module model;
     private readonly double decay;
-    private readonly (string Name, Parameter Parameter, Tensor Shadow)[] entries;
+    private readonly (string Name, Parameter Parameter, Parameter Source, Tensor Shadow)[] entries;
 
-    /// <summary>Starts the average at the model's present parameters.</summary>
+    /// <summary>Starts the average at the model's present parameters; averages of half precision are kept in float32.</summary>
     public WeightAverage(nn.Module model, double decay)
+        : this(model, decay, null)
+    {
+    }
+
+    /// <summary>Starts the average at the model's present parameters, and follows their float32 copies where there are some.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="decay">The decay.</param>
+    /// <param name="masters">The copies, which stay the caller's.</param>
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    public WeightAverage(nn.Module model, double decay, MasterWeights? masters)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfNegative(decay);
@@ -22,7 +33,8 @@ public sealed class WeightAverage : IDisposable
         this.decay = decay;
         entries = [.. model.named_parameters()
             .Where(pair => pair.parameter.requires_grad)
-            .Select(pair => (pair.name, pair.parameter, Copy(pair.parameter)))];
+            .Select(pair => (pair.name, pair.parameter, Source: masters?.Of(pair.parameter) ?? pair.parameter))
+            .Select(entry => (entry.name, entry.parameter, entry.Source, Wide(entry.Source)))];
     }
 
     /// <summary>Updates done so far.</summary>
@@ -37,9 +49,9 @@ public sealed class WeightAverage : IDisposable
         UpdateCount++;
         var kept = Math.Min(decay, (1.0 + UpdateCount) / (10.0 + UpdateCount));
         using var frozen = no_grad();
-        foreach (var (_, parameter, shadow) in entries)
+        foreach (var (_, _, source, shadow) in entries)
         {
-            using var difference = parameter - shadow;
+            using var difference = source - shadow; // float32 of a bfloat16 source, as the shadow is
             shadow.add_(difference.mul_(1 - kept));
         }
     }
@@ -54,7 +66,7 @@ public sealed class WeightAverage : IDisposable
         ArgumentNullException.ThrowIfNull(tensors);
         using var frozen = no_grad();
         Check(tensors);
-        foreach (var (name, _, shadow) in entries)
+        foreach (var (name, _, _, shadow) in entries)
             shadow.copy_(tensors[name]);
         UpdateCount = updateCount;
     }
@@ -66,8 +78,15 @@ public sealed class WeightAverage : IDisposable
     /// <summary>Frees the averages.</summary>
     public void Dispose()
     {
-        foreach (var (_, _, shadow) in entries)
+        foreach (var (_, _, _, shadow) in entries)
             shadow.Dispose();
+    }
+
+    private static Tensor Wide(Parameter parameter)
+    {
+        using var scope = NewDisposeScope();
+        var copy = parameter.detach().clone();
+        return (copy.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? copy.to(ScalarType.Float32) : copy).DetachFromDisposeScope();
     }
 
     private static Tensor Copy(Parameter parameter)
@@ -81,12 +100,12 @@ public sealed class WeightAverage : IDisposable
         private readonly nn.Module model;
         private readonly (Parameter Parameter, Tensor Original)[] originals;
 
-        internal Swapped(nn.Module model, (string Name, Parameter Parameter, Tensor Shadow)[] entries)
+        internal Swapped(nn.Module model, (string Name, Parameter Parameter, Parameter Source, Tensor Shadow)[] entries)
         {
             this.model = model;
             using var frozen = no_grad();
             originals = [.. entries.Select(entry => (entry.Parameter, Copy(entry.Parameter)))];
-            foreach (var (_, parameter, shadow) in entries)
+            foreach (var (_, parameter, _, shadow) in entries)
                 parameter.copy_(shadow);
             IPreparedWeights.ForgetAll(model);
         }

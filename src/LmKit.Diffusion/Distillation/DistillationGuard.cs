@@ -67,6 +67,8 @@ public sealed class DistillationGuard : IDisposable
 
     internal bool IsDue(long step, long totalSteps) => step > options.FirstStep && ((step - options.FirstStep) % options.Interval == 0 || step == totalSteps);
 
+    internal RunIdentity Describe(RunIdentity identity) => identity.Add("guard", "set").AddOptions(options, "guard.");
+
     /// <summary>Remembers what to go back to before there is a reading.</summary>
     internal void Begin(WeightAverage average)
     {
@@ -94,7 +96,7 @@ public sealed class DistillationGuard : IDisposable
     {
         var memory = new Dictionary<string, Tensor>(best);
         if (measured is not null)
-            memory[History] = tensor([.. Row(0, measured, GuardVerdict.Continue), .. readings.SelectMany(reading => Row(reading.Step, reading.Student, reading.Verdict))], [readings.Count + 1, RowLength], dtype: ScalarType.Float64);
+            memory[History] = tensor([.. Row(0, measured, GuardVerdict.Continue), .. readings.SelectMany(reading => Row(reading.Step, reading.Student, reading.Verdict))], [readings.Count + 1, RowLength]);
         return memory;
     }
 
@@ -108,7 +110,7 @@ public sealed class DistillationGuard : IDisposable
         best = memory.Where(pair => pair.Key != History).ToDictionary(pair => pair.Key, pair => pair.Value.clone().DetachFromDisposeScope());
         if (!memory.TryGetValue(History, out var history))
             return;
-        var rows = history.data<double>().ToArray().Chunk((int)history.size(1)).ToArray();
+        var rows = history.data<long>().ToArray().Select(BitConverter.Int64BitsToDouble).Chunk((int)history.size(1)).ToArray();
         measured = Quality(rows[0]);
         readings.AddRange(rows.Skip(1).Select(row => new GuardReading((long)row[0], measured, Quality(row), (GuardVerdict)row[1])));
     }
@@ -117,8 +119,8 @@ public sealed class DistillationGuard : IDisposable
     internal static void Check(IReadOnlyDictionary<string, Tensor> memory, WeightAverage average)
     {
         average.Check(memory.Where(pair => pair.Key != History).ToDictionary());
-        if (memory.TryGetValue(History, out var history) && (history.dim() != 2 || history.size(0) == 0 || history.size(1) != RowLength || history.dtype != ScalarType.Float64))
-            throw new CheckpointMismatchException("The guard's memory", [], [], [new TensorMismatch(History, $"(n, {RowLength}) Float64", $"({string.Join(", ", history.shape)}) {history.dtype}")], []);
+        if (memory.TryGetValue(History, out var history) && (history.dim() != 2 || history.size(0) == 0 || history.size(1) != RowLength || history.dtype != ScalarType.Int64))
+            throw new CheckpointMismatchException("The guard's memory", [], [], [new TensorMismatch(History, $"(n, {RowLength}) Int64", $"({string.Join(", ", history.shape)}) {history.dtype}")], []);
     }
 
     private SampleQuality Measure(IDenoiser denoiser, Device device) =>
@@ -140,8 +142,9 @@ public sealed class DistillationGuard : IDisposable
         best = [];
     }
 
-    private static double[] Row(long step, SampleQuality quality, GuardVerdict verdict) =>
-        [step, (double)verdict, quality.StepCount, quality.SampleCount, quality.Perplexity ?? -1, quality.Divergence, quality.Entropy, quality.DuplicateRate];
+    // As bits: a reading need not be finite, and every other number of a checkpoint must be.
+    private static IEnumerable<long> Row(long step, SampleQuality quality, GuardVerdict verdict) =>
+        new[] { step, (double)verdict, quality.StepCount, quality.SampleCount, quality.Perplexity ?? -1, quality.Divergence, quality.Entropy, quality.DuplicateRate }.Select(BitConverter.DoubleToInt64Bits);
 
     private static SampleQuality Quality(double[] row) => new((int)row[2], (long)row[3], row[4] < 0 ? null : row[4], row[5], row[6], row[7]);
 }

@@ -6,11 +6,14 @@ namespace LmKit;
 /// <summary>What the distillers share: steps, the student's weight average, accounting, the guard, checkpoints that resume bit for bit.</summary>
 /// <remarks>
 /// <para>Everything that is random comes from one generator, which reference rows are drawn from too; so a resumed run repeats the
-/// uninterrupted one exactly on the same machine, thread count and library version.</para>
+/// uninterrupted one exactly on the same machine, thread count and library version. When a checkpoint is written or read the
+/// reference is asked a few times more, with a generator of a fixed seed, which tells one data from another.</para>
+/// <para>Parameters of bfloat16 are trained through float32 copies; float16 is refused.</para>
 /// <para>Not thread-safe. The modules stay the caller's; they end in evaluation mode.</para>
 /// </remarks>
 public abstract class DistillationTrainer : IDisposable
 {
+    private const string HeaderFile = "distillation.json";
     private const string AveragePart = "average";
     private const string GeneratorPart = "generators";
 
@@ -20,6 +23,7 @@ public abstract class DistillationTrainer : IDisposable
     private readonly List<Learner> learners = [];
     private readonly Dictionary<string, Generator> generators = [];
     private readonly Dictionary<string, nn.Module> companions = [];
+    private readonly Lazy<RunIdentity> fixedIdentity;
 
     private protected DistillationTrainer(nn.Module studentModule, IDenoiser student, IDenoiser teacher, Func<long, Generator, Tensor> reference, DistillationOptions options, NoiseSchedule? schedule)
     {
@@ -28,6 +32,7 @@ public abstract class DistillationTrainer : IDisposable
         ArgumentNullException.ThrowIfNull(teacher);
         ArgumentNullException.ThrowIfNull(reference);
         OptionsJson.Validate(options, "$.distillation");
+        CheckpointOptions.Check("$.distillation", options, options.CheckpointFolder, options.CheckpointInterval);
         if (student.VocabSize != teacher.VocabSize || student.MaskId != teacher.MaskId)
             throw new ArgumentException($"The student has {student.VocabSize} tokens and mask {student.MaskId}, the teacher {teacher.VocabSize} and {teacher.MaskId}; they must agree.", nameof(student));
         (Student, Teacher, this.reference, this.options) = (student, teacher, reference, options);
@@ -41,7 +46,8 @@ public abstract class DistillationTrainer : IDisposable
         generators["random"] = Random;
         learner = new Learner("student", studentModule, options.StudentLearningRate, options.MaxStudentNorm);
         learners.Add(learner);
-        Average = new WeightAverage(studentModule, options.AverageDecay);
+        Average = new WeightAverage(studentModule, options.AverageDecay, learner.Masters);
+        fixedIdentity = new(Describe);
     }
 
     /// <summary>The student's weight average, which is what is sampled from afterwards.</summary>
@@ -58,6 +64,9 @@ public abstract class DistillationTrainer : IDisposable
 
     /// <summary>Watches quality and may end the run early; null for none. Set it before the first step and before <see cref="Resume"/>.</summary>
     public DistillationGuard? Guard { get; set; }
+
+    /// <summary>What the last <see cref="Resume"/> took and what it passed over as damaged; null before.</summary>
+    public ResumeReport? Resumed { get; private set; }
 
     /// <summary>Whether the run is over: all steps are done or the guard has stopped it.</summary>
     public bool IsDone => Step >= TotalSteps || Guard?.Last is { Verdict: not GuardVerdict.Continue };
@@ -99,6 +108,7 @@ public abstract class DistillationTrainer : IDisposable
     public DistillationStep Advance()
     {
         using var scope = NewDisposeScope();
+        using var recorded = GradientMode.Record();
         StudentModule.eval();
         Guard?.Begin(Average);
         var done = Learn(new DistillationStep(Step + 1, TotalSteps));
@@ -107,7 +117,7 @@ public abstract class DistillationTrainer : IDisposable
             Average.Update();
         if (Guard is not null && Guard.IsDue(Step, TotalSteps))
             done = done with { Reading = Guard.Read(Student, Average, Step) };
-        if (options.CheckpointInterval > 0 && options.CheckpointFolder is not null && Step % options.CheckpointInterval == 0)
+        if (options.CheckpointInterval > 0 && Step % options.CheckpointInterval == 0)
             Save();
         return done;
     }
@@ -116,44 +126,44 @@ public abstract class DistillationTrainer : IDisposable
     /// generators, ledger and the guard's memory.</summary>
     /// <returns>Its folder.</returns>
     /// <exception cref="InvalidOperationException">No checkpoint folder is set.</exception>
-    /// <exception cref="TrainingDivergedException">A weight is not finite; the checkpoints that are there stay.</exception>
+    /// <exception cref="TrainingDivergedException">A weight, an average or a moment is not finite; the checkpoints that are there stay.</exception>
     public string Save()
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var parts = Parts();
-        foreach (var part in Modules().Select(pair => pair.Name).Append(AveragePart))
-        {
-            if (ModuleTensors.FirstNotFinite(parts[part]) is { } name)
-                throw new TrainingDivergedException(Step, $"weight '{name}' of the {part}", DistillationCheckpoint.Latest(Folder));
-        }
-        return DistillationCheckpoint.Save(Folder, Header(parts), parts);
+        return Checkpoints(parts).Save(new RunHeader(Step, Average.UpdateCount, Identity(), Ledger.Counts(), new Dictionary<string, string>()), parts);
     }
 
-    /// <summary>Goes on from the newest checkpoint in the checkpoint folder.</summary>
+    /// <summary>Goes on from the newest whole checkpoint in the checkpoint folder; <see cref="Resumed"/> tells which it was and what was
+    /// damaged.</summary>
     /// <returns>False when there is none.</returns>
     /// <remarks>Everything is checked before anything is changed: after an exception the run is as it was.</remarks>
-    /// <exception cref="CheckpointMismatchException">The checkpoint is of another method, model or recipe.</exception>
-    /// <exception cref="InvalidDataException">The checkpoint is damaged.</exception>
+    /// <exception cref="CheckpointMismatchException">The newest checkpoint is of another method, model, recipe, data or version.</exception>
+    /// <exception cref="CheckpointException">There are checkpoints, and all of them are damaged.</exception>
     public bool Resume()
     {
-        if (DistillationCheckpoint.Latest(Folder) is not { } folder)
-            return false;
         using var scope = NewDisposeScope();
         var mine = Parts();
-        var header = DistillationCheckpoint.ReadHeader(folder, Header(mine));
-        var saved = DistillationCheckpoint.ReadParts(folder, header);
-        Check(folder, mine, saved);
+        if (Checkpoints(mine).Open(Identity(), TotalSteps) is not { } found)
+            return false;
+        var saved = found.Parts;
+        Check(found.Report.Folder, mine, found);
         foreach (var (name, module) in Modules())
             CheckpointLoader.Load(module, saved[name]);
         foreach (var one in learners)
-            one.RestoreMoments(saved[$"{one.Name}_optimizer"]);
-        Average.Restore(saved[AveragePart], header.AverageUpdates);
+        {
+            one.RestoreMoments(saved[Optimizer(one)]);
+            if (one.Masters.Any)
+                one.Masters.Restore(saved[Masters(one)]);
+        }
+        Average.Restore(saved[AveragePart], found.Header.AverageUpdates);
         foreach (var (name, generator) in generators)
             generator.set_state(saved[GeneratorPart][name]);
         Guard?.Restore(saved.GetValueOrDefault(DistillationGuard.Part));
-        Ledger.Restore(header.Ledger);
-        Step = header.Step;
+        Ledger.Restore(found.Header.Counts);
+        Step = found.Header.Step;
+        Resumed = found.Report;
         return true;
     }
 
@@ -185,7 +195,7 @@ public abstract class DistillationTrainer : IDisposable
     private protected double TrainStudent(Tensor loss, double share) => Descend(learner, loss, share);
 
     private protected double Descend(Learner one, Tensor loss, double share) =>
-        one.Descend(loss, share, Step + 1, () => options.CheckpointFolder is { } root ? DistillationCheckpoint.Latest(root) : null);
+        one.Descend(loss, share, Step + 1, () => options.CheckpointFolder is { } root ? new StepFolders(root, HeaderFile).Latest() : null);
 
     private protected Tensor Reference(long count)
     {
@@ -226,29 +236,70 @@ public abstract class DistillationTrainer : IDisposable
     private IEnumerable<(string Name, nn.Module Module)> Modules() =>
         learners.Select(one => (one.Name, one.Module)).Concat(companions.Select(pair => (pair.Key, pair.Value)));
 
-    private DistillationHeader Header(Dictionary<string, IReadOnlyDictionary<string, Tensor>> parts) =>
-        new(DistillationHeader.PresentFormat, GetType().Name, Step, Average.UpdateCount, DistillationHeader.Recipe(options), Ledger.Counts(), [.. parts.Keys]);
+    private static string Optimizer(Learner one) => $"{one.Name}_optimizer";
 
-    private void Check(string folder, Dictionary<string, IReadOnlyDictionary<string, Tensor>> mine, Dictionary<string, Dictionary<string, Tensor>> saved)
+    private static string Masters(Learner one) => $"{one.Name}_masters";
+
+    private RunCheckpoints Checkpoints(Dictionary<string, IReadOnlyDictionary<string, Tensor>> parts) =>
+        new(Folder, HeaderFile, [.. parts.Keys.Where(part => part != DistillationGuard.Part)], [DistillationGuard.Part]);
+
+    private RunIdentity Identity()
     {
-        string[] missing = [.. mine.Keys.Where(part => part != DistillationGuard.Part && !saved.ContainsKey(part))];
-        if (missing.Length > 0)
-            throw new CheckpointMismatchException(folder, missing, [], [], []);
+        var identity = new RunIdentity("method", GetType().Name).AddAll(fixedIdentity.Value);
+        return Guard is null ? identity.Add("guard", null) : Guard.Describe(identity);
+    }
+
+    private RunIdentity Describe()
+    {
+        var identity = new RunIdentity("method", GetType().Name).AddOptions(options);
+        Schedule.Describe(identity);
+        identity.Add("mask_id", Student.MaskId).Add("vocab_size", Student.VocabSize).Add("is_time_conditioned", Student.IsTimeConditioned);
+        foreach (var (name, module) in Modules())
+        {
+            identity.AddModule(module, name);
+            if (module is DiffusionTransformer transformer)
+                identity.AddOptions(transformer.Options, name + ".");
+        }
+        if (Network(Teacher) is { } network && !companions.ContainsValue(network))
+            identity.Add("teacher_key", ContentHash.Of(ModuleTensors.Of(network)));
+        return identity.AddRows("data_key", random => reference(2, random));
+    }
+
+    private static nn.Module? Network(IDenoiser denoiser) => denoiser switch
+    {
+        TransformerDenoiser one => one.Network,
+        LanguageModelDenoiser one => one.Network,
+        _ => denoiser as nn.Module,
+    };
+
+    private void Check(string folder, Dictionary<string, IReadOnlyDictionary<string, Tensor>> mine, RunCheckpoint found)
+    {
+        var saved = found.Parts;
         foreach (var (name, module) in Modules())
             CheckpointLoader.Check($"{name} of {folder}", ModuleTensors.Of(module), saved[name]);
         foreach (var one in learners)
-            one.CheckMoments(saved[$"{one.Name}_optimizer"]);
+        {
+            one.CheckMoments(saved[Optimizer(one)]);
+            if (one.Masters.Any)
+                one.Masters.Check($"{Masters(one)} of {folder}", saved[Masters(one)]);
+        }
         Average.Check(saved[AveragePart]);
         CheckpointLoader.Check($"{GeneratorPart} of {folder}", mine[GeneratorPart], saved[GeneratorPart]);
         if (Guard is not null && saved.TryGetValue(DistillationGuard.Part, out var memory))
             DistillationGuard.Check(memory, Average);
+        if (Ledger.Counts().Keys.FirstOrDefault(name => !found.Header.Counts.ContainsKey(name)) is { } lacking)
+            throw new CheckpointException(folder, null, $"the header's counts lack '{lacking}'.");
     }
 
     private Dictionary<string, IReadOnlyDictionary<string, Tensor>> Parts()
     {
         var parts = Modules().ToDictionary(pair => pair.Name, pair => ModuleTensors.Of(pair.Module));
         foreach (var one in learners)
-            parts[$"{one.Name}_optimizer"] = one.Moments();
+        {
+            parts[Optimizer(one)] = one.Moments();
+            if (one.Masters.Any)
+                parts[Masters(one)] = one.Masters.Tensors;
+        }
         parts[AveragePart] = Average.Tensors;
         parts[GeneratorPart] = generators.ToDictionary(pair => pair.Key, pair => pair.Value.get_state());
         if (Guard?.Memory() is { Count: > 0 } memory)

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>A module under training: its AdamW (no weight decay), the peak of its learning rate, the bound of its gradient.</summary>
+/// <summary>A module under training: its AdamW (no weight decay) over its float32 copies, the peak of its learning rate, the bound of its gradient.</summary>
 internal sealed class Learner : IDisposable
 {
     private readonly double peak;
@@ -12,6 +12,7 @@ internal sealed class Learner : IDisposable
     private readonly AdamW optimizer;
     private readonly string[] names;
     private readonly Parameter[] trained;
+    private readonly MasterWeights masters;
 
     internal Learner(string name, nn.Module module, double peak, double maxNorm)
     {
@@ -21,7 +22,8 @@ internal sealed class Learner : IDisposable
             throw new ArgumentException($"The {name} has no parameter that requires a gradient.", nameof(module));
         (Name, Module, this.peak, this.maxNorm) = (name, module, peak, maxNorm);
         names = [.. entries.Select(entry => entry.name)];
-        trained = [.. entries.Select(entry => entry.parameter)];
+        masters = new MasterWeights(entries);
+        trained = [.. entries.Select(entry => masters.Of(entry.parameter))];
         optimizer = optim.AdamW(trained, peak, weight_decay: 0);
     }
 
@@ -29,6 +31,9 @@ internal sealed class Learner : IDisposable
     internal string Name { get; }
 
     internal nn.Module Module { get; }
+
+    /// <summary>The float32 copies that are stepped in place of bfloat16 parameters.</summary>
+    internal MasterWeights Masters => masters;
 
     /// <summary>Takes one step down a loss and returns its value.</summary>
     /// <param name="loss">A 0-d tensor with its graph.</param>
@@ -42,13 +47,16 @@ internal sealed class Learner : IDisposable
         if (!double.IsFinite(value))
             throw new TrainingDivergedException(step, $"loss of the {Name}", checkpoint());
         optimizer.zero_grad();
+        masters.Begin();
         loss.backward();
         KernelFunction.ThrowIfFailed();
+        masters.TakeGradients();
         if (!double.IsFinite(GradientClipping.Apply(trained, 1, maxNorm)))
             throw new TrainingDivergedException(step, $"gradient of the {Name}", checkpoint());
         foreach (var group in optimizer.ParamGroups)
             group.LearningRate = peak * share;
         optimizer.step();
+        masters.Write();
         return value;
     }
 
@@ -59,5 +67,9 @@ internal sealed class Learner : IDisposable
 
     internal void RestoreMoments(IReadOnlyDictionary<string, Tensor> saved) => AdamWState.Restore(optimizer, names, saved);
 
-    public void Dispose() => optimizer.Dispose();
+    public void Dispose()
+    {
+        optimizer.Dispose();
+        masters.Dispose();
+    }
 }

@@ -22,6 +22,8 @@ public sealed class LanguageModelDenoiser : ISplitDenoiser
         MaskId = maskId;
     }
 
+    internal nn.Module? Network => model as nn.Module;
+
     /// <inheritdoc/>
     public long VocabSize => model.VocabSize;
 

@@ -23,6 +23,8 @@ public sealed class TransformerDenoiser : ISplitDenoiser
         IsTimeConditioned = isTimeConditioned;
     }
 
+    internal DiffusionTransformer Network => transformer;
+
     /// <inheritdoc/>
     public long VocabSize => transformer.Options.VocabSize;
 

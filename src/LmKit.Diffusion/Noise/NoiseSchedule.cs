@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -125,6 +126,10 @@ public abstract class NoiseSchedule
 
     private ArgumentException Wrong(double time, string what) =>
         new(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{GetType().Name} contradicts itself at time {time:0.####}: {what}. Mend the schedule; sampling and training would go wrong without a word."));
+    /// <summary>Adds what tells this schedule from others: its type and its noise at a few times.</summary>
+    internal void Describe(RunIdentity identity) => identity
+        .Add("schedule", GetType().Name)
+        .Add("schedule.sigma", string.Join(", ", new[] { 0, 0.25, 0.5, 0.75, 1 }.Select(t => Sigma(t).ToString("G9", CultureInfo.InvariantCulture))));
 
     private protected static double CheckEpsilon(double epsilon) => epsilon is > 0 and < 1
         ? epsilon

@@ -79,6 +79,12 @@ public sealed class TimeSampling
             throw new ArgumentException("Uniforms on the meta device have no values.", nameof(uniforms));
     }
 
+    internal void Describe(RunIdentity identity)
+    {
+        schedule.Describe(identity);
+        identity.AddOptions(options, "times.");
+    }
+
     private static double[] Read(Tensor values)
     {
         if (values.numel() == 0)

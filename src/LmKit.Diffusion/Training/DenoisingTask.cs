@@ -19,9 +19,10 @@ public sealed class DenoisingTask : ITrainingTask, IDisposable
     private readonly TimeSampling times;
     private readonly Generator random;
     private readonly Generator? dropout;
-    private readonly ulong evaluationSeed;
+    private readonly ulong seed;
+    private readonly Lazy<RunIdentity> data;
 
-    private DenoisingTask(nn.Module model, IDenoiser denoiser, Func<Tensor> next, RandomWindows? windows, Func<IEnumerable<Tensor>>? heldOut, TimeSampling? times, ulong seed)
+    private DenoisingTask(nn.Module model, IDenoiser denoiser, Func<Tensor> next, RandomWindows? windows, Func<IEnumerable<Tensor>>? heldOut, TimeSampling? times, ulong seed, Func<RunIdentity, RunIdentity> describe)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(denoiser);
@@ -33,7 +34,8 @@ public sealed class DenoisingTask : ITrainingTask, IDisposable
         this.times = times ?? new TimeSampling(new LogLinearSchedule());
         NegativeElbo.CheckScale(denoiser, this.times.Scale);
         random = new Generator(seed);
-        evaluationSeed = seed + 1;
+        this.seed = seed;
+        data = new(() => describe(new RunIdentity("task", "denoising")));
         dropout = model switch { LanguageModel language => language.Random, DiffusionTransformer transformer => transformer.Random, _ => null };
     }
 
@@ -57,13 +59,14 @@ public sealed class DenoisingTask : ITrainingTask, IDisposable
         foreach (var set in new[] { data, heldOut }.OfType<TokenDataset>().Where(set => set.VocabSize > denoiser.VocabSize))
             throw new ArgumentException($"{set.FilePath} was made with {set.VocabSize} token ids; the denoiser knows {denoiser.VocabSize}, its mask among them.", nameof(data));
         var windows = new RandomWindows(data, length, batchSize, (long)seed);
-        return new DenoisingTask(model, denoiser, windows.Next, windows, heldOut is null ? null : () => EvaluationWindows.Read(heldOut, length, batchSize), times, seed);
+        return new DenoisingTask(model, denoiser, windows.Next, windows, heldOut is null ? null : () => EvaluationWindows.Read(heldOut, length, batchSize), times, seed, identity => identity.AddData(data).Add("window_length", length).Add("batch_size", batchSize));
     }
 
     /// <summary>Trains on batches that a function makes from the task's own generator.</summary>
     /// <param name="model">The module to train.</param>
     /// <param name="denoiser">The same module as denoiser.</param>
-    /// <param name="batch">Makes the next clean tokens (B, L) int64, which the task disposes.</param>
+    /// <param name="batch">Makes the next clean tokens (B, L) int64, which the task disposes. It is asked a few times more, with a generator of
+    /// its own, when a checkpoint is written or read: what it draws there tells one data from another.</param>
     /// <param name="seed">Seed of the batches and of the noise.</param>
     /// <param name="times">How noise times are drawn.</param>
     /// <param name="heldOut">Makes the batches of an evaluation, or null.</param>
@@ -71,7 +74,7 @@ public sealed class DenoisingTask : ITrainingTask, IDisposable
     {
         ArgumentNullException.ThrowIfNull(batch);
         DenoisingTask? task = null;
-        task = new DenoisingTask(model, denoiser, () => batch(task!.random), null, heldOut, times, seed);
+        task = new DenoisingTask(model, denoiser, () => batch(task!.random), null, heldOut, times, seed, identity => identity.AddRows("data_key", batch));
         return task;
     }
 
@@ -83,12 +86,25 @@ public sealed class DenoisingTask : ITrainingTask, IDisposable
     }
 
     /// <inheritdoc/>
+    public bool CanEvaluate => heldOut is not null;
+
+    /// <inheritdoc/>
+    public RunIdentity Identity()
+    {
+        var identity = new RunIdentity("task", "denoising").AddAll(data.Value).Add("seed", seed).Add("mask_id", denoiser.MaskId).Add("vocab_size", denoiser.VocabSize);
+        times.Describe(identity);
+        if (Model is DiffusionTransformer transformer)
+            identity.AddOptions(transformer.Options, "model.");
+        return identity.Add("is_time_conditioned", denoiser.IsTimeConditioned);
+    }
+
+    /// <inheritdoc/>
     public double? Evaluate()
     {
         if (heldOut is null)
             return null;
         using var frozen = no_grad();
-        using var fixedRandom = new Generator(evaluationSeed);
+        using var fixedRandom = new Generator(seed + 1);
         var (sum, count) = (0.0, 0L);
         foreach (var batch in heldOut())
         {
@@ -108,7 +124,7 @@ public sealed class DenoisingTask : ITrainingTask, IDisposable
         if (dropout is not null)
             progress[Dropout] = dropout.get_state();
         if (windows is not null)
-            progress[Place] = tensor(new[] { windows.Epoch, windows.Index });
+            progress[Place] = windows.Place();
         return progress;
     }
 
@@ -116,12 +132,12 @@ public sealed class DenoisingTask : ITrainingTask, IDisposable
     public void Restore(IReadOnlyDictionary<string, Tensor> progress)
     {
         ArgumentNullException.ThrowIfNull(progress);
+        using var scope = NewDisposeScope();
+        CheckpointLoader.Check("The checkpoint's progress", Progress(), progress);
+        windows?.CheckPlace(progress[Place]);
         random.set_state(progress[Noise]);
         dropout?.set_state(progress[Dropout]);
-        if (windows is null)
-            return;
-        var place = HostValues.Read(progress[Place]);
-        windows.Seek(place[0], place[1]);
+        windows?.Seek(progress[Place]);
     }
 
     /// <summary>Frees the generator.</summary>

@@ -28,6 +28,9 @@ public sealed class ActivationStore : IDisposable
     /// <summary>What it holds.</summary>
     public ActivationManifest Manifest { get; }
 
+    /// <summary>The hash of the store's shards and their order, for checkpoints of what is trained on it.</summary>
+    internal string Key() => ContentHash.Of([$"seed {seed}", .. Manifest.Shards.Select(shard => $"{shard.File} {shard.RowCount} {shard.Sha256}")]);
+
     /// <summary>Rows served so far, over all epochs; set it to go on from there.</summary>
     public long Position { get; set; }
 

@@ -137,6 +137,19 @@ public sealed class IoiDataset : ITaskDistribution
             tensor(prompts.Select(prompt => tokenOf(words.Names[prompt.S])).ToArray()));
     }
 
+    /// <summary>The hash of all words and templates, with the tokens they have.</summary>
+    internal string Key()
+    {
+        IEnumerable<string> With(string kind, IEnumerable<string> all) => all.Select(word => $"{kind} {word} {tokenOf(word)}");
+        return ContentHash.Of([
+            $"start {startToken}",
+            .. templates.Select(template => $"template {string.Join(' ', template)}"),
+            .. With("word", templates.SelectMany(template => template).Except(_slots)),
+            .. With("name", words.Names),
+            .. With("place", words.Places),
+            .. With("object", words.Objects)]);
+    }
+
     private string Word(IoiPrompt prompt, string slot) => slot switch
     {
         "A" => words.Names[prompt.IsIoFirst ? prompt.Io : prompt.S],

@@ -12,11 +12,13 @@ public sealed class IoiTrainingTask : ITrainingTask, IDisposable
     private const string Dropout = "dropout";
     private const int EvaluationCount = 400;
     private const int Modulus = 10;
+    private const int MaxBatchSize = 1 << 20;
 
     private readonly LanguageModel model;
     private readonly IoiDataset dataset;
     private readonly int batchSize;
     private readonly Generator random;
+    private readonly ulong seed;
 
     /// <summary>Makes it.</summary>
     /// <param name="model">The model.</param>
@@ -28,10 +30,12 @@ public sealed class IoiTrainingTask : ITrainingTask, IDisposable
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(batchSize, MaxBatchSize);
         CheckNames(dataset);
         this.model = model;
         this.dataset = dataset;
         this.batchSize = batchSize;
+        this.seed = seed;
         random = new Generator(seed);
     }
 
@@ -71,6 +75,9 @@ public sealed class IoiTrainingTask : ITrainingTask, IDisposable
     }
 
     /// <inheritdoc/>
+    public RunIdentity Identity() => new RunIdentity("task", "ioi").Add("data_key", dataset.Key()).Add("batch_size", batchSize).Add("seed", seed);
+
+    /// <inheritdoc/>
     public double? Evaluate()
     {
         using var scope = NewDisposeScope();
@@ -88,9 +95,8 @@ public sealed class IoiTrainingTask : ITrainingTask, IDisposable
     public void Restore(IReadOnlyDictionary<string, Tensor> progress)
     {
         ArgumentNullException.ThrowIfNull(progress);
-        string[] missing = [.. ((string[])[Draws, Dropout]).Where(name => !progress.ContainsKey(name))];
-        if (missing.Length > 0)
-            throw new CheckpointMismatchException("The checkpoint's progress", missing, [], [], []);
+        using var scope = NewDisposeScope();
+        CheckpointLoader.Check("The checkpoint's progress", Progress(), progress);
         random.set_state(progress[Draws]);
         model.Random.set_state(progress[Dropout]);
     }

@@ -5,11 +5,13 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Adam with bias correction over an autoencoder's parameters, between the halves of its decoder constraint.</summary>
-/// <remarks>Parameters without a gradient rest. The moments are ours because resampling clears parts of them.</remarks>
+/// <remarks>Parameters without a gradient rest. The moments are ours because resampling clears parts of them. Parameters of bfloat16 are
+/// stepped, clipped and constrained through their float32 copies.</remarks>
 internal sealed class AutoencoderOptimizer : IDisposable
 {
     private readonly SparseAutoencoder autoencoder;
     private readonly SparseAutoencoderTrainingOptions options;
+    private readonly MasterWeights masters;
     private readonly Dictionary<string, (Parameter Parameter, Tensor First, Tensor Second)> moments = [];
     private readonly Dictionary<string, long> steps = [];
 
@@ -17,23 +19,33 @@ internal sealed class AutoencoderOptimizer : IDisposable
     {
         this.autoencoder = autoencoder;
         this.options = options;
-        foreach (var (name, parameter) in autoencoder.named_parameters())
+        masters = new MasterWeights(autoencoder.named_parameters());
+        foreach (var (name, weight) in autoencoder.named_parameters())
         {
-            // Half-precision moments would stall.
-            var dtype = parameter.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
-            Tensor Zero() => zeros(parameter.shape, dtype, parameter.device).DetachFromDisposeScope();
+            var parameter = masters.Of(weight);
+            Tensor Zero() => zeros(parameter.shape, parameter.dtype, parameter.device).DetachFromDisposeScope();
             moments[name] = (parameter, Zero(), Zero());
             steps[name] = 0;
         }
     }
 
-    /// <summary>Clips, constrains and steps; the gradient's norm before clipping.</summary>
+    /// <summary>Sets gradients to zero, and takes over what else changed the weights since the last step.</summary>
+    internal void Begin()
+    {
+        autoencoder.zero_grad();
+        masters.Begin();
+    }
+
+    /// <summary>Clips, constrains and steps; the gradient's norm before clipping. Where that is not finite nothing else is done.</summary>
     internal double Apply(double rate)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
+        masters.TakeGradients();
         var gradients = moments.Values.Select(entry => entry.Parameter.grad).OfType<Tensor>().ToArray();
         var norm = Math.Sqrt(gradients.Sum(gradient => gradient.to(ScalarType.Float64).square().sum().item<double>()));
+        if (!double.IsFinite(norm))
+            return norm;
         // The same slack as torch's clipping.
         if (options.MaxGradientNorm > 0 && options.MaxGradientNorm / (norm + 1e-6) is < 1 and var factor)
         {
@@ -49,6 +61,7 @@ internal sealed class AutoencoderOptimizer : IDisposable
             Step(name, rate);
         if (autoencoder.Options.Constraint == DecoderConstraint.UnitRows)
             UnitRows.Normalize(rows);
+        masters.Write();
         return norm;
     }
 
@@ -66,7 +79,11 @@ internal sealed class AutoencoderOptimizer : IDisposable
         return state;
     }
 
-    internal void Restore(IReadOnlyDictionary<string, Tensor> state)
+    /// <summary>The float32 copies by name; empty where there are none.</summary>
+    internal IReadOnlyDictionary<string, Tensor> Masters => masters.Tensors;
+
+    /// <summary>Takes over what <see cref="State"/> and <see cref="Masters"/> gave, which the caller has checked.</summary>
+    internal void Restore(IReadOnlyDictionary<string, Tensor> state, IReadOnlyDictionary<string, Tensor> saved)
     {
         foreach (var (name, (_, first, second)) in moments)
         {
@@ -74,6 +91,7 @@ internal sealed class AutoencoderOptimizer : IDisposable
             second.copy_(state[$"exp_avg_sq.{name}"]);
             steps[name] = state[$"steps.{name}"].item<long>();
         }
+        masters.Restore(saved);
     }
 
     public void Dispose()
@@ -83,18 +101,18 @@ internal sealed class AutoencoderOptimizer : IDisposable
             first.Dispose();
             second.Dispose();
         }
+        masters.Dispose();
     }
 
     private void Step(string name, double rate)
     {
         var (parameter, first, second) = moments[name];
-        if (parameter.grad is not { } raw)
+        if (parameter.grad is not { } gradient)
             return;
         var count = ++steps[name];
-        var gradient = raw.to(first.dtype);
         first.mul_(options.Beta1).add_(gradient, alpha: 1 - options.Beta1);
         second.mul_(options.Beta2).addcmul_(gradient, gradient, 1 - options.Beta2);
         var scale = second.sqrt() / Math.Sqrt(1 - Math.Pow(options.Beta2, count)) + options.Epsilon;
-        parameter.sub_((first / scale * (rate / (1 - Math.Pow(options.Beta1, count)))).to(parameter.dtype));
+        parameter.sub_(first / scale * (rate / (1 - Math.Pow(options.Beta1, count))));
     }
 }

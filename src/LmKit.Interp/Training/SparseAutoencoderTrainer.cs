@@ -5,11 +5,18 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Trains a sparse autoencoder on batches of activations: loss, clipping, decoder constraint, Adam, dead features.</summary>
-/// <remarks>Owns neither the autoencoder nor the batches. Single-threaded; the state that <see cref="Save"/> writes makes a run that is
-/// resumed with the batches that were left repeat the uninterrupted one; the place in them is the caller's: <see cref="Step"/> of
-/// <see cref="ActivationEpochs"/>, or <see cref="ActivationStore.Position"/>.</remarks>
+/// <remarks>
+/// <para>Owns neither the autoencoder nor the batches. Single-threaded; the state that <see cref="Save"/> writes makes a run that is
+/// resumed with the batches that were left repeat the uninterrupted one. The place in a store that the trainer was given is saved
+/// too; the place in other batches is the caller's: <see cref="Step"/> of <see cref="ActivationEpochs"/>.</para>
+/// <para>Parameters of bfloat16 are trained through float32 copies; float16 is refused.</para>
+/// </remarks>
 public sealed class SparseAutoencoderTrainer : IDisposable
 {
+    private const string HeaderEntry = "lmkit.run";
+    private const string ModelPrefix = "model.";
+    private const string MastersPrefix = "masters.";
+
     private readonly SparseAutoencoder autoencoder;
     private readonly SparseAutoencoderTrainingOptions options;
     private readonly AutoencoderOptimizer optimizer;
@@ -17,12 +24,20 @@ public sealed class SparseAutoencoderTrainer : IDisposable
     private readonly FeatureActivity window;
     private readonly Generator random;
     private readonly double sparsity;
+    private readonly ActivationStore? store;
 
     /// <summary>Prepares a run; move the autoencoder to its device first.</summary>
-    public SparseAutoencoderTrainer(SparseAutoencoder autoencoder, SparseAutoencoderTrainingOptions options)
+    /// <param name="autoencoder">What is trained.</param>
+    /// <param name="options">How.</param>
+    /// <param name="store">The store that all batches come from, whose identity and position are saved and restored; null when they come
+    /// from elsewhere. Not disposed.</param>
+    /// <exception cref="ConfigurationException">An option is out of range, or a parameter is of float16.</exception>
+    public SparseAutoencoderTrainer(SparseAutoencoder autoencoder, SparseAutoencoderTrainingOptions options, ActivationStore? store = null)
     {
         ArgumentNullException.ThrowIfNull(autoencoder);
         ArgumentNullException.ThrowIfNull(options);
+        OptionsJson.Validate(options, "$.training");
+        this.store = store;
         this.autoencoder = autoencoder;
         this.options = options;
         sparsity = autoencoder.Options.SparsityCoefficient;
@@ -39,21 +54,40 @@ public sealed class SparseAutoencoderTrainer : IDisposable
     public Tensor Dead() => activity.Dead(options.DeadHorizon);
 
     /// <summary>Trains one step on a batch (B, D).</summary>
-    /// <param name="activations">The batch; not disposed.</param>
+    /// <param name="activations">The batch, converted to the autoencoder's type; not disposed.</param>
     /// <param name="gradients">A task metric's gradients, for attribution terms.</param>
-    /// <exception cref="TrainingDivergedException">The loss or gradient is not finite.</exception>
+    /// <exception cref="ArgumentException">The batch has no rows, another width or values that are not finite.</exception>
+    /// <exception cref="TrainingDivergedException">The loss or gradient is not finite; the weights are as before.</exception>
     public AutoencoderStep Advance(Tensor activations, Tensor? gradients = null)
     {
+        ArgumentNullException.ThrowIfNull(activations);
+        if (activations.dim() != 2 || activations.size(0) == 0)
+            throw new ArgumentException($"A batch is rows of activations, (B, {autoencoder.ModelDim}) with B at least 1; this one is ({string.Join(", ", activations.shape)}).", nameof(activations));
+        try
+        {
+            return AdvanceBy(activations, gradients);
+        }
+        finally
+        {
+            autoencoder.Options.SparsityCoefficient = sparsity;
+            autoencoder.eval();
+        }
+    }
+
+    private AutoencoderStep AdvanceBy(Tensor activations, Tensor? gradients)
+    {
         using var scope = NewDisposeScope();
+        using var recorded = GradientMode.Record();
         autoencoder.train();
         autoencoder.Options.SparsityCoefficient = sparsity * SparsityShare();
         var rate = options.LearningRate * DictionarySchedule.Share(Step, options.Steps, options.WarmupSteps, (long)(options.DecayShare * options.Steps));
-        autoencoder.zero_grad();
+        optimizer.Begin();
+        activations = activations.to(autoencoder.DecoderWeight.dtype); // stores serve float32
         var pass = autoencoder.Run(activations);
         activity.Update(pass.Codes);
         window.Update(pass.Codes);
         var dead = Dead();
-        var loss = autoencoder.Loss(pass, dead, gradients);
+        var loss = autoencoder.Loss(pass, dead, gradients?.to(activations.dtype));
         var value = loss.Total.to(ScalarType.Float64).item<double>();
         if (!double.IsFinite(value))
             throw new TrainingDivergedException(Step + 1, "loss", null);
@@ -66,7 +100,6 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         autoencoder.Options.SparsityCoefficient = sparsity;
         if (options.ResampleInterval > 0 && Step % options.ResampleInterval == 0)
             Resample(activations);
-        autoencoder.eval();
         return new AutoencoderStep(
             Step,
             value,
@@ -114,35 +147,38 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         }
     }
 
-    /// <summary>Writes everything a resumed run needs into one file.</summary>
+    /// <summary>Writes everything a resumed run needs into one file, in one step.</summary>
+    /// <exception cref="TrainingDivergedException">A weight or moment is not finite; a file that is there stays.</exception>
     public void Save(string path)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        var tensors = optimizer.State();
-        foreach (var (name, value) in autoencoder.state_dict())
-            tensors[$"model.{name}"] = value;
-        tensors["silence"] = activity.Silence;
-        tensors["window"] = window.Silence;
-        tensors["random"] = random.get_state();
-        tensors["step"] = tensor(Step);
-        SafetensorsWriter.Save(path, tensors);
+        var tensors = State();
+        if (ModuleTensors.FirstNotFinite(tensors) is { } name)
+            throw new TrainingDivergedException(Step, $"'{name}'", File.Exists(path) ? path : null);
+        var header = new RunHeader(Step, 0, Identity(), new Dictionary<string, long>(), new Dictionary<string, string> { ["state"] = ContentHash.Of(tensors) });
+        SafetensorsWriter.Save(path, tensors, new Dictionary<string, string> { [HeaderEntry] = header.ToJson() });
     }
 
     /// <summary>Goes on from a file that <see cref="Save"/> wrote.</summary>
-    /// <exception cref="CheckpointMismatchException">It is of another autoencoder.</exception>
+    /// <remarks>Everything is checked before anything is changed.</remarks>
+    /// <exception cref="CheckpointMismatchException">It is of another autoencoder, recipe, store or version of LmKit.</exception>
+    /// <exception cref="CheckpointException">It is damaged or holds a value that is not finite; names the tensor.</exception>
     public void Resume(string path)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        using var reader = new SafetensorsReader(path);
-        var saved = reader.ReadAll();
-        CheckpointLoader.Load(autoencoder, saved.Where(pair => pair.Key.StartsWith("model.", StringComparison.Ordinal)).ToDictionary(pair => pair.Key["model.".Length..], pair => pair.Value));
-        optimizer.Restore(saved);
+        var (header, saved) = Read(path);
+        var prefixed = (string prefix) => saved.Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(pair => pair.Key[prefix.Length..], pair => pair.Value);
+        CheckpointLoader.Load(autoencoder, prefixed(ModelPrefix));
+        optimizer.Restore(saved, prefixed(MastersPrefix));
         activity.Silence.copy_(saved["silence"]);
         window.Silence.copy_(saved["window"]);
         random.set_state(saved["random"]);
-        Step = saved["step"].item<long>();
+        if (store is not null)
+            store.Position = saved["position"].item<long>();
+        Step = header.Step;
     }
 
     /// <inheritdoc/>
@@ -153,6 +189,54 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         window.Dispose();
         random.Dispose();
     }
+
+    private (RunHeader Header, Dictionary<string, Tensor> Tensors) Read(string path)
+    {
+        Dictionary<string, Tensor> saved;
+        string? json;
+        try
+        {
+            using var reader = new SafetensorsReader(path);
+            saved = reader.ReadAll();
+            json = reader.Metadata.GetValueOrDefault(HeaderEntry);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException(path, (error as SafetensorsException)?.TensorName, $"the file cannot be read: {error.Message}", error);
+        }
+        if (json is null)
+            throw new CheckpointMismatchException(path, [], [], [], [], [new TensorMismatch("format", $"a file of {nameof(SparseAutoencoderTrainer)} with its header '{HeaderEntry}' (those of earlier versions cannot be resumed)", "none")]);
+        var header = RunHeader.Parse(path, System.Text.Encoding.UTF8.GetBytes(json));
+        Identity().Check(path, header.Identity);
+        if (!header.Hashes.TryGetValue("state", out var hash) || header.Hashes.Count > 1)
+            throw new CheckpointException(path, null, $"the header's parts are {string.Join(", ", header.Hashes.Keys)}, not state.");
+        if (options.DecayShare > 0 && header.Step > options.Steps)
+            throw new CheckpointException(path, null, $"'step' is {header.Step}; this run ends at {options.Steps}.");
+        RunCheckpoints.CheckContent(path, saved, hash);
+        CheckpointLoader.Check(path, State(), saved);
+        return (header, saved);
+    }
+
+    private Dictionary<string, Tensor> State()
+    {
+        var tensors = optimizer.State();
+        foreach (var (name, value) in autoencoder.state_dict())
+            tensors[ModelPrefix + name] = value;
+        foreach (var (name, value) in optimizer.Masters)
+            tensors[MastersPrefix + name] = value;
+        tensors["silence"] = activity.Silence;
+        tensors["window"] = window.Silence;
+        tensors["random"] = random.get_state();
+        if (store is not null)
+            tensors["position"] = tensor(store.Position);
+        return tensors;
+    }
+
+    private RunIdentity Identity() => new RunIdentity("trainer", nameof(SparseAutoencoderTrainer))
+        .AddModule(autoencoder, "dictionary")
+        .AddOptions(autoencoder.Options, "dictionary.")
+        .AddOptions(options, except: options.Unread())
+        .Add("store_key", store?.Key());
 
     private double SparsityShare() => options.SparsityWarmupSteps > 0 ? Math.Min(1, (double)Step / options.SparsityWarmupSteps) : 1;
 

@@ -33,8 +33,8 @@ public sealed class SparseAutoencoderTrainingOptions
     [Range(0.0, 0.9999999)]
     public double Beta2 { get; set; } = 0.99;
 
-    /// <summary>Adam's epsilon. Default 1e-8.</summary>
-    [Range(0.0, 1.0)]
+    /// <summary>Adam's epsilon, at least 1e-30: at 0 a parameter without a gradient would become 0 / 0. Default 1e-8.</summary>
+    [Range(1e-30, 1.0)]
     public double Epsilon { get; set; } = 1e-8;
 
     /// <summary>Largest gradient norm; 0 clips nothing. Default 1.</summary>
@@ -52,4 +52,11 @@ public sealed class SparseAutoencoderTrainingOptions
 
     /// <summary>Seed of the resampling. Default 0.</summary>
     public long Seed { get; set; }
+
+    /// <summary>Names the activations that batches come from, where no <see cref="ActivationStore"/> is given to the trainer; null, the
+    /// default, when nothing is to be compared. A run resumes only with the same one.</summary>
+    public string? DataId { get; set; }
+
+    /// <summary>The options that this run's schedule does not read, in snake case; they may differ between a run and its continuation.</summary>
+    internal string[] Unread() => DecayShare == 0 ? ["steps"] : [];
 }

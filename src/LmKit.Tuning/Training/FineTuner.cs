@@ -19,6 +19,7 @@ public sealed class FineTuner : ITrainingTask
     private readonly IReadOnlyList<SupervisedExample> heldOut;
     private readonly PackingPlan plan;
     private readonly Parameter? embedding;
+    private readonly Lazy<string> dataKey;
     private long epoch;
     private int next;
     private long orderEpoch = -1;
@@ -31,6 +32,7 @@ public sealed class FineTuner : ITrainingTask
     /// <param name="heldOut">What it is evaluated on; none by default.</param>
     /// <exception cref="ArgumentException">There is no example, a token is outside the vocabulary, or an example is longer than a row.</exception>
     /// <exception cref="InvalidOperationException">The adapters are merged or switched off.</exception>
+    /// <exception cref="ConfigurationException">An option is out of range.</exception>
     public FineTuner(LanguageModel model, IReadOnlyList<SupervisedExample> examples, FineTuningOptions? options = null, IReadOnlyList<SupervisedExample>? heldOut = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -38,6 +40,7 @@ public sealed class FineTuner : ITrainingTask
         ITrainingCheck.Check(model);
         this.model = model;
         this.options = options ?? new FineTuningOptions();
+        this.options.Check();
         this.examples = examples;
         this.heldOut = heldOut ?? [];
         Check(examples);
@@ -45,6 +48,7 @@ public sealed class FineTuner : ITrainingTask
         if (examples.Count == 0)
             throw new ArgumentException("There is no example to learn from.", nameof(examples));
         plan = Plan(examples);
+        dataKey = new(() => ContentHash.Of(examples.Select(example => (int[])[.. example.Tokens, .. example.Targets.Select(isTarget => isTarget ? 1 : 0)])));
         if (this.options.TrainsAdaptersOnly)
         {
             _ = LoraAdapters.FreezeOthers(model);
@@ -88,6 +92,9 @@ public sealed class FineTuner : ITrainingTask
     }
 
     /// <inheritdoc/>
+    public bool CanEvaluate => heldOut.Count > 0;
+
+    /// <inheritdoc/>
     public double? Evaluate()
     {
         if (heldOut.Count == 0)
@@ -106,6 +113,14 @@ public sealed class FineTuner : ITrainingTask
     }
 
     /// <inheritdoc/>
+    public RunIdentity Identity() => new RunIdentity("task", "fine-tuning")
+        .Add("template", options.TemplateId)
+        .Add("tokenizer", options.TokenizerId)
+        .Add("data_count", examples.Count)
+        .Add("data_key", dataKey.Value)
+        .AddOptions(options, except: ["template_id", "tokenizer_id"]);
+
+    /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> Progress() => new Dictionary<string, Tensor>
     {
         [Place] = tensor(new[] { epoch, next }),
@@ -116,9 +131,13 @@ public sealed class FineTuner : ITrainingTask
     public void Restore(IReadOnlyDictionary<string, Tensor> progress)
     {
         ArgumentNullException.ThrowIfNull(progress);
-        var place = progress[Place].data<long>().ToArray();
-        (epoch, next) = (place[0], (int)place[1]);
+        using var scope = NewDisposeScope();
+        CheckpointLoader.Check("The checkpoint's progress", Progress(), progress);
+        var place = HostValues.Read(progress[Place]);
+        if (place is not [>= 0, >= 0] || place[1] > plan.Rows.Count)
+            throw new CheckpointMismatchException("The checkpoint's progress", [], [], [], [], [new TensorMismatch(Place, $"an epoch and one of {plan.Rows.Count} rows", string.Join(", ", place))]);
         model.Random.set_state(progress[Random]);
+        (epoch, next) = (place[0], (int)place[1]);
     }
 
     private TrainingLoss Loss(SupervisedBatch batch)

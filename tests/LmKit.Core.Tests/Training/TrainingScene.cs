@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using LmKit.Conformance;
 using static TorchSharp.torch;
 
 namespace LmKit.Core.Tests;
@@ -12,6 +14,8 @@ public abstract class TrainingScene : IDisposable
 
     protected TrainingScene()
     {
+        // Its initialiser sets the number of threads, which belongs to what a run comes to: not in the midst of a test.
+        RuntimeHelpers.RunModuleConstructor(typeof(LiveTensors).Module.ModuleHandle);
         var text = string.Concat(Enumerable.Range(0, 400).Select(index => $"the {index % 7} cats and {index % 5} dogs. "));
         Data = TokenDataset.Create([new TextDocument("animals", text)], ModelTokenizer.Bytes, Path.Combine(folder, "data.tokens"));
     }

@@ -1,0 +1,146 @@
+using System.ComponentModel;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A run's training checkpoints: <c>step-00000100/</c> with a header and one safetensors file a part; all trainers use it.</summary>
+/// <remarks>Not thread-safe.</remarks>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public sealed class RunCheckpoints
+{
+    private const string Ending = ".safetensors";
+
+    private readonly string root;
+    private readonly string headerFile;
+    private readonly IReadOnlyCollection<string> required;
+    private readonly IReadOnlyCollection<string> known;
+    private readonly StepFolders folders;
+
+    /// <summary>Makes it for a root folder.</summary>
+    /// <param name="root">Where the checkpoints are.</param>
+    /// <param name="headerFile">Name of the header's file.</param>
+    /// <param name="required">The parts that a checkpoint of this run has.</param>
+    /// <param name="optional">Parts that it may have besides.</param>
+    public RunCheckpoints(string root, string headerFile, IReadOnlyCollection<string> required, IReadOnlyCollection<string>? optional = null)
+    {
+        (this.root, this.headerFile, this.required) = (root, headerFile, required);
+        known = [.. required, .. optional ?? []];
+        folders = new StepFolders(root, headerFile, [.. known.Select(part => part + Ending)]);
+    }
+
+    /// <summary>Writes a checkpoint, all of it or nothing, and keeps the one before it too.</summary>
+    /// <param name="header">The header; its hashes are made here.</param>
+    /// <param name="parts">The tensors.</param>
+    /// <returns>The checkpoint's folder.</returns>
+    /// <exception cref="TrainingDivergedException">A value is not finite; the checkpoints that are there stay.</exception>
+    public string Save(RunHeader header, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> parts)
+    {
+        ArgumentNullException.ThrowIfNull(header);
+        ArgumentNullException.ThrowIfNull(parts);
+        foreach (var (part, tensors) in parts)
+        {
+            if (ModuleTensors.FirstNotFinite(tensors) is { } name)
+                throw new TrainingDivergedException(header.Step, $"'{name}' of the {part}", Latest());
+        }
+        return folders.Save(header.Step, target =>
+        {
+            foreach (var (part, tensors) in parts)
+                SafetensorsWriter.Save(Path.Combine(target, part + Ending), tensors);
+            AtomicFile.WriteText(Path.Combine(target, headerFile), (header with { Hashes = parts.ToDictionary(part => part.Key, part => ContentHash.Of(part.Value)) }).ToJson());
+        });
+    }
+
+    /// <summary>The newest folder that looks like a whole checkpoint, or null.</summary>
+    public string? Latest() => folders.Latest();
+
+    /// <summary>Reads the newest checkpoint that is whole.</summary>
+    /// <param name="mine">What the run that asks is.</param>
+    /// <param name="maxStep">The last step that the run can have.</param>
+    /// <returns>Null when there is no checkpoint at all.</returns>
+    /// <exception cref="CheckpointMismatchException">The newest one whose header can be read is of another run or format.</exception>
+    /// <exception cref="CheckpointException">There are checkpoints, and every one is damaged; names them all.</exception>
+    public RunCheckpoint? Open(RunIdentity mine, long maxStep = long.MaxValue)
+    {
+        ArgumentNullException.ThrowIfNull(mine);
+        var damaged = new List<DamagedCheckpoint>();
+        var errors = new List<CheckpointException>();
+        foreach (var (folder, step) in folders.NewestFirst())
+        {
+            try
+            {
+                var header = ReadHeader(folder, step, mine, maxStep);
+                return new RunCheckpoint(header, ReadParts(folder, header), new ResumeReport(folder, step, damaged));
+            }
+            catch (CheckpointException error)
+            {
+                damaged.Add(new DamagedCheckpoint(folder, error.Message));
+                errors.Add(error);
+            }
+        }
+        return errors.Count == 0 ? null : throw AllDamaged(errors);
+    }
+
+    /// <summary>Refuses tensors that are not what a header says, naming the file and where it can the tensor.</summary>
+    /// <exception cref="CheckpointException">A value is not finite, or the bytes are others.</exception>
+    public static void CheckContent(string file, IReadOnlyDictionary<string, Tensor> tensors, string hash)
+    {
+        if (ModuleTensors.FirstNotFinite(tensors) is { } name)
+            throw new CheckpointException(file, name, "it holds a value that is not finite.");
+        if (ContentHash.Of(tensors) is var found && found != hash)
+            throw new CheckpointException(file, null, $"its tensors have the SHA-256 {found}, the header says {hash}: the file was changed after it was written.");
+    }
+
+    private CheckpointException AllDamaged(List<CheckpointException> errors)
+    {
+        var newest = errors[0];
+        var others = string.Concat(errors.Skip(1).Select(error => $" {error.Message}"));
+        return new CheckpointException(
+            newest.FilePath,
+            newest.TensorName,
+            $"{newest.Fault} No checkpoint in {root} can be read, and the run does not start again from nothing; put a whole one back, or choose another folder.{others}",
+            newest);
+    }
+
+    private RunHeader ReadHeader(string folder, long step, RunIdentity mine, long maxStep)
+    {
+        var path = Path.Combine(folder, headerFile);
+        if (!File.Exists(path))
+            throw new CheckpointException(path, null, "the header is missing.");
+        var header = RunHeader.Read(path);
+        if (header.Step != step)
+            throw new CheckpointException(path, null, $"'step' is {header.Step}, the folder's name says {step}.");
+        mine.Check(folder, header.Identity);
+        if (header.Hashes.Keys.Except(known).FirstOrDefault() is { } unknown)
+            throw new CheckpointException(path, null, $"it names the part '{Shortened(unknown)}'; the parts of this run are {string.Join(", ", known)}.");
+        if (required.Except(header.Hashes.Keys).FirstOrDefault() is { } lacking)
+            throw new CheckpointException(path, null, $"it lacks the part '{lacking}'.");
+        if (header.Step > maxStep)
+            throw new CheckpointException(path, null, $"'step' is {header.Step}; this run ends at {maxStep}.");
+        return header;
+    }
+
+    private static Dictionary<string, IReadOnlyDictionary<string, Tensor>> ReadParts(string folder, RunHeader header)
+    {
+        using var scope = NewDisposeScope();
+        var parts = new Dictionary<string, IReadOnlyDictionary<string, Tensor>>();
+        foreach (var (part, hash) in header.Hashes)
+        {
+            var file = Path.Combine(folder, part + Ending);
+            try
+            {
+                using var reader = new SafetensorsReader(file);
+                parts[part] = reader.ReadAll();
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                throw new CheckpointException(file, (error as SafetensorsException)?.TensorName, $"the part cannot be read: {error.Message}", error);
+            }
+            CheckContent(file, parts[part], hash);
+        }
+        foreach (var tensor in parts.Values.SelectMany(part => part.Values))
+            tensor.MoveToOuterDisposeScope();
+        return parts;
+    }
+
+    private static string Shortened(string name) => name.Length > 60 ? name[..60] + "..." : name;
+}

@@ -1,0 +1,60 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Core.Tests;
+
+public sealed class TrainerOptionsTests : TrainingScene
+{
+    [Fact]
+    public void Options_without_effect_or_meaning_are_refused_by_name_and_value()
+    {
+        using var model = Model();
+        string Refusal(Action<TrainingOptions> change, TokenDataset? heldOut = null)
+        {
+            var options = new TrainingOptions { Steps = 2 };
+            change(options);
+            return Assert.Throws<ConfigurationException>(() => new Trainer(new LanguageModelTask(model, Data, 16, 2, 1, heldOut), options)).Message;
+        }
+        Assert.Contains("CheckpointInterval = 5", Refusal(options => options.CheckpointInterval = 5), StringComparison.Ordinal);
+        Assert.Contains("CheckpointFolder = ' '", Refusal(options => options.CheckpointFolder = " "), StringComparison.Ordinal);
+        Assert.Contains("EvaluationInterval = 3", Refusal(options => options.EvaluationInterval = 3), StringComparison.Ordinal);
+        Assert.Contains("CycleCount = 4", Refusal(options => options.CycleCount = 4), StringComparison.Ordinal);
+        Assert.Contains("Shape = 99", Refusal(options => options.Shape = (LearningRateShape)99), StringComparison.Ordinal);
+        Assert.Contains("DecayScope = -1", Refusal(options => options.DecayScope = (DecayScope)(-1)), StringComparison.Ordinal);
+        Assert.Contains("Epsilon = 0", Refusal(options => options.Epsilon = 0), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1_000_000_000)]
+    [InlineData(long.MaxValue)]
+    public void Batches_beyond_all_sense_are_refused_before_anything_is_made(long batchSize)
+    {
+        using var model = Model();
+        var error = Assert.Throws<ArgumentException>(() => new LanguageModelTask(model, Data, 16, batchSize, 1));
+        Assert.Contains($"{batchSize} windows of 16", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Training_records_gradients_whatever_mode_its_caller_is_in()
+    {
+        double[] Losses(bool isFrozen)
+        {
+            using var model = Model();
+            using var trainer = new Trainer(new LanguageModelTask(model, Data, 16, 2, 1, Data), Options(3, evaluationInterval: 1));
+            using var mode = isFrozen ? no_grad() : null;
+            var losses = Run(trainer).Select(step => step.Loss).ToArray();
+            Assert.Equal(!isFrozen, is_grad_enabled());
+            return losses;
+        }
+        Assert.Equal(Losses(false), Losses(true));
+    }
+
+    [Fact]
+    public void Inference_mode_is_refused_in_words()
+    {
+        using var model = Model();
+        using var trainer = new Trainer(new LanguageModelTask(model, Data, 16, 2, 1), Options(3));
+        using var mode = inference_mode();
+        Assert.Contains("inference_mode", Assert.Throws<InvalidOperationException>(() => trainer.Run()).Message, StringComparison.Ordinal);
+    }
+}
