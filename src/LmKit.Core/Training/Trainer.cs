@@ -17,6 +17,7 @@ public sealed class Trainer : IDisposable
     private readonly List<(AdamW.ParamGroup Group, double Peak)> groups = [];
     private readonly List<string> names = [];
     private readonly Parameter[] trained;
+    private readonly UseGate gate = new(nameof(Trainer));
 
     /// <summary>Prepares a run; move the model to its device first.</summary>
     /// <exception cref="ConfigurationException">An option is out of range.</exception>
@@ -93,6 +94,8 @@ public sealed class Trainer : IDisposable
     /// <exception cref="TrainingDivergedException">A weight is not finite; the checkpoints that are there stay.</exception>
     public string Save()
     {
+        using var use = gate.Enter();
+        using var modelUse = UseGate.Enter(task.Model);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var contents = ModuleTensors.Of(task.Model);
@@ -117,6 +120,8 @@ public sealed class Trainer : IDisposable
     {
         if (TrainerCheckpoint.Latest(CheckpointFolder) is not { } folder)
             return false;
+        using var use = gate.Enter();
+        using var modelUse = UseGate.Enter(task.Model);
         using var scope = NewDisposeScope();
         var (header, parts) = TrainerCheckpoint.Load(folder);
         string[] missing = [.. (Average is null ? (string[])["model", "optimizer", "progress"] : ["model", "optimizer", "progress", "average"]).Where(part => !parts.ContainsKey(part))];
@@ -133,18 +138,20 @@ public sealed class Trainer : IDisposable
         return true;
     }
 
-    /// <summary>Frees the optimizer's state and the average.</summary>
-    public void Dispose()
+    /// <summary>Frees the optimizer's state and the average; waits for a running step.</summary>
+    public void Dispose() => gate.Close(() =>
     {
         optimizer.Dispose();
         Average?.Dispose();
-    }
+    });
 
     private string CheckpointFolder => options.CheckpointFolder
         ?? throw new InvalidOperationException($"{nameof(TrainingOptions)}.{nameof(TrainingOptions.CheckpointFolder)} is not set.");
 
     private TrainingStep Advance()
     {
+        using var use = gate.Enter();
+        using var modelUse = UseGate.Enter(task.Model);
         using var scope = NewDisposeScope();
         optimizer.zero_grad();
         var (sum, count) = (0.0, 0L);
@@ -174,6 +181,8 @@ public sealed class Trainer : IDisposable
 
     private double? Evaluate()
     {
+        using var use = gate.Enter();
+        using var modelUse = UseGate.Enter(task.Model);
         task.Model.eval();
         using var average = Average?.Swap();
         var loss = task.Evaluate();

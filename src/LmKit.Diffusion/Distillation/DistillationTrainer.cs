@@ -20,6 +20,7 @@ public abstract class DistillationTrainer : IDisposable
     private readonly List<Learner> learners = [];
     private readonly Dictionary<string, Generator> generators = [];
     private readonly Dictionary<string, nn.Module> companions = [];
+    private readonly UseGate gate = new(nameof(DistillationTrainer));
 
     private protected DistillationTrainer(nn.Module studentModule, IDenoiser student, IDenoiser teacher, Func<long, Generator, Tensor> reference, DistillationOptions options, NoiseSchedule? schedule)
     {
@@ -90,6 +91,8 @@ public abstract class DistillationTrainer : IDisposable
     /// <summary>Takes one step.</summary>
     public DistillationStep Advance()
     {
+        using var use = gate.Enter();
+        using var studentUse = UseGate.Enter(StudentModule);
         using var scope = NewDisposeScope();
         StudentModule.eval();
         Guard?.Begin(Average);
@@ -111,6 +114,8 @@ public abstract class DistillationTrainer : IDisposable
     /// <exception cref="TrainingDivergedException">A weight is not finite; the checkpoints that are there stay.</exception>
     public string Save()
     {
+        using var use = gate.Enter();
+        using var studentUse = UseGate.Enter(StudentModule);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var parts = Parts();
@@ -131,6 +136,8 @@ public abstract class DistillationTrainer : IDisposable
     {
         if (DistillationCheckpoint.Latest(Folder) is not { } folder)
             return false;
+        using var use = gate.Enter();
+        using var studentUse = UseGate.Enter(StudentModule);
         using var scope = NewDisposeScope();
         var mine = Parts();
         var header = DistillationCheckpoint.ReadHeader(folder, Header(mine));
@@ -149,13 +156,16 @@ public abstract class DistillationTrainer : IDisposable
         return true;
     }
 
-    /// <summary>Frees optimizers, average and generator.</summary>
+    /// <summary>Frees optimizers, average and generator; waits for a running step.</summary>
     public void Dispose()
     {
-        Average.Dispose();
-        Random.Dispose();
-        foreach (var one in learners)
-            one.Dispose();
+        gate.Close(() =>
+        {
+            Average.Dispose();
+            Random.Dispose();
+            foreach (var one in learners)
+                one.Dispose();
+        });
         GC.SuppressFinalize(this);
     }
 

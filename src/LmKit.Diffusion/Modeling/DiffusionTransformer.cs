@@ -8,9 +8,10 @@ namespace LmKit;
 /// <remarks>
 /// <para>Component names and shapes are the published checkpoints' (<see cref="MdlmKeyMap"/>). Logits are raw: <see cref="TransformerDenoiser"/>
 /// makes an <see cref="IDenoiser"/> of it. A level of one entry serves all rows.</para>
-/// <para>A new transformer's blocks are the identity and its logits zero. Calls may run side by side while nobody trains it.</para>
+/// <para>A new transformer's blocks are the identity and its logits zero. Calls may run side by side while nobody trains it. Disposing and
+/// moving wait for the calls that run; a call of a disposed transformer gets <see cref="ObjectDisposedException"/>.</para>
 /// </remarks>
-public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
+public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>, IUseGated
 {
     [ComponentName(Name = "vocab_embed")]
     private readonly TokenVectors embedding;
@@ -20,6 +21,7 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
     [ComponentName(Name = "output_layer")]
     private readonly DiffusionHead head;
     private readonly Generator random;
+    private readonly UseGate gate = new(nameof(DiffusionTransformer));
 
     /// <summary>Makes the transformer.</summary>
     /// <param name="options">Its sizes.</param>
@@ -52,8 +54,14 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
     /// <summary>The generator that dropout draws from; its state belongs to a training checkpoint.</summary>
     public Generator Random => random;
 
+    UseGate IUseGated.Gate => gate;
+
     /// <summary>The conditioning vector (B, c) of levels (B).</summary>
-    public Tensor Condition(Tensor level) => timestep.call(level);
+    public Tensor Condition(Tensor level)
+    {
+        using var use = gate.Enter();
+        return timestep.call(level);
+    }
 
     /// <summary>Hidden states (B, L, D) after every block, before the head's norm.</summary>
     /// <param name="tokens">Ids (B, L) or soft rows (B, L, V).</param>
@@ -63,6 +71,7 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
     {
         ArgumentNullException.ThrowIfNull(tokens);
         ArgumentNullException.ThrowIfNull(condition);
+        using var use = gate.Enter();
         using var scope = NewDisposeScope();
         var x = embedding.call(tokens);
         foreach (var block in blocks.Take(blockCount ?? blocks.Count))
@@ -73,26 +82,60 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
     /// <summary>Final hidden states (B, L, D), modulated by the level: what <see cref="Logits"/> takes.</summary>
     public Tensor Hidden(Tensor tokens, Tensor level)
     {
+        using var use = gate.Enter();
         using var scope = NewDisposeScope();
         var condition = Condition(level);
         return head.Normalize(Trunk(tokens, condition), condition).MoveToOuterDisposeScope();
     }
 
     /// <summary>Logits (..., V) of final hidden states (..., D).</summary>
-    public Tensor Logits(Tensor hidden) => head.Logits(hidden);
+    public Tensor Logits(Tensor hidden)
+    {
+        using var use = gate.Enter();
+        return head.Logits(hidden);
+    }
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor tokens, Tensor level)
     {
+        using var use = gate.Enter();
         using var hidden = Hidden(tokens, level);
         return Logits(hidden);
+    }
+
+    /// <inheritdoc/>
+    protected override nn.Module _to(Device device, ScalarType dtype, bool non_blocking)
+    {
+        gate.Alone(() => base._to(device, dtype, non_blocking));
+        return this;
+    }
+
+    /// <inheritdoc/>
+    protected override nn.Module _to(DeviceType deviceType, int deviceIndex, bool non_blocking)
+    {
+        gate.Alone(() => base._to(deviceType, deviceIndex, non_blocking));
+        return this;
+    }
+
+    /// <inheritdoc/>
+    protected override nn.Module _to(ScalarType dtype, bool non_blocking)
+    {
+        gate.Alone(() => base._to(dtype, non_blocking));
+        return this;
     }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
+            gate.Close(Free);
+        else
+            base.Dispose(disposing);
+
+        void Free()
+        {
             random.Dispose();
-        base.Dispose(disposing);
+            base.Dispose(true);
+        }
     }
 }
