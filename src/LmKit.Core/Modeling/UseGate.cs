@@ -36,8 +36,7 @@ public sealed class UseGate
         {
             while (isHeld && !isClosed)
                 _ = Monitor.Wait(sync);
-            if (isClosed)
-                throw new ObjectDisposedException(owner, $"The {owner} is disposed; a call that ran meanwhile has ended, and no other begins.");
+            ThrowIfClosed();
             running++;
         }
         visits = new Visit(this, visits);
@@ -57,7 +56,7 @@ public sealed class UseGate
         {
             while (isHeld && !isClosed)
                 _ = Monitor.Wait(sync);
-            ObjectDisposedException.ThrowIf(isClosed, owner);
+            ThrowIfClosed();
             isHeld = true;
             while (running > 0)
                 _ = Monitor.Wait(sync);
@@ -130,6 +129,12 @@ public sealed class UseGate
             }
             return false;
         }
+    }
+
+    private void ThrowIfClosed()
+    {
+        if (isClosed)
+            throw new ObjectDisposedException(owner, $"The {owner} is disposed; make or load another.");
     }
 
     private void Free(Action free)
