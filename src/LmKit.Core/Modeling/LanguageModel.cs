@@ -234,6 +234,13 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         return this;
     }
 
+    /// <inheritdoc/>
+    public override void train(bool train = true)
+    {
+        using var use = gate.Enter();
+        base.train(train);
+    }
+
     // A model in half precision may keep single parameters in float32, never the other way round, so its dtype is the narrowest.
     private static ScalarType StoredDtype(string weights)
     {

@@ -84,7 +84,19 @@ public sealed class Trainer : IDisposable
         }
         finally
         {
+            EndTraining();
+        }
+    }
+
+    private void EndTraining()
+    {
+        try
+        {
             task.Model.eval();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The model is gone, and what ended the run says so.
         }
     }
 

@@ -125,6 +125,13 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>, IU
     }
 
     /// <inheritdoc/>
+    public override void train(bool train = true)
+    {
+        using var use = gate.Enter();
+        base.train(train);
+    }
+
+    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
