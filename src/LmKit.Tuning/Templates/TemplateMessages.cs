@@ -11,6 +11,7 @@ internal static class TemplateMessages
     private const string Content = "content";
     private const string Calls = "tool_calls";
     private const string Reasoning = "reasoning_content";
+    private static readonly JsonSerializerOptions Compact = new(AIJsonUtilities.DefaultOptions) { WriteIndented = false };
 
     /// <summary>One object a message; each result of a tool is a message of its own.</summary>
     /// <exception cref="TemplateException">A message holds what no template has a place for; says which.</exception>
@@ -140,7 +141,7 @@ internal static class TemplateMessages
         ["function"] = new JsonObject
         {
             ["name"] = call.Name,
-            ["arguments"] = JsonSerializer.SerializeToNode(call.Arguments ?? new Dictionary<string, object?>(), AIJsonUtilities.DefaultOptions),
+            ["arguments"] = JsonSerializer.SerializeToNode(call.Arguments ?? new Dictionary<string, object?>(), Compact),
         },
     };
 
@@ -154,7 +155,7 @@ internal static class TemplateMessages
             {
                 string text => text,
                 JsonElement { ValueKind: JsonValueKind.String } text => text.GetString(),
-                var other => JsonSerializer.Serialize(other, AIJsonUtilities.DefaultOptions),
+                var other => JsonSerializer.Serialize(other, Compact),
             },
         };
         if (name is not null)
