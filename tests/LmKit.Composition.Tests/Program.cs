@@ -1,18 +1,22 @@
+using System.Reflection;
+
 namespace LmKit.Composition.Tests;
 
-/// <summary>The process that <see cref="KilledRunTests"/> starts and kills: trains one kind of run in one folder.</summary>
+/// <summary>Runs one static method of this assembly by name: <see cref="OwnProcess"/> starts it.</summary>
 internal static class Program
 {
     private static int Main(string[] arguments)
     {
         try
         {
-            KilledRun.Train(arguments[0], arguments[1]);
+            var method = typeof(Program).Assembly.GetType(arguments[0], throwOnError: true)!
+                .GetMethod(arguments[1], BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public)!;
+            _ = method.Invoke(null, [arguments[2..]]);
             return 0;
         }
         catch (Exception error)
         {
-            Console.WriteLine(error);
+            Console.WriteLine((error as TargetInvocationException)?.InnerException ?? error);
             return 1;
         }
     }

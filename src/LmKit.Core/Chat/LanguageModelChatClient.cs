@@ -6,27 +6,33 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>A chat client over a language model.</summary>
-/// <remarks>Each answer has its own state and generator, so the same seed gives the same text whatever else runs. Computation runs on
-/// the thread pool; cancellation is observed before every token. Updates hold whole characters and never a part of a stop sequence.</remarks>
+/// <remarks>Each answer has its own state and generator, so the same seed gives the same text whatever else runs. Token steps run on the
+/// thread pool and take turns: an answer that nobody reads on holds nothing that others need, and what it has kept goes with it.
+/// Cancellation is observed before every token. Updates hold whole characters and never a part of a stop sequence.</remarks>
 internal sealed class LanguageModelChatClient : IChatClient
 {
     private readonly ILanguageModel model;
     private readonly ModelTokenizer tokenizer;
     private readonly IChatFormat format;
     private readonly LanguageModelChatOptions defaults;
-    private readonly SemaphoreSlim slots;
+    private readonly ChatSampling sampling;
+    private readonly HashSet<long> stopTokens;
+    private readonly SemaphoreSlim slots; // never disposed: running answers still give theirs back
+    private volatile bool isDisposed;
 
     internal LanguageModelChatClient(ILanguageModel model, ModelTokenizer tokenizer, IChatFormat format, LanguageModelChatOptions defaults)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
-        ArgumentOutOfRangeException.ThrowIfLessThan(defaults.MaxParallelAnswers, 1);
+        OptionRanges.Check(defaults);
         if (!model.IsCausal)
             throw new ArgumentException("A chat client needs a causal model.", nameof(model));
         this.model = model;
         this.tokenizer = tokenizer;
         this.format = format;
-        this.defaults = defaults;
+        this.defaults = defaults.Copy();
+        sampling = new ChatSampling(model, tokenizer, format, this.defaults);
+        stopTokens = [.. sampling.StopTokens];
         slots = new SemaphoreSlim(defaults.MaxParallelAnswers);
     }
 
@@ -45,103 +51,68 @@ internal sealed class LanguageModelChatClient : IChatClient
 
     public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
         ArgumentNullException.ThrowIfNull(messages);
-        Check(options);
+        ChatRequestCheck.Check(this, options, defaults.ModelId);
+        var stops = StopStringMatcher.Checked(options?.StopSequences, nameof(ChatOptions.StopSequences));
+        var sampler = sampling.For(options);
         List<ChatMessage> all = [.. messages];
+        if (all.IndexOf(null!) is >= 0 and var missing)
+            throw new ArgumentException($"Message {missing} is null.", nameof(messages));
         if (!string.IsNullOrEmpty(options?.Instructions))
             all.Insert(0, new ChatMessage(ChatRole.System, options.Instructions));
-        var ids = format.Encode(all);
-        return ids.Count > 0
-            ? Answer(ids, options?.Clone() ?? new ChatOptions(), cancellationToken)
-            : throw new ArgumentException("The conversation has no token; send at least one message with text.", nameof(messages));
+        var tools = ChatRequestCheck.Tools(options);
+        var ids = tools.Count == 0 ? format.Encode(all) : format.Encode(all, tools);
+        if (ids.Count == 0)
+            throw new ArgumentException("The conversation has no token; send at least one message with text.", nameof(messages));
+        if (ids.Count > model.ContextLength)
+            throw new ArgumentException($"The conversation has {ids.Count} tokens in {all.Count} messages; this model reads {model.ContextLength} tokens at most. Shorten the messages or leave earlier ones out.", nameof(messages));
+        return Answer(ids, sampler, stops, options?.MaxOutputTokens ?? defaults.MaxOutputTokens, options?.Seed, cancellationToken);
     }
 
-    public void Dispose() => slots.Dispose();
+    public void Dispose() => isDisposed = true;
 
-    private async IAsyncEnumerable<ChatResponseUpdate> Answer(IReadOnlyList<int> ids, ChatOptions options, [EnumeratorCancellation] CancellationToken cancellation)
+    private async IAsyncEnumerable<ChatResponseUpdate> Answer(
+        IReadOnlyList<int> ids,
+        ISampler sampler,
+        IReadOnlyList<string> stops,
+        long length,
+        long? seed,
+        [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        var (answerId, messageId, created) = (Guid.NewGuid().ToString("N"), Guid.NewGuid().ToString("N"), DateTimeOffset.UtcNow);
+        var row = new TextRow(tokenizer, stops, stopTokens);
+        using var random = new Generator(seed is { } given ? unchecked((ulong)given) : (ulong)System.Random.Shared.NextInt64());
+        using var prompt = tensor(ids.Select(id => (long)id).ToArray(), [1, ids.Count]).DetachFromDisposeScope();
+        using var reader = new GridReader(sampler, prompt, length, random);
+        while (!row.HasEnded && await StepAsync(reader, cancellation).ConfigureAwait(false) is { } added)
+        {
+            if (string.Concat(added.Select(row.Add)) is { Length: > 0 } text)
+                yield return Update([new TextContent(text)]);
+        }
+        var reason = row.HasEnded ? ChatFinishReason.Stop : ChatFinishReason.Length;
+        if (row.Flush() is { Length: > 0 } rest)
+            yield return Update([new TextContent(rest)]);
+        var last = Update([new UsageContent(new UsageDetails { InputTokenCount = ids.Count, OutputTokenCount = row.Count, TotalTokenCount = ids.Count + row.Count })]);
+        last.FinishReason = reason;
+        yield return last;
+
+        ChatResponseUpdate Update(IList<AIContent> contents) =>
+            new(ChatRole.Assistant, contents) { ResponseId = answerId, MessageId = messageId, CreatedAt = created, ModelId = defaults.ModelId };
+    }
+
+    private async Task<long[]?> StepAsync(GridReader reader, CancellationToken cancellation)
     {
         await slots.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            var (answerId, messageId, created) = (Guid.NewGuid().ToString("N"), Guid.NewGuid().ToString("N"), DateTimeOffset.UtcNow);
-            var decoder = new IncrementalDecoder(tokenizer.Tokenizer);
-            var matcher = new StopStringMatcher([.. (options.StopSequences ?? []).Where(stop => stop.Length > 0)]);
-            var (count, reason) = (0L, ChatFinishReason.Length);
-            using var random = new Generator(options.Seed is { } seed ? unchecked((ulong)seed) : (ulong)System.Random.Shared.NextInt64());
-            using var prompt = tensor(ids.Select(id => (long)id).ToArray(), [1, ids.Count]).DetachFromDisposeScope();
-            using var steps = new AutoregressiveSampler(model, Sampling(options), defaults.Filters).Sample(prompt, options.MaxOutputTokens ?? defaults.MaxOutputTokens, random).GetEnumerator();
-            while (true)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                if (await Task.Run(() => Next(steps, ids.Count), CancellationToken.None).ConfigureAwait(false) is not { } id)
-                    break;
-                count++;
-                if (format.StopTokens.Contains(id))
-                {
-                    reason = ChatFinishReason.Stop;
-                    break;
-                }
-                if (matcher.Add(decoder.Add((int)id)) is { Length: > 0 } text)
-                    yield return Update([new TextContent(text)]);
-                if (matcher.HasStopped)
-                {
-                    reason = ChatFinishReason.Stop;
-                    break;
-                }
-            }
-            if (matcher.Add(decoder.Flush()) + matcher.Flush() is { Length: > 0 } rest)
-                yield return Update([new TextContent(rest)]);
-            var last = Update([new UsageContent(new UsageDetails { InputTokenCount = ids.Count, OutputTokenCount = count, TotalTokenCount = ids.Count + count })]);
-            last.FinishReason = reason;
-            yield return last;
-
-            ChatResponseUpdate Update(IList<AIContent> contents) =>
-                new(ChatRole.Assistant, contents) { ResponseId = answerId, MessageId = messageId, CreatedAt = created, ModelId = defaults.ModelId };
+            cancellation.ThrowIfCancellationRequested();
+            ObjectDisposedException.ThrowIf(isDisposed, this);
+            return await Task.Run(reader.Next, CancellationToken.None).ConfigureAwait(false);
         }
         finally
         {
-            slots.Release();
+            _ = slots.Release();
         }
-    }
-
-    // The next id; null at the end. A limit of no tokens gives the prompt back as it was.
-    private static long? Next(IEnumerator<Tensor> steps, long promptLength)
-    {
-        if (!steps.MoveNext())
-            return null;
-        using var grid = steps.Current;
-        if (grid.size(1) == promptLength)
-            return null;
-        using var id = grid[0, -1];
-        return id.item<long>();
-    }
-
-    private AutoregressiveSamplerOptions Sampling(ChatOptions options) => new()
-    {
-        Temperature = options.Temperature ?? defaults.Temperature,
-        TopK = options.TopK ?? 0,
-        TopP = options.TopP ?? 1,
-        FrequencyPenalty = options.FrequencyPenalty ?? 0,
-        PresencePenalty = options.PresencePenalty ?? 0,
-        StopTokens = [.. format.StopTokens],
-    };
-
-    private static void Check(ChatOptions? options)
-    {
-        if (options?.ResponseFormat is ChatResponseFormatJson)
-            throw new NotSupportedException("ResponseFormat asks for JSON, which the model cannot be held to; leave it out and check the text.");
-        if (options?.ToolMode is RequiredChatToolMode)
-            throw new NotSupportedException("ToolMode requires a tool call, which this model does not make.");
-        if (options?.MaxOutputTokens is < 0)
-            throw new ArgumentOutOfRangeException(nameof(options), options.MaxOutputTokens, "MaxOutputTokens is negative.");
-        OptionRange(options?.Temperature, 0, 1000, nameof(ChatOptions.Temperature));
-        OptionRange(options?.TopP, 0, 1, nameof(ChatOptions.TopP));
-        OptionRange(options?.TopK, 0, int.MaxValue, nameof(ChatOptions.TopK));
-    }
-
-    private static void OptionRange(double? value, double low, double high, string name)
-    {
-        if (value is { } given && !(given >= low && given <= high))
-            throw new ArgumentOutOfRangeException(name, given, $"{name} lies between {low} and {high}.");
     }
 }

@@ -13,6 +13,12 @@ public interface ILanguageModel : nn.IModule<Tensor, SequenceContext?, Tensor>
     /// <summary>Whether every layer is causal, so that state can be carried.</summary>
     bool IsCausal { get; }
 
+    /// <summary>The most tokens of one text that it can read; null where nothing bounds them.</summary>
+    long? ContextLength => null;
+
+    /// <summary>Makes the sampler that the model was configured with, over this model; plain next-token sampling by default.</summary>
+    ISampler CreateSampler() => new AutoregressiveSampler(this);
+
     /// <summary>Makes the state of all layers for <paramref name="batch"/> rows; the caller disposes it.</summary>
     /// <exception cref="NotSupportedException">A layer is not causal.</exception>
     MixerState NewState(long batch);

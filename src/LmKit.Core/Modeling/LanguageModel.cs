@@ -6,8 +6,9 @@ namespace LmKit;
 
 /// <summary>A language model of pre-norm layers: embedding, blocks, final norm, head.</summary>
 /// <remarks>Built from a <see cref="ModelConfig"/> alone. Calls may run side by side on different threads as long as nobody trains
-/// it and each has its own state.</remarks>
-public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>, ILanguageModel
+/// it and each has its own state. Disposing, and moving to another device or dtype, wait for the calls that run; a call of a disposed
+/// model gets <see cref="ObjectDisposedException"/>.</remarks>
+public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>, ILanguageModel, IUseGated
 {
     [ComponentName(Name = "embeddings")]
     private readonly TokenEmbedding embedding;
@@ -20,6 +21,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     private readonly TiedHead? tiedHead;
     private readonly Generator random;
     private readonly ModelPlan plan;
+    private readonly UseGate gate = new(nameof(LanguageModel));
     private readonly HookPoint embedded = new("embeddings.out");
     private readonly HookPoint final = new("ln_f.out");
 
@@ -32,6 +34,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         var options = plan.Options;
         VocabSize = options.VocabSize;
         IsCausal = !options.IsBidirectional;
+        ContextLength = options.LearnedPositionCount > 0 ? options.LearnedPositionCount : null;
         embedding = new TokenEmbedding(options, parameters, random);
         layers = new ModuleList<Block>([.. Enumerable.Range(0, options.LayerCount).Select(Layer)]);
         norm = plan.CreateNorm(new LayerContext(plan, options.LayerCount, "ln_f", parameters, random));
@@ -60,6 +63,11 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
 
     /// <inheritdoc/>
     public bool IsCausal { get; }
+
+    /// <inheritdoc/>
+    public long? ContextLength { get; }
+
+    UseGate IUseGated.Gate => gate;
 
     /// <summary>The places where activations can be read and edited, by name.</summary>
     public IReadOnlyDictionary<string, HookPoint> HookPoints { get; }
@@ -129,12 +137,17 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     /// (<see cref="TokenizerFiles"/>); null for none.</param>
     /// <exception cref="IOException">The folder cannot be written, or holds a <c>config.json</c> or <c>model.safetensors</c> that is not a
     /// model's of this library; nothing was changed.</exception>
-    public void Save(string folder, Action<string>? more = null) => ModelFolder.Save(folder, this, more);
+    public void Save(string folder, Action<string>? more = null)
+    {
+        using var use = gate.Enter();
+        ModelFolder.Save(folder, this, more);
+    }
 
     /// <inheritdoc/>
     public MixerState NewState(long batch)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batch);
+        using var use = gate.Enter();
         return new ModelState(ModelState.Together([.. layers.Select(layer => (Func<MixerState>)(() => layer.Mixing.NewState(batch)))]), new DocumentCursor(batch));
     }
 
@@ -149,6 +162,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
             var other => throw new ArgumentException($"{other.GetType().Name} is not a state of this model; NewState makes one.", nameof(context)),
         };
         state?.CheckWhole();
+        using var use = gate.Enter();
         using var scope = NewDisposeScope();
         var x = embedding.call(tokens, context); // (B, L, D)
         try
@@ -167,7 +181,11 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     }
 
     /// <inheritdoc/>
-    public Tensor Logits(Tensor hidden) => tiedHead?.call(hidden) ?? head!.call(hidden);
+    public Tensor Logits(Tensor hidden)
+    {
+        using var use = gate.Enter();
+        return tiedHead?.call(hidden) ?? head!.call(hidden);
+    }
 
     /// <summary>The parameters that <see cref="Logits"/> reads: the embedding when the head is tied.</summary>
     internal IEnumerable<Parameter> HeadParameters => tiedHead is null ? ((nn.Module)head!).parameters() : [embedding.Words.Weight];
@@ -175,15 +193,51 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     /// <inheritdoc/>
     public override Tensor forward(Tensor tokens, SequenceContext? context)
     {
+        using var use = gate.Enter();
         using var hidden = Hidden(tokens, context);
         return Logits(hidden);
+    }
+
+    /// <inheritdoc/>
+    protected override nn.Module _to(Device device, ScalarType dtype, bool non_blocking)
+    {
+        gate.Alone(() => base._to(device, dtype, non_blocking));
+        return this;
+    }
+
+    /// <inheritdoc/>
+    protected override nn.Module _to(DeviceType deviceType, int deviceIndex, bool non_blocking)
+    {
+        gate.Alone(() => base._to(deviceType, deviceIndex, non_blocking));
+        return this;
+    }
+
+    /// <inheritdoc/>
+    protected override nn.Module _to(ScalarType dtype, bool non_blocking)
+    {
+        gate.Alone(() => base._to(dtype, non_blocking));
+        return this;
+    }
+
+    /// <inheritdoc/>
+    public override void train(bool train = true)
+    {
+        using var use = gate.Enter();
+        base.train(train);
     }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
+            gate.Close(Free);
+        else
+            base.Dispose(disposing);
+
+        void Free()
+        {
             random.Dispose();
-        base.Dispose(disposing);
+            base.Dispose(true);
+        }
     }
 }

@@ -4,12 +4,18 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Next-token sampling from a causal model with carried state: one prefill, then one token per row and step.</summary>
-/// <remarks>Rows end on their own stop token and are fed padding from then on, which changes no other row. The model should be in
-/// evaluation mode, as a built or loaded one is. No gradient is recorded. Filters and draw see logits in float32 or wider.</remarks>
+/// <remarks>Rows end on their own stop token, or where the model can read no further (<see cref="ILanguageModel.ContextLength"/>), and are
+/// fed padding from then on, which changes no other row. The model should be in evaluation mode, as a built or loaded one is. No gradient is
+/// recorded. Filters and draw see logits in float32 or wider.</remarks>
 public sealed class AutoregressiveSampler : ISampler
 {
+    // Dividing float32 logits by less leaves no number; what it means is the most likely token.
+    private const double LeastTemperature = 1e-30;
+
     private readonly ILanguageModel model;
-    private readonly List<LogitFilter> filters = [];
+    private readonly AutoregressiveSamplerOptions options;
+    private readonly LogitFilter[] given;
+    private readonly LogitFilter[] filters;
     private readonly long[] stopTokens;
     private readonly bool isGreedy;
 
@@ -18,36 +24,62 @@ public sealed class AutoregressiveSampler : ISampler
     /// <param name="options">How to draw.</param>
     /// <param name="filters">Further filters, applied before the options' own.</param>
     /// <exception cref="ArgumentException">The model is not causal, or a stop token lies outside its vocabulary.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; names it.</exception>
     public AutoregressiveSampler(ILanguageModel model, AutoregressiveSamplerOptions? options = null, params IEnumerable<LogitFilter> filters)
     {
         ArgumentNullException.ThrowIfNull(model);
-        options ??= new AutoregressiveSamplerOptions();
+        ArgumentNullException.ThrowIfNull(filters);
         if (!model.IsCausal)
             throw new ArgumentException("Next-token sampling needs a causal model; a bidirectional one is sampled as a denoiser.", nameof(model));
-        foreach (var stop in options.StopTokens)
-        {
-            if (stop < 0 || stop >= model.VocabSize)
-                throw new ArgumentException($"stop_tokens holds {stop}, outside the vocabulary of {model.VocabSize}.", nameof(options));
-        }
         this.model = model;
-        stopTokens = options.StopTokens;
-        isGreedy = options.Temperature == 0;
-        this.filters.AddRange(filters);
-        this.filters.AddRange(Filters(options));
+        this.options = (options ?? new AutoregressiveSamplerOptions()).Checked(model.VocabSize);
+        stopTokens = this.options.StopTokens;
+        isGreedy = this.options.Temperature < LeastTemperature;
+        given = [.. filters];
+        if (given.Contains(null))
+            throw new ArgumentException($"Filter {Array.IndexOf(given, null)} is null.", nameof(filters));
+        this.filters = [.. given, .. Filters(this.options)];
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">The prompt is not (B, L) int64, or a row has no token.</exception>
+    public bool IsAppendOnly => true;
+
+    /// <summary>Ids that end a row.</summary>
+    internal IReadOnlyList<long> StopTokens => stopTokens;
+
+    /// <summary>A sampler that draws as this one does but for some options.</summary>
+    /// <param name="change">Changes a copy of this one's options.</param>
+    /// <param name="further">Filters applied after those that this one was given, before the options' own.</param>
+    internal AutoregressiveSampler With(Action<AutoregressiveSamplerOptions> change, IEnumerable<LogitFilter> further)
+    {
+        var changed = options.Checked(model.VocabSize);
+        change(changed);
+        return new AutoregressiveSampler(model, changed, [.. given, .. further]);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">The prompt is not (B, L) int64, or a row has no token or more than the model can read.</exception>
     /// <exception cref="NotFiniteLogitsException">While enumerating: a row's logits are NaN or infinite, or all forbidden.</exception>
     public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        CheckPrompt(prompt, model.VocabSize);
-        return Run(prompt, length, random);
+        return Run(prompt, length, random, Budgets(prompt));
     }
 
-    private IEnumerable<Tensor> Run(Tensor prompt, long length, Generator? random)
+    // How many tokens each row can still be given after its prompt: the last one is drawn from what was read before it.
+    private long[]? Budgets(Tensor prompt)
+    {
+        var lengths = CheckPrompt(prompt, model.VocabSize);
+        if (model.ContextLength is not { } longest)
+            return null;
+        var row = Array.FindIndex(lengths, length => length > longest);
+        return row < 0
+            ? [.. lengths.Select(length => longest - length + 1)]
+            : throw new ArgumentException($"Row {row} of the prompt has {lengths[row]} tokens; this model reads {longest} at most. Shorten the text.", nameof(prompt));
+    }
+
+    private IEnumerable<Tensor> Run(Tensor prompt, long length, Generator? random, long[]? budgets)
     {
         using var state = model.NewState(prompt.size(0));
         using var ownRandom = random is null ? new Generator((ulong)System.Random.Shared.NextInt64()) : null;
@@ -60,7 +92,7 @@ public sealed class AutoregressiveSampler : ISampler
                 yield return grid.alias().DetachFromDisposeScope();
             for (var step = 0L; step < length; step++)
             {
-                var (next, isOver) = Step(fresh, grid, prompt.size(1), state, source);
+                var (next, isOver) = Step(fresh, grid, prompt.size(1), state, source, budgets);
                 using (var old = grid)
                 {
                     fresh.Dispose();
@@ -79,10 +111,14 @@ public sealed class AutoregressiveSampler : ISampler
         }
     }
 
-    private (Tensor Next, bool IsOver) Step(Tensor fresh, Tensor grid, long promptLength, MixerState state, Generator random)
+    private (Tensor Next, bool IsOver) Step(Tensor fresh, Tensor grid, long promptLength, MixerState state, Generator random, long[]? budgets)
     {
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
+        var count = grid.size(1) - promptLength;
+        var isFull = Full(budgets, count, grid.device);
+        if (isFull is not null)
+            fresh = fresh.masked_fill(isFull, -1L);
         var isPadding = fresh.lt(0);
         var segments = isPadding.any().ToBoolean() ? where(isPadding, -1L, 0L) : null;
         var hidden = model.Hidden(fresh.clamp(min: 0), new SequenceContext(state, segments));
@@ -92,20 +128,30 @@ public sealed class AutoregressiveSampler : ISampler
             logits = filter(logits, grid, promptLength);
         NotFiniteLogitsException.Check(logits);
         var drawn = isGreedy ? logits.argmax(-1, keepdim: true) : Draw(logits, random); // (B, 1)
-        if (stopTokens.Length == 0)
-            return (drawn.DetachFromDisposeScope(), false);
-        var ended = Ended(grid, promptLength);
+        var isLast = budgets is not null && budgets.All(budget => budget <= count + 1);
+        if (stopTokens.Length == 0 && isFull is null)
+            return (drawn.DetachFromDisposeScope(), isLast);
+        var ended = Ended(grid, promptLength, isFull);
         drawn = drawn.masked_fill(ended, -1L);
-        var isOver = ended.logical_or(IsStop(drawn)).all().ToBoolean();
-        return (drawn.DetachFromDisposeScope(), isOver);
+        var willEnd = ended.logical_or(IsStop(drawn));
+        if (Full(budgets, count + 1, grid.device) is { } next)
+            willEnd = willEnd.logical_or(next);
+        return (drawn.DetachFromDisposeScope(), isLast || willEnd.all().ToBoolean());
     }
 
-    private Tensor Ended(Tensor grid, long promptLength)
+    // (B, 1): rows that were given all they can be given; null when there is none.
+    private static Tensor? Full(long[]? budgets, long count, Device device) =>
+        budgets is not null && budgets.Any(budget => budget <= count)
+            ? tensor(budgets.Select(budget => budget <= count).ToArray(), [budgets.Length, 1], device: device)
+            : null;
+
+    private Tensor Ended(Tensor grid, long promptLength, Tensor? isFull)
     {
+        var none = isFull ?? zeros(grid.size(0), 1, dtype: ScalarType.Bool, device: grid.device);
         if (grid.size(1) == promptLength)
-            return zeros(grid.size(0), 1, dtype: ScalarType.Bool, device: grid.device);
+            return none;
         var last = grid.narrow(1, grid.size(1) - 1, 1);
-        return last.lt(0).logical_or(IsStop(last)); // (B, 1)
+        return none.logical_or(last.lt(0)).logical_or(IsStop(last)); // (B, 1)
     }
 
     private Tensor IsStop(Tensor tokens)
@@ -135,12 +181,14 @@ public sealed class AutoregressiveSampler : ISampler
             yield return LmKit.MinP.Filter(options.MinP);
     }
 
-    private static void CheckPrompt(Tensor prompt, long vocabSize)
+    // The number of tokens of each row.
+    private static long[] CheckPrompt(Tensor prompt, long vocabSize)
     {
         if (prompt.dtype != ScalarType.Int64 || prompt.dim() != 2 || prompt.size(0) == 0)
             throw new ArgumentException($"A prompt is int64 of shape (B, L); got {prompt.dtype} ({string.Join(", ", prompt.shape)}).", nameof(prompt));
         var ids = HostValues.Read(prompt);
         var length = (int)prompt.size(1);
+        var counts = new long[prompt.size(0)];
         for (var row = 0; row < prompt.size(0); row++)
         {
             var tokens = ids.AsSpan(row * length, length);
@@ -154,6 +202,8 @@ public sealed class AutoregressiveSampler : ISampler
             }
             if (tokens[..start].ContainsAnyExcept(-1L))
                 throw new ArgumentException($"Row {row} of the prompt is padded with something else than -1.", nameof(prompt));
+            counts[row] = length - start;
         }
+        return counts;
     }
 }

@@ -5,7 +5,7 @@ namespace LmKit;
 /// <summary>Options of next-token sampling; the order of the filters is penalties, temperature, top-k, top-p, min-p.</summary>
 public sealed class AutoregressiveSamplerOptions
 {
-    /// <summary>Divides the logits; 0 takes the most likely token. Default 1.</summary>
+    /// <summary>Divides the logits; 0 takes the most likely token, and so do values too small to divide by. Default 1.</summary>
     [Range(0.0, 1000.0)]
     public double Temperature { get; set; } = 1;
 
@@ -35,4 +35,19 @@ public sealed class AutoregressiveSamplerOptions
 
     /// <summary>Token ids that end a row; the id itself is kept in the grid.</summary>
     public long[] StopTokens { get; set; } = [];
+
+    /// <summary>A copy whose values are in range.</summary>
+    /// <exception cref="ArgumentException">A value is out of its range, or a stop token outside the vocabulary; names it.</exception>
+    internal AutoregressiveSamplerOptions Checked(long vocabSize)
+    {
+        OptionRanges.Check(this);
+        var copy = (AutoregressiveSamplerOptions)MemberwiseClone();
+        copy.StopTokens = [.. StopTokens ?? []];
+        foreach (var stop in copy.StopTokens)
+        {
+            if (stop < 0 || stop >= vocabSize)
+                throw new ArgumentException($"stop_tokens holds {stop}, outside the vocabulary of {vocabSize}.");
+        }
+        return copy;
+    }
 }

@@ -5,6 +5,16 @@ internal sealed class StopStringMatcher(IReadOnlyList<string> stops)
 {
     private string held = "";
 
+    /// <summary>The stop strings of an option; none when it is null, and empty ones, which every text holds, are passed over.</summary>
+    /// <exception cref="ArgumentException">One is null; says which.</exception>
+    internal static IReadOnlyList<string> Checked(IEnumerable<string?>? stops, string option)
+    {
+        string?[] all = [.. stops ?? []];
+        return !all.Contains(null)
+            ? [.. all.OfType<string>().Where(stop => stop.Length > 0)]
+            : throw new ArgumentException($"{option}[{Array.IndexOf(all, null)}] is null; leave it out.", option);
+    }
+
     /// <summary>Whether a stop string has been met; nothing is passed on after it.</summary>
     internal bool HasStopped { get; private set; }
 

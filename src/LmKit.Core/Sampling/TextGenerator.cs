@@ -1,17 +1,18 @@
 using System.Text;
-using Microsoft.ML.Tokenizers;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit;
 
 /// <summary>Text in, text out: tokenizes prompts, samples, and decodes without ever splitting a character.</summary>
-/// <remarks>Holds no state between calls; calls may run side by side on different threads.</remarks>
+/// <remarks>Works over any sampler. One that only appends (<see cref="ISampler.IsAppendOnly"/>) is streamed token by token; of any other,
+/// such as a diffusion sampler, only the last version is text, so it comes at the end.
+/// Holds no state between calls; calls may run side by side on different threads.</remarks>
 public sealed class TextGenerator
 {
     private readonly ISampler sampler;
-    private readonly Tokenizer tokenizer;
-    private readonly int? endOfText;
+    private readonly ModelTokenizer tokenizer;
+    private readonly HashSet<long> stopTokens;
 
     /// <summary>Makes a generator.</summary>
     /// <param name="sampler">Draws the tokens.</param>
@@ -21,19 +22,19 @@ public sealed class TextGenerator
         ArgumentNullException.ThrowIfNull(sampler);
         ArgumentNullException.ThrowIfNull(tokenizer);
         this.sampler = sampler;
-        this.tokenizer = tokenizer.Tokenizer;
-        endOfText = tokenizer.EndOfTextId;
+        this.tokenizer = tokenizer;
+        stopTokens = tokenizer.EndOfTextId is { } end ? [end] : [];
     }
 
     /// <summary>Streams the continuation of a prompt in pieces of whole characters.</summary>
     /// <param name="prompt">At least one token of text.</param>
     /// <param name="options">Length, stop strings and seed.</param>
     /// <param name="cancellation">Observed before every token.</param>
-    /// <exception cref="ArgumentException">The prompt holds no token.</exception>
+    /// <exception cref="ArgumentException">The prompt holds no token, or an option is out of its range; names it.</exception>
     public IEnumerable<string> Stream(string prompt, TextGenerationOptions? options = null, CancellationToken cancellation = default)
     {
-        options ??= new TextGenerationOptions();
-        return Run([Encode(prompt)], options, cancellation).Select(piece => piece.Text).Where(text => text.Length > 0);
+        ArgumentNullException.ThrowIfNull(prompt);
+        return Run([prompt], options, cancellation).Select(piece => piece.Text).Where(text => text.Length > 0);
     }
 
     /// <summary>Continues prompts of different lengths as one batch.</summary>
@@ -41,31 +42,40 @@ public sealed class TextGenerator
     /// <param name="options">Length, stop strings and seed.</param>
     /// <param name="cancellation">Observed before every token.</param>
     /// <returns>The continuations, in the order of the prompts.</returns>
+    /// <exception cref="ArgumentException">A prompt holds no token, or an option is out of its range; names it.</exception>
     public IReadOnlyList<string> Generate(IReadOnlyList<string> prompts, TextGenerationOptions? options = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(prompts);
         var texts = prompts.Select(_ => new StringBuilder()).ToArray();
-        if (prompts.Count == 0)
-            return [];
-        foreach (var (row, text) in Run([.. prompts.Select(Encode)], options ?? new TextGenerationOptions(), cancellation))
+        foreach (var (row, text) in Run(prompts, options, cancellation))
             texts[row].Append(text);
         return [.. texts.Select(text => text.ToString())];
     }
 
-    private IEnumerable<(int Row, string Text)> Run(IReadOnlyList<int>[] prompts, TextGenerationOptions options, CancellationToken cancellation)
+    // Everything is checked here, at the call, and not when the result is first read.
+    private IEnumerable<(int Row, string Text)> Run(IReadOnlyList<string> prompts, TextGenerationOptions? options, CancellationToken cancellation)
     {
-        var rows = prompts.Select(_ => new TextRow(tokenizer, options.StopStrings, endOfText)).ToArray();
-        using var random = new Generator(options.Seed ?? (ulong)System.Random.Shared.NextInt64());
+        options ??= new TextGenerationOptions();
+        OptionRanges.CheckCount(options.MaxTokens, nameof(TextGenerationOptions.MaxTokens));
+        var stops = StopStringMatcher.Checked(options.StopStrings, nameof(TextGenerationOptions.StopStrings));
+        if (prompts.Contains(null))
+            throw new ArgumentException($"Prompt {prompts.Index().First(entry => entry.Item is null).Index} is null.", nameof(prompts));
+        IReadOnlyList<int>[] ids = [.. prompts.Select(prompt => tokenizer.Tokenizer.EncodeToIds(prompt))];
+        if (Array.FindIndex(ids, row => row.Count == 0) is >= 0 and var empty)
+            throw new ArgumentException($"A prompt needs at least one token; prompt {empty} is empty.", nameof(prompts));
+        return ids.Length == 0 ? [] : Run(ids, options.MaxTokens, stops, options.Seed, cancellation);
+    }
+
+    private IEnumerable<(int Row, string Text)> Run(IReadOnlyList<int>[] prompts, long length, IReadOnlyList<string> stops, ulong? seed, CancellationToken cancellation)
+    {
+        var rows = prompts.Select(_ => new TextRow(tokenizer, stops, stopTokens)).ToArray();
+        using var random = new Generator(seed ?? (ulong)System.Random.Shared.NextInt64());
         using var prompt = Grid(prompts);
-        var taken = prompt.size(1);
         cancellation.ThrowIfCancellationRequested();
-        foreach (var grid in sampler.Sample(prompt, options.MaxTokens, random))
+        using var reader = new GridReader(sampler, prompt, length, random);
+        while (reader.Next() is { } added)
         {
-            long[] added;
-            using (grid)
-                added = Columns(grid, taken);
             var columns = added.Length / rows.Length;
-            taken += columns;
             for (var column = 0; column < columns; column++)
             {
                 for (var row = 0; row < rows.Length; row++)
@@ -77,13 +87,6 @@ public sealed class TextGenerator
         }
         for (var row = 0; row < rows.Length; row++)
             yield return (row, rows[row].Flush());
-    }
-
-    private IReadOnlyList<int> Encode(string prompt)
-    {
-        ArgumentNullException.ThrowIfNull(prompt);
-        var ids = tokenizer.EncodeToIds(prompt);
-        return ids.Count > 0 ? ids : throw new ArgumentException("A prompt needs at least one token; it is empty.", nameof(prompt));
     }
 
     private static Tensor Grid(IReadOnlyList<int>[] prompts)
@@ -98,11 +101,5 @@ public sealed class TextGenerator
                 ids[start + index] = prompts[row][index];
         }
         return tensor(ids, [prompts.Length, width]).DetachFromDisposeScope();
-    }
-
-    private static long[] Columns(Tensor grid, long from)
-    {
-        using var scope = NewDisposeScope();
-        return grid.narrow(1, from, grid.size(1) - from).cpu().contiguous().data<long>().ToArray();
     }
 }

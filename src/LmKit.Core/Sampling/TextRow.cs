@@ -1,30 +1,37 @@
-using Microsoft.ML.Tokenizers;
-
 namespace LmKit;
 
 /// <summary>One row of a text generation: ids in, safe text out.</summary>
-internal sealed class TextRow(Tokenizer tokenizer, IReadOnlyList<string> stops, int? endOfText)
+/// <remarks>An id that the tokenizer does not have, as a diffusion model's mask, is U+FFFD in the text.</remarks>
+/// <param name="tokenizer">Decodes.</param>
+/// <param name="stops">Texts that end the row, none of them empty.</param>
+/// <param name="stopTokens">Ids that end the row and are no text.</param>
+internal sealed class TextRow(ModelTokenizer tokenizer, IReadOnlyList<string> stops, IReadOnlySet<long> stopTokens)
 {
-    private readonly IncrementalDecoder decoder = new(tokenizer);
+    private const string Unknown = "\ufffd";
+
+    private readonly IncrementalDecoder decoder = new(tokenizer.Tokenizer);
     private readonly StopStringMatcher matcher = new(stops);
 
+    /// <summary>Whether the row is over: a stop has come, or it was flushed.</summary>
     internal bool HasEnded { get; private set; }
 
+    /// <summary>Ids taken so far, a stop token included.</summary>
+    internal long Count { get; private set; }
+
+    /// <summary>Takes an id, negative where the sampler ended the row, and returns the text that is certain.</summary>
     internal string Add(long id)
     {
         if (HasEnded)
             return "";
-        if (id < 0 || id == endOfText)
-        {
-            var rest = matcher.Add(decoder.Flush()) + matcher.Flush();
-            HasEnded = true;
-            return rest;
-        }
-        var text = matcher.Add(decoder.Add((int)id));
+        Count += id < 0 ? 0 : 1;
+        if (id < 0 || stopTokens.Contains(id))
+            return Flush();
+        var text = matcher.Add(id < tokenizer.VocabSize ? decoder.Add((int)id) : decoder.Flush() + Unknown);
         HasEnded = matcher.HasStopped;
         return text;
     }
 
+    /// <summary>Ends the row and returns what was held back.</summary>
     internal string Flush()
     {
         if (HasEnded)

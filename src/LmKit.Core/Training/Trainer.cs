@@ -29,6 +29,7 @@ public sealed class Trainer : IDisposable
     private readonly List<string> names = [];
     private readonly Parameter[] trained;
     private readonly MasterWeights masters;
+    private readonly UseGate gate = new(nameof(Trainer));
 
     /// <summary>Prepares a run; move the model to its device first.</summary>
     /// <exception cref="ConfigurationException">An option is out of range or has no effect, or a parameter is of float16.</exception>
@@ -102,7 +103,19 @@ public sealed class Trainer : IDisposable
         }
         finally
         {
+            EndTraining();
+        }
+    }
+
+    private void EndTraining()
+    {
+        try
+        {
             task.Model.eval();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The model is gone, and what ended the run says so.
         }
     }
 
@@ -112,6 +125,8 @@ public sealed class Trainer : IDisposable
     /// <exception cref="TrainingDivergedException">A weight, an average or a moment is not finite; the checkpoints that are there stay.</exception>
     public string Save()
     {
+        using var use = gate.Enter();
+        using var modelUse = UseGate.Enter(task.Model);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var parts = new Dictionary<string, IReadOnlyDictionary<string, Tensor>>
@@ -135,6 +150,8 @@ public sealed class Trainer : IDisposable
     /// <exception cref="CheckpointException">There are checkpoints, and all of them are damaged.</exception>
     public bool Resume()
     {
+        using var use = gate.Enter();
+        using var modelUse = UseGate.Enter(task.Model);
         using var scope = NewDisposeScope();
         if (Checkpoints.Open(Identity(), options.Shape == LearningRateShape.Constant ? long.MaxValue : options.Steps) is not { } found)
             return false;
@@ -155,13 +172,13 @@ public sealed class Trainer : IDisposable
         return true;
     }
 
-    /// <summary>Frees the optimizer's state, the float32 copies and the average.</summary>
-    public void Dispose()
+    /// <summary>Frees the optimizer's state, the float32 copies and the average; waits for a running step.</summary>
+    public void Dispose() => gate.Close(() =>
     {
         optimizer.Dispose();
         masters.Dispose();
         Average?.Dispose();
-    }
+    });
 
     private string CheckpointFolder => options.CheckpointFolder
         ?? throw new InvalidOperationException($"{nameof(TrainingOptions)}.{nameof(TrainingOptions.CheckpointFolder)} is not set.");
@@ -194,6 +211,8 @@ public sealed class Trainer : IDisposable
 
     private TrainingStep Advance()
     {
+        using var use = gate.Enter();
+        using var modelUse = UseGate.Enter(task.Model);
         using var scope = NewDisposeScope();
         using var recorded = GradientMode.Record();
         optimizer.zero_grad();
@@ -232,6 +251,8 @@ public sealed class Trainer : IDisposable
 
     private double? Evaluate()
     {
+        using var use = gate.Enter();
+        using var modelUse = UseGate.Enter(task.Model);
         task.Model.eval();
         using var average = Average?.Swap();
         var loss = task.Evaluate();

@@ -6,8 +6,8 @@ namespace LmKit;
 
 /// <summary>Tells reference sequences from a student's: a transformer's trunk with a spectrally normalised head, one logit a position.</summary>
 /// <remarks>Ids (B, L) or soft rows (B, L, V), and true noise levels (B), to logits (B, L, 1). The logit estimates ln q_reference -
-/// ln q_student, so a student maximises it. There is no final norm.</remarks>
-public sealed class Discriminator : nn.Module<Tensor, Tensor, Tensor>
+/// ln q_student, so a student maximises it. There is no final norm. Disposing waits for the calls that run.</remarks>
+public sealed class Discriminator : nn.Module<Tensor, Tensor, Tensor>, IUseGated
 {
     [ComponentName(Name = "vocab_embed")]
     private readonly TokenVectors embedding;
@@ -17,6 +17,7 @@ public sealed class Discriminator : nn.Module<Tensor, Tensor, Tensor>
     [ComponentName(Name = "output_layer")]
     private readonly DiscriminatorHead head;
     private readonly Generator random;
+    private readonly UseGate gate = new(nameof(Discriminator));
 
     /// <summary>Makes a discriminator of a transformer's sizes.</summary>
     public Discriminator(DiffusionTransformerOptions options, ScalarType dtype = ScalarType.Float32, Device? device = null)
@@ -36,6 +37,8 @@ public sealed class Discriminator : nn.Module<Tensor, Tensor, Tensor>
 
     /// <summary>The generator that dropout draws from; its state belongs to a training checkpoint.</summary>
     public Generator Random => random;
+
+    UseGate IUseGated.Gate => gate;
 
     /// <summary>Makes one that starts from a teacher's trunk.</summary>
     public static Discriminator FromTeacher(DiffusionTransformer teacher)
@@ -67,6 +70,7 @@ public sealed class Discriminator : nn.Module<Tensor, Tensor, Tensor>
         TensorCheck.CheckAlive(tokens, nameof(tokens), nameof(Discriminator));
         new TensorCheck(nameof(Discriminator)).AnyFloating(level, nameof(level), "B");
         DiffusionTransformer.CheckRows(level, nameof(level), tokens);
+        using var use = gate.Enter();
         using var scope = NewDisposeScope();
         var condition = timestep.call(level);
         var x = embedding.call(tokens);
@@ -76,13 +80,24 @@ public sealed class Discriminator : nn.Module<Tensor, Tensor, Tensor>
     }
 
     /// <summary>Logits of hidden states (B, L, D), the head alone.</summary>
-    public Tensor Head(Tensor hidden) => head.call(hidden);
+    public Tensor Head(Tensor hidden)
+    {
+        using var use = gate.Enter();
+        return head.call(hidden);
+    }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
+            gate.Close(Free);
+        else
+            base.Dispose(disposing);
+
+        void Free()
+        {
             random.Dispose();
-        base.Dispose(disposing);
+            base.Dispose(true);
+        }
     }
 }

@@ -24,6 +24,7 @@ public abstract class DistillationTrainer : IDisposable
     private readonly Dictionary<string, Generator> generators = [];
     private readonly Dictionary<string, nn.Module> companions = [];
     private readonly Lazy<RunIdentity> fixedIdentity;
+    private readonly UseGate gate = new(nameof(DistillationTrainer));
 
     private protected DistillationTrainer(nn.Module studentModule, IDenoiser student, IDenoiser teacher, Func<long, Generator, Tensor> reference, DistillationOptions options, NoiseSchedule? schedule)
     {
@@ -107,6 +108,8 @@ public abstract class DistillationTrainer : IDisposable
     /// <summary>Takes one step.</summary>
     public DistillationStep Advance()
     {
+        using var use = gate.Enter();
+        using var studentUse = UseGate.Enter(StudentModule);
         using var scope = NewDisposeScope();
         using var recorded = GradientMode.Record();
         StudentModule.eval();
@@ -129,6 +132,8 @@ public abstract class DistillationTrainer : IDisposable
     /// <exception cref="TrainingDivergedException">A weight, an average or a moment is not finite; the checkpoints that are there stay.</exception>
     public string Save()
     {
+        using var use = gate.Enter();
+        using var studentUse = UseGate.Enter(StudentModule);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var parts = Parts();
@@ -143,6 +148,8 @@ public abstract class DistillationTrainer : IDisposable
     /// <exception cref="CheckpointException">There are checkpoints, and all of them are damaged.</exception>
     public bool Resume()
     {
+        using var use = gate.Enter();
+        using var studentUse = UseGate.Enter(StudentModule);
         using var scope = NewDisposeScope();
         var mine = Parts();
         if (Checkpoints(mine).Open(Identity(), TotalSteps) is not { } found)
@@ -167,13 +174,16 @@ public abstract class DistillationTrainer : IDisposable
         return true;
     }
 
-    /// <summary>Frees optimizers, average and generator.</summary>
+    /// <summary>Frees optimizers, average and generator; waits for a running step.</summary>
     public void Dispose()
     {
-        Average.Dispose();
-        Random.Dispose();
-        foreach (var one in learners)
-            one.Dispose();
+        gate.Close(() =>
+        {
+            Average.Dispose();
+            Random.Dispose();
+            foreach (var one in learners)
+                one.Dispose();
+        });
         GC.SuppressFinalize(this);
     }
 

@@ -43,6 +43,7 @@ internal sealed class Learner : IDisposable
     /// <exception cref="TrainingDivergedException">The loss or a gradient is not finite; parameters are as before.</exception>
     internal double Descend(Tensor loss, double share, long step, Func<string?> checkpoint)
     {
+        using var use = UseGate.Enter(Module);
         var value = loss.detach().to(ScalarType.Float64).item<double>();
         if (!double.IsFinite(value))
             throw new TrainingDivergedException(step, $"loss of the {Name}", checkpoint());

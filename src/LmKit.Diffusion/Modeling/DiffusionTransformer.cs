@@ -8,9 +8,10 @@ namespace LmKit;
 /// <remarks>
 /// <para>Component names and shapes are the published checkpoints' (<see cref="MdlmKeyMap"/>). Logits are raw: <see cref="TransformerDenoiser"/>
 /// makes an <see cref="IDenoiser"/> of it. A level of one entry serves all rows.</para>
-/// <para>A new transformer's blocks are the identity and its logits zero. Calls may run side by side while nobody trains it.</para>
+/// <para>A new transformer's blocks are the identity and its logits zero. Calls may run side by side while nobody trains it. Disposing and
+/// moving wait for the calls that run; a call of a disposed transformer gets <see cref="ObjectDisposedException"/>.</para>
 /// </remarks>
-public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
+public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>, IUseGated
 {
     [ComponentName(Name = "vocab_embed")]
     private readonly TokenVectors embedding;
@@ -22,6 +23,7 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
     private readonly Generator random;
     [ComponentName(Name = "level_scale")]
     private readonly Tensor? scaleMark; // in the weights of networks on another scale than the published ones
+    private readonly UseGate gate = new(nameof(DiffusionTransformer));
 
     /// <summary>Makes the transformer.</summary>
     /// <param name="options">Its sizes.</param>
@@ -55,8 +57,14 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
     /// <summary>The generator that dropout draws from; its state belongs to a training checkpoint.</summary>
     public Generator Random => random;
 
+    UseGate IUseGated.Gate => gate;
+
     /// <summary>The conditioning vector (B, c) of levels (B).</summary>
-    public Tensor Condition(Tensor level) => timestep.call(level);
+    public Tensor Condition(Tensor level)
+    {
+        using var use = gate.Enter();
+        return timestep.call(level);
+    }
 
     /// <summary>Hidden states (B, L, D) after every block, before the head's norm.</summary>
     /// <param name="tokens">Ids (B, L) or soft rows (B, L, V).</param>
@@ -71,6 +79,7 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
         CheckRows(condition, nameof(condition), tokens);
         if (blockCount is { } wanted && (wanted < 0 || wanted > blocks.Count))
             throw new ArgumentOutOfRangeException(nameof(blockCount), wanted, $"The transformer has {blocks.Count} blocks.");
+        using var use = gate.Enter();
         using var scope = NewDisposeScope();
         var x = embedding.call(tokens);
         foreach (var block in blocks.Take(blockCount ?? blocks.Count))
@@ -84,17 +93,23 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
         TensorCheck.CheckAlive(tokens, nameof(tokens), nameof(DiffusionTransformer));
         new TensorCheck(nameof(DiffusionTransformer)).AnyFloating(level, nameof(level), "B");
         CheckRows(level, nameof(level), tokens);
+        using var use = gate.Enter();
         using var scope = NewDisposeScope();
         var condition = Condition(level);
         return head.Normalize(Trunk(tokens, condition), condition).MoveToOuterDisposeScope();
     }
 
     /// <summary>Logits (..., V) of final hidden states (..., D).</summary>
-    public Tensor Logits(Tensor hidden) => head.Logits(hidden);
+    public Tensor Logits(Tensor hidden)
+    {
+        using var use = gate.Enter();
+        return head.Logits(hidden);
+    }
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor tokens, Tensor level)
     {
+        using var use = gate.Enter();
         using var hidden = Hidden(tokens, level);
         return Logits(hidden);
     }
@@ -109,10 +124,45 @@ public sealed class DiffusionTransformer : nn.Module<Tensor, Tensor, Tensor>
     }
 
     /// <inheritdoc/>
+    protected override nn.Module _to(Device device, ScalarType dtype, bool non_blocking)
+    {
+        gate.Alone(() => base._to(device, dtype, non_blocking));
+        return this;
+    }
+
+    /// <inheritdoc/>
+    protected override nn.Module _to(DeviceType deviceType, int deviceIndex, bool non_blocking)
+    {
+        gate.Alone(() => base._to(deviceType, deviceIndex, non_blocking));
+        return this;
+    }
+
+    /// <inheritdoc/>
+    protected override nn.Module _to(ScalarType dtype, bool non_blocking)
+    {
+        gate.Alone(() => base._to(dtype, non_blocking));
+        return this;
+    }
+
+    /// <inheritdoc/>
+    public override void train(bool train = true)
+    {
+        using var use = gate.Enter();
+        base.train(train);
+    }
+
+    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
+            gate.Close(Free);
+        else
+            base.Dispose(disposing);
+
+        void Free()
+        {
             random.Dispose();
-        base.Dispose(disposing);
+            base.Dispose(true);
+        }
     }
 }

@@ -3,7 +3,9 @@ using Microsoft.Extensions.AI;
 namespace LmKit;
 
 /// <summary>A chat template with a tokenizer: what a tuned model was trained on and is served with.</summary>
-/// <remarks>Special tokens come from the template's own characters only; the same characters in a message are ordinary text.</remarks>
+/// <remarks>Special tokens come from the template's own characters only; the same characters in a message are ordinary text. Function
+/// calls, their results and tools are written where the template has a place for them. What it leaves out of a conversation is refused,
+/// not dropped. A call that the model writes in its answer is text there; the caller reads it.</remarks>
 public sealed class ChatTemplateFormat : IChatFormat
 {
     private readonly ChatTemplate template;
@@ -41,11 +43,19 @@ public sealed class ChatTemplateFormat : IChatFormat
     public IReadOnlyList<long> StopTokens { get; }
 
     /// <inheritdoc/>
-    public IReadOnlyList<int> Encode(IReadOnlyList<ChatMessage> messages)
+    public IReadOnlyList<int> Encode(IReadOnlyList<ChatMessage> messages) => Encode(messages, []);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> Encode(IReadOnlyList<ChatMessage> messages, IReadOnlyList<AITool> tools)
     {
+        ArgumentNullException.ThrowIfNull(messages);
+        ArgumentNullException.ThrowIfNull(tools);
         try
         {
-            return [.. Tokens(Render(messages, true)).Select(token => token.Id)];
+            var chat = Render(messages, true, tools);
+            if (tools.Count > 0 && chat.Text == Render(messages, true).Text)
+                throw new NotSupportedException($"The chat template has no place for tools ({string.Join(", ", tools.Select(tool => tool.Name))}); leave Tools out, or take a template that uses them.");
+            return [.. Tokens(chat).Select(token => token.Id)];
         }
         catch (TemplateException error)
         {
@@ -70,15 +80,25 @@ public sealed class ChatTemplateFormat : IChatFormat
 
     private Range Added(IReadOnlyList<ChatMessage> messages, int index, string whole)
     {
-        var before = Render([.. messages.Take(index)], true).Text;
-        var after = Render([.. messages.Take(index + 1)], false).Text;
+        var before = Part(messages.Take(index), true);
+        var after = Part(messages.Take(index + 1), false);
         return after.Length > before.Length && after.StartsWith(before, StringComparison.Ordinal) && whole.StartsWith(after, StringComparison.Ordinal)
             ? before.Length..after.Length
             : throw new TemplateException($"The template does not write the conversation up to message {index} as the beginning of the longer one, so what the assistant says there cannot be told apart; put generation blocks around it.");
     }
 
-    private RenderedChat Render(IReadOnlyList<ChatMessage> messages, bool opensAnswer) =>
-        template.Render(messages, new ChatRenderOptions { AddGenerationPrompt = opensAnswer, BosToken = begin, EosToken = end });
+    // Of a conversation that was looked at as a whole.
+    private string Part(IEnumerable<ChatMessage> messages, bool opensAnswer) => template.Render(TemplateMessages.Of([.. messages]), Options(opensAnswer, [])).Text;
+
+    private RenderedChat Render(IReadOnlyList<ChatMessage> messages, bool opensAnswer, IReadOnlyList<AITool>? tools = null) => template.Render(messages, Options(opensAnswer, tools ?? []));
+
+    private ChatRenderOptions Options(bool opensAnswer, IReadOnlyList<AITool> tools) => new()
+    {
+        AddGenerationPrompt = opensAnswer,
+        BosToken = begin,
+        EosToken = end,
+        Tools = tools.Count > 0 ? TemplateMessages.Of(tools) : null,
+    };
 
     private IEnumerable<(int Id, bool IsGenerated)> Tokens(RenderedChat chat)
     {

@@ -104,23 +104,6 @@ public sealed class LanguageModelChatClientTests : IDisposable
     }
 
     [Fact]
-    public async Task A_request_that_waits_for_its_turn_can_be_cancelled()
-    {
-        using var client = Client();
-        await using var busy = client.GetStreamingResponseAsync("hello", new ChatOptions { MaxOutputTokens = 1000 }).GetAsyncEnumerator();
-        Assert.True(await busy.MoveNextAsync());
-        using var cancel = new CancellationTokenSource();
-        var waiting = client.GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 1 }, cancel.Token);
-        Assert.False(waiting.IsCompleted);
-
-        await cancel.CancelAsync();
-
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
-        await busy.DisposeAsync();
-        Assert.Equal(1, (await client.GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 1 })).Usage!.OutputTokenCount);
-    }
-
-    [Fact]
     public async Task A_hundred_chats_leave_no_tensor_behind()
     {
         using var client = Client();

@@ -1,0 +1,8 @@
+namespace LmKit;
+
+/// <summary>A module whose disposal waits for its running calls.</summary>
+public interface IUseGated
+{
+    /// <summary>The gate that its calls pass.</summary>
+    UseGate Gate { get; }
+}

@@ -1,0 +1,12 @@
+namespace LmKit;
+
+/// <summary>A visit behind a <see cref="UseGate"/>; ends when it is disposed.</summary>
+public readonly ref struct UseLease
+{
+    private readonly UseGate? gate;
+
+    internal UseLease(UseGate gate) => this.gate = gate;
+
+    /// <summary>Ends the visit.</summary>
+    public void Dispose() => gate?.Leave();
+}
