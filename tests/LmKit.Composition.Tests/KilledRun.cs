@@ -11,7 +11,7 @@ internal static class KilledRun
 
     internal static readonly string[] Kinds = ["next-token", "half-precision", "denoising", "fine-tuning", "autoencoder", "distillation"];
 
-    internal static void Main(string[] arguments) => Train(arguments[0], arguments[1]);
+    internal static void TrainIn(string[] arguments) => Train(arguments[0], arguments[1]);
 
     internal static void Train(string kind, string folder)
     {

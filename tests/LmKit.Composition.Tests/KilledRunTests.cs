@@ -45,7 +45,7 @@ public sealed class KilledRunTests : IDisposable
     // The last step that the process told of: to the end, or killed so many milliseconds after it told of a step.
     private static long Start(string kind, string target, long killedAfter, int delay)
     {
-        var start = new ProcessStartInfo("dotnet", ["exec", typeof(KilledRunTests).Assembly.Location, typeof(KilledRun).FullName!, nameof(KilledRun.Main), kind, target]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", ["exec", typeof(KilledRunTests).Assembly.Location, typeof(KilledRun).FullName!, nameof(KilledRun.TrainIn), kind, target]) { RedirectStandardOutput = true, RedirectStandardError = true };
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync();
         var (last, rest) = (0L, new List<string>());
