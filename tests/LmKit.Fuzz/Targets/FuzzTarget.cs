@@ -1,0 +1,17 @@
+namespace LmKit.Fuzz;
+
+/// <summary>A reader under attack.</summary>
+/// <param name="Name">Its name on the command line and in the corpus.</param>
+/// <param name="Write">Writes its valid files: a folder for each, below the folder it is given.</param>
+/// <param name="Read">Reads the files in a folder, as the valid ones of that name are read, and says what it read.</param>
+internal sealed record FuzzTarget(string Name, Action<string> Write, Func<string, string, string> Read)
+{
+    /// <summary>Whether it reads files, so that a refusal must say which; a reader of text cannot.</summary>
+    internal bool NamesFiles { get; init; } = true;
+
+    /// <summary>Whether its whole files are another library's, which are refused too.</summary>
+    internal bool IsForeign { get; init; }
+
+    /// <summary>Which files are changed; all by default.</summary>
+    internal Func<string, bool> Mutates { get; init; } = _ => true;
+}
