@@ -8,6 +8,7 @@ return args switch
     ["verify"] => Verify(),
     ["corpus"] => Corpus(null),
     ["corpus", var target] => Corpus(target),
+    ["hostile", .. var options] => HostileTable.Run(Console.Out, Option(options, "--only"), options.Contains("--record")) ? 0 : 1,
     ["one", var target, var path] => One(TargetList.Find(target), path),
     ["list"] => List(),
     ["worker", var scratch] => Worker.Run(scratch, TargetList.Find),
@@ -56,6 +57,7 @@ static int Usage()
         run [--seconds 60] [--seed 1] [--target NAME,NAME]   damage the corpus and count what readers make of it
         verify                                               every valid file is read and holds what the manifest says
         corpus [TARGET]                                      write the valid files and the manifest anew
+        hostile [--only PART] [--record]                     read what somebody thought up against the readers, and compare with hostile/table.json
         one TARGET PATH                                      read a folder, or a file in the place of the valid one of its name
         list                                                 targets and their valid cases
         """);

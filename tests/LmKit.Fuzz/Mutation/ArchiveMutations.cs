@@ -66,7 +66,7 @@ internal static class ArchiveMutations
         {
             0 => [.. data, .. data],
             1 => [.. data, .. ByteMutations.Noise(random, 5)],
-            2 => Packed(plain)[..^(1 + random.Below(12))],
+            2 => data[..^Math.Min(data.Length, 1 + random.Below(12))],
             _ => Packed(inside(plain)),
         };
     }

@@ -15,6 +15,7 @@ internal sealed class FuzzRun(TextWriter log)
     {
         var workers = Math.Clamp(Environment.ProcessorCount, 1, Math.Min(8, targets.Count));
         var (waiting, results, clock) = (new ConcurrentQueue<FuzzTarget>(targets), new ConcurrentBag<FuzzCounts>(), Stopwatch.StartNew());
+        var least = time * workers / targets.Count / 2;
         Parallel.For(0, workers, new ParallelOptions { MaxDegreeOfParallelism = workers }, _ =>
         {
             using var worker = new WorkerProcess();
@@ -22,7 +23,7 @@ internal sealed class FuzzRun(TextWriter log)
             {
                 // What one target does not use is left to those that wait.
                 var share = (time - clock.Elapsed) * workers / Math.Max(1, waiting.Count + workers);
-                results.Add(Run(worker, target, seed, share > TimeSpan.FromMilliseconds(200) ? share : TimeSpan.FromMilliseconds(200)));
+                results.Add(Run(worker, target, seed, share > least ? share : least));
             }
         });
         FuzzCounts[] ordered = [.. targets.Select(target => results.Single(counts => counts.Target == target.Name))];

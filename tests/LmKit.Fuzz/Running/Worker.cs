@@ -13,6 +13,7 @@ internal sealed class Worker : IDisposable
     private readonly Progress progress;
     private readonly string folder;
     private readonly TextWriter answers;
+    private string warm = "";
 
     private Worker(string scratch, Func<string, FuzzTarget> targets, TextWriter answers)
     {
@@ -63,7 +64,10 @@ internal sealed class Worker : IDisposable
 
     private void Case(FuzzTarget target, string seed, string from)
     {
-        WarmUp(target, [.. CorpusStore.Seeds(target.Name).Where(valid => valid.Seed == seed)]);
+        if (warm != $"{target.Name}/{seed}")
+            WarmUp(target, [.. CorpusStore.Seeds(target.Name).Where(valid => valid.Seed == seed)]);
+        warm = $"{target.Name}/{seed}";
+        GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         var made = CaseFiles.Of(seed, from);
         made.WriteTo(folder);
         Answer("event", new WorkerEvent(0, Read(target, seed, made.Bytes, 0)));

@@ -10,6 +10,7 @@ internal sealed class WorkerProcess : IDisposable
 {
     internal const string ProgressName = "progress";
     private const int PollMilliseconds = 50;
+    private const int MostLines = 60;
     private static readonly TimeSpan StartTime = TimeSpan.FromMinutes(3);
 
     private readonly string scratch = Scratch.Make();
@@ -176,7 +177,7 @@ internal sealed class WorkerProcess : IDisposable
         {
             if (line is { Length: > 0 })
                 errors.Enqueue(line);
-            while (errors.Count > 6)
+            while (errors.Count > MostLines)
                 _ = errors.Dequeue();
         }
     }
@@ -185,7 +186,8 @@ internal sealed class WorkerProcess : IDisposable
     {
         lock (errors)
         {
-            var words = string.Join(" | ", errors);
+            string[] telling = [.. errors.Where(line => line.Contains("xception", StringComparison.Ordinal) || line.Contains("what()", StringComparison.Ordinal) || line.Contains("overflow", StringComparison.Ordinal))];
+            var words = string.Join(" | ", telling.Concat(errors).Take(4).Distinct());
             errors.Clear();
             return words;
         }

@@ -56,6 +56,9 @@ internal static class DictionaryTargets
         var values = arange(20, ScalarType.Float32).reshape(10, 2) / 8;
         Write("plain", new ActivationStoreInfo("toy", "layers.0.resid_post", 2, ShardRows: 4), new ActivationRows(values));
         var ids = arange(10, ScalarType.Int64);
+        var rows = arange(84, ScalarType.Float32).reshape(21, 4) / 8;
+        var places = arange(21, ScalarType.Int64);
+        Write("shards", new ActivationStoreInfo("m", "h", 4, ShardRows: 8, HasTokens: true), new ActivationRows(rows, places.remainder(5), places.div(5, RoundingMode.floor), places.remainder(5)));
         Write("tokens", new ActivationStoreInfo("toy", "layers.0.resid_post", 2, ShardRows: 6, ActivationPrecision.Half, HasTokens: true), new ActivationRows(values, ids.remainder(5), ids.div(5, RoundingMode.floor), ids.remainder(5)));
 
         void Write(string seed, ActivationStoreInfo info, ActivationRows rows)
@@ -85,7 +88,7 @@ internal static class DictionaryTargets
         Save("gated", new GatedAutoencoder(Sized(new GatedOptions()), parameters));
         Save("jump_relu", new JumpReluAutoencoder(Sized(new JumpReluOptions()), parameters));
         Save("top_afa", new TopAfaAutoencoder(Sized(new TopAfaOptions()), parameters));
-        Save("top_k", new TopKAutoencoder(Sized(new TopKOptions { ActiveCount = 2 }), parameters));
+        Save("top_k", new TopKAutoencoder(new TopKOptions { ModelDim = 6, FeatureCount = 12, ActiveCount = 2 }, parameters));
         Save("vanilla", new VanillaAutoencoder(Sized(new VanillaOptions()), parameters));
         using var supervised = SupervisedDictionary.Fit(randn([40, 6], ScalarType.Float64, generator: random), randint(0, 3, [40, 2], ScalarType.Int64, generator: random), [new("a", [0], [3]), new("a+b", [0, 1], [3, 3])]);
         DictionaryFolder.Save(Path.Combine(root, "supervised"), supervised);

@@ -73,6 +73,8 @@ internal static class ModelTargets
         hybrid.Save(Path.Combine(root, "hybrid"));
         using var attention = ToyModels.Attention();
         attention.Save(Path.Combine(root, "attention"));
+        using var trio = ToyModels.Trio().Build();
+        trio.Save(Path.Combine(root, "trio"));
     }
 
     // Folders of other libraries: they are refused, and told apart from broken ones.

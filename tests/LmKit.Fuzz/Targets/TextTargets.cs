@@ -14,7 +14,7 @@ internal static class TextTargets
         {{ head(m['role'], loop.index) }}{{ (m.content or '') | replace('\t', ' ') | trim }}{% if not loop.last %},{% endif %}
         {% endfor %}
         {{ messages | map(attribute='role') | join('+') }}/{{ messages[0].content[:3] }}/{{ messages[::-1] | length }}/{{ 7 // 2 + 7 % 4 - 2 ** 3 }}
-        {{ {'a': [1, 2.5, none, true]} | tojson }}{{ [3, 1, 2] | sort | list }}{{ ns }}{{ '%s' % 1 }}{{ x is defined }}
+        {{ {'a': [1, 2.5, none, true]} | tojson }}{{ [3, 1, 2] | sort | list }}{{ '%s' % 1 }}{{ x is defined }}
         {% raw %}{{ x }}{% endraw %}{# note #}{% if add_generation_prompt %}{% generation %}<a>{% endgeneration %}{% endif %}
         """;
 
@@ -27,14 +27,14 @@ internal static class TextTargets
             DataTargets.Write(root, "everything", "t.jinja", Everything);
             foreach (var name in new[] { "chatml", "llama-2", "zephyr", "alpaca" })
                 DataTargets.Write(root, name, "t.jinja", ChatTemplate.Named(name).Source);
-        }, (folder, _) => Render(ChatTemplate.Parse(File.ReadAllText(Path.Combine(folder, "t.jinja")))))
+        }, (folder, seed) => Render(ChatTemplate.Parse(File.ReadAllText(Path.Combine(folder, "t.jinja"))), seed == "everything"))
         { NamesFiles = false },
         new("template-config", WriteConfigs, (folder, seed) =>
         {
             var template = ChatTemplate.FromTokenizerConfig(Path.Combine(folder, "tokenizer_config.json"), seed == "several" ? "tool_use" : "default");
             try
             {
-                return Render(template);
+                return Render(template, hasCalls: false);
             }
             catch (TemplateException)
             {
@@ -44,13 +44,13 @@ internal static class TextTargets
         new("tokenizer", WriteTokenizers, ReadTokenizer),
     ];
 
-    private static string Render(ChatTemplate template)
+    private static string Render(ChatTemplate template, bool hasCalls)
     {
         var messages = (JsonArray)JsonNode.Parse("""
             [{"role": "user", "content": "The river ran past the mill and"}, {"role": "assistant", "content": "stopped. <|im_end|>"},
              {"role": "user", "content": "Why?\tAnd when?"}, {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": {"a": [1, 2.5]}}}]}]
             """)!;
-        if (!template.Source.Contains("macro", StringComparison.Ordinal))
+        if (!hasCalls)
             messages.RemoveAt(3);
         var options = new ChatRenderOptions { AddGenerationPrompt = true, BosToken = "<s>", EosToken = "</s>", Clock = () => Now, Tools = JsonNode.Parse("""[{"name": "f", "parameters": {}}]""") };
         var chat = template.Render(messages, options);

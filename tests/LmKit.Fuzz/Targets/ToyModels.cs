@@ -28,6 +28,19 @@ internal static class ToyModels
         .AddGatedMlp(layers: [2])
         .AddAutoregressiveSampler(sampler => sampler.Temperature = 0.8);
 
+    /// <summary>The sizes and components that the hostile configurations were made from.</summary>
+    internal static LanguageModelBuilder Trio()
+    {
+        var builder = new LanguageModelBuilder { VocabSize = 256, ModelDim = 16, LayerCount = 3, Dtype = ScalarType.Float32 };
+        builder.Options.Seed = 1;
+        return builder
+            .AddH3(h3 => (h3.StateDim, h3.ShiftDim) = (8, 8))
+            .AddAttention(attention => (attention.HeadCount, attention.Positions) = (2, PositionKind.Rotary), layers: [1])
+            .AddMonarchLinear(monarch => monarch.BlockCount = 2)
+            .AddLambdaMask(mask => (mask.GlobalLength, mask.LocalLength) = (4, 8))
+            .AddAutoregressiveSampler(sampler => sampler.Temperature = 0.8);
+    }
+
     /// <summary>A layer of each mixer that carries a state.</summary>
     internal static LanguageModelBuilder Mixers() => Builder(6)
         .AddH3(h3 => h3.StateDim = 4, layers: [0])
