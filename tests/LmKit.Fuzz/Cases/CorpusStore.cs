@@ -20,6 +20,8 @@ internal static class CorpusStore
     /// <summary>The valid cases of a target, in the order of their names.</summary>
     internal static IReadOnlyList<CaseFiles> Seeds(string target)
     {
+        if (target.StartsWith(CallTarget.Prefix, StringComparison.Ordinal))
+            return CallTarget.Seeds;
         var folder = Path.Combine(Root, target);
         return Directory.Exists(folder)
             ? [.. Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).Select(seed => CaseFiles.Of(Path.GetFileName(seed), seed))]

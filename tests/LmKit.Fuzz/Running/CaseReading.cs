@@ -36,7 +36,8 @@ internal sealed record CaseReading(Outcome Outcome, string Value, string Fault, 
         }
         catch (Exception error)
         {
-            return new CaseReading(Judge(error, target, folder), "", error.GetType().Name, error.Message, default, 0);
+            var oddities = error.Data["oddities"] is string text ? $"[{text}] " : "";
+            return new CaseReading(target.Judge?.Invoke(error) ?? Judge(error, target, folder), "", error.GetType().Name, oddities + error.Message, default, 0);
         }
     }
 

@@ -24,8 +24,9 @@ internal sealed class Worker : IDisposable
         progress.Index = -1;
     }
 
-    internal static int Run(string scratch, Func<string, FuzzTarget> targets)
+    internal static int Run(string scratch, int parent, Func<string, FuzzTarget> targets)
     {
+        EndWith(parent);
         torch.set_num_threads(1);
         using var answers = new StreamWriter(Console.OpenStandardOutput()) { AutoFlush = true };
         Console.SetOut(TextWriter.Null); // nothing but answers goes to the parent
@@ -43,6 +44,15 @@ internal sealed class Worker : IDisposable
     }
 
     public void Dispose() => progress.Dispose();
+
+    // A reader that finds no end must not outlive the run that watches it.
+    private static void EndWith(int parent) => new Thread(() =>
+    {
+        while (Scratch.IsRunning(parent))
+            Thread.Sleep(1000);
+        Environment.FailFast("The run that this worker belongs to has ended.");
+    })
+    { IsBackground = true }.Start();
 
     private void Fuzz(FuzzTarget target, long seed, long first, long milliseconds)
     {

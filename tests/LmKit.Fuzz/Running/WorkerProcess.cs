@@ -132,7 +132,7 @@ internal sealed class WorkerProcess : IDisposable
         Stop();
         progress.Index = -1;
         var assembly = typeof(WorkerProcess).Assembly.Location;
-        var start = new ProcessStartInfo("dotnet", [assembly, mode, scratch])
+        var start = new ProcessStartInfo("dotnet", [assembly, mode, scratch, Number(Environment.ProcessId)])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

@@ -12,6 +12,9 @@ internal sealed record FuzzTarget(string Name, Action<string> Write, Func<string
     /// <summary>Whether its whole files are another library's, which are refused too.</summary>
     internal bool IsForeign { get; init; }
 
+    /// <summary>Judges exceptions in its own way; null judges them as refusals of files.</summary>
+    internal Func<Exception, Outcome>? Judge { get; init; }
+
     /// <summary>Which files are changed; all by default.</summary>
     internal Func<string, bool> Mutates { get; init; } = _ => true;
 }
