@@ -28,7 +28,7 @@ static double Number(string text) => double.Parse(text, CultureInfo.InvariantCul
 
 static int Verify()
 {
-    string[] differences = [.. CorpusStore.Differences(TargetList.All)];
+    string[] differences = [.. CorpusStore.Differences(TargetList.All), .. CorpusStore.Refusals(TargetList.Calls)];
     foreach (var difference in differences)
         Console.WriteLine(difference);
     Console.WriteLine($"{CorpusStore.Manifest().Count} valid cases of {TargetList.All.Count} readers, {differences.Length} differences");

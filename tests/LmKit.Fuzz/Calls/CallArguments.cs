@@ -5,7 +5,8 @@ namespace LmKit.Fuzz;
 
 /// <summary>Arguments of a call: as they should be, or not in one way or another.</summary>
 /// <param name="random">What decides it.</param>
-internal sealed class CallArguments(FuzzRandom random)
+/// <param name="isUsual">Whether all are as they should be.</param>
+internal sealed class CallArguments(FuzzRandom random, bool isUsual = false)
 {
     private const double OddShare = 0.35;
 
@@ -29,6 +30,18 @@ internal sealed class CallArguments(FuzzRandom random)
     /// <summary>Floats above 0, such as shares and levels.</summary>
     internal Tensor Shares(params long[] shape) => Made(shape, sizes => rand([.. sizes]).to(ScalarType.Float32));
 
+    /// <summary>Doubles of a shape.</summary>
+    internal Tensor Doubles(params long[] shape) => Made(shape, sizes => rand([.. sizes], ScalarType.Float64));
+
+    /// <summary>Complex numbers of a shape.</summary>
+    internal Tensor Complex(params long[] shape) => Made(shape, sizes => rand([.. sizes], ScalarType.ComplexFloat32));
+
+    /// <summary>Rows of shares that sum to 1.</summary>
+    internal Tensor Rows(params long[] shape) => Made(shape, sizes => rand([.. sizes], ScalarType.Float64).softmax(-1));
+
+    /// <summary>A type of numbers.</summary>
+    internal ScalarType Type(ScalarType usual) => IsOdd(OddShare) ? Odd("type", random.Pick(Types)) : usual;
+
     /// <summary>Ids below a limit.</summary>
     internal Tensor Ids(long limit, params long[] shape) => Made(shape, sizes => randint(0, limit, [.. sizes], dtype: ScalarType.Int64));
 
@@ -38,15 +51,15 @@ internal sealed class CallArguments(FuzzRandom random)
     /// <summary>The same tensor, or none.</summary>
     internal Tensor? Maybe(Func<Tensor> make) => random.Chance(0.4) ? null : make();
 
-    internal long Size(long usual) => random.Chance(OddShare / 2) ? Odd("size", random.Pick(Sizes)) : usual;
+    internal long Size(long usual) => IsOdd(OddShare / 2) ? Odd("size", random.Pick(Sizes)) : usual;
 
-    internal int Count(int usual) => random.Chance(OddShare / 2) ? Odd("count", (int)Math.Clamp(random.Pick(Sizes), int.MinValue, 100_000)) : usual;
+    internal int Count(int usual) => IsOdd(OddShare / 2) ? Odd("count", (int)Math.Clamp(random.Pick(Sizes), int.MinValue, 100_000)) : usual;
 
-    internal double Number(double usual) => random.Chance(OddShare / 2) ? Odd("number", random.Pick(Numbers)) : usual;
+    internal double Number(double usual) => IsOdd(OddShare / 2) ? Odd("number", random.Pick(Numbers)) : usual;
 
     private Tensor Made(long[] shape, Func<long[], Tensor> make)
     {
-        if (!random.Chance(OddShare))
+        if (!IsOdd(OddShare))
             return make(shape);
         long[] sizes = [.. shape];
         switch (random.Below(10))
@@ -80,6 +93,8 @@ internal sealed class CallArguments(FuzzRandom random)
                 return make(sizes).to(Odd("type", random.Pick(Types)));
         }
     }
+
+    private bool IsOdd(double share) => !isUsual && random.Chance(share);
 
     private T Odd<T>(string kind, T value)
     {

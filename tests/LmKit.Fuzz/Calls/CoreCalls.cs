@@ -40,7 +40,7 @@ internal static class CoreCalls
         CallTarget.Of("dense-attention-alibi", a => DenseAttention.Attend(Input(a, new AlibiEncoding(2)), new CausalMask())),
         CallTarget.Of("share-heads", a => DenseAttention.ShareHeads(a.Floats(2, 1, 5, 4), a.Floats(2, 2, 5, 4))),
         CallTarget.Of("rotary", a => new RotaryEmbedding(a.Size(4), a.Number(10_000), a.Random.Chance(0.5)).EncodeQueries(a.Floats(2, 2, 5, 4), a.Ids(9, 2, 5))),
-        CallTarget.Of("alibi", a => new AlibiEncoding(a.Count(2)).Bias(a.Ids(9, 2, 5, 5), a.Random.Pick([ScalarType.Float32, ScalarType.Float16, ScalarType.Int64, ScalarType.Bool]))),
+        CallTarget.Of("alibi", a => new AlibiEncoding(a.Count(2)).Bias(a.Ids(9, 2, 5, 5), a.Type(ScalarType.Float32))),
         CallTarget.Of("sequence-layout", a => SequenceLayout.Read(Math.Min(a.Size(2), 1 << 10), Math.Min(a.Size(5), 1 << 10), a.Maybe(() => a.Ids(3, 2, 5)))),
         CallTarget.Of("host-values", a => HostValues.Read(a.Ids(9, 5))),
         CallTarget.Of("top-k", a => TopK.Filter(a.Count(3))(a.Floats(2, 11), a.Ids(11, 2, 4), a.Size(2))),
@@ -70,8 +70,13 @@ internal static class CoreCalls
         }),
     ];
 
-    internal static AttentionInput Input(CallArguments a, PositionEncoding? encoding) => new(
-        a.Floats(2, 2, 5, 4), a.Floats(2, 2, 7, 4), a.Floats(2, 2, 7, 4), a.Ids(9, 2, 5), a.Ids(9, 2, 7), a.Maybe(() => a.Ids(2, 2, 5)), a.Maybe(() => a.Ids(2, 2, 7)), encoding);
+    internal static AttentionInput Input(CallArguments a, PositionEncoding? encoding)
+    {
+        var hasSegments = a.Random.Chance(0.4);
+        return new(
+            a.Floats(2, 2, 5, 4), a.Floats(2, 2, 7, 4), a.Floats(2, 2, 7, 4), a.Ids(9, 2, 5), a.Ids(9, 2, 7),
+            hasSegments ? a.Ids(2, 2, 5) : null, hasSegments ? a.Ids(2, 2, 7) : null, encoding);
+    }
 
     private static SequenceContext? Context(CallArguments a, LanguageModel model, int rows, int length) => a.Random.Below(3) switch
     {

@@ -38,12 +38,12 @@ internal static class ModelCalls
         CallTarget.Of("reward", a => DivergenceReward.OfMasked(a.Floats(2, 6), a.Flags(2, 6), a.Number(8))),
         CallTarget.Of("advantages", a => GroupedRewardNormalization.Advantages(a.Floats(6), a.Count(3), a.Number(3), a.Random.Chance(0.5), a.Maybe(() => a.Flags(6)))),
         CallTarget.Of("scored-draw", a => ScoredDraw.Of(a.Floats(2, 6, 5), a.Ids(5, 2, 6), a.Shares(2, 1), a.Shares(2, 1), a.Size(Mask), a.Shares(2, 6, 5)).LogProbability),
-        CallTarget.Of("candidates", a => RewardGuidance.Candidates(a.Shares(2, 6, 5), a.Ids(5, 2, 6), a.Shares(3, 2, 6, 5), a.Size(Mask))),
-        CallTarget.Of("choose", a => RewardGuidance.Choose(a.Ids(5, 3, 2, 6), a.Floats(3, 2), a.Shares(2, 3))),
+        CallTarget.Of("candidates", a => RewardGuidance.Candidates(a.Shares(2, 6, 5), a.Ids(5, 2, 6), a.Shares(2, 3, 6, 5), a.Size(Mask))),
+        CallTarget.Of("choose", a => RewardGuidance.Choose(a.Ids(5, 2, 3, 6), a.Floats(2, 3), a.Shares(2, 3))),
         CallTarget.Of("tilt", a => RewardGuidance.Tilt(a.Floats(2, 6, 5), a.Floats(2, 6, 5), a.Number(1))),
         CallTarget.Of("guidance-gradient", a => RewardGuidance.Gradient(CallModels.Critic, a.Floats(2, 6, 5), a.Ids(5, 2, 6), a.Shares(2), a.Size(Mask))),
         CallTarget.Of("chain", a => CallModels.Chain.Perplexity(a.Ids(4, 2, 6))),
-        CallTarget.Of("chain-new", a => new MarkovChain(a.Shares(4, 4), a.Shares(4)).EntropyPerToken(a.Count(3))),
+        CallTarget.Of("chain-new", a => new MarkovChain(a.Rows(4, 4), a.Rows(4)).EntropyPerToken(a.Count(3))),
         CallTarget.Of("n-grams", a => NgramDivergence.Between(a.Ids(4, 2, 6), a.Ids(4, 3, 6), a.Count(2))),
         CallTarget.Of("token-entropy", a => TokenEntropy.Mean(a.Ids(4, 2, 6))),
         CallTarget.Of("generative-perplexity", a => GenerativePerplexity.Of(CallModels.Tuned, a.Ids(11, 2, 6), a.Random.Chance(0.5) ? null : a.Size(3))),
@@ -58,9 +58,9 @@ internal static class ModelCalls
         CallTarget.Of("batch-dictionary-encode", a => CallModels.BatchAutoencoder.Encode(a.Floats(7, 4))),
         CallTarget.Of("batch-dictionary-threshold", a => { CallModels.BatchAutoencoder.UpdateThreshold(a.Floats(7, 6)); return null; }),
         CallTarget.Of("supervised-encode", a => CallModels.Supervised.Encode(a.Ids(3, 7, 2))),
-        CallTarget.Of("supervised-decode", a => CallModels.Supervised.Decode(a.Floats(7, 3))),
+        CallTarget.Of("supervised-decode", a => CallModels.Supervised.Decode(a.Doubles(7, 3))),
         CallTarget.Of("supervised-fit", a => { using var made = SupervisedDictionary.Fit(a.Floats(9, 4), a.Ids(3, 9, 2), [new AttributeBlock("a", [a.Count(0)], [a.Count(3)])]); return null; }),
-        CallTarget.Of("supervised-edit", a => SupervisedEdit.Apply(CallModels.Supervised, a.Floats(7, 6), a.Ids(3, 7, 2), a.Ids(3, 7, 2), [a.Count(0)])),
+        CallTarget.Of("supervised-edit", a => SupervisedEdit.Apply(CallModels.Supervised, a.Doubles(7, 6), a.Ids(3, 7, 2), a.Ids(3, 7, 2), [a.Count(0)])),
         CallTarget.Of("sae-trainer-step", a =>
         {
             using var autoencoder = new TopKAutoencoder(new TopKOptions { ModelDim = 4, FeatureCount = 6, ActiveCount = 2 }, new ParameterFactory(new Generator(1)));

@@ -97,6 +97,10 @@ internal static class CorpusStore
             yield return $"{target.Name}: it has no valid case";
     }
 
+    /// <summary>What is refused of entry points called as they should be; nothing where all is well.</summary>
+    internal static IEnumerable<string> Refusals(IEnumerable<FuzzTarget> calls) =>
+        Read(calls).Where(read => read.Reading.Outcome != Outcome.Accepted).Select(read => $"{read.Key}: {read.Reading.Outcome} {read.Reading.Fault}: {read.Reading.Message}");
+
     private static string Find()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)

@@ -36,9 +36,17 @@ internal sealed record CaseReading(Outcome Outcome, string Value, string Fault, 
         }
         catch (Exception error)
         {
-            var oddities = error.Data["oddities"] is string text ? $"[{text}] " : "";
-            return new CaseReading(target.Judge?.Invoke(error) ?? Judge(error, target, folder), "", error.GetType().Name, oddities + error.Message, default, 0);
+            var outcome = target.Judge?.Invoke(error) ?? Judge(error, target, folder);
+            return new CaseReading(outcome, "", error.GetType().Name, outcome == Outcome.WrongType ? Told(error) : error.Message, default, 0);
         }
+    }
+
+    // What was odd about a call, the message's first line, and where in the library it came from.
+    private static string Told(Exception error)
+    {
+        var oddities = error.Data["oddities"] is string text ? $"[{text}] " : "";
+        var place = (error.StackTrace ?? "").Split('\n').FirstOrDefault(line => line.Contains(" LmKit.", StringComparison.Ordinal) && !line.Contains(" LmKit.Fuzz.", StringComparison.Ordinal));
+        return $"{oddities}{error.Message.Split('\n')[0]} {place?.Split(" in ")[0].Trim()}";
     }
 
     /// <summary>Tells a reader's own refusal from what slipped through it.</summary>
