@@ -52,7 +52,7 @@ static int One(FuzzTarget target, string path)
 static int List()
 {
     foreach (var target in TargetList.All)
-        Console.WriteLine($"{target.Name}: {string.Join(", ", CorpusStore.Seeds(target.Name).Select(seed => seed.Seed))}");
+        Console.WriteLine($"{target.Name}: {string.Join(", ", CorpusStore.Seeds(target).Select(seed => seed.Seed))}");
     return 0;
 }
 

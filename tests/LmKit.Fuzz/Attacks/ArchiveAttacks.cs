@@ -9,7 +9,7 @@ internal static class ArchiveAttacks
     internal static IEnumerable<HostileCase> All() =>
         Pickles().SelectMany(pickle => new[] { ("pickle-pt", "openai", "a.pt"), ("sae-openai", "published", "7.pt"), ("sae-topafa", "published", "sae.pt") }
             .Take(pickle.IsLarge ? 1 : 3)
-            .Select(reader => HostileCase.Of($"made-{reader.Item1}-{pickle.Name}", reader.Item1, reader.Item2, reader.Item1 == "pickle-pt" ? pickle.Expected : Expectation.Refused, reader.Item3, pickle.Make())))
+            .Select(reader => HostileCase.Of($"made-{reader.Item1}-{pickle.Name}", reader.Item1, reader.Item2, reader.Item1 == "pickle-pt" ? pickle.Expected : Expectation.Refused, reader.Item3, pickle.Make)))
         .Concat(Arrays())
         .Concat(Packed());
 
@@ -61,20 +61,20 @@ internal static class ArchiveAttacks
 
     private static IEnumerable<HostileCase> Arrays()
     {
-        HostileCase Case(string name, byte[] bytes, Expectation expected = Expectation.Refused) => HostileCase.Of($"made-npz-{name}", "sae-gemma_scope", "published", expected, "params.npz", bytes);
+        HostileCase Case(string name, Func<byte[]> bytes, Expectation expected = Expectation.Refused) => HostileCase.Of($"made-npz-{name}", "sae-gemma_scope", "published", expected, "params.npz", bytes);
         byte[] One(string header, int count, CompressionLevel level = CompressionLevel.NoCompression) => ArchiveMutations.Pack([("W_enc.npy", Numbers(header, count))], level);
 
-        yield return Case("bomb", One("{'descr': '<f4', 'fortran_order': False, 'shape': (8192, 8192), }", 1 << 28, CompressionLevel.Fastest));
-        yield return Case("bomb-fortran", One("{'descr': '<f8', 'fortran_order': True, 'shape': (8192, 4096), }", 1 << 28, CompressionLevel.Fastest));
-        yield return Case("overflow", One("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 16));
-        yield return Case("negative", One("{'descr': '<f4', 'fortran_order': False, 'shape': (-2, -2), }", 16));
-        yield return Case("objects", One("{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", 16));
-        yield return Case("many-axes", One($"{{'descr': '<f4', 'fortran_order': False, 'shape': ({string.Concat(Enumerable.Repeat("1, ", 5000))}), }}", 4));
-        yield return Case("no-shape", One("{'descr': '<f4', 'fortran_order': False, }", 16));
-        yield return Case("not-a-number", One("{'descr': '<f4', 'fortran_order': False, 'shape': (a, b), }", 16));
-        yield return Case("no-arrays", ArchiveMutations.Pack([("x.txt", [1])], CompressionLevel.NoCompression));
-        yield return Case("empty", []);
-        yield return Case("many-members", ArchiveMutations.Pack(Enumerable.Range(0, 20_000).Select(index => ($"x{index}.npy", Numbers("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", 4))), CompressionLevel.NoCompression));
+        yield return Case("bomb", () => One("{'descr': '<f4', 'fortran_order': False, 'shape': (8192, 8192), }", 1 << 28, CompressionLevel.Fastest));
+        yield return Case("bomb-fortran", () => One("{'descr': '<f8', 'fortran_order': True, 'shape': (8192, 4096), }", 1 << 28, CompressionLevel.Fastest));
+        yield return Case("overflow", () => One("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 16));
+        yield return Case("negative", () => One("{'descr': '<f4', 'fortran_order': False, 'shape': (-2, -2), }", 16));
+        yield return Case("objects", () => One("{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", 16));
+        yield return Case("many-axes", () => One($"{{'descr': '<f4', 'fortran_order': False, 'shape': ({string.Concat(Enumerable.Repeat("1, ", 5000))}), }}", 4));
+        yield return Case("no-shape", () => One("{'descr': '<f4', 'fortran_order': False, }", 16));
+        yield return Case("not-a-number", () => One("{'descr': '<f4', 'fortran_order': False, 'shape': (a, b), }", 16));
+        yield return Case("no-arrays", () => ArchiveMutations.Pack([("x.txt", [1])], CompressionLevel.NoCompression));
+        yield return Case("empty", () => []);
+        yield return Case("many-members", () => ArchiveMutations.Pack(Enumerable.Range(0, 20_000).Select(index => ($"x{index}.npy", Numbers("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", 4))), CompressionLevel.NoCompression));
     }
 
     private static IEnumerable<HostileCase> Packed()
@@ -82,8 +82,8 @@ internal static class ArchiveAttacks
         foreach (var (name, unit, count) in new[] { ("zeros", "\0", 1 << 28), ("lines", "\n", 1 << 27), ("blanks", " ", 1 << 27), ("letters", "a", 1 << 28), ("short-lines", "a\n", 1 << 26) })
         {
             byte[] Bomb() => Repeated(Encoding.ASCII.GetBytes(unit), count / unit.Length);
-            yield return HostileCase.Of($"made-gz-jsonl-{name}", "jsonl-gz", "rows", Expectation.Either, "a.jsonl.gz", Bomb());
-            yield return HostileCase.Of($"made-gz-text-{name}", "text-gz", "packed", Expectation.Either, "a.txt.gz", Bomb());
+            yield return HostileCase.Of($"made-gz-jsonl-{name}", "jsonl-gz", "rows", Expectation.Either, "a.jsonl.gz", Bomb);
+            yield return HostileCase.Of($"made-gz-text-{name}", "text-gz", "packed", Expectation.Either, "a.txt.gz", Bomb);
         }
         foreach (var (name, bytes) in new[] { ("empty", Array.Empty<byte>()), ("cut", ArchiveMutations.Packed("{\"id\": \"a\", \"text\": \"b\"}"u8.ToArray())[..20]), ("plain", "{\"id\": \"a\", \"text\": \"b\"}"u8.ToArray()) })
         {

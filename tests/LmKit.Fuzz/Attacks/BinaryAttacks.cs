@@ -52,7 +52,7 @@ internal static class BinaryAttacks
         foreach (var (target, seed, file) in new[] { ("model-weights", "attention", "model.safetensors"), ("adapter", "plain", "adapter_model.safetensors"), ("mixer-state", "mixers", "s.safetensors"), ("dictionary-folder", "top_k", "model.safetensors"), ("sae-trainer", "top_k", "s.safetensors"), ("trainer-checkpoint", "run", "step-00000002/optimizer.safetensors"), ("trainer-checkpoint", "run", "step-00000002/progress.safetensors"), ("finetune-checkpoint", "run", "step-00000002/progress.safetensors"), ("denoising-checkpoint", "run", "step-00000002/average.safetensors"), ("sae-sae_lens_standard", "published", "sae_weights.safetensors"), ("h3-checkpoint", "published", "h3.safetensors") })
         {
             HostileCase Case(string name, byte[] bytes) => HostileCase.Of($"made-weights-{target}-{Path.GetFileNameWithoutExtension(file)}-{name}", target, seed, Expectation.Refused, file, bytes);
-            var whole = CorpusStore.Seeds(target).Single(valid => valid.Seed == seed).Files[file];
+            var whole = HostileCase.Valid(target, seed).Files[file];
             yield return Case("empty", []);
             yield return Case("no-tensors", File("{}", 0));
             yield return Case("cut", whole[..^1]);
@@ -63,7 +63,7 @@ internal static class BinaryAttacks
 
     private static IEnumerable<HostileCase> Parquet()
     {
-        foreach (var seed in CorpusStore.Seeds("parquet"))
+        foreach (var seed in CorpusStore.Seeds(TargetList.Find("parquet")))
         {
             var whole = seed.Files["a.parquet"];
             var start = whole.Length - 8 - BinaryPrimitives.ReadInt32LittleEndian(whole.AsSpan(whole.Length - 8));
@@ -89,7 +89,7 @@ internal static class BinaryAttacks
 
     private static IEnumerable<HostileCase> Tokens()
     {
-        var whole = CorpusStore.Seeds("token-file").Single(valid => valid.Seed == "narrow").Files["a.tokens"];
+        var whole = HostileCase.Valid("token-file", "narrow").Files["a.tokens"];
         foreach (var (place, value) in new (int, long)[] { (8, 0), (8, 4), (8, -1), (12, 0), (12, -1), (12, 1), (16, 0), (16, -1), (16, long.MaxValue), (16, 1L << 62), (24, -2), (24, int.MaxValue) })
         {
             var copy = whole.ToArray();

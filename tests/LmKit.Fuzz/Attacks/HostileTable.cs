@@ -16,7 +16,7 @@ internal static class HostileTable
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    private static string Folder { get; } = Path.Combine(CorpusStore.Project, "hostile");
+    internal static string Folder { get; } = Path.Combine(CorpusStore.Project, "hostile");
 
     private static string Table { get; } = Path.Combine(Folder, "table.json");
 
@@ -25,7 +25,7 @@ internal static class HostileTable
     /// <summary>Every case: the committed ones in the table's order, then those that are made.</summary>
     internal static IEnumerable<HostileCase> Cases() =>
         Rows().Where(row => row.Files is not null)
-            .Select(row => new HostileCase(row.Name, row.Target, row.Seed, row.Expected, row.Files!.ToDictionary(file => file.Key, file => File.ReadAllBytes(Path.Combine(Folder, file.Value)))))
+            .Select(row => new HostileCase(row.Name, row.Target, row.Seed, row.Expected, () => row.Files!.ToDictionary(file => file.Key, file => File.ReadAllBytes(Path.Combine(Folder, file.Value)))))
             .Concat(MadeCases.All());
 
     /// <summary>Reads every case in a child process, prints what came of it, and says whether all is as the table has it.</summary>

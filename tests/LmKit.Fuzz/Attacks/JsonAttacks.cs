@@ -36,7 +36,7 @@ internal static class JsonAttacks
     private static IEnumerable<HostileCase> Of((string Target, string Seed, string File, string Member) reader)
     {
         var (target, seed, file, member) = reader;
-        var json = CorpusStore.Seeds(target).Single(valid => valid.Seed == seed).Files[file];
+        var json = HostileCase.Valid(target, seed).Files[file];
         var span = JsonSpan.Of(json).Where(span => span.IsMember && Encoding.UTF8.GetString(json, span.KeyStart, span.KeyEnd - span.KeyStart) == $"\"{member}\"").DefaultIfEmpty(default).Last();
         HostileCase Case(string name, byte[] bytes, Expectation expected = Expectation.Refused) => HostileCase.Of($"made-json-{target}-{Path.GetFileNameWithoutExtension(file)}-{name}", target, seed, expected, file, bytes);
         byte[] With(string value) => ByteMutations.Replaced(json, span.Start, span.End, Encoding.UTF8.GetBytes(value));

@@ -26,7 +26,7 @@ internal static class TextAttacks
     {
         foreach (var (target, seed, file) in new[] { ("jsonl", "rows", "a.jsonl"), ("text-documents", "lines", "a.jsonl"), ("dataset-records", "records", "journal.jsonl"), ("dataset-journal", "run", "journal.jsonl"), ("judgments", "run", "judgments.jsonl") })
         {
-            var whole = CorpusStore.Seeds(target).Single(valid => valid.Seed == seed).Files[file];
+            var whole = HostileCase.Valid(target, seed).Files[file];
             foreach (var (name, line, expected) in Lines)
             {
                 // A run's last line may be torn and is then made again; before others it is damage.
@@ -42,7 +42,7 @@ internal static class TextAttacks
     private static IEnumerable<HostileCase> Vocabularies()
     {
         HostileCase Case(string name, string file, string text, Expectation expected = Expectation.Refused) => HostileCase.Of($"made-tokenizer-{name}", "tokenizer", "pairs", expected, file, text);
-        var files = CorpusStore.Seeds("tokenizer").Single(valid => valid.Seed == "pairs").Files;
+        var files = HostileCase.Valid("tokenizer", "pairs").Files;
         var (vocabulary, merges) = (Encoding.UTF8.GetString(files["vocab.json"]), Encoding.UTF8.GetString(files["merges.txt"]));
         var first = merges.Split('\n')[1];
         yield return Case("merge-twice", "merges.txt", merges + first + "\n", Expectation.Either);

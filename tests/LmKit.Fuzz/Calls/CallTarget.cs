@@ -12,12 +12,13 @@ internal static class CallTarget
     private const int MostSteps = 12;
 
     /// <summary>The only valid case: the number 0, for which all arguments are as they should be.</summary>
-    internal static IReadOnlyList<CaseFiles> Seeds { get; } = [new("number", new Dictionary<string, byte[]> { [File] = new byte[8] })];
+    private static readonly IReadOnlyList<CaseFiles> Seeds = [new("number", new Dictionary<string, byte[]> { [File] = new byte[8] })];
 
     internal static FuzzTarget Of(string name, Func<CallArguments, object?> call) => new(Prefix + name, _ => { }, (folder, _) =>
     {
         var number = BitConverter.ToUInt64(System.IO.File.ReadAllBytes(Path.Combine(folder, File)));
         var arguments = new CallArguments(new FuzzRandom(number), isUsual: number == 0);
+        random.manual_seed((long)number);
         try
         {
             Use(call(arguments));
@@ -29,10 +30,10 @@ internal static class CallTarget
             throw;
         }
     })
-    { NamesFiles = false, Judge = Judge };
+    { NamesFiles = false, Judge = Judge, OwnSeeds = Seeds, Draw = Make };
 
     /// <summary>A case of a call: eight random bytes.</summary>
-    internal static CaseFiles Make(FuzzRandom random) => new("number", new Dictionary<string, byte[]> { [File] = BitConverter.GetBytes(random.Next()) });
+    private static CaseFiles Make(FuzzRandom random) => new("number", new Dictionary<string, byte[]> { [File] = BitConverter.GetBytes(random.Next()) });
 
     // What .NET programs throw at wrong use is right here; what only the callee's insides can mean is not.
     private static Outcome Judge(Exception error) => error switch

@@ -41,7 +41,7 @@ internal static class StructureCalls
         CallTarget.Of("lora-linear", a => CallModels.Lora.call(a.Floats(2, 5, 8))),
         CallTarget.Of("lora-embedding", a => CallModels.TableLora.call(a.Ids(11, 2, 5))),
         CallTarget.Of("lora-load-base", a => { using var model = ToyModels.Attention(lora => lora.Rank = 2); using var plain = ToyModels.Attention(); var weights = plain.state_dict(); weights["layers.0.mlp.fc1.weight"] = a.Floats(32, 8); LoraAdapters.LoadBase(model, weights); return null; }),
-        CallTarget.Of("fine-tuner-restore", a => { var tuner = new FineTuner(CallModels.Tuned, [new SupervisedExample([1, 2, 3], [false, true, true])], new FineTuningOptions { RowLength = 8, RowCount = 2 }); var saved = tuner.Progress().ToDictionary(pair => pair.Key, pair => pair.Value); saved["place"] = a.Ids(3, 2); tuner.Restore(saved); return tuner.NextLoss().Sum; }),
+        CallTarget.Of("fine-tuner-restore", a => { var tuner = new FineTuner(CallModels.Tuned, [new SupervisedExample([1, 2, 3], [false, true, true])], new FineTuningOptions { RowLength = 8, RowCount = 2 }); var saved = tuner.Progress().ToDictionary(pair => pair.Key, pair => pair.Value); saved["place"] = a.Ids(1, 2); tuner.Restore(saved); return tuner.NextLoss().Sum; }),
     ];
 
     private static MonarchFft Fft(CallArguments a) => new(a.Size(2), a.Size(3));

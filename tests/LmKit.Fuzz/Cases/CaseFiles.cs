@@ -16,8 +16,8 @@ internal sealed record CaseFiles(string Seed, IReadOnlyDictionary<string, byte[]
     internal static CaseFiles Make(FuzzTarget target, IReadOnlyList<CaseFiles> seeds, long seed, long index)
     {
         var random = FuzzRandom.Of(seed, target.Name, index);
-        if (target.Name.StartsWith(CallTarget.Prefix, StringComparison.Ordinal))
-            return CallTarget.Make(random);
+        if (target.Draw is { } draw)
+            return draw(random);
         var from = random.Pick(seeds);
         string[] names = [.. from.Files.Keys.Where(name => target.Mutates(name))];
         var files = new Dictionary<string, byte[]>(from.Files);

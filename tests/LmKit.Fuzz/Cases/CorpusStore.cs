@@ -18,11 +18,11 @@ internal static class CorpusStore
     internal static string Root { get; } = Path.Combine(Project, "corpus");
 
     /// <summary>The valid cases of a target, in the order of their names.</summary>
-    internal static IReadOnlyList<CaseFiles> Seeds(string target)
+    internal static IReadOnlyList<CaseFiles> Seeds(FuzzTarget target)
     {
-        if (target.StartsWith(CallTarget.Prefix, StringComparison.Ordinal))
-            return CallTarget.Seeds;
-        var folder = Path.Combine(Root, target);
+        if (target.OwnSeeds is { } own)
+            return own;
+        var folder = Path.Combine(Root, target.Name);
         return Directory.Exists(folder)
             ? [.. Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).Select(seed => CaseFiles.Of(Path.GetFileName(seed), seed))]
             : [];
@@ -57,12 +57,13 @@ internal static class CorpusStore
     /// <summary>Reads every valid case of some targets in this process.</summary>
     internal static IEnumerable<(string Key, CaseReading Reading)> Read(IEnumerable<FuzzTarget> targets)
     {
+        LibTorch.EnsureLoaded();
         var folder = Path.Combine(Scratch.Make(), "case");
         try
         {
             foreach (var target in targets)
             {
-                foreach (var seed in Seeds(target.Name))
+                foreach (var seed in Seeds(target))
                 {
                     seed.WriteTo(folder);
                     yield return ($"{target.Name}/{seed.Seed}", CaseReading.Of(target, folder, seed.Seed, seed.Bytes));
@@ -93,7 +94,7 @@ internal static class CorpusStore
         }
         foreach (var key in left.Where(key => targets.Any(target => key.StartsWith(target.Name + "/", StringComparison.Ordinal))))
             yield return $"{key}: the manifest names it and it is not there";
-        foreach (var target in targets.Where(target => !left.Any() && Seeds(target.Name).Count == 0))
+        foreach (var target in targets.Where(target => !left.Any() && Seeds(target).Count == 0))
             yield return $"{target.Name}: it has no valid case";
     }
 

@@ -38,7 +38,7 @@ internal sealed class FuzzRun(TextWriter log)
     {
         var (counts, events) = worker.Fuzz(target.Name, seed, time);
         var numbers = counts.Counts.ToArray();
-        var seeds = CorpusStore.Seeds(target.Name);
+        var seeds = CorpusStore.Seeds(target);
         foreach (var found in events)
         {
             var reading = found.Reading;

@@ -26,7 +26,7 @@ internal static class SingleCase
 
     private static CaseFiles Over(FuzzTarget target, string path)
     {
-        var seeds = CorpusStore.Seeds(target.Name);
+        var seeds = CorpusStore.Seeds(target);
         var given = Directory.Exists(path) ? CaseFiles.Of("", path).Files : new Dictionary<string, byte[]> { [Path.GetFileName(path)] = File.ReadAllBytes(path) };
         var seed = seeds.FirstOrDefault(valid => given.Keys.Any(valid.Files.ContainsKey)) ?? seeds[0];
         if (given.Count == 1 && !seed.Files.ContainsKey(given.Keys.First()) && seed.Files.Count == 1)

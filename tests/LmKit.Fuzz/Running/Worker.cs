@@ -56,7 +56,7 @@ internal sealed class Worker : IDisposable
 
     private void Fuzz(FuzzTarget target, long seed, long first, long milliseconds)
     {
-        var seeds = CorpusStore.Seeds(target.Name);
+        var seeds = CorpusStore.Seeds(target);
         WarmUp(target, seeds);
         var clock = Stopwatch.StartNew();
         var index = first;
@@ -75,7 +75,7 @@ internal sealed class Worker : IDisposable
     private void Case(FuzzTarget target, string seed, string from)
     {
         if (warm != $"{target.Name}/{seed}")
-            WarmUp(target, [.. CorpusStore.Seeds(target.Name).Where(valid => valid.Seed == seed)]);
+            WarmUp(target, [.. CorpusStore.Seeds(target).Where(valid => valid.Seed == seed)]);
         warm = $"{target.Name}/{seed}";
         GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         var made = CaseFiles.Of(seed, from);

@@ -15,6 +15,12 @@ internal sealed record FuzzTarget(string Name, Action<string> Write, Func<string
     /// <summary>Judges exceptions in its own way; null judges them as refusals of files.</summary>
     internal Func<Exception, Outcome>? Judge { get; init; }
 
+    /// <summary>Valid cases that are not in the corpus; null for a target that has its own there.</summary>
+    internal IReadOnlyList<CaseFiles>? OwnSeeds { get; init; }
+
+    /// <summary>Draws a case that is not a valid one with changes; null changes valid ones.</summary>
+    internal Func<FuzzRandom, CaseFiles>? Draw { get; init; }
+
     /// <summary>Which files are changed; all by default.</summary>
     internal Func<string, bool> Mutates { get; init; } = _ => true;
 }
