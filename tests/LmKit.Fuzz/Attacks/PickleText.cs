@@ -7,13 +7,13 @@ namespace LmKit.Fuzz;
 /// <summary>Writes pickles and PyTorch archives, of any shape one likes.</summary>
 internal sealed class PickleText
 {
-    private readonly MemoryStream code = new();
+    private readonly List<byte> code = [];
 
     internal PickleText() => Raw([0x80, 2]);
 
     internal PickleText Raw(ReadOnlySpan<byte> bytes)
     {
-        code.Write(bytes);
+        code.AddRange(bytes);
         return this;
     }
 
@@ -42,7 +42,7 @@ internal sealed class PickleText
     }
 
     /// <summary>The archive whose instructions are these, with some storages.</summary>
-    internal byte[] Archive(CompressionLevel level = CompressionLevel.NoCompression, params (string Key, byte[] Bytes)[] storages) => Archive(code.ToArray(), level, storages);
+    internal byte[] Archive(CompressionLevel level = CompressionLevel.NoCompression, params (string Key, byte[] Bytes)[] storages) => Archive([.. code], level, storages);
 
     internal static byte[] Archive(byte[] instructions, CompressionLevel level, params (string Key, byte[] Bytes)[] storages) =>
         ArchiveMutations.Pack([("a/data.pkl", instructions), .. storages.Select(storage => ($"a/data/{storage.Key}", storage.Bytes)), ("a/version", "3\n"u8.ToArray())], level);

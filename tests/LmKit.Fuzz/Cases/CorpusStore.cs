@@ -94,7 +94,7 @@ internal static class CorpusStore
         }
         foreach (var key in left.Where(key => targets.Any(target => key.StartsWith(target.Name + "/", StringComparison.Ordinal))))
             yield return $"{key}: the manifest names it and it is not there";
-        foreach (var target in targets.Where(target => !left.Any() && Seeds(target).Count == 0))
+        foreach (var target in targets.Where(target => Seeds(target).Count == 0))
             yield return $"{target.Name}: it has no valid case";
     }
 
