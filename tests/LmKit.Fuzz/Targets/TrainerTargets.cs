@@ -1,0 +1,156 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Fuzz;
+
+/// <summary>Readers of checkpoints of every trainer; a run that resumed goes one step further.</summary>
+internal static class TrainerTargets
+{
+    private const long Steps = 2;
+    private const long Mask = 4;
+    private const int Length = 6;
+
+    private static readonly SupervisedExample[] Examples =
+        [.. Enumerable.Range(0, 7).Select(index => new SupervisedExample([.. Enumerable.Range(0, 4 + (index % 3)).Select(place => (index + (place * 3)) % 11)], [.. Enumerable.Range(0, 4 + (index % 3)).Select(place => place > 1)]))];
+
+    internal static IEnumerable<FuzzTarget> All =>
+    [
+        Of("trainer-checkpoint", (folder, steps) => NextToken(folder, steps, resumes: steps > Steps)),
+        Of("finetune-checkpoint", (folder, steps) => FineTuning(folder, steps, resumes: steps > Steps)),
+        Of("denoising-checkpoint", (folder, steps) => Denoising(folder, steps, resumes: steps > Steps)),
+        Of("distill-checkpoint", Distillation) with { Write = root => WriteDistillation(Path.Combine(root, "sdtt")) },
+        new("sae-trainer", WriteAutoencoder, ReadAutoencoder),
+    ];
+
+    private static FuzzTarget Of(string name, Func<string, long, string> run) =>
+        new(name, root => run(Path.Combine(root, "run"), Steps), (folder, _) => run(folder, Steps + 1));
+
+    private static string NextToken(string folder, long steps, bool resumes)
+    {
+        using var model = ToyModels.Builder().AddAttention(attention => attention.HeadCount = 2).AddH3(h3 => h3.StateDim = 4, layers: [1]).Build();
+        var path = Path.Combine(Scratch.Make(), "a.tokens");
+        try
+        {
+            using var data = TokenDataset.Create([new TextDocument("text", string.Concat(Enumerable.Range(0, 90).Select(place => (char)(place * 7 % 11))))], ModelTokenizer.Bytes with { VocabSize = 11 }, path);
+            return Run(new LanguageModelTask(model, data, Length, 2, seed: 3), folder, steps, resumes);
+        }
+        finally
+        {
+            Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
+        }
+    }
+
+    private static string FineTuning(string folder, long steps, bool resumes)
+    {
+        using var model = ToyModels.Attention(lora => lora.Rank = 2);
+        return Run(new FineTuner(model, Examples, new FineTuningOptions { RowLength = 8, RowCount = 2, TrainedTokens = [3] }), folder, steps, resumes);
+    }
+
+    private static string Denoising(string folder, long steps, bool resumes)
+    {
+        using var network = Network(3);
+        using var task = DenoisingTask.OnBatches(network, new TransformerDenoiser(network, Mask), random => Rows(2, random), seed: 1);
+        return Run(task, folder, steps, resumes);
+    }
+
+    private static string Run(ITrainingTask task, string folder, long steps, bool resumes)
+    {
+        using var trainer = new Trainer(task, new TrainingOptions { Steps = steps, LearningRate = 0.01, AverageDecay = 0.9, CheckpointFolder = folder });
+        var digest = new Digest();
+        if (resumes)
+            digest.Add("resumed", trainer.Resume()).Add("step", trainer.Step).Add(task.Model).Add(task.Progress()).Add(trainer.Average!.Tensors);
+        try
+        {
+            trainer.Run();
+        }
+        catch (TrainingDivergedException)
+        {
+            // Weights may be large and whole all the same: that is no fault of the reader.
+        }
+        if (!resumes)
+            trainer.Save();
+        return digest.ToString();
+    }
+
+    private static void WriteDistillation(string folder)
+    {
+        using var run = new Distiller(folder);
+        run.Trainer.Advance();
+        run.Trainer.Advance();
+        run.Trainer.Save();
+    }
+
+    private static string Distillation(string folder, long steps)
+    {
+        using var run = new Distiller(folder);
+        var digest = new Digest().Add("resumed", run.Trainer.Resume()).Add("step", run.Trainer.Step).Add(run.Student).Add(run.Trainer.Average.Tensors);
+        try
+        {
+            run.Trainer.Advance();
+        }
+        catch (TrainingDivergedException)
+        {
+            // As above.
+        }
+        return digest.ToString();
+    }
+
+    private static DiffusionTransformer Network(ulong seed) =>
+        new(new DiffusionTransformerOptions { VocabSize = 5, ModelDim = 8, LayerCount = 1, HeadCount = 2, ConditionDim = 4, DropoutRate = 0.1, Seed = seed });
+
+    private static Tensor Rows(long count, Generator random) => randint(0, Mask, [count, Length], dtype: ScalarType.Int64, generator: random);
+
+    private static void WriteAutoencoder(string root)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(1);
+        using var autoencoder = Autoencoder(random);
+        using var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions { Steps = 9, WarmupSteps = 2 });
+        trainer.Advance(randn([8, 4], generator: random));
+        _ = Directory.CreateDirectory(Path.Combine(root, "top_k"));
+        trainer.Save(Path.Combine(root, "top_k", "s.safetensors"));
+    }
+
+    private static string ReadAutoencoder(string folder, string seed)
+    {
+        using var random = new Generator(1);
+        using var autoencoder = Autoencoder(random);
+        using var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions { Steps = 9, WarmupSteps = 2 });
+        trainer.Resume(Path.Combine(folder, "s.safetensors"));
+        var digest = new Digest().Add(autoencoder).Add("step", trainer.Step);
+        try
+        {
+            trainer.Advance(randn([8, 4], generator: random));
+        }
+        catch (TrainingDivergedException)
+        {
+            // As above.
+        }
+        return digest.ToString();
+    }
+
+    private static TopKAutoencoder Autoencoder(Generator random) => new(new TopKOptions { ModelDim = 4, FeatureCount = 6, ActiveCount = 2 }, new ParameterFactory(random));
+
+    /// <summary>A distillation of a few steps.</summary>
+    private sealed class Distiller : IDisposable
+    {
+        private readonly DiffusionTransformer teacher = Network(5);
+
+        internal Distiller(string folder)
+        {
+            var options = new SdttOptions { Steps = 2, RoundCount = 2, TeacherStepCount = 8, BatchSize = 2, WarmupSteps = 1, CheckpointFolder = folder };
+            Trainer = new SdttTrainer(Student, new TransformerDenoiser(Student, Mask), teacher, new TransformerDenoiser(teacher, Mask), Rows, options);
+        }
+
+        internal DiffusionTransformer Student { get; } = Network(3);
+
+        internal SdttTrainer Trainer { get; }
+
+        public void Dispose()
+        {
+            Trainer.Dispose();
+            teacher.Dispose();
+            Student.Dispose();
+        }
+    }
+}
