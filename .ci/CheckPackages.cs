@@ -39,6 +39,12 @@ void Check(string name, string path)
             .Where(entry => !entries.Contains(entry)).Select(entry => $"{name}: no {entry}"));
     problems.AddRange(entries.Where(entry => entry.StartsWith("runtimes/", StringComparison.Ordinal)).Select(entry => $"{name}: native file {entry}"));
 
+    if (name == "LmKit.Core")
+    {
+        problems.AddRange(
+            new[] { "buildTransitive/LmKit.Core.targets", "buildTransitive/LmKitStart.cs" }.Where(entry => !entries.Contains(entry)).Select(entry => $"{name}: no {entry}"));
+    }
+
     using var stream = package.GetEntry($"{name}.nuspec")!.Open();
     var metadata = XDocument.Load(stream).Root!.Elements().Single(element => element.Name.LocalName == "metadata");
     string? Value(string key) => metadata.Elements().FirstOrDefault(element => element.Name.LocalName == key)?.Value;

@@ -5,21 +5,39 @@ namespace LmKit;
 /// <summary>Shape checks at entry points, before any native call.</summary>
 public static class Shapes
 {
-    /// <summary>Fails unless the last axis has the wanted width.</summary>
+    /// <summary>Fails unless x holds real floating-point numbers and its last axis has the wanted width.</summary>
     /// <exception cref="ArgumentException">It has not; names the component and both shapes.</exception>
+    /// <exception cref="ObjectDisposedException">x is disposed.</exception>
     public static void CheckWidth(Tensor x, long width, string component)
     {
-        ArgumentNullException.ThrowIfNull(x);
+        CheckNumbers(x, component);
         if (x.dim() == 0 || x.size(-1) != width)
             throw new ArgumentException($"{component} takes (..., {width}); got ({string.Join(", ", x.shape)}).", nameof(x));
     }
 
-    /// <summary>Fails unless x is a batch of sequences (B, L, D) of the wanted width.</summary>
+    /// <summary>Fails unless x is a batch of sequences (B, L, D) of real floating-point numbers and the wanted width.</summary>
     /// <inheritdoc cref="CheckWidth"/>
     public static void CheckSequence(Tensor x, long width, string component)
     {
-        ArgumentNullException.ThrowIfNull(x);
+        CheckNumbers(x, component);
         if (x.dim() != 3 || x.size(2) != width)
             throw new ArgumentException($"{component} takes (B, L, {width}); got ({string.Join(", ", x.shape)}).", nameof(x));
+    }
+
+    /// <summary>Fails unless x has the type of a module's weight and lies on its device.</summary>
+    /// <exception cref="ArgumentException">It has another type or device; names both.</exception>
+    internal static void CheckLike(Tensor x, Tensor weight, string component)
+    {
+        if (x.dtype != weight.dtype)
+            throw new ArgumentException($"{component} computes in {weight.dtype}; got {x.dtype}. Convert the input with to(), or the module.", nameof(x));
+        if (x.device_type != weight.device_type || x.device_index != weight.device_index)
+            throw new ArgumentException($"{component} lies on {weight.device}; got an input on {x.device}. Move the input with to(), or the module.", nameof(x));
+    }
+
+    private static void CheckNumbers(Tensor x, string component)
+    {
+        TensorCheck.CheckAlive(x, nameof(x), component);
+        if (!TensorCheck.IsFloating(x.dtype))
+            throw new ArgumentException($"{component} takes real floating-point numbers; got {x.dtype}.", nameof(x));
     }
 }
