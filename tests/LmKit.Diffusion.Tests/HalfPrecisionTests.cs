@@ -81,7 +81,8 @@ public sealed class HalfPrecisionTests
         var outputs = half.call(tokens, level);
         Assert.True(outputs.isfinite().all().ToBoolean());
         Close.Check("condition", exact.Condition(level), half.Condition(level), relativeToLargest: 2e-2);
-        Assert.False(half.Condition(tensor(new[] { .9999 })).eq(half.Condition(tensor(new[] { 1.1 }))).all().ToBoolean());
+        if (dtype == ScalarType.BFloat16) // late levels of the log-linear schedule, which bfloat16 itself cannot tell apart
+            Assert.False(half.Condition(tensor(new[] { 6.891 })).eq(half.Condition(tensor(new[] { 6.904 }))).all().ToBoolean());
     }
 
     [Fact]

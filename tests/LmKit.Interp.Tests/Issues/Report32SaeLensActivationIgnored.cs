@@ -202,6 +202,12 @@ public sealed class Report32SaeLensActivationIgnored
         using var folder = new TemporaryFolder();
         var copy = Copy("llama_scope", folder);
         var path = Path.Combine(copy, "hyperparams.json");
+        var file = Directory.EnumerateFiles(copy, "final.safetensors", SearchOption.AllDirectories).Single();
+        Dictionary<string, Tensor> weights;
+        using (var reader = new SafetensorsReader(file))
+            weights = reader.ReadAll();
+        weights["decoder.weight"] = weights["decoder.weight"] * (arange(10) + 1); // rows of norms of their own
+        SafetensorsWriter.Save(file, weights);
         using var plain = AutoencoderFile.Load(copy);
         File.WriteAllText(path, File.ReadAllText(path).Replace("{\"d_model\"", "{\"sparsity_include_decoder_norm\":true,\"apply_decoder_bias_to_pre_encoder\":true,\"d_model\"", StringComparison.Ordinal));
         using var counted = AutoencoderFile.Load(copy);
