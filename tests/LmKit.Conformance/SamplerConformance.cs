@@ -60,6 +60,26 @@ public abstract class SamplerConformance
     }
 
     [Fact]
+    public void A_sampler_that_says_it_only_appends_keeps_every_column_it_gave()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(4);
+        if (Create() is not { IsAppendOnly: true } sampler)
+            return;
+        var prompt = RaggedPrompt();
+        var before = prompt.clone();
+        foreach (var grid in sampler.Sample(prompt, 5, random))
+        {
+            using (grid)
+            {
+                using var inner = NewDisposeScope();
+                Close.Check("the version before", before, grid.narrow(1, 0, before.size(1)));
+                before = grid.clone().MoveToOuterDisposeScope();
+            }
+        }
+    }
+
+    [Fact]
     public void The_same_seed_gives_the_same_sample_and_another_seed_another()
     {
         using var scope = NewDisposeScope();

@@ -1,7 +1,7 @@
 namespace LmKit;
 
 /// <summary>A module whose disposal waits for its running calls.</summary>
-public interface IUseGated
+internal interface IUseGated
 {
     /// <summary>The gate that its calls pass.</summary>
     UseGate Gate { get; }

@@ -5,7 +5,7 @@ namespace LmKit;
 /// <summary>Lets the calls of a module run side by side, and its disposal wait until they are over.</summary>
 /// <remarks>For modules whose memory native code reads: to free it under a running call would end the process. A thread that is inside
 /// may enter again. Thread-safe.</remarks>
-public sealed class UseGate
+internal sealed class UseGate
 {
     [ThreadStatic]
     private static Visit? visits; // the gates that this thread is inside of, the newest first

@@ -1,7 +1,7 @@
 namespace LmKit;
 
 /// <summary>A visit behind a <see cref="UseGate"/>; ends when it is disposed.</summary>
-public readonly ref struct UseLease
+internal readonly ref struct UseLease
 {
     private readonly UseGate? gate;
 

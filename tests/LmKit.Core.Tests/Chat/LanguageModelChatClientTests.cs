@@ -26,6 +26,8 @@ public sealed class LanguageModelChatClientTests : IDisposable
         Assert.Equal(ChatFinishReason.Length, answer.FinishReason);
         Assert.Equal((5L, 12L, 17L), (answer.Usage!.InputTokenCount, answer.Usage.OutputTokenCount, answer.Usage.TotalTokenCount));
         Assert.Equal("lmkit", answer.ModelId);
+        using var brief = model.AsChatClient(ModelTokenizer.Bytes, options: new LanguageModelChatOptions { MaxOutputTokens = 7 });
+        Assert.Equal(7, (await brief.GetResponseAsync("hello")).Usage!.OutputTokenCount);
         Assert.Equal(0, (await client.GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 0 })).Usage!.OutputTokenCount);
     }
 

@@ -3,10 +3,10 @@ using Microsoft.Extensions.AI;
 
 namespace LmKit.Core.Tests;
 
-[NoTensorLeak]
 public sealed class Report24EmptyStopString
 {
     [Fact]
+    [NoTensorLeak]
     public void An_empty_stop_string_is_passed_over_in_a_text()
     {
         using var model = FixedModel.OfLetters(3, 2, 1);

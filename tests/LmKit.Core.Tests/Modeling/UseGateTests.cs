@@ -13,24 +13,21 @@ public sealed class UseGateTests
     public void Closing_waits_for_the_visits_that_run_and_frees_once()
     {
         var gate = new UseGate("Thing");
-        var freed = 0;
-        using var inside = new ManualResetEventSlim();
+        var (freed, freedEarly) = (0, -1);
         using var leave = new ManualResetEventSlim();
-        var visit = Task.Run(() =>
+        var visit = Waiting(() =>
         {
             using var use = gate.Enter();
-            inside.Set();
-            Assert.True(leave.Wait(Patience));
+            _ = leave.Wait(Patience);
             using var again = gate.Enter(); // who is inside may enter again while it closes
-            Assert.Equal(0, freed);
+            freedEarly = freed;
         });
-        Assert.True(inside.Wait(Patience));
         Thread[] closings = [Waiting(() => gate.Close(() => freed++)), Waiting(() => gate.Close(() => freed++))];
         Assert.Equal("Thing", Assert.Throws<ObjectDisposedException>(() => Visit(gate)).ObjectName);
         leave.Set();
-        Assert.True(visit.Wait(Patience));
+        Assert.True(visit.Join(Patience));
         Assert.All(closings, closing => Assert.True(closing.Join(Patience)));
-        Assert.Equal(1, freed);
+        Assert.Equal((0, 1), (freedEarly, freed));
     }
 
     [Fact]
@@ -53,17 +50,14 @@ public sealed class UseGateTests
     public void A_change_is_alone_and_refused_from_within()
     {
         var gate = new UseGate("Thing");
-        using var inside = new ManualResetEventSlim();
         using var leave = new ManualResetEventSlim();
-        var (changed, visited) = (false, false);
-        var visit = Task.Run(() =>
+        var (changed, visited, changedEarly) = (false, false, true);
+        var visit = Waiting(() =>
         {
             using var use = gate.Enter();
-            inside.Set();
-            Assert.True(leave.Wait(Patience));
-            Assert.False(changed);
+            _ = leave.Wait(Patience);
+            changedEarly = changed;
         });
-        Assert.True(inside.Wait(Patience));
         var sawVisit = true;
         var change = Waiting(() => gate.Alone(() =>
         {
@@ -77,10 +71,8 @@ public sealed class UseGateTests
             (visited, sawChange) = (true, changed);
         });
         leave.Set();
-        Assert.True(visit.Wait(Patience));
-        Assert.True(change.Join(Patience));
-        Assert.True(later.Join(Patience));
-        Assert.Equal((false, true), (sawVisit, sawChange));
+        Assert.All([visit, change, later], thread => Assert.True(thread.Join(Patience)));
+        Assert.Equal((false, false, true), (changedEarly, sawVisit, sawChange));
         using (gate.Enter())
             Assert.Throws<InvalidOperationException>(() => gate.Alone(() => { }));
         Assert.Throws<NotSupportedException>(() => gate.Alone(() => throw new NotSupportedException()));
@@ -122,7 +114,7 @@ public sealed class UseGateTests
             () => model.Save(Path.Combine(Path.GetTempPath(), "lmkit-never-written")),
             () => model.to(ScalarType.Float64),
             () => model.to(CPU),
-            () => sampler.Sample(tokens, 2).First(),
+            () => sampler.Sample(tokens, 2).First().Dispose(),
             () => new TextGenerator(sampler, ModelTokenizer.Bytes).Generate(["a"]),
             () => NextTokenLoss.Of(model, tokens),
         ];
