@@ -37,7 +37,8 @@ internal sealed partial class TemplateRenderer(Func<DateTimeOffset> clock, Templ
         catch (InsufficientExecutionStackException error)
         {
             throw new TemplateException($"line {line}: the template runs deeper than this thread's stack allows.", error);
-        }    }
+        }
+    }
 
     private void Write(MarkedText text)
     {
