@@ -76,6 +76,12 @@ public sealed class DamagedCheckpointTests : TrainingScene
         Assert.Contains(_faults[fault].Named, damaged.Reason, StringComparison.Ordinal);
         Assert.Contains(newest, damaged.Reason, StringComparison.Ordinal);
 
+        if (Directory.Exists(Path.Combine(newest, "trainer.json")))
+        {
+            // Somebody else's folder stands where the header goes: it stays, and saving that step again says so.
+            Assert.Contains("trainer.json is a folder", Assert.Throws<IOException>(() => Run(trainer)).Message, StringComparison.Ordinal);
+            return;
+        }
         Run(trainer); // which writes step 4 anew
         Assert.Equal(expected, Values(model));
         using var again = Model();
