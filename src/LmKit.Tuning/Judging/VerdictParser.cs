@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 
 namespace LmKit;
@@ -8,6 +9,7 @@ namespace LmKit;
 public static class VerdictParser
 {
     private const int LongestNumber = 32;
+    private static readonly SearchValues<char> Numerals = SearchValues.Create("0123456789.");
     private static readonly string[] PairLabels = ["A", "B", "C"];
     private static readonly string[] ArenaLabels = ["A>>B", "A>B", "A=B", "B>A", "B>>A"];
 
@@ -110,5 +112,5 @@ public static class VerdictParser
 
     // Digits, with a point after the first of them.
     private static bool IsNumber(string text) =>
-        text.Length > 0 && char.IsAsciiDigit(text[0]) && text.AsSpan().IndexOfAnyExcept("0123456789.") < 0 && text.IndexOf('.', StringComparison.Ordinal) == text.LastIndexOf('.');
+        text.Length > 0 && char.IsAsciiDigit(text[0]) && text.AsSpan().IndexOfAnyExcept(Numerals) < 0 && text.IndexOf('.', StringComparison.Ordinal) == text.LastIndexOf('.');
 }

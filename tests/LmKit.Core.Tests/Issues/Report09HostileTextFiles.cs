@@ -5,7 +5,7 @@ using LmKit.Conformance;
 namespace LmKit.Core.Tests.Issues;
 
 [NoTensorLeak]
-public class Report09HostileTextFiles : IDisposable
+public sealed class Report09HostileTextFiles : IDisposable
 {
     private readonly TemporaryFolder folder = new();
 

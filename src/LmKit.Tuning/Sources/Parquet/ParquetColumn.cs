@@ -21,7 +21,7 @@ internal sealed class ParquetColumn(SafeFileHandle file, ParquetLeaf leaf, Parqu
     private int pageLeft;
     private bool hasLevels;
     private RunLengths levels;
-    private TextPage texts = new();
+    private readonly TextPage texts = new();
     private (int Place, string? Text) last = (-1, null);
 
     /// <summary>Goes to a row group.</summary>
