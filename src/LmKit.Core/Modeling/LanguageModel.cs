@@ -56,7 +56,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     public ModelConfig Config => plan.Config;
 
     /// <summary>The kinds it was built with.</summary>
-    public ComponentRegistry Kinds { get; }
+    internal ComponentRegistry Kinds { get; }
 
     /// <inheritdoc/>
     public long VocabSize { get; }

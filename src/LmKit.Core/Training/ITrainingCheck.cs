@@ -4,7 +4,7 @@ namespace LmKit;
 
 /// <summary>A module that knows when it cannot be trained as it stands, such as an adapter that is merged into its base.</summary>
 /// <remarks>Every trainer of LmKit asks with <see cref="Check"/> before it begins.</remarks>
-public interface ITrainingCheck
+internal interface ITrainingCheck
 {
     /// <summary>Why it cannot be trained now and what to do about it, as a sentence; null when it can.</summary>
     string? WhyItCannotTrain();

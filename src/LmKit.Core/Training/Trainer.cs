@@ -34,7 +34,7 @@ public sealed class Trainer : IDisposable
     /// <summary>Prepares a run; move the model to its device first.</summary>
     /// <exception cref="ConfigurationException">An option is out of range or has no effect, or a parameter is of float16.</exception>
     /// <exception cref="ArgumentException">The model has no parameter to train.</exception>
-    /// <exception cref="InvalidOperationException">A part cannot be trained as it stands (<see cref="ITrainingCheck"/>).</exception>
+    /// <exception cref="InvalidOperationException">A part cannot be trained as it stands, such as an adapter that is merged; names it.</exception>
     public Trainer(ITrainingTask task, TrainingOptions options)
     {
         ArgumentNullException.ThrowIfNull(task);

@@ -27,8 +27,8 @@ public static class AdapterFile
     /// <param name="model">The model; it was built with adapters of the folder's configuration, one for each module.</param>
     /// <param name="folder">The adapter folder.</param>
     /// <param name="publishedName">Turns our module name into the file's; null when they are the same.</param>
-    /// <remarks>Afterwards each adapter acts with the folder's scale: its strength becomes 1, or stays where it makes the scale that the
-    /// folder states. Half precision is read into the model's float32.</remarks>
+    /// <remarks>Afterwards each adapter acts with the folder's scale: its strength becomes 1, the one it was saved with, or stays where it makes
+    /// the scale that the folder states. An adapter that is switched off stays off. Half precision is read into the model's float32.</remarks>
     /// <exception cref="AdapterException">The folder holds no usable adapter, one that is scaled otherwise or targets other modules, or weights
     /// that are not finite.</exception>
     /// <exception cref="CheckpointMismatchException">The weights do not fit the model's adapters; lists every mismatch.</exception>
@@ -40,18 +40,18 @@ public static class AdapterFile
         var places = new AdapterTensors(model, publishedName, folder);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        var (config, path, tensors) = Read(folder, whole =>
+        var (config, path, tensors, metadata) = Read(folder, whole =>
         {
             var config = AdapterConfig.ReadIfThere(Path.Combine(whole, ConfigName));
             var path = Path.Combine(whole, WeightsName);
             using var reader = new SafetensorsReader(path);
-            return (config, path, reader.ReadAll());
+            return (config, path, reader.ReadAll(), reader.Metadata);
         });
         var table = TrainedRows.Table(model);
         var rows = TakeRows(config, path, places, table, tensors);
         var targets = places.Factors();
         Check(path, targets, tensors, rows, places);
-        var strengths = Strengths(config, places, folder);
+        var strengths = Strengths(config, places, AdapterStrengths.Read(path, metadata), folder);
         CheckTokens(model, config, folder);
         if ((ModuleTensors.FirstNotFinite(tensors) ?? (rows is { } held && !held.isfinite().all().item<bool>() ? AdapterTensors.TokensName(places.EmbeddingName) : null)) is { } broken)
             throw new AdapterException(path, $"'{broken}' holds values that are not finite, so no output would be a number; nothing was loaded. Take an earlier adapter.");
@@ -96,7 +96,7 @@ public static class AdapterFile
         AtomicFolder.Write(folder, target =>
         {
             File.WriteAllText(Path.Combine(target, ConfigName), json);
-            SafetensorsWriter.Save(Path.Combine(target, WeightsName), tensors, new Dictionary<string, string> { ["format"] = "pt" });
+            SafetensorsWriter.Save(Path.Combine(target, WeightsName), tensors, AdapterStrengths.Write(places.Adapters));
         });
     }
 
@@ -159,7 +159,7 @@ public static class AdapterFile
     }
 
     // The strength with which each adapter has the folder's scale.
-    private static double[] Strengths(AdapterConfig config, AdapterTensors places, string folder)
+    private static double[] Strengths(AdapterConfig config, AdapterTensors places, IReadOnlyDictionary<string, double> saved, string folder)
     {
         var strengths = new List<double>();
         foreach (var (name, adapter) in places.Adapters)
@@ -167,10 +167,9 @@ public static class AdapterFile
             if (!config.Targets(name))
                 throw new AdapterException(folder, $"{name} has weights in the folder, and {ConfigName} does not target it (target_modules, exclude_modules, layers_to_transform), so PEFT would leave them out. Correct the configuration, or remove the tensors.");
             var scale = AdapterDescription.Scale(config, name);
-            if (AdapterDescription.IsSame(scale, adapter.FullScale))
-                strengths.Add(1);
-            else if (AdapterDescription.IsSame(scale, adapter.FullScale * adapter.Strength))
-                strengths.Add(adapter.Strength);
+            double[] possible = [1, saved.GetValueOrDefault(name, 1), adapter.Strength];
+            if (possible.Any(strength => AdapterDescription.IsSame(scale, adapter.FullScale * strength)))
+                strengths.Add(possible.First(strength => AdapterDescription.IsSame(scale, adapter.FullScale * strength)));
             else
                 throw new AdapterException(folder, $"{name} has alpha {LoraPattern.Resolve(config.Lora.AlphaPattern, name, config.Lora.Alpha)} and use_rslora {config.Lora.IsRankStabilized} in the file, {adapter.Alpha} and {adapter.Options.IsRankStabilized} in the model; build the model with the file's configuration.");
         }

@@ -37,8 +37,7 @@ public sealed partial class LoraLinear
         map.Dispose();
     }
 
-    /// <inheritdoc/>
-    public string? WhyItCannotTrain() => IsMerged ? "it is merged into its base. Unmerge first (LoraAdapters.Unmerge), and merge again after training." : null;
+    string? ITrainingCheck.WhyItCannotTrain() => IsMerged ? "it is merged into its base. Unmerge first (LoraAdapters.Unmerge), and merge again after training." : null;
 
     /// <summary>Sets the lengths of weight decomposition to those of the base with the update, as if it had not been trained.</summary>
     public void ResetMagnitude()

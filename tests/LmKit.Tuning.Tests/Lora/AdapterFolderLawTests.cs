@@ -38,11 +38,6 @@ public class AdapterFolderLawTests
         }
 
         ByTheFile(model, folder["a"]);
-        if (isScaled)
-        {
-            foreach (var ((_, from), (_, to)) in LoraAdapters.Of(model).Zip(LoraAdapters.Of(twin)))
-                to.Strength = from.Strength;
-        }
         if (isMerged)
             LoraAdapters.Merge(twin, MergeMode.Densify);
         AdapterFile.Load(twin, folder["a"]);

@@ -49,7 +49,7 @@ internal static class AdapterLaws
     /// <summary>What a model computes by definition: a fresh one of its configuration with its parameters, never merged.</summary>
     internal static Tensor Definition(LanguageModel model)
     {
-        using var fresh = LanguageModel.Build(ModelConfig.FromJson(model.Config.ToJson()), model.Kinds, dtype: ScalarType.Float64, initializes: false);
+        using var fresh = LanguageModel.Build(ModelConfig.FromJson(model.Config.ToJson()), new ComponentRegistry().AddTuning().AddStructured(), dtype: ScalarType.Float64, initializes: false);
         CheckpointLoader.Load(fresh, ModuleTensors.Of(model));
         return Logits(fresh);
     }
