@@ -73,6 +73,6 @@ internal static class TemplateFunctions
         call.Budget.Items(items.Length, 32);
         for (var index = 0; index < items.Length; index++)
             items[index] = start + (index * step);
-        return new TemplateList(items, TemplateListKind.Range) { Printed = step == 1 ? $"range({start}, {stop})" : $"range({start}, {stop}, {step})" };
+        return new TemplateList(items, TemplateListKind.Range) { Bounds = (start, stop, step) };
     }
 }

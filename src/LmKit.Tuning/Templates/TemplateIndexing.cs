@@ -38,10 +38,8 @@ internal static class TemplateIndexing
 
     internal static object? Slice(object? value, object? start, object? stop, object? step, TemplateBudget budget)
     {
-        if (value is TemplateUndefined undefined)
-            throw new TemplateException($"'{undefined.Name}' is undefined and has no slices.");
         if (value is not (MarkedText or TemplateList { IsSequence: true }))
-            return new TemplateUndefined("slice");
+            throw new TemplateException($"{TemplateValues.Kind(value)} has no slices.");
         var count = TemplateValues.Length(value, budget);
         var stride = Math.Clamp(Bound(step) ?? 1, -count - 1, count + 1);
         if (stride == 0 && Bound(step) == 0)
@@ -61,7 +59,10 @@ internal static class TemplateIndexing
         var items = new object?[taken];
         for (var index = 0; index < taken; index++)
             items[index] = list.Items[(int)(first + (index * stride))];
-        return new TemplateList(items, list.Kind == TemplateListKind.Group ? TemplateListKind.Tuple : list.Kind == TemplateListKind.Range ? TemplateListKind.List : list.Kind);
+        return new TemplateList(items, list.Kind == TemplateListKind.Group ? TemplateListKind.Tuple : list.Kind)
+        {
+            Bounds = list.Bounds is { } bounds ? checked((bounds.Start + (first * bounds.Step), bounds.Start + (end * bounds.Step), bounds.Step * stride)) : null,
+        };
 
         long Place(object? given, long otherwise) => Bound(given) is { } bound ? Math.Clamp(bound < 0 ? bound + count : bound, low, high) : otherwise;
 

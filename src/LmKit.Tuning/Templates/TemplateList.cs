@@ -11,8 +11,8 @@ internal sealed class TemplateList(IReadOnlyList<object?> items, TemplateListKin
 
     internal TemplateListKind Kind { get; } = kind;
 
-    /// <summary>How a range is printed.</summary>
-    internal string? Printed { get; init; }
+    /// <summary>What a range was made of.</summary>
+    internal (long Start, long Stop, long Step)? Bounds { get; init; }
 
     internal int Count => Items.Count;
 

@@ -92,7 +92,7 @@ internal static class TemplateListFilters
 
     internal static object? Map(object? value, TemplateCall call)
     {
-        var items = TemplateValues.Items(value ?? TemplateList.Empty, call.Budget);
+        var items = TemplateValues.Items(TemplateValues.IsTrue(value) ? value : TemplateList.Empty, call.Budget);
         Func<object?, object?> change;
         if (call.Positional.Count == 0)
         {
@@ -128,7 +128,7 @@ internal static class TemplateListFilters
         if (test is null && call.Named.Count > 0)
             throw new TemplateException($"{call.Name} has no argument '{call.Named[0].Name}'.");
         var kept = new List<object?>();
-        foreach (var item in TemplateValues.Items(value ?? TemplateList.Empty, call.Budget))
+        foreach (var item in TemplateValues.Items(TemplateValues.IsTrue(value) ? value : TemplateList.Empty, call.Budget))
         {
             call.Budget.Step();
             var asked = hasAttribute ? TemplateFilters.Attribute(item, call.Positional[0], call.Budget) : item;

@@ -52,8 +52,8 @@ internal static class TemplatePrinting
                 budget.Text(quoted.Length);
                 Append(text, Quoted(quoted.Text), budget);
                 break;
-            case TemplateList { Printed: { } printed }:
-                Append(text, printed, budget);
+            case TemplateList { Bounds: { } bounds }:
+                Append(text, bounds.Step == 1 ? $"range({bounds.Start}, {bounds.Stop})" : $"range({bounds.Start}, {bounds.Stop}, {bounds.Step})", budget);
                 break;
             case TemplateList { Kind: not TemplateListKind.Lazy } list:
                 var (open, close) = list.Kind switch
