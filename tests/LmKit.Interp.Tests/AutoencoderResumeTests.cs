@@ -145,7 +145,7 @@ public sealed class AutoencoderResumeTests : IDisposable
         Refusal(() => File.WriteAllBytes(State, [.. good[..^1], (byte)(good[^1] ^ 1)]));
         Refusal(() => File.Delete(State));
         Assert.Contains("not a JSON object", Refusal(() => Change((_, metadata) => metadata["lmkit.run"] = "null")), StringComparison.Ordinal);
-        Assert.Contains("lmkit.run", Refusal(() => Change((_, metadata) => metadata["lmkit.run"] = metadata["lmkit.run"][..50])), StringComparison.Ordinal);
+        Assert.Contains("JSON", Refusal(() => Change((_, metadata) => metadata["lmkit.run"] = metadata["lmkit.run"][..50])), StringComparison.Ordinal);
         Assert.Contains("'step' is -3", Refusal(() => Change((_, metadata) => metadata["lmkit.run"] = metadata["lmkit.run"].Replace("\"step\": 3", "\"step\": -3", StringComparison.Ordinal))), StringComparison.Ordinal);
         Assert.Contains("ends at 10", Refusal(() => Change((_, metadata) => metadata["lmkit.run"] = metadata["lmkit.run"].Replace("\"step\": 3", "\"step\": 11", StringComparison.Ordinal))), StringComparison.Ordinal);
         File.WriteAllBytes(State, good);

@@ -95,8 +95,8 @@ public static class PickleReader
         stream.Position = 0;
         return count < start.Length ? null : start switch
         {
-            [0x80, >= 2 and <= 5, ..] => "it is a bare pickle, as PyTorch wrote before version 1.6; load it where it was made and save it again with torch.save, or as safetensors",
             [_, _, _, _, 0, 0, 0, 0, (byte)'{'] => $"it is a safetensors file; {nameof(SafetensorsReader)} reads those",
+            [0x80, >= 2 and <= 5, ..] => "it is a bare pickle, as PyTorch wrote before version 1.6; load it where it was made and save it again with torch.save, or as safetensors",
             _ => null,
         };
     }

@@ -130,10 +130,11 @@ public sealed class SafetensorsReader : IDisposable
     // What the start of a file says when it is of another format.
     private static string? OtherFormat(FileStream stream)
     {
-        Span<byte> start = stackalloc byte[4];
+        Span<byte> start = stackalloc byte[9];
         var count = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
         stream.Position = 0;
-        return count < start.Length ? null : start switch
+        // A length of 640 begins as a pickle does: where the ninth byte opens a JSON object, the first eight are the header's length.
+        return count < 4 || (count == start.Length && start[8] == '{') ? null : start[..4] switch
         {
             [(byte)'P', (byte)'K', 3 or 5, 4 or 6] => $"it is a zip archive, as PyTorch's .pt and .bin files are, and no safetensors file; {nameof(PickleReader)} reads those",
             [0x80, 2 or 3 or 4 or 5, _, _] => "it is a bare pickle, as old .pt and .bin files of PyTorch are, and no safetensors file; load it where it was made and save it as safetensors",

@@ -34,6 +34,19 @@ public sealed class SafetensorsReaderTests : IDisposable
     private const string A = "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}";
 
     [Fact]
+    public void A_header_of_any_length_is_read()
+    {
+        // The first bytes of a file are a length: some look like a pickle's, an archive's or a text's.
+        for (var length = 64; length < 1600; length++)
+        {
+            var path = Write(("{" + A + "}").PadRight(length), 8);
+            using (var reader = new SafetensorsReader(path))
+                Assert.Equal("a", Assert.Single(reader.Entries).Name);
+            File.Delete(path);
+        }
+    }
+
+    [Fact]
     public void A_well_formed_file_is_read()
     {
         using var reader = new SafetensorsReader(Write("{\"__metadata__\":{\"k\":\"v\"}," + A + "}   ", 8));
