@@ -1,4 +1,3 @@
-using System.Collections;
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Reflection;
@@ -38,7 +37,7 @@ internal static class OptionFault
                 if (!isValid)
                     return attribute.FormatErrorMessage(property.Name);
             }
-            catch (Exception error) when (error is InvalidCastException or FormatException or OverflowException or ArgumentException or InvalidOperationException or NotImplementedException)
+            catch (Exception error) when (error is InvalidCastException or FormatException or OverflowException or ArgumentException or InvalidOperationException)
             {
                 return $"{attribute.GetType().Name} cannot judge it: {error.Message}";
             }
@@ -54,7 +53,7 @@ internal static class OptionFault
         var entry = info.ElementType ?? info.GenericTypeArguments.LastOrDefault();
         if (value is string || entry is null || entry.ReadState != NullabilityState.NotNull)
             return null;
-        var entries = value is System.Collections.IDictionary pairs ? pairs.Values : value as IEnumerable;
+        var entries = value is System.Collections.IDictionary pairs ? pairs.Values : value as System.Collections.IEnumerable;
         return entries?.Cast<object?>().Contains(null) == true ? "an entry of it is null." : null;
     }
 

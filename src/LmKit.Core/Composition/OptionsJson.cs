@@ -1,4 +1,3 @@
-using System.Collections;
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Reflection;
@@ -96,7 +95,7 @@ public static class OptionsJson
     private static string Describe(object options, PropertyInfo property, string fault)
     {
         var value = property.GetValue(options);
-        var shown = value is IEnumerable and not string ? "" : $" = {StrictJson.Shown(Convert.ToString(value ?? "null", CultureInfo.InvariantCulture)!)}";
+        var shown = value is System.Collections.IEnumerable and not string ? "" : $" = {StrictJson.Shown(Convert.ToString(value ?? "null", CultureInfo.InvariantCulture)!)}";
         return $"{options.GetType().Name}.{property.Name}{shown}: {fault}";
     }
 
