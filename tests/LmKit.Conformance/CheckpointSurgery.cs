@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 using static TorchSharp.torch;
 
@@ -23,7 +25,7 @@ public static class CheckpointSurgery
         change(tensors);
         SafetensorsWriter.Save(file, tensors);
         if (signs)
-            ChangeHeader(folder, header => header["parts"]![part] = ContentHash.Of(tensors));
+            ChangeHeader(folder, header => header["parts"]![part] = Hash(tensors));
     }
 
     /// <summary>Rewrites the header of a checkpoint.</summary>
@@ -34,6 +36,22 @@ public static class CheckpointSurgery
         var header = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
         change(header);
         File.WriteAllText(path, header.ToJsonString());
+    }
+
+    /// <summary>The hash of a part, as the format defines it: names in ordinal order, each with its type, shape and bytes.</summary>
+    public static string Hash(IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        using var all = new MemoryStream();
+        foreach (var (name, tensor) in tensors.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+        {
+            var head = Encoding.UTF8.GetBytes($"{name}\n{tensor.dtype}\n{string.Join(',', tensor.shape)}\n");
+            all.Write(BitConverter.GetBytes((long)head.Length));
+            all.Write(head);
+            using var flat = tensor.contiguous().reshape(-1);
+            all.Write(flat.bytes);
+        }
+        return Convert.ToHexStringLower(SHA256.HashData(all.ToArray()));
     }
 
     /// <summary>The header's file.</summary>

@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -7,8 +6,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>SHA-256 of what data and tensors hold, in lower-case hexadecimal, the same on every machine.</summary>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public static class ContentHash
+internal static class ContentHash
 {
     /// <summary>The hash of named tensors: names in ordinal order, types, shapes and bytes. They may lie on any device.</summary>
     public static string Of(IEnumerable<KeyValuePair<string, Tensor>> tensors)

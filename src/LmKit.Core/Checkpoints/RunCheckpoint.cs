@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -7,5 +6,4 @@ namespace LmKit;
 /// <param name="Header">What it says.</param>
 /// <param name="Parts">Its tensors by part and name, finite all of them; they belong to the caller's scope.</param>
 /// <param name="Report">Where it was found and what was passed over.</param>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public sealed record RunCheckpoint(RunHeader Header, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> Parts, ResumeReport Report);
+internal sealed record RunCheckpoint(RunHeader Header, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> Parts, ResumeReport Report);

@@ -1,12 +1,10 @@
-using System.ComponentModel;
 using static TorchSharp.torch;
 
 namespace LmKit;
 
 /// <summary>A run's training checkpoints: <c>step-00000100/</c> with a header and one safetensors file a part; all trainers use it.</summary>
 /// <remarks>Not thread-safe.</remarks>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public sealed class RunCheckpoints
+internal sealed class RunCheckpoints
 {
     private const string Ending = ".safetensors";
 

@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -11,8 +10,7 @@ namespace LmKit;
 /// <param name="Identity">What run it is.</param>
 /// <param name="Counts">Counts that go on, such as a ledger's.</param>
 /// <param name="Hashes">The parts, each with the hash of its tensors (<see cref="ContentHash"/>).</param>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public sealed record RunHeader(long Step, long AverageUpdates, RunIdentity Identity, IReadOnlyDictionary<string, long> Counts, IReadOnlyDictionary<string, string> Hashes)
+internal sealed record RunHeader(long Step, long AverageUpdates, RunIdentity Identity, IReadOnlyDictionary<string, long> Counts, IReadOnlyDictionary<string, string> Hashes)
 {
     private const int PresentFormat = 3;
     private const int HashLength = 64;

@@ -1,10 +1,7 @@
-using System.ComponentModel;
-
 namespace LmKit;
 
 /// <summary>What every trainer asks of its checkpoint options.</summary>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public static class CheckpointOptions
+internal static class CheckpointOptions
 {
     /// <summary>Refuses a folder without a name, and an interval without a folder.</summary>
     /// <param name="path">Where the options stand, for errors.</param>

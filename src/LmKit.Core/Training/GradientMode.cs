@@ -1,11 +1,9 @@
-using System.ComponentModel;
 using static TorchSharp.torch;
 
 namespace LmKit;
 
 /// <summary>The mode that training needs, whatever mode the caller is in.</summary>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public static class GradientMode
+internal static class GradientMode
 {
     /// <summary>Records gradients until the result is disposed, on this thread, also inside <c>no_grad</c>.</summary>
     /// <exception cref="InvalidOperationException">The thread is in inference mode, whose tensors can never be trained.</exception>

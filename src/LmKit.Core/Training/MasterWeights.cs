@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -12,8 +11,7 @@ namespace LmKit;
 /// <para>Gradients are summed and clipped, weights averaged, in float32. A weight that somebody else changed between two steps is
 /// taken over. Not thread-safe.</para>
 /// </remarks>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public sealed class MasterWeights : IDisposable
+internal sealed class MasterWeights : IDisposable
 {
     private readonly (string Name, Parameter Weight, Parameter Master)[] copies;
 

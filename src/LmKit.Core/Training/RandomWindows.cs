@@ -64,7 +64,7 @@ public sealed class RandomWindows
     }
 
     /// <summary>The place of the next window, (epoch, index) int64, which the caller disposes.</summary>
-    public Tensor Place()
+    internal Tensor Place()
     {
         LibTorch.EnsureLoaded();
         return tensor(new[] { Epoch, Index });
@@ -72,7 +72,7 @@ public sealed class RandomWindows
 
     /// <summary>Refuses a place that these windows do not have.</summary>
     /// <exception cref="CheckpointMismatchException">It is not one of <see cref="Place"/>.</exception>
-    public void CheckPlace(Tensor place)
+    internal void CheckPlace(Tensor place)
     {
         ArgumentNullException.ThrowIfNull(place);
         var values = HostValues.Read(place);
@@ -82,7 +82,7 @@ public sealed class RandomWindows
 
     /// <summary>Goes to a place that <see cref="Place"/> gave.</summary>
     /// <inheritdoc cref="CheckPlace"/>
-    public void Seek(Tensor place)
+    internal void Seek(Tensor place)
     {
         CheckPlace(place);
         var values = HostValues.Read(place);

@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -23,8 +22,7 @@ public sealed class WeightAverage : IDisposable
     /// <param name="model">The model.</param>
     /// <param name="decay">The decay.</param>
     /// <param name="masters">The copies, which stay the caller's.</param>
-    [EditorBrowsable(EditorBrowsableState.Never)]
-    public WeightAverage(nn.Module model, double decay, MasterWeights? masters)
+    internal WeightAverage(nn.Module model, double decay, MasterWeights? masters)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfNegative(decay);
