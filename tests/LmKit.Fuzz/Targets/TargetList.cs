@@ -3,7 +3,7 @@ namespace LmKit.Fuzz;
 /// <summary>Every reader of the library.</summary>
 internal static class TargetList
 {
-    internal static IReadOnlyList<FuzzTarget> All { get; } = 
+    internal static IReadOnlyList<FuzzTarget> All { get; } =
         [.. CheckpointTargets.All, .. ModelTargets.All, .. TrainerTargets.All, .. DictionaryTargets.All, .. DataTargets.All, .. TextTargets.All];
 
     /// <summary>Every entry point that is called with arguments of all kinds.</summary>
