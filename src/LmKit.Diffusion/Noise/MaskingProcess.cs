@@ -18,7 +18,7 @@ public static class MaskingProcess
         check.Integers(tokens, nameof(tokens), "B L");
         check.AnyFloating(uniforms, nameof(uniforms), "B L");
         check.AnyFloating(maskedShare, nameof(maskedShare), "...");
-        if ( maskedShare.numel() != tokens.size(0))
+        if (maskedShare.numel() != tokens.size(0))
             throw new ArgumentException($"Tokens ({string.Join(", ", tokens.shape)}) need uniforms of the same shape, got ({string.Join(", ", uniforms.shape)}), and one masked share a row, got {maskedShare.numel()}.", nameof(uniforms));
         using var scope = NewDisposeScope();
         var isMasked = uniforms.lt(maskedShare.view(-1, 1));

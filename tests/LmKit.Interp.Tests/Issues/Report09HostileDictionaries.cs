@@ -95,7 +95,12 @@ public sealed partial class Report09HostileDictionaries : IDisposable
         File.Copy(Hostile(name), folder[config]);
         SafetensorsWriter.Save(folder[weights], new Dictionary<string, Tensor>
         {
-            ["W_enc"] = ones(6, 10), ["W_dec"] = ones(10, 6), ["b_enc"] = zeros(10), ["b_dec"] = zeros(6), ["encoder.weight"] = ones(10, 6), ["encoder.bias"] = zeros(10),
+            ["W_enc"] = ones(6, 10),
+            ["W_dec"] = ones(10, 6),
+            ["b_enc"] = zeros(10),
+            ["b_dec"] = zeros(6),
+            ["encoder.weight"] = ones(10, 6),
+            ["encoder.bias"] = zeros(10),
         });
         Assert.Contains(folder[config], Assert.Throws<InvalidDataException>(() => AutoencoderFile.Load(folder.Path)).Message, StringComparison.Ordinal);
     }
