@@ -36,6 +36,8 @@ public class CoverageTests
         ["ParquetSource"] = ["parquet"],
         ["PickleReader.Read"] = ["pickle-pt"],
         ["PickleReader.ReadTensors"] = ["sae-topafa"],
+        ["RunHeader.Parse"] = ["trainer-checkpoint", "sae-trainer"],
+        ["RunHeader.Read"] = ["trainer-checkpoint", "distill-checkpoint"],
         ["SafetensorsReader"] = ["safetensors"],
         ["SafetensorsReader.ReadAll"] = ["safetensors"],
         ["SingleJudge.RunAsync"] = ["judgments"],

@@ -7,7 +7,7 @@ internal static class ReadLimits
     internal static readonly TimeSpan ProcessorTime = TimeSpan.FromSeconds(5);
 
     /// <summary>Time on the clock, for a reader that waits instead of working; long, for a busy machine.</summary>
-    internal static readonly TimeSpan ClockTime = TimeSpan.FromSeconds(60);
+    internal static readonly TimeSpan ClockTime = TimeSpan.FromMinutes(5);
 
     /// <summary>Memory above which a worker is stopped whatever it reads.</summary>
     internal const long MostMemory = 1L << 30;

@@ -28,9 +28,12 @@ internal static class SingleCase
     {
         var seeds = CorpusStore.Seeds(target);
         var given = Directory.Exists(path) ? CaseFiles.Of("", path).Files : new Dictionary<string, byte[]> { [Path.GetFileName(path)] = File.ReadAllBytes(path) };
-        var seed = seeds.FirstOrDefault(valid => given.Keys.Any(valid.Files.ContainsKey)) ?? seeds[0];
-        if (given.Count == 1 && !seed.Files.ContainsKey(given.Keys.First()) && seed.Files.Count == 1)
-            given = new Dictionary<string, byte[]> { [seed.Files.Keys.First()] = given.Values.First() };
-        return seed.With(given);
+        var seed = seeds.FirstOrDefault(valid => given.Keys.Any(valid.Files.ContainsKey));
+        if (seed is not null || given.Count > 1)
+            return (seed ?? seeds[0]).With(given);
+        // A file that was kept under a longer name, or one for a reader of a single file.
+        var (name, bytes) = given.First();
+        seed = seeds.FirstOrDefault(valid => valid.Files.Keys.Any(file => name.EndsWith(Path.GetFileName(file), StringComparison.Ordinal))) ?? seeds[0];
+        return seed.With([KeyValuePair.Create(seed.Files.Keys.FirstOrDefault(file => name.EndsWith(Path.GetFileName(file), StringComparison.Ordinal)) ?? seed.Files.Keys.First(), bytes)]);
     }
 }

@@ -84,8 +84,15 @@ internal static class TextTargets
     private static string ReadTokenizer(string folder, string seed)
     {
         var tokenizer = TokenizerFiles.Load(folder);
-        var ids = tokenizer.Tokenizer.EncodeToIds("the river, caf\u00e9 \ud83d\udc4d");
-        var text = new StringBuilder().Append(tokenizer.VocabSize).Append(' ').Append(tokenizer.EndOfTextId).Append(' ').AppendJoin(',', ids);
-        return text.Append(tokenizer.Tokenizer.Decode(ids)).ToString();
+        var text = new StringBuilder().Append(tokenizer.VocabSize).Append(' ').Append(tokenizer.EndOfTextId).Append(' ');
+        try
+        {
+            var ids = tokenizer.Tokenizer.EncodeToIds("the river, caf\u00e9 \ud83d\udc4d");
+            return text.AppendJoin(',', ids).Append(tokenizer.Tokenizer.Decode(ids)).ToString();
+        }
+        catch (ArgumentException error) when (error.ParamName == "text")
+        {
+            return text.Append(error.Message).ToString(); // a vocabulary may lack letters; the text is then refused, not the file
+        }
     }
 }

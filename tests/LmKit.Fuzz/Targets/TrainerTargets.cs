@@ -6,7 +6,8 @@ namespace LmKit.Fuzz;
 /// <summary>Readers of checkpoints of every trainer; a run that resumed goes one step further.</summary>
 internal static class TrainerTargets
 {
-    private const long Steps = 2;
+    private const long Steps = 3;
+    private const long Interval = 2; // the one checkpoint is that of step 2
     private const long Mask = 4;
     private const int Length = 6;
 
@@ -15,24 +16,24 @@ internal static class TrainerTargets
 
     internal static IEnumerable<FuzzTarget> All =>
     [
-        Of("trainer-checkpoint", (folder, steps) => NextToken(folder, steps, resumes: steps > Steps)),
-        Of("finetune-checkpoint", (folder, steps) => FineTuning(folder, steps, resumes: steps > Steps)),
-        Of("denoising-checkpoint", (folder, steps) => Denoising(folder, steps, resumes: steps > Steps)),
-        Of("distill-checkpoint", Distillation) with { Write = root => WriteDistillation(Path.Combine(root, "sdtt")) },
+        Of("trainer-checkpoint", NextToken),
+        Of("finetune-checkpoint", FineTuning),
+        Of("denoising-checkpoint", Denoising),
+        new("distill-checkpoint", root => WriteDistillation(Path.Combine(root, "sdtt")), (folder, _) => Distillation(folder)),
         new("sae-trainer", WriteAutoencoder, ReadAutoencoder),
     ];
 
-    private static FuzzTarget Of(string name, Func<string, long, string> run) =>
-        new(name, root => run(Path.Combine(root, "run"), Steps), (folder, _) => run(folder, Steps + 1));
+    private static FuzzTarget Of(string name, Func<string, bool, string> run) =>
+        new(name, root => run(Path.Combine(root, "run"), false), (folder, _) => run(folder, true));
 
-    private static string NextToken(string folder, long steps, bool resumes)
+    private static string NextToken(string folder, bool resumes)
     {
         using var model = ToyModels.Builder().AddAttention(attention => attention.HeadCount = 2).AddH3(h3 => h3.StateDim = 4, layers: [1]).Build();
         var path = Path.Combine(Scratch.Make(), "a.tokens");
         try
         {
             using var data = TokenDataset.Create([new TextDocument("text", string.Concat(Enumerable.Range(0, 90).Select(place => (char)(place * 7 % 11))))], ModelTokenizer.Bytes with { VocabSize = 11 }, path);
-            return Run(new LanguageModelTask(model, data, Length, 2, seed: 3), folder, steps, resumes);
+            return Run(new LanguageModelTask(model, data, Length, 2, seed: 3), folder, resumes);
         }
         finally
         {
@@ -40,22 +41,22 @@ internal static class TrainerTargets
         }
     }
 
-    private static string FineTuning(string folder, long steps, bool resumes)
+    private static string FineTuning(string folder, bool resumes)
     {
         using var model = ToyModels.Attention(lora => lora.Rank = 2);
-        return Run(new FineTuner(model, Examples, new FineTuningOptions { RowLength = 8, RowCount = 2, TrainedTokens = [3] }), folder, steps, resumes);
+        return Run(new FineTuner(model, Examples, new FineTuningOptions { RowLength = 8, RowCount = 2, TrainedTokens = [3] }), folder, resumes);
     }
 
-    private static string Denoising(string folder, long steps, bool resumes)
+    private static string Denoising(string folder, bool resumes)
     {
         using var network = Network(3);
         using var task = DenoisingTask.OnBatches(network, new TransformerDenoiser(network, Mask), random => Rows(2, random), seed: 1);
-        return Run(task, folder, steps, resumes);
+        return Run(task, folder, resumes);
     }
 
-    private static string Run(ITrainingTask task, string folder, long steps, bool resumes)
+    private static string Run(ITrainingTask task, string folder, bool resumes)
     {
-        using var trainer = new Trainer(task, new TrainingOptions { Steps = steps, LearningRate = 0.01, AverageDecay = 0.9, CheckpointFolder = folder });
+        using var trainer = new Trainer(task, new TrainingOptions { Steps = Steps, LearningRate = 0.01, AverageDecay = 0.9, CheckpointFolder = folder, CheckpointInterval = Interval });
         var digest = new Digest();
         if (resumes)
             digest.Add("resumed", trainer.Resume()).Add("step", trainer.Step).Add(task.Model).Add(task.Progress()).Add(trainer.Average!.Tensors);
@@ -67,8 +68,6 @@ internal static class TrainerTargets
         {
             // Weights may be large and whole all the same: that is no fault of the reader.
         }
-        if (!resumes)
-            trainer.Save();
         return digest.ToString();
     }
 
@@ -80,7 +79,7 @@ internal static class TrainerTargets
         run.Trainer.Save();
     }
 
-    private static string Distillation(string folder, long steps)
+    private static string Distillation(string folder)
     {
         using var run = new Distiller(folder);
         var digest = new Digest().Add("resumed", run.Trainer.Resume()).Add("step", run.Trainer.Step).Add(run.Student).Add(run.Trainer.Average.Tensors);
