@@ -15,6 +15,7 @@ internal static class ModelTargets
     [
         new("model-config", WriteModels, ReadModel) { Mutates = name => name == Config },
         new("model-weights", WriteModels, ReadModel) { Mutates = name => name == Weights },
+        new("model-sharded", WriteSharded, ReadModel),
         new("model-foreign", WriteForeign, ReadModel) { IsForeign = true },
         new("mixer-state", WriteState, ReadState),
         new("adapter", WriteAdapters, (folder, seed) =>
@@ -77,8 +78,7 @@ internal static class ModelTargets
         trio.Save(Path.Combine(root, "trio"));
     }
 
-    // Folders of other libraries: they are refused, and told apart from broken ones.
-    private static void WriteForeign(string root)
+    private static void WriteSharded(string root)
     {
         using var scope = NewDisposeScope();
         using var model = ToyModels.Attention();
@@ -95,6 +95,14 @@ internal static class ModelTargets
         }
         File.Delete(Path.Combine(whole, Weights));
         File.WriteAllText(Path.Combine(whole, Weights + ".index.json"), new JsonObject { ["metadata"] = new JsonObject { ["total_size"] = 4096 }, ["weight_map"] = map }.ToJsonString());
+    }
+
+    // Folders of other libraries: they are refused, and told apart from broken ones.
+    private static void WriteForeign(string root)
+    {
+        using var scope = NewDisposeScope();
+        using var model = ToyModels.Attention();
+        var tensors = model.state_dict();
         var foreign = Path.Combine(root, "hugging-face");
         _ = Directory.CreateDirectory(foreign);
         File.WriteAllText(Path.Combine(foreign, Config), """{"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "n_layer": 2, "n_embd": 8, "n_head": 2, "vocab_size": 11}""");
