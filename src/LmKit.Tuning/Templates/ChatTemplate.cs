@@ -72,15 +72,12 @@ public sealed class ChatTemplate
         }
     }
 
-    /// <summary>Renders messages, tool calls and their results among them.</summary>
-    /// <exception cref="TemplateException">The template refuses them, leaves something of them out, or exceeds its limits; names the line.</exception>
+    /// <summary>Renders messages, tool calls and their results among them; what the template leaves out is left out.</summary>
+    /// <exception cref="TemplateException">The template refuses them or exceeds its limits; names the line.</exception>
     public RenderedChat Render(IEnumerable<ChatMessage> messages, ChatRenderOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        var written = TemplateMessages.Of([.. messages]);
-        var chat = Render(written, options);
-        TemplateMessages.CheckWhole(chat, written, others => Render(others, options));
-        return chat;
+        return Render(TemplateMessages.Of([.. messages]), options);
     }
 
     /// <summary>Renders messages that have more than a role and a text, such as tool calls.</summary>

@@ -90,7 +90,14 @@ public sealed class ChatTemplateFormat : IChatFormat
     // Of a conversation that was looked at as a whole.
     private string Part(IEnumerable<ChatMessage> messages, bool opensAnswer) => template.Render(TemplateMessages.Of([.. messages]), Options(opensAnswer, [])).Text;
 
-    private RenderedChat Render(IReadOnlyList<ChatMessage> messages, bool opensAnswer, IReadOnlyList<AITool>? tools = null) => template.Render(messages, Options(opensAnswer, tools ?? []));
+    // The whole conversation: a chat that loses a message, a call or a result on its way would answer something else.
+    private RenderedChat Render(IReadOnlyList<ChatMessage> messages, bool opensAnswer, IReadOnlyList<AITool>? tools = null)
+    {
+        var (written, options) = (TemplateMessages.Of(messages), Options(opensAnswer, tools ?? []));
+        var chat = template.Render(written, options);
+        TemplateMessages.CheckWhole(chat, written, template.Source, others => template.Render(others, options));
+        return chat;
+    }
 
     private ChatRenderOptions Options(bool opensAnswer, IReadOnlyList<AITool> tools) => new()
     {

@@ -42,12 +42,14 @@ internal static class TemplateMessages
         }
         : throw new NotSupportedException($"The tool '{tool?.Name}' is a {tool?.GetType().Name ?? "null"}, not a function; a chat template has no place for it."))]);
 
-    /// <summary>Refuses a text in which something that a message says is missing.</summary>
+    /// <summary>Refuses a text in which something that a message says is missing: its text, its calls or a result.</summary>
+    /// <remarks>Reasoning may be missing where the template knows of it: published ones leave that of earlier turns out on purpose.</remarks>
     /// <param name="chat">The text.</param>
     /// <param name="written">What the template was given.</param>
     /// <param name="render">Renders other messages alike.</param>
+    /// <param name="source">The template.</param>
     /// <exception cref="TemplateException">Something is missing; says which message.</exception>
-    internal static void CheckWhole(RenderedChat chat, JsonArray written, Func<JsonArray, RenderedChat> render)
+    internal static void CheckWhole(RenderedChat chat, JsonArray written, string source, Func<JsonArray, RenderedChat> render)
     {
         // Usually each content stands in the text as a run of its own; only what does not is looked for by leaving it out.
         var runs = new Queue<string>(chat.Runs.Where(run => !run.IsTemplate).Select(run => run.Text.Trim()));
@@ -59,7 +61,7 @@ internal static class TemplateMessages
                 throw Missing(index, "what it says");
             if (message.ContainsKey(Calls) && IsUnchanged(index, other => other.Remove(Calls)))
                 throw Missing(index, "its tool calls");
-            if (message.ContainsKey(Reasoning) && IsUnchanged(index, other => other.Remove(Reasoning)))
+            if (message.ContainsKey(Reasoning) && !source.Contains(Reasoning, StringComparison.Ordinal))
                 throw Missing(index, "its reasoning (TextReasoningContent)");
         }
 

@@ -86,7 +86,7 @@ internal static class ArchiveMutations
         {
             foreach (var (name, bytes) in members)
             {
-                var entry = archive.CreateEntry(name, level);
+                var entry = archive.CreateEntry(name.Length > 0 ? name : "-", level); // a splice may take a name away; .NET writes none
                 entry.LastWriteTime = new DateTimeOffset(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
                 using var stream = entry.Open();
                 stream.Write(bytes);
