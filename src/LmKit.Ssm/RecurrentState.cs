@@ -74,6 +74,7 @@ public class RecurrentState : MixerState
     public override void Restore(IReadOnlyDictionary<string, Tensor> tensors, long position)
     {
         ArgumentNullException.ThrowIfNull(tensors);
+        ObjectDisposedException.ThrowIf(parts[0].IsInvalid, this);
         foreach (var name in names.Append(CursorName).Where(name => !tensors.ContainsKey(name)))
             throw new ArgumentException($"The saved {GetType().Name} lacks '{name}'.", nameof(tensors));
         foreach (var name in tensors.Keys.Except(names.Append(CursorName)))

@@ -9,6 +9,8 @@ public abstract class SyntheticTask
 {
     private protected SyntheticTask(int vocabSize, int length)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(vocabSize, 1 << 20);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, 1 << 20);
         Vocabulary = [.. Enumerable.Range(0, vocabSize - 2).Select(number => number.ToString(System.Globalization.CultureInfo.InvariantCulture)).Append(".").Append("=>").Order(StringComparer.Ordinal)];
         Length = length;
     }

@@ -70,7 +70,7 @@ public static class CheckpointLoader
     {
         ArgumentNullException.ThrowIfNull(targets);
         ArgumentNullException.ThrowIfNull(found);
-        foreach (var (name, tensor) in found)
+        foreach (var (name, tensor) in targets.Concat(found))
             TensorCheck.CheckAlive(tensor, name, source);
         Check(source, targets, found.ToDictionary(pair => pair.Key, pair => new Found(pair.Value.dtype, pair.Value.dtype.ToString(), pair.Value.shape)), allowCast);
     }

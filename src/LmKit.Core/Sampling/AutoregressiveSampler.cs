@@ -184,6 +184,7 @@ public sealed class AutoregressiveSampler : ISampler
     // The number of tokens of each row.
     private static long[] CheckPrompt(Tensor prompt, long vocabSize)
     {
+        TensorCheck.CheckAlive(prompt, nameof(prompt), nameof(AutoregressiveSampler));
         if (prompt.dtype != ScalarType.Int64 || prompt.dim() != 2 || prompt.size(0) == 0)
             throw new ArgumentException($"A prompt is int64 of shape (B, L); got {prompt.dtype} ({string.Join(", ", prompt.shape)}).", nameof(prompt));
         var ids = HostValues.Read(prompt);

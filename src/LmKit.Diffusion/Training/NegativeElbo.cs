@@ -40,7 +40,13 @@ public static class NegativeElbo
         CheckScale(denoiser, levels.Scale);
         var check = new TensorCheck(nameof(NegativeElbo));
         check.Integers(clean, nameof(clean), "B L");
-        check.AnyFloating(levels.Level.to(clean.device), nameof(levels), "B");
+        // Levels may lie on another device: they are moved.
+        foreach (var (value, name) in ((Tensor, string)[])[(levels.Level, nameof(levels.Level)), (levels.MaskedShare, nameof(levels.MaskedShare)), (levels.Weight, nameof(levels.Weight))])
+        {
+            var one = new TensorCheck(nameof(NegativeElbo));
+            one.Bind("B", clean.size(0));
+            one.AnyFloating(value, name, "B");
+        }
         if (counted is not null)
             check.Truths(counted, nameof(counted), "B L");
         using var scope = NewDisposeScope();

@@ -20,8 +20,9 @@ public sealed record ReconstructionQuality(double ExplainedVariance, double Lega
     /// <exception cref="ArgumentException">The two are not (B, D) of one shape with at least one row.</exception>
     public static ReconstructionQuality Of(Tensor input, Tensor output)
     {
-        ArgumentNullException.ThrowIfNull(input);
-        ArgumentNullException.ThrowIfNull(output);
+        var check = new TensorCheck(nameof(ReconstructionQuality));
+        check.AnyFloating(input, nameof(input), "B D");
+        check.AnyFloating(output, nameof(output), "B D");
         if (input.dim() != 2 || input.numel() == 0 || !input.shape.SequenceEqual(output.shape))
             throw new ArgumentException($"Activations (B, D) of at least one row and what was rebuilt of them are needed; got ({string.Join(", ", input.shape)}) and ({string.Join(", ", output.shape)}).", nameof(output));
         using var scope = NewDisposeScope();

@@ -38,7 +38,7 @@ public sealed record SpliceQuality(
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(autoencoder);
-        ArgumentNullException.ThrowIfNull(tokens);
+        new TensorCheck(nameof(SpliceQuality)).Integers(tokens, nameof(tokens), "B L");
         if (tokens.dim() != 2 || tokens.size(0) == 0 || tokens.size(1) < 2)
             throw new ArgumentException($"Tokens (B, L) with at least one row and L at least 2 are needed; got ({string.Join(", ", tokens.shape)}).", nameof(tokens));
         using var scope = NewDisposeScope();

@@ -60,7 +60,9 @@ public sealed class SparseAutoencoderTrainer : IDisposable
     /// <exception cref="TrainingDivergedException">The loss or gradient is not finite; the weights are as before.</exception>
     public AutoencoderStep Advance(Tensor activations, Tensor? gradients = null)
     {
-        ArgumentNullException.ThrowIfNull(activations);
+        TensorCheck.CheckAlive(activations, nameof(activations), nameof(SparseAutoencoderTrainer));
+        if (gradients is not null)
+            TensorCheck.CheckAlive(gradients, nameof(gradients), nameof(SparseAutoencoderTrainer));
         if (activations.dim() != 2 || activations.size(0) == 0)
             throw new ArgumentException($"A batch is rows of activations, (B, {autoencoder.ModelDim}) with B at least 1; this one is ({string.Join(", ", activations.shape)}).", nameof(activations));
         try

@@ -18,6 +18,7 @@ public static class BradleyTerry
     {
         ArgumentNullException.ThrowIfNull(battles);
         ArgumentOutOfRangeException.ThrowIfLessThan(modelCount, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(modelCount, 1 << 14);
         ArgumentOutOfRangeException.ThrowIfNegative(l2);
         var grouped = Grouped(battles, modelCount);
         var isRegularized = l2 == 0 && !IsConnected(grouped, modelCount);
