@@ -47,7 +47,6 @@ public sealed class ActivationStore : IDisposable
     public ActivationRows NextRows(long count)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
-        Shapes.CheckSize([count, Manifest.Info.ModelDim], nameof(count));
         using var scope = NewDisposeScope();
         var parts = new List<Dictionary<string, Tensor>>();
         var reached = Position;
@@ -56,6 +55,8 @@ public sealed class ActivationStore : IDisposable
             var (epoch, within) = Math.DivRem(reached, Manifest.RowCount);
             var (place, start) = Locate(epoch, within);
             var columns = Load(epoch, place);
+            if (parts.Count == 0)
+                Shapes.CheckSize([count, columns["acts"].size(1)], nameof(count)); // the shard's own width, whatever the manifest says
             var taken = Math.Min(count, columns["acts"].size(0) - start);
             parts.Add(columns.ToDictionary(column => column.Key, column => column.Value.narrow(0, start, taken).clone())); // a shard may be closed before all parts are joined
             reached += taken;
