@@ -122,7 +122,24 @@ internal static class FolderCommit
     }
 
     private static string[] Files(string folder) =>
-        [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(folder, file)).Order(StringComparer.Ordinal)];
+        [.. Walk(new DirectoryInfo(folder)).Select(file => Path.GetRelativePath(folder, file)).Order(StringComparer.Ordinal)];
+
+    // Never through a link: what stands behind it is somebody else's.
+    private static IEnumerable<string> Walk(DirectoryInfo folder)
+    {
+        foreach (var entry in folder.EnumerateFileSystemInfos())
+        {
+            if (entry is not DirectoryInfo inner)
+                yield return entry.FullName;
+            else if (inner.LinkTarget is { } target)
+                throw new IOException($"{inner.Name} in the files to be saved is a link to the folder {target}; a save writes files only. Make the link in the saved folder afterwards.");
+            else
+            {
+                foreach (var file in Walk(inner))
+                    yield return file;
+            }
+        }
+    }
 
     private static void CheckPlaces(string folder, string made)
     {

@@ -45,7 +45,8 @@ internal sealed class RunCheckpoints
             foreach (var (part, tensors) in parts)
                 SafetensorsWriter.Save(Path.Combine(target, part + Ending), tensors);
             AtomicFile.WriteText(Path.Combine(target, headerFile), (header with { Hashes = parts.ToDictionary(part => part.Key, part => ContentHash.Of(part.Value)) }).ToJson());
-        });
+        },
+        folder => IsOfAnotherRun(folder, header.Identity));
     }
 
     /// <summary>The newest folder that looks like a whole checkpoint, or null.</summary>
@@ -97,6 +98,24 @@ internal sealed class RunCheckpoints
             newest.TensorName,
             $"{newest.Fault} No checkpoint in {root} can be read, and the run does not start again from nothing; put a whole one back, or choose another folder.{others}",
             newest);
+    }
+
+    // Damaged ones are nobody's: their step may be written anew.
+    private bool IsOfAnotherRun(string folder, RunIdentity mine)
+    {
+        try
+        {
+            mine.Check(folder, RunHeader.Read(Path.Combine(folder, headerFile)).Identity);
+            return false;
+        }
+        catch (CheckpointMismatchException)
+        {
+            return true;
+        }
+        catch (CheckpointException)
+        {
+            return false;
+        }
     }
 
     private RunHeader ReadHeader(string folder, long step, RunIdentity mine, long maxStep)

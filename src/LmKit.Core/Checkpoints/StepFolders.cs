@@ -3,7 +3,7 @@ using System.Globalization;
 namespace LmKit;
 
 /// <summary>A run's checkpoints below one root: <c>step-00000100/</c> and so on, written whole or not at all, the newest and the one before it kept.</summary>
-/// <remarks>A folder is this run's kind of checkpoint when it holds the header file, or has lost it and holds nothing but this kind's other
+/// <remarks>A folder is this run's kind of checkpoint when it holds the header file, or has lost it and holds one of this kind's other
 /// files; every other folder and file below the root is let be, and so is a checkpoint into which somebody put a file of their own: it stays
 /// when later ones come. Not thread-safe.</remarks>
 /// <param name="root">The root; made when the first checkpoint is saved.</param>
@@ -18,7 +18,10 @@ public sealed class StepFolders(string root, string headerFile, IReadOnlyCollect
     /// <param name="fill">Writes the header file and the others into the folder that it is given.</param>
     /// <returns>The checkpoint's folder.</returns>
     /// <exception cref="IOException">The step's folder is there and is something else, or the disk fails; nothing was removed.</exception>
-    public string Save(long step, Action<string> fill)
+    public string Save(long step, Action<string> fill) => Save(step, fill, _ => false);
+
+    /// <summary>The same where several runs of one kind share a root: what belongs to another one is neither removed nor replaced.</summary>
+    internal string Save(long step, Action<string> fill, Func<string, bool> isOfAnotherRun)
     {
         ArgumentNullException.ThrowIfNull(fill);
         var folder = Path.Combine(root, Prefix + step.ToString("D8", CultureInfo.InvariantCulture));
@@ -26,9 +29,11 @@ public sealed class StepFolders(string root, string headerFile, IReadOnlyCollect
         AtomicFolder.CleanAll(root);
         if (Directory.Exists(folder) && !IsOwn(folder))
             throw new IOException($"{folder} is there and holds no {headerFile}, so it is not a checkpoint of this kind of run; choose another checkpoint folder.");
+        if (IsCheckpoint(folder) && isOfAnotherRun(folder))
+            throw new IOException($"{folder} is a checkpoint of another run, and saving would replace it; resume that run, or choose another checkpoint folder.");
         var own = AtomicFolder.Write(folder, fill, null);
         // The one before stays too. Later steps are let be: an older run may have come further, or they are damaged.
-        foreach (var (old, _) in Steps().Where(entry => entry.Step < step && IsCheckpoint(entry.Folder)).SkipLast(1).ToArray())
+        foreach (var (old, _) in Steps().Where(entry => entry.Step < step && IsCheckpoint(entry.Folder) && !isOfAnotherRun(entry.Folder)).SkipLast(1).ToArray())
             AtomicFolder.Remove(old, own);
         return folder;
     }
@@ -51,7 +56,7 @@ public sealed class StepFolders(string root, string headerFile, IReadOnlyCollect
     private bool IsCheckpoint(string folder) => File.Exists(Path.Combine(folder, headerFile)) && !AtomicFolder.IsPending(folder);
 
     private bool IsOwn(string folder) => IsCheckpoint(folder)
-        || (otherFiles is not null && Directory.EnumerateFileSystemEntries(folder).Select(entry => Path.GetFileName(entry)).All(name => name == headerFile || otherFiles.Contains(name)));
+        || (otherFiles is not null && Directory.EnumerateFileSystemEntries(folder).Select(entry => Path.GetFileName(entry)).Any(name => name == headerFile || otherFiles.Contains(name)));
 
     private IEnumerable<string> All() => Steps().Select(entry => entry.Folder).Where(IsCheckpoint);
 

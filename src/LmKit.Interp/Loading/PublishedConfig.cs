@@ -97,6 +97,7 @@ internal sealed class PublishedConfig(string path, JsonElement root)
     private static bool IsSet(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Null or JsonValueKind.False => false,
+        JsonValueKind.Number => value.GetDouble() != 0,
         JsonValueKind.String => value.GetString()!.Length > 0,
         JsonValueKind.Array => value.EnumerateArray().Any(IsSet),
         JsonValueKind.Object => value.EnumerateObject().Any(),

@@ -92,6 +92,7 @@ public static class AdapterFile
         }
         if (ModuleTensors.FirstNotFinite(tensors) is { } broken)
             throw new AdapterException(folder, $"'{broken}' holds values that are not finite; nothing was written. Go back to the last good checkpoint.");
+        OwnFiles.Check(folder, ConfigName, WeightsName, found => (string?)found["peft_type"] is null or "LORA", "an adapter");
         var json = config.ToJson();
         AtomicFolder.Write(folder, target =>
         {
@@ -104,7 +105,7 @@ public static class AdapterFile
     {
         try
         {
-            return AtomicFolder.Read(folder, read);
+            return AtomicFolder.Read(folder, [ConfigName, WeightsName], read); // whatever else lies there may change
         }
         catch (IOException error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -166,6 +167,8 @@ public static class AdapterFile
         {
             if (!config.Targets(name))
                 throw new AdapterException(folder, $"{name} has weights in the folder, and {ConfigName} does not target it (target_modules, exclude_modules, layers_to_transform), so PEFT would leave them out. Correct the configuration, or remove the tensors.");
+            if (adapter is LoraLinear && config.Lora.IsWeightDecomposed != adapter.Options.IsWeightDecomposed)
+                throw new AdapterException(folder, $"{name} has use_dora {config.Lora.IsWeightDecomposed} in the file and {adapter.Options.IsWeightDecomposed} in the model; build the model with the file's configuration.");
             var scale = AdapterDescription.Scale(config, name);
             double[] possible = [1, saved.GetValueOrDefault(name, 1), adapter.Strength];
             if (possible.Any(strength => AdapterDescription.IsSame(scale, adapter.FullScale * strength)))

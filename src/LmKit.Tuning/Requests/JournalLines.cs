@@ -3,7 +3,7 @@ namespace LmKit;
 /// <summary>Lines of a journal or data set; one that no record is as long as is refused.</summary>
 internal static class JournalLines
 {
-    private const int Longest = 128 << 20;
+    private const int Longest = 8 << 20;
 
     /// <summary>The lines from where the file stands, without their ends; the last may lack its end.</summary>
     internal static IEnumerable<(byte[] Bytes, bool IsWhole)> Read(FileStream file, string path) =>

@@ -77,7 +77,7 @@ public sealed class ChatTemplate
     public RenderedChat Render(IEnumerable<ChatMessage> messages, ChatRenderOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        return Render(TemplateMessages.Of([.. messages]), options);
+        return Render(TemplateMessages.Of([.. messages], Source), options);
     }
 
     /// <summary>Renders messages that have more than a role and a text, such as tool calls.</summary>

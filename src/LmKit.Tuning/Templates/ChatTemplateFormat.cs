@@ -53,7 +53,7 @@ public sealed class ChatTemplateFormat : IChatFormat
         try
         {
             var chat = Render(messages, true, tools);
-            if (tools.Count > 0 && chat.Text == Render(messages, true).Text)
+            if (tools.Count > 0 && chat.Text == template.Render(TemplateMessages.Of(messages, template.Source), Options(true, [])).Text)
                 throw new NotSupportedException($"The chat template has no place for tools ({string.Join(", ", tools.Select(tool => tool.Name))}); leave Tools out, or take a template that uses them.");
             return [.. Tokens(chat).Select(token => token.Id)];
         }
@@ -88,14 +88,14 @@ public sealed class ChatTemplateFormat : IChatFormat
     }
 
     // Of a conversation that was looked at as a whole.
-    private string Part(IEnumerable<ChatMessage> messages, bool opensAnswer) => template.Render(TemplateMessages.Of([.. messages]), Options(opensAnswer, [])).Text;
+    private string Part(IEnumerable<ChatMessage> messages, bool opensAnswer) => template.Render(TemplateMessages.Of([.. messages], template.Source), Options(opensAnswer, [])).Text;
 
-    // The whole conversation: a chat that loses a message, a call or a result on its way would answer something else.
+    // With its calls and results: a chat that loses them on its way would answer something else.
     private RenderedChat Render(IReadOnlyList<ChatMessage> messages, bool opensAnswer, IReadOnlyList<AITool>? tools = null)
     {
-        var (written, options) = (TemplateMessages.Of(messages), Options(opensAnswer, tools ?? []));
+        var (written, options) = (TemplateMessages.Of(messages, template.Source), Options(opensAnswer, tools ?? []));
         var chat = template.Render(written, options);
-        TemplateMessages.CheckWhole(chat, written, template.Source, others => template.Render(others, options));
+        TemplateMessages.CheckWhole(chat, written, others => template.Render(others, options));
         return chat;
     }
 

@@ -15,14 +15,19 @@ internal static class TemplateMessages
 
     /// <summary>One object a message; each result of a tool is a message of its own.</summary>
     /// <exception cref="TemplateException">A message holds what no template has a place for; says which.</exception>
-    internal static JsonArray Of(IReadOnlyList<ChatMessage> messages)
+    internal static JsonArray Of(IReadOnlyList<ChatMessage> messages, string source = "")
     {
         var written = new JsonArray();
         var names = new Dictionary<string, string>(StringComparer.Ordinal); // of the functions called, by the call's id
         foreach (var (index, message) in messages.Index())
         {
             foreach (var part in Of(message ?? throw new TemplateException($"Message {index} is null."), index, names))
+            {
+                // As published code gives it to templates that tell a message of calls alone by its content.
+                if (part.ContainsKey(Calls) && (string)part[Content]! == "" && source.Contains("content'] is none", StringComparison.Ordinal))
+                    part[Content] = null;
                 written.Add(part);
+            }
         }
         return written;
     }
@@ -42,33 +47,50 @@ internal static class TemplateMessages
         }
         : throw new NotSupportedException($"The tool '{tool?.Name}' is a {tool?.GetType().Name ?? "null"}, not a function; a chat template has no place for it."))]);
 
-    /// <summary>Refuses a text in which something that a message says is missing: its text, its calls or a result.</summary>
-    /// <remarks>Reasoning may be missing where the template knows of it: published ones leave that of earlier turns out on purpose.</remarks>
+    /// <summary>Refuses a text that says nothing of the functions that were called, or lacks what they gave or what the user said.</summary>
+    /// <remarks>The rest is the template's to decide: published ones move or leave out system messages, words beside a call and the reasoning
+    /// of earlier turns on purpose; a template without any place for a system message may not lose one. At most two further renderings of it, however long the conversation.</remarks>
     /// <param name="chat">The text.</param>
     /// <param name="written">What the template was given.</param>
     /// <param name="render">Renders other messages alike.</param>
-    /// <param name="source">The template.</param>
-    /// <exception cref="TemplateException">Something is missing; says which message.</exception>
-    internal static void CheckWhole(RenderedChat chat, JsonArray written, string source, Func<JsonArray, RenderedChat> render)
+    /// <exception cref="TemplateException">Calls or results are missing; says which message.</exception>
+    internal static void CheckWhole(RenderedChat chat, JsonArray written, Func<JsonArray, RenderedChat> render)
     {
-        // Usually each content stands in the text as a run of its own; only what does not is looked for by leaving it out.
-        var runs = new Queue<string>(chat.Runs.Where(run => !run.IsTemplate).Select(run => run.Text.Trim()));
+        int[] calls = [.. Enumerable.Range(0, written.Count).Where(index => written[index]!.AsObject().ContainsKey(Calls))];
+        if (calls.Length > 0 && IsUnchanged(calls, message => message.Remove(Calls)))
+            throw Missing(calls[0], "its tool calls");
+        // Words usually stand in the text as they are; those that a template writes in another form are found by leaving them out.
+        int[] words = [.. Enumerable.Range(0, written.Count).Where(index => IsWanted((string)written[index]![Role]!) && (string?)written[index]![Content] is { } said && said.Trim().Length > 0 && !chat.Text.Contains(said.Trim(), StringComparison.Ordinal))];
+        if (words.Length > 0 && IsUnchanged(words, message => message[Content] = ""))
+            throw Missing(words[0], "what it says");
+
+        // Some templates write a system message only before the user's last words: it must have a place in a conversation of these two.
         for (var index = 0; index < written.Count; index++)
         {
-            var message = written[index]!.AsObject();
-            var said = ((string)message[Content]!).Trim();
-            if (said.Length > 0 && !Skip(runs, said) && IsUnchanged(index, other => other[Content] = ""))
+            if ((string)written[index]![Role]! == "system" && (string?)written[index]![Content] is { } told && told.Trim().Length > 0 && !chat.Text.Contains(told.Trim(), StringComparison.Ordinal) && IsUnwritten(told))
                 throw Missing(index, "what it says");
-            if (message.ContainsKey(Calls) && IsUnchanged(index, other => other.Remove(Calls)))
-                throw Missing(index, "its tool calls");
-            if (message.ContainsKey(Reasoning) && !source.Contains(Reasoning, StringComparison.Ordinal))
-                throw Missing(index, "its reasoning (TextReasoningContent)");
         }
 
-        bool IsUnchanged(int index, Action<JsonObject> change)
+        static bool IsWanted(string role) => role is "tool" or "user";
+
+        bool IsUnwritten(string told)
+        {
+            JsonArray Two(string system) => [new JsonObject { [Role] = "system", [Content] = system }, new JsonObject { [Role] = "user", [Content] = "a" }];
+            try
+            {
+                return render(Two(told)).Text == render(Two("")).Text;
+            }
+            catch (TemplateException)
+            {
+                return false;
+            }
+        }
+
+        bool IsUnchanged(int[] places, Action<JsonObject> change)
         {
             var others = written.DeepClone().AsArray();
-            change(others[index]!.AsObject());
+            foreach (var place in places)
+                change(others[place]!.AsObject());
             try
             {
                 return render(others).Text == chat.Text;
@@ -81,17 +103,6 @@ internal static class TemplateMessages
 
         TemplateException Missing(int index, string what) =>
             new($"the template writes message {index} ({written[index]![Role]}) without {what}; leave that out, or take a template that has a place for it.");
-    }
-
-    // Takes runs from the queue up to and including one of this text, if there is one.
-    private static bool Skip(Queue<string> runs, string text)
-    {
-        if (!runs.Contains(text))
-            return false;
-        while (runs.Dequeue() != text)
-        {
-        }
-        return true;
     }
 
     private static IEnumerable<JsonObject> Of(ChatMessage message, int index, Dictionary<string, string> names)

@@ -238,4 +238,16 @@ public sealed class AtomicFolderTests : IDisposable
         AtomicFolder.CleanAll(folder.Path);
         Assert.Empty(folder.Names);
     }
+
+    [Fact]
+    public void A_link_made_by_a_save_never_takes_what_stands_behind_it()
+    {
+        using var root = new TemporaryFolder();
+        var foreign = Directory.CreateDirectory(root["data"]).FullName;
+        File.WriteAllText(Path.Combine(foreign, "precious.txt"), "theirs");
+        AtomicFolder.Write(root["m"], target => File.WriteAllText(Path.Combine(target, "a.txt"), "1"));
+        var error = Assert.Throws<IOException>(() => AtomicFolder.Write(root["m"], target => Directory.CreateSymbolicLink(Path.Combine(target, "assets"), foreign)));
+        Assert.Contains("assets", error.Message, StringComparison.Ordinal);
+        Assert.Equal("theirs", File.ReadAllText(Path.Combine(foreign, "precious.txt")));
+    }
 }

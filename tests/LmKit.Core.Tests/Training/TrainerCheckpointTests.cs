@@ -34,6 +34,24 @@ public sealed class TrainerCheckpointTests : TrainingScene
     }
 
     [Fact]
+    public void The_checkpoints_of_another_run_are_neither_removed_nor_replaced()
+    {
+        using (var model = Model())
+        using (var trainer = new Trainer(new LanguageModelTask(model, Data, 16, 2, 1), Options(4, checkpointInterval: 2)))
+            Run(trainer);
+        var theirs = File.ReadAllText(Path.Combine(Checkpoints, "step-00000002", "trainer.json"));
+        using var other = Model();
+        using var second = new Trainer(new LanguageModelTask(other, Data, 16, 2, 2), Options(9, checkpointInterval: 3));
+        Run(second);
+        Assert.Equal(theirs, File.ReadAllText(Path.Combine(Checkpoints, "step-00000002", "trainer.json")));
+        Assert.True(Directory.Exists(Path.Combine(Checkpoints, "step-00000004")));
+        using var third = Model();
+        using var clash = new Trainer(new LanguageModelTask(third, Data, 16, 2, 3), Options(4, checkpointInterval: 2));
+        Assert.Contains("another run", Assert.Throws<IOException>(() => Run(clash)).Message, StringComparison.Ordinal);
+        Assert.Equal(theirs, File.ReadAllText(Path.Combine(Checkpoints, "step-00000002", "trainer.json")));
+    }
+
+    [Fact]
     public void A_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_last_checkpoint()
     {
         using var model = Model();

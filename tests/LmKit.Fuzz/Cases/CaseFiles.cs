@@ -28,10 +28,23 @@ internal sealed record CaseFiles(string Seed, IReadOnlyDictionary<string, byte[]
             if (random.Chance(0.01))
                 _ = files.Remove(name);
             else
-                files[name] = Mutator.Apply(random, name, files.GetValueOrDefault(name, []), others);
+                files[name] = Mutated(random, name, files.GetValueOrDefault(name, []), others);
         }
         while (random.Chance(0.1));
         return new CaseFiles(from.Seed, files);
+    }
+
+    // A file that was mutated twice may be too broken for a mutation that knows its format; bytes are changed in its place.
+    private static byte[] Mutated(FuzzRandom random, string name, byte[] data, IReadOnlyList<byte[]> others)
+    {
+        try
+        {
+            return Mutator.Apply(random, name, data, others);
+        }
+        catch (Exception error) when (error is ArgumentException or FormatException or InvalidOperationException or System.Text.Json.JsonException or InvalidDataException or IndexOutOfRangeException)
+        {
+            return ByteMutations.Apply(random, data, others);
+        }
     }
 
     /// <summary>The files with others in their place or beside them.</summary>
