@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 
+using LmKit.Conformance;
+
 namespace LmKit.Composition.Tests;
 
 /// <summary>Disposing what works ends the work by an exception that names it, never the process.</summary>
@@ -12,12 +14,12 @@ public sealed class DisposalDuringUseTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void Disposing_during_use_ends_the_work_and_not_the_process(string kind) => OwnProcess.Run(DisposeAtRandomMoments, [kind, "5"]);
+    public void Disposing_during_use_ends_the_work_and_not_the_process(string kind) => OwnProcess.Check(DisposeAtRandomMoments, kind, "5");
 
     [Theory]
     [MemberData(nameof(Kinds))]
     [Trait("Category", "Long")]
-    public void Twenty_five_disposals_during_use_end_the_work_and_not_the_process(string kind) => OwnProcess.Run(DisposeAtRandomMoments, [kind, "25"]);
+    public void Twenty_five_disposals_during_use_end_the_work_and_not_the_process(string kind) => OwnProcess.Check(DisposeAtRandomMoments, kind, "25");
 
     private static void DisposeAtRandomMoments(string[] arguments)
     {

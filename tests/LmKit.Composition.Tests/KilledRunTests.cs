@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 
+using LmKit.Conformance;
+
 namespace LmKit.Composition.Tests;
 
 /// <summary>A run whose process is killed at random moments, and started again, comes to what an uninterrupted one does, bit for bit.</summary>
@@ -45,8 +47,7 @@ public sealed class KilledRunTests : IDisposable
     // The last step that the process told of: to the end, or killed so many milliseconds after it told of a step.
     private static long Start(string kind, string target, long killedAfter, int delay)
     {
-        var start = new ProcessStartInfo("dotnet", ["exec", typeof(KilledRunTests).Assembly.Location, typeof(KilledRun).FullName!, nameof(KilledRun.TrainIn), kind, target]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        using var process = Process.Start(start)!;
+        using var process = OwnProcess.Start(KilledRun.TrainIn, kind, target);
         var error = process.StandardError.ReadToEndAsync();
         var (last, rest) = (0L, new List<string>());
         while (process.StandardOutput.ReadLine() is { } line)

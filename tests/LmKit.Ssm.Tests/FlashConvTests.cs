@@ -170,7 +170,7 @@ public class FlashConvTests
     }
 
     [Fact]
-    public void Plans_of_long_sequences_are_not_kept_for_ever() => OwnProcess.Run(CheckMemoryInThisProcess, []);
+    public void Plans_of_long_sequences_are_not_kept_for_ever() => OwnProcess.Check(CheckMemoryInThisProcess);
 
     [Fact]
     public void An_empty_sequence_and_an_empty_batch_give_empty_results()

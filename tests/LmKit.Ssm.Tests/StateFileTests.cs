@@ -19,7 +19,7 @@ public class StateFileTests
             using var state = model.NewState(2);
             _ = model.call(Tokens().narrow(1, 0, 7), new SequenceContext(state));
             StateFile.Save(Path.Combine(folder, "state.safetensors"), state);
-            OwnProcess.Run(GoOn, [folder]);
+            OwnProcess.Check(GoOn, folder);
             using var reader = new SafetensorsReader(Path.Combine(folder, "logits.safetensors"));
 
             Close.Check("logits", model.call(Tokens().narrow(1, 7, 1), new SequenceContext(state)), reader.Read("next"));

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 
+using LmKit.Conformance;
+
 namespace LmKit.Core.Tests;
 
 /// <summary>A process that is killed at any step of a save leaves all old files or all new ones, and everybody else's.</summary>
