@@ -13,7 +13,7 @@ internal static class LambdaDense
         var (heads, sharing) = (input.Queries.size(1), input.Queries.size(1) / keyHeads);
         var distances = input.QueryPositions.unsqueeze(-1) - input.KeyPositions.unsqueeze(-2); // (B, L, M)
         var isFar = distances.ge(shape.Window);
-        var allowed = DenseAttention.Allowed(input, mask, out var blind)!;
+        var allowed = DenseAttention.AllowedChecked(input, mask, out var blind)!;
         var scores = Scores(input, input.QueryPositions, input.KeyPositions);
         if (input.Encoding is { } encoding)
         {

@@ -27,7 +27,7 @@ internal sealed class ChatSampling
         };
         if (configured is AutoregressiveSampler known)
         {
-            var own = tokenizer.VocabSize < model.VocabSize ? [.. defaults.Filters, KnownOnly(tokenizer.VocabSize, formatStops)] : defaults.Filters;
+            var own = tokenizer.VocabSize < model.VocabSize ? [.. defaults.Filters, KnownOnly(tokenizer.VocabSize, [.. formatStops.Union(format.SpecialTokens.Keys)])] : defaults.Filters;
             sampler = known.With(options =>
             {
                 changes.Apply(options);
@@ -70,13 +70,14 @@ internal sealed class ChatSampling
     }
 
     // A model may have more ids than its tokenizer, so that its tables have round sizes: those mean nothing and are never drawn.
-    private static LogitFilter KnownOnly(long count, IReadOnlyList<long> stops) => (logits, _, _) =>
+    // The format knows some of them, such as the tokens that stand around a call or a thought.
+    private static LogitFilter KnownOnly(long count, IReadOnlyList<long> known) => (logits, _, _) =>
     {
         using var scope = torch.NewDisposeScope();
         var kept = logits.clone();
         kept.narrow(1, count, logits.size(1) - count).fill_(double.NegativeInfinity);
-        foreach (var stop in stops.Where(stop => stop >= count))
-            kept.select(1, stop).copy_(logits.select(1, stop));
+        foreach (var id in known.Where(id => id >= count && id < logits.size(1)))
+            kept.select(1, id).copy_(logits.select(1, id));
         return kept.MoveToOuterDisposeScope();
     };
 }

@@ -10,6 +10,9 @@ public interface IChatFormat
     /// <summary>Ids that end an answer.</summary>
     IReadOnlyList<long> StopTokens { get; }
 
+    /// <summary>Texts of special tokens by id, those among them that the tokenizer does not have; a model may say them too.</summary>
+    IReadOnlyDictionary<long, string> SpecialTokens => new Dictionary<long, string>();
+
     /// <summary>The ids of a conversation with the assistant's turn opened.</summary>
     /// <exception cref="ArgumentException">The format has no place for a message or for something in it; says which.</exception>
     IReadOnlyList<int> Encode(IReadOnlyList<ChatMessage> messages);

@@ -81,7 +81,7 @@ internal sealed class LanguageModelChatClient : IChatClient
         [EnumeratorCancellation] CancellationToken cancellation)
     {
         var (answerId, messageId, created) = (Guid.NewGuid().ToString("N"), Guid.NewGuid().ToString("N"), DateTimeOffset.UtcNow);
-        var row = new TextRow(tokenizer, stops, stopTokens);
+        var row = new TextRow(tokenizer, stops, stopTokens, format.SpecialTokens);
         using var random = new Generator(seed is { } given ? unchecked((ulong)given) : (ulong)System.Random.Shared.NextInt64());
         using var prompt = tensor(ids.Select(id => (long)id).ToArray(), [1, ids.Count]).DetachFromDisposeScope();
         using var reader = new GridReader(sampler, prompt, length, random);

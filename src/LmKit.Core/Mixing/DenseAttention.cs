@@ -18,6 +18,11 @@ public static class DenseAttention
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(mask);
         input.Check();
+        return AttendChecked(input, mask, dropout);
+    }
+
+    private static Tensor AttendChecked(AttentionInput input, IAttentionMask mask, Dropout? dropout)
+    {
         using var scope = NewDisposeScope();
         var queryCount = input.Queries.size(2);
         var keyCount = input.Keys.size(2);
@@ -25,7 +30,7 @@ public static class DenseAttention
             return zeros_like(input.Queries).MoveToOuterDisposeScope();
         var isFused = dropout is null && mask.DistanceCeiling is null && input.Encoding is null or RotaryEmbedding;
         if (HalfPrecision.Is(input.Queries.dtype) && !(isFused && input.Encoding is null))
-            return Attend(input.Widened(), mask, dropout).to(input.Queries.dtype).MoveToOuterDisposeScope();
+            return AttendChecked(input.Widened(), mask, dropout).to(input.Queries.dtype).MoveToOuterDisposeScope();
         var (keys, values) = (ShareHeads(input.Keys, input.Queries), ShareHeads(input.Values, input.Queries));
         var isWhole = input.QuerySegments is null && queryCount == keyCount;
         if (isFused)
@@ -34,7 +39,7 @@ public static class DenseAttention
             var k = input.Encoding?.EncodeKeys(keys, input.KeyPositions) ?? keys;
             if (mask is CausalMask && isWhole)
                 return nn.functional.scaled_dot_product_attention(q, k, values, is_casual: true).MoveToOuterDisposeScope();
-            if (Allowed(input, mask, out var blind) is not { } allowed)
+            if (AllowedChecked(input, mask, out var blind) is not { } allowed)
                 return nn.functional.scaled_dot_product_attention(q, k, values).MoveToOuterDisposeScope();
             var attended = nn.functional.scaled_dot_product_attention(q, k, values, allowed.unsqueeze(1));
             return Blank(attended, blind).MoveToOuterDisposeScope();
@@ -67,6 +72,12 @@ public static class DenseAttention
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(mask);
         input.Check();
+        return AllowedChecked(input, mask, out blind);
+    }
+
+    /// <summary>The same for an input that was checked.</summary>
+    internal static Tensor? AllowedChecked(AttentionInput input, IAttentionMask mask, out Tensor? blind)
+    {
         blind = null;
         if (input.Queries.size(0) == 0)
             return null;
@@ -109,7 +120,7 @@ public static class DenseAttention
         if (input.Encoding?.Bias(distances, scores.dtype) is { } bias)
             scores += bias;
         Tensor? blind = null;
-        if (Allowed(input, mask, out blind) is { } allowed)
+        if (AllowedChecked(input, mask, out blind) is { } allowed)
             scores = scores.masked_fill(allowed.logical_not().unsqueeze(1), double.NegativeInfinity);
         var weights = scores.softmax(-1);
         if (dropout is not null)

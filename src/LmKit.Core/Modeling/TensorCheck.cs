@@ -25,7 +25,7 @@ internal ref struct TensorCheck(string component)
     internal void Bind(string axis, long size)
     {
         if (Find(axis) is var at && at < 0)
-            bound[count++] = (axis, size);
+            bound[count++] = new Binding(axis, 0, axis.Length, size);
         else if (bound[at].Size != size)
             throw new ArgumentException($"{component} was given {axis} = {size}, but {axis} is {bound[at].Size}.");
     }
@@ -95,7 +95,7 @@ internal ref struct TensorCheck(string component)
     {
         var rank = (int)tensor.dim();
         var anyLeading = shape.StartsWith("...", StringComparison.Ordinal);
-        var axes = anyLeading ? shape.AsSpan(3).Trim() : shape;
+        var axes = anyLeading ? shape.AsSpan(3).TrimStart() : shape;
         var wanted = axes.IsEmpty ? 0 : axes.Count(' ') + 1;
         if (anyLeading ? rank < wanted : rank != wanted)
             Refuse(tensor, name, shape, kind);
@@ -103,6 +103,7 @@ internal ref struct TensorCheck(string component)
         foreach (var range in axes.Split(' '))
         {
             var axis = axes[range];
+            var start = shape.Length - axes.Length + range.Start.Value;
             if (axis.IsEmpty)
                 continue;
             var size = tensor.size(at++);
@@ -116,7 +117,7 @@ internal ref struct TensorCheck(string component)
             }
             var found = Find(axis);
             if (found < 0)
-                bound[count++] = (axis.ToString(), size);
+                bound[count++] = new Binding(shape, start, axis.Length, size);
             else if (bound[found].Size != size)
                 Refuse(tensor, name, shape, kind);
         }
@@ -155,6 +156,12 @@ internal ref struct TensorCheck(string component)
     [System.Runtime.CompilerServices.InlineArray(12)]
     private struct Bindings
     {
-        private (string Axis, long Size) first;
+        private Binding first;
+    }
+
+    // A name is a piece of the shape's text: checks run at every call and make no text of their own.
+    private readonly record struct Binding(string Text, int Start, int Length, long Size)
+    {
+        internal ReadOnlySpan<char> Axis => Text.AsSpan(Start, Length);
     }
 }

@@ -5,7 +5,8 @@ namespace LmKit;
 /// <param name="tokenizer">Decodes.</param>
 /// <param name="stops">Texts that end the row, none of them empty.</param>
 /// <param name="stopTokens">Ids that end the row and are no text.</param>
-internal sealed class TextRow(ModelTokenizer tokenizer, IReadOnlyList<string> stops, IReadOnlySet<long> stopTokens)
+/// <param name="special">Texts of ids that the tokenizer does not have; null for none.</param>
+internal sealed class TextRow(ModelTokenizer tokenizer, IReadOnlyList<string> stops, IReadOnlySet<long> stopTokens, IReadOnlyDictionary<long, string>? special = null)
 {
     private const string Unknown = "\ufffd";
 
@@ -26,7 +27,7 @@ internal sealed class TextRow(ModelTokenizer tokenizer, IReadOnlyList<string> st
         Count += id < 0 ? 0 : 1;
         if (id < 0 || stopTokens.Contains(id))
             return Flush();
-        var text = matcher.Add(id < tokenizer.VocabSize ? decoder.Add((int)id) : decoder.Flush() + Unknown);
+        var text = matcher.Add(id < tokenizer.VocabSize ? decoder.Add((int)id) : decoder.Flush() + (special?.GetValueOrDefault(id) ?? Unknown));
         HasEnded = matcher.HasStopped;
         return text;
     }

@@ -25,16 +25,25 @@ public static class TokenizerFiles
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, AllowDuplicateProperties = false };
 
     /// <summary>Writes a byte-pair vocabulary into a folder, its files in one step; everything else in it stays.</summary>
+    /// <exception cref="IOException">The folder holds a vocabulary or merges that no save of this kind wrote; nothing was changed.</exception>
     public static void Save(string folder, BytePairVocabulary vocabulary)
     {
         ArgumentNullException.ThrowIfNull(vocabulary);
         var ordered = vocabulary.Entries.OrderBy(entry => entry.Value).ToDictionary(entry => entry.Key, entry => entry.Value);
-        AtomicFolder.Write(folder, target =>
+        _ = AtomicFolder.Write(folder, Fill, CheckOwn);
+
+        void Fill(string target)
         {
             File.WriteAllText(Path.Combine(target, VocabularyFile), JsonSerializer.Serialize(ordered, Json));
             File.WriteAllText(Path.Combine(target, MergesFile), "#version: 0.2\n" + string.Concat(vocabulary.Merges.Select(merge => merge + "\n")));
             WriteKind(target, new(BytePairKind, vocabulary.EndOfText));
-        });
+        }
+    }
+
+    private static void CheckOwn(string there)
+    {
+        if (!File.Exists(Path.Combine(there, KindFile)) && new[] { VocabularyFile, MergesFile }.Select(name => Path.Combine(there, name)).FirstOrDefault(File.Exists) is { } foreign)
+            throw new IOException($"{foreign} is there without {KindFile}, so it is somebody else's and saving would destroy it; nothing was changed. Choose another folder, or move the file away.");
     }
 
     /// <summary>Notes in an existing folder that its model reads bytes (<see cref="ByteTokenizer"/>).</summary>

@@ -5,7 +5,7 @@ namespace LmKit;
 /// <summary>Unpacks a .gz file of one or several members, and finds out where it was cut short or packs far too much.</summary>
 /// <remarks>The framework's stream ends in silence where a file is cut. Here a member of known content follows the file's own: it comes
 /// out at the end only if the last of those was whole.</remarks>
-internal sealed class UnpackingStream : Stream
+internal sealed class UnpackingStream : ForwardStream
 {
     // Texts pack to a third or a tenth of their size; what packs far better is no text that teaches anything.
     private const long MaxRatio = 50;
@@ -30,18 +30,6 @@ internal sealed class UnpackingStream : Stream
         unpacked = new GZipStream(new MarkedFile(file), CompressionMode.Decompress);
     }
 
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
     public override int Read(Span<byte> buffer)
     {
         while (!isAtEnd && end - start <= Mark.Length)
@@ -59,14 +47,6 @@ internal sealed class UnpackingStream : Stream
         cancellationToken.ThrowIfCancellationRequested();
         return new(Read(buffer.Span));
     }
-
-    public override void Flush() => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {
@@ -107,21 +87,9 @@ internal sealed class UnpackingStream : Stream
     }
 
     // The file, then the mark's member in one piece with the file's last byte, as the unpacker looks for a further member only behind one.
-    private sealed class MarkedFile(FileStream file) : Stream
+    private sealed class MarkedFile(FileStream file) : ForwardStream
     {
         private bool isDone;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
         public override int Read(Span<byte> buffer)
         {
@@ -135,14 +103,6 @@ internal sealed class UnpackingStream : Stream
             isDone = true;
             return count + MarkMember.Length;
         }
-
-        public override void Flush() => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
         protected override void Dispose(bool disposing)
         {

@@ -35,12 +35,16 @@ public sealed class ChatTemplateFormat : IChatFormat
         this.tokenizer = tokenizer;
         (begin, end) = (beginToken, endToken);
         special = [.. (specialTokens ?? new Dictionary<string, int>()).Where(pair => pair.Key.Length > 0).OrderByDescending(pair => pair.Key.Length).Select(pair => (pair.Key, pair.Value))];
+        SpecialTokens = special.DistinctBy(token => token.Id).ToDictionary(token => (long)token.Id, token => token.Text);
         var ends = special.Where(token => token.Text == endToken).Select(token => (long)token.Id);
         StopTokens = stopTokens ?? [.. (tokenizer.EndOfTextId is { } id ? ends.Append(id) : ends).Distinct()];
     }
 
     /// <inheritdoc/>
     public IReadOnlyList<long> StopTokens { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<long, string> SpecialTokens { get; }
 
     /// <inheritdoc/>
     public IReadOnlyList<int> Encode(IReadOnlyList<ChatMessage> messages) => Encode(messages, []);

@@ -126,6 +126,14 @@ public sealed class ChatSamplingTests
     }
 
     [Fact]
+    public async Task Ids_that_only_the_format_knows_are_drawn_and_written_as_their_text()
+    {
+        using var model = new FixedModel([.. FixedModel.OfLetters(-1, -1).Values, 4, 5]);
+        using var client = model.AsChatClient(ModelTokenizer.Bytes, new FormatOfThoughts());
+        Assert.Equal("</think></think>", (await client.GetResponseAsync("x", new ChatOptions { Temperature = 0, MaxOutputTokens = 2 })).Text);
+    }
+
+    [Fact]
     public async Task A_sampler_of_another_kind_answers_and_refuses_by_name_what_it_has_no_place_for()
     {
         using var model = new FixedModel(FixedModel.OfLetters(Letters).Values) { Configured = _ => new UniformSampler(256) };
@@ -188,5 +196,15 @@ public sealed class ChatSamplingTests
     {
         using var model = FixedModelOf(null);
         return new TextGenerator(new AutoregressiveSampler(model, Of(set)), ModelTokenizer.Bytes).Generate(["abc"], new TextGenerationOptions { MaxTokens = Length, Seed = 5 })[0];
+    }
+
+    // Knows id 257 of a model of 258, whose tokenizer has 256; 256 is nobody's.
+    private sealed class FormatOfThoughts : IChatFormat
+    {
+        public IReadOnlyList<long> StopTokens => [];
+
+        public IReadOnlyDictionary<long, string> SpecialTokens { get; } = new Dictionary<long, string> { [257] = "</think>" };
+
+        public IReadOnlyList<int> Encode(IReadOnlyList<ChatMessage> messages) => [1];
     }
 }

@@ -23,6 +23,20 @@ public sealed class TokenizerFilesTests : IDisposable
         Assert.Equal(original.Fingerprint(), loaded.Fingerprint());
     }
 
+    [Theory]
+    [InlineData("vocab.json")]
+    [InlineData("merges.txt")]
+    public void A_vocabulary_of_somebody_else_is_not_replaced(string name)
+    {
+        File.WriteAllText(folder[name], "theirs");
+        Assert.Contains(name, Assert.Throws<IOException>(() => TokenizerFiles.Save(folder.Path, Vocabulary)).Message, StringComparison.Ordinal);
+        Assert.Equal("theirs", File.ReadAllText(folder[name]));
+        Assert.Equal([name], folder.Names);
+        File.Delete(folder[name]);
+        TokenizerFiles.Save(folder.Path, Vocabulary);
+        TokenizerFiles.Save(folder.Path, Vocabulary); // its own are
+    }
+
     [Fact]
     public void The_two_files_load_in_the_library_by_itself()
     {
