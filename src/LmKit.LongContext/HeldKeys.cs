@@ -14,6 +14,19 @@ internal readonly struct HeldKeys
 
     internal long this[long index] => positions[index];
 
+    /// <summary>Whether the positions ascend and end with those of the new tokens, which follow one another: what a cache holds.</summary>
+    internal bool EndsWith(long[] queries)
+    {
+        if (!positions.AsSpan().EndsWith(queries) || queries[^1] - queries[0] != queries.Length - 1)
+            return false;
+        for (var index = 1; index < positions.Length; index++)
+        {
+            if (positions[index] <= positions[index - 1])
+                return false;
+        }
+        return true;
+    }
+
     /// <summary>How many keys stand before a position.</summary>
     internal long CountBefore(long position)
     {

@@ -83,14 +83,22 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention
         input.Check();
         if (input.Queries.numel() == 0 || input.Keys.size(2) == 0)
             return zeros_like(input.Queries);
-        if (HalfPrecision.Is(input.Queries.dtype) && (input.Encoding is not null || input.QuerySegments is not null))
-        {
-            using var scope = NewDisposeScope();
-            return Attend(input.Widened())!.to(input.Queries.dtype).MoveToOuterDisposeScope();
-        }
+        using var scope = NewDisposeScope();
+        var given = input.Queries.dtype;
+        if (HalfPrecision.Is(given) && (input.Encoding is not null || input.QuerySegments is not null))
+            input = input.Widened();
+        return Attended(input).to(given).MoveToOuterDisposeScope();
+    }
+
+    private Tensor Attended(AttentionInput input)
+    {
         var shape = new LambdaShape(LocalLength, GlobalLength, ceiling);
         if (input.QuerySegments is not null)
             return LambdaDense.Attend(input, shape, this);
-        return input.Queries.size(2) == 1 ? LambdaStep.Attend(input, shape) : LambdaTiles.Attend(input, shape);
+        var held = new HeldKeys(input.KeyPositions);
+        var positions = HeldKeys.Host(input.QueryPositions);
+        if (!held.EndsWith(positions))
+            return LambdaDense.Attend(input, shape, this);
+        return positions.Length == 1 ? LambdaStep.Attend(input, shape, held, positions[0]) : LambdaTiles.Attend(input, shape, held, positions);
     }
 }

@@ -8,12 +8,10 @@ namespace LmKit;
 /// position p - D; then one encoding and one softmax serve all keys.</remarks>
 internal static class LambdaStep
 {
-    internal static Tensor Attend(AttentionInput input, LambdaShape shape)
+    internal static Tensor Attend(AttentionInput input, LambdaShape shape, HeldKeys held, long position)
     {
         using var scope = NewDisposeScope();
         var (queries, keys, values) = (input.Queries, input.Keys, input.Values);
-        var held = new HeldKeys(input.KeyPositions);
-        var position = HeldKeys.Host(input.QueryPositions)[0];
         var near = held.CountBefore(position - shape.Window + 1);
         var far = Math.Min(near, held.CountBefore(shape.Starts));
         var window = held.CountBefore(position + 1) - near;

@@ -10,11 +10,9 @@ internal static class LambdaTiles
 {
     private const long TileLength = 128; // 64 to 128 waste little: (L + T) / L of the kept scores are computed
 
-    internal static Tensor Attend(AttentionInput input, LambdaShape shape)
+    internal static Tensor Attend(AttentionInput input, LambdaShape shape, HeldKeys held, long[] positions)
     {
         using var scope = NewDisposeScope();
-        var held = new HeldKeys(input.KeyPositions);
-        var positions = HeldKeys.Host(input.QueryPositions);
         var (first, last) = (positions[0], positions[^1]);
         var queryPositions = input.QueryPositions.narrow(0, 0, 1); // (1, L): the rows of a uniform batch agree
         var keyPositions = input.KeyPositions.narrow(0, 0, 1); // (1, M)

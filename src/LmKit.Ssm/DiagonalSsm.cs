@@ -108,8 +108,8 @@ public sealed class DiagonalSsm : nn.Module
         CheckDevice(state, nameof(state));
         CheckLength(length);
         using var scope = NewDisposeScope();
-        if (length == 0)
-            return zeros([state.size(0), state.size(1), 0], Dtype, Device).MoveToOuterDisposeScope();
+        if (length == 0 || state.size(0) == 0)
+            return zeros([state.size(0), state.size(1), length], Dtype, Device).MoveToOuterDisposeScope();
         var diagonal = Discretize();
         return diagonal.Response(diagonal.Powers(length, state.size(0)), view_as_real(state), length).MoveToOuterDisposeScope();
     }

@@ -88,7 +88,7 @@ public sealed record MonarchFft(long Rows, long Columns)
         if (x.dim() > 1 && kernel.dim() > 1 && !Broadcasts(x.shape.AsSpan()[..^1], kernel.shape.AsSpan()[..^1]))
             throw new ArgumentException($"The leading axes of x ({string.Join(", ", x.shape)}) and the kernel ({string.Join(", ", kernel.shape)}) are not alike.", nameof(kernel));
         var size = Size;
-        if (x.size(-1) + kernel.size(-1) - 1 > size)
+        if (Math.Max(x.size(-1) + kernel.size(-1) - 1, Math.Max(x.size(-1), kernel.size(-1))) > size)
             throw new ArgumentException($"A convolution of {x.size(-1)} samples with {kernel.size(-1)} taps would wrap around a transform of {size}; take a larger one.", nameof(x));
         using var scope = NewDisposeScope();
         var spectrum = Transform(nn.functional.pad(x, [0, size - x.size(-1)])) * Transform(nn.functional.pad(kernel, [0, size - kernel.size(-1)]));

@@ -13,8 +13,9 @@ public static class PaddedVocabulary
         ArgumentOutOfRangeException.ThrowIfLessThan(vocabSize, 1);
         return (logits, _, _) =>
         {
+            new TensorCheck(nameof(PaddedVocabulary)).AnyFloating(logits, nameof(logits), "... V");
             using var scope = NewDisposeScope();
-            var isPadding = arange(logits.size(1), dtype: ScalarType.Int64, device: logits.device).ge(vocabSize);
+            var isPadding = arange(logits.size(-1), dtype: ScalarType.Int64, device: logits.device).ge(vocabSize);
             return logits.masked_fill(isPadding, double.NegativeInfinity).MoveToOuterDisposeScope();
         };
     }

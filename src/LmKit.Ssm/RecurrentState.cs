@@ -83,10 +83,10 @@ public class RecurrentState : MixerState
         using var scope = NewDisposeScope();
         foreach (var (name, part) in names.Zip(parts))
         {
-            TensorCheck.CheckAlive(tensors[name], name, Owner);
+            TensorCheck.CheckValues(tensors[name], name, Owner);
             if (!tensors[name].shape.SequenceEqual(part.shape))
                 throw new ArgumentException($"The saved '{name}' ({string.Join(", ", tensors[name].shape)}) does not fit a state of ({string.Join(", ", part.shape)}).", nameof(tensors));
-            if (!tensors[name].is_floating_point() || tensors[name].device_type == DeviceType.META || !tensors[name].isfinite().all().item<bool>())
+            if (!tensors[name].is_floating_point() || !tensors[name].isfinite().all().item<bool>())
                 throw new ArgumentException($"The saved '{name}' ({tensors[name].dtype}) is not made of finite numbers.", nameof(tensors));
         }
         TensorCheck.CheckAlive(tensors[CursorName], CursorName, Owner);

@@ -70,8 +70,10 @@ public static class CheckpointLoader
     {
         ArgumentNullException.ThrowIfNull(targets);
         ArgumentNullException.ThrowIfNull(found);
-        foreach (var (name, tensor) in targets.Concat(found))
+        foreach (var (name, tensor) in targets)
             TensorCheck.CheckAlive(tensor, name, source);
+        foreach (var (name, tensor) in found)
+            TensorCheck.CheckValues(tensor, name, source);
         Check(source, targets, found.ToDictionary(pair => pair.Key, pair => new Found(pair.Value.dtype, pair.Value.dtype.ToString(), pair.Value.shape)), allowCast);
     }
 

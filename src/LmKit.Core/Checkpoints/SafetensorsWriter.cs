@@ -16,7 +16,8 @@ public static class SafetensorsWriter
     /// aligns every tensor to its element. Tensors may lie on any device and be non-contiguous. When anything fails the
     /// old file stays whole and nothing is left beside it (<see cref="AtomicFile"/>).
     /// </remarks>
-    /// <exception cref="ArgumentException">A name is reserved or an element type has no place in the format.</exception>
+    /// <exception cref="ArgumentException">A name is reserved, an element type has no place in the format, or a tensor is null or has no
+    /// values.</exception>
     public static void Save(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
         Save(path, tensors, metadata, AtomicFile.Create);
 
@@ -29,6 +30,7 @@ public static class SafetensorsWriter
             {
                 throw new ArgumentException("A tensor cannot be called '__metadata__': the format keeps that key for text pairs. Rename the tensor.", nameof(tensors));
             }
+            TensorCheck.CheckValues(tensor, name, nameof(SafetensorsWriter));
             if (SafetensorsTypes.Name(tensor.dtype) is null)
             {
                 throw new ArgumentException($"Tensor '{name}' has element type {tensor.dtype}; the file can hold {SafetensorsTypes.Names}. Convert it first.", nameof(tensors));

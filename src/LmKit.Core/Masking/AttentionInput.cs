@@ -39,7 +39,7 @@ public sealed record AttentionInput(
         var check = new TensorCheck("Attention");
         check.Floating(Queries, nameof(Queries), "B H L P");
         check.Floating(Keys, nameof(Keys), "B G M P");
-        check.Floating(Values, nameof(Values), "B G M _");
+        check.Floating(Values, nameof(Values), "B G M P");
         check.Integers(QueryPositions, nameof(QueryPositions), "B L");
         check.Integers(KeyPositions, nameof(KeyPositions), "B M");
         if (QuerySegments is null != KeySegments is null)
@@ -48,8 +48,12 @@ public sealed record AttentionInput(
             check.Integers(QuerySegments, nameof(QuerySegments), "B L");
         if (KeySegments is not null)
             check.Integers(KeySegments, nameof(KeySegments), "B M");
+        if (check["H"] == 0 || check["P"] == 0)
+            throw new ArgumentException($"Attention has at least one head, at least one number wide; got {check["H"]} heads of width {check["P"]}.", nameof(Queries));
         if (check["G"] == 0 || check["H"] % check["G"] != 0)
             throw new ArgumentException($"{check["H"]} query heads cannot share {check["G"]} key heads.", nameof(Keys));
+        if (Encoding is AlibiEncoding alibi && alibi.Slopes.Length != check["H"])
+            throw new ArgumentException($"ALiBi has slopes for {alibi.Slopes.Length} heads; got {check["H"]} query heads.", nameof(Encoding));
     }
 
     /// <summary>Fails unless query and key positions are int64 (..., L) and (..., M) with leading axes that are alike or 1.</summary>

@@ -75,7 +75,7 @@ public sealed class KeyValueCache : MixerState
         ArgumentNullException.ThrowIfNull(tensors);
         ObjectDisposedException.ThrowIf(keys.IsInvalid, this);
         foreach (var (name, tensor) in tensors)
-            TensorCheck.CheckAlive(tensor, name, nameof(KeyValueCache));
+            TensorCheck.CheckValues(tensor, name, nameof(KeyValueCache));
         foreach (var name in names.Where(name => !tensors.ContainsKey(name)))
             throw new ArgumentException($"The saved key-value cache lacks '{name}'.", nameof(tensors));
         foreach (var name in tensors.Keys.Except(names))

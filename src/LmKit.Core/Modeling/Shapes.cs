@@ -59,7 +59,7 @@ public static class Shapes
 
     private static void CheckNumbers(Tensor x, string component)
     {
-        TensorCheck.CheckAlive(x, nameof(x), component);
+        TensorCheck.CheckValues(x, nameof(x), component);
         if (!TensorCheck.IsFloating(x.dtype))
             throw new ArgumentException($"{component} takes real floating-point numbers; got {x.dtype}.", nameof(x));
     }

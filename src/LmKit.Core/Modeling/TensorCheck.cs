@@ -87,6 +87,14 @@ internal ref struct TensorCheck(string component)
             throw Disposed(name, component);
     }
 
+    /// <summary>Fails for null, for a disposed tensor and for one on the meta device.</summary>
+    internal static void CheckValues(Tensor tensor, string name, string component)
+    {
+        CheckAlive(tensor, name, component);
+        if (tensor.device_type == DeviceType.META)
+            throw new ArgumentException($"{component} takes {name} with values; got one on the meta device, which has none.", name);
+    }
+
     private static ObjectDisposedException Disposed(string name, string component) => new(name, $"{component} was given {name}, which is disposed.");
 
     private readonly void Alive(Tensor tensor, string name) => CheckAlive(tensor, name, component);
@@ -121,8 +129,7 @@ internal ref struct TensorCheck(string component)
             else if (bound[found].Size != size)
                 Refuse(tensor, name, shape, kind);
         }
-        if (tensor.device_type == DeviceType.META)
-            throw new ArgumentException($"{component} takes {name} with values; got one on the meta device, which has none.", name);
+        CheckValues(tensor, name, component);
         device ??= tensor.device;
         if (tensor.device_type != device.type || tensor.device_index != device.index)
             throw new ArgumentException($"{component} takes {name} on the device of its other tensors, {device}; got {tensor.device}. Move it with to().", name);

@@ -19,7 +19,7 @@ public static class MinP
             throw new ArgumentOutOfRangeException(nameof(share), share, "min_p is a share above 0 and up to 1; 0, which keeps every token, is no filter.");
         return (logits, _, _) =>
         {
-            ArgumentNullException.ThrowIfNull(logits);
+            LogitCheck.Logits(logits, nameof(MinP));
             using var scope = NewDisposeScope();
             var wide = HalfPrecision.Widen(logits);
             var rounding = wide.dtype == ScalarType.Float64 ? DoubleRounding : SingleRounding;

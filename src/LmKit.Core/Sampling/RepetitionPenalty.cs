@@ -15,8 +15,7 @@ public static class RepetitionPenalty
             throw new ArgumentOutOfRangeException(nameof(penalty), penalty, "A repetition penalty is a positive, finite number; 1 changes nothing.");
         return (logits, tokens, _) =>
         {
-            ArgumentNullException.ThrowIfNull(logits);
-            ArgumentNullException.ThrowIfNull(tokens);
+            LogitCheck.All(logits, tokens, 0, nameof(RepetitionPenalty));
             using var scope = NewDisposeScope();
             var wide = HalfPrecision.Widen(logits);
             var seen = Counts(tokens, wide).gt(0);
@@ -35,8 +34,7 @@ public static class RepetitionPenalty
             throw new ArgumentOutOfRangeException(nameof(presence), presence, "A presence penalty is a finite number; 0 changes nothing.");
         return (logits, tokens, promptLength) =>
         {
-            ArgumentNullException.ThrowIfNull(logits);
-            ArgumentNullException.ThrowIfNull(tokens);
+            LogitCheck.All(logits, tokens, promptLength, nameof(RepetitionPenalty));
             using var scope = NewDisposeScope();
             var wide = HalfPrecision.Widen(logits);
             var counts = Counts(tokens.narrow(1, promptLength, tokens.size(1) - promptLength), wide);

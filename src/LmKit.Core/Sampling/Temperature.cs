@@ -21,7 +21,7 @@ public static class Temperature
             throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "A temperature is a positive, finite number; 0, the most likely token, is no filter.");
         return (logits, _, _) =>
         {
-            ArgumentNullException.ThrowIfNull(logits);
+            LogitCheck.Logits(logits, nameof(Temperature));
             using var scope = NewDisposeScope();
             var wide = HalfPrecision.Widen(logits);
             if (temperature >= Small)

@@ -13,7 +13,7 @@ public static class TopK
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
         return (logits, _, _) =>
         {
-            ArgumentNullException.ThrowIfNull(logits);
+            LogitCheck.Logits(logits, nameof(TopK));
             using var scope = NewDisposeScope();
             var wide = HalfPrecision.Widen(logits);
             if (count >= wide.size(-1))

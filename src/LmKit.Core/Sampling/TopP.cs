@@ -20,7 +20,7 @@ public static class TopP
             throw new ArgumentOutOfRangeException(nameof(probability), probability, "top_p is a probability from 0 to 1.");
         return (logits, _, _) =>
         {
-            ArgumentNullException.ThrowIfNull(logits);
+            LogitCheck.Logits(logits, nameof(TopP));
             using var scope = NewDisposeScope();
             var wide = HalfPrecision.Widen(logits);
             if (probability == 1)

@@ -7,6 +7,8 @@ namespace LmKit;
 /// <remarks>Losses are computed and summed in float32 for a model in half precision, and are float32; gradients reach it in its own dtype.</remarks>
 public static class NextTokenLoss
 {
+    private const long Padding = -100;
+
     /// <summary>The summed loss of a batch in nats.</summary>
     /// <param name="model">The model.</param>
     /// <param name="tokens">(B, L) int64.</param>
@@ -43,7 +45,7 @@ public static class NextTokenLoss
         return new TrainingLoss(sum.MoveToOuterDisposeScope(), targets.size(0));
     }
 
-    /// <summary>The loss in nats of every next token, (B, L - 1), without a graph.</summary>
+    /// <summary>The loss in nats of every next token, (B, L - 1), without a graph; 0 for padding, whose ids are not read.</summary>
     /// <param name="model">The model.</param>
     /// <param name="tokens">(B, L) int64.</param>
     /// <param name="context">State to continue from, and segments.</param>
@@ -58,7 +60,9 @@ public static class NextTokenLoss
         var hidden = model.Hidden(tokens, context);
         var logits = HalfPrecision.Widen(model.Logits(hidden.narrow(1, 0, tokens.size(1) - 1))).flatten(0, 1);
         var targets = tokens.narrow(1, 1, tokens.size(1) - 1);
-        var losses = nn.functional.cross_entropy(logits, targets.reshape(-1), reduction: nn.Reduction.None);
+        if (context?.Segments is { } segments)
+            targets = targets.masked_fill(segments.narrow(1, 1, tokens.size(1) - 1).lt(0), Padding);
+        var losses = nn.functional.cross_entropy(logits, targets.reshape(-1), ignore_index: Padding, reduction: nn.Reduction.None);
         return losses.view(targets.shape).MoveToOuterDisposeScope();
     }
 

@@ -15,7 +15,7 @@ public static class DivergenceReward
     {
         CheckLogits(logits, null, clip);
         using var scope = NewDisposeScope();
-        return Finite(HalfPrecision.Widen(logits).squeeze(-1).mean([1L]).clamp(-clip, clip)).MoveToOuterDisposeScope();
+        return Finite(Clipping.Clip(HalfPrecision.Widen(logits).squeeze(-1).mean([1L]), clip)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Rewards (B) over masked positions only, each position's log-odds clipped; the official rule.</summary>
@@ -27,7 +27,7 @@ public static class DivergenceReward
         CheckLogits(logits, isMasked ?? throw new ArgumentNullException(nameof(isMasked)), clip);
         using var scope = NewDisposeScope();
         var share = HalfPrecision.Widen(logits).squeeze(-1).sigmoid();
-        var odds = ((share + Tiny).log() - (1 - share + Tiny).log()).clamp(-clip, clip);
+        var odds = Clipping.Clip((share + Tiny).log() - (1 - share + Tiny).log(), clip);
         var weight = isMasked.to(odds.dtype);
         return Finite((odds * weight).sum(1) / (weight.sum(1) + 1e-8)).MoveToOuterDisposeScope();
     }

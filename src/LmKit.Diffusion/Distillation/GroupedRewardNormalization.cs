@@ -36,6 +36,6 @@ public static class GroupedRewardNormalization
         var centred = (groups - (groups * weight).sum(1, keepdim: true) / count.clamp(min: 1)) * weight;
         if (dividesByDeviation)
             centred = centred / (((centred * centred).sum(1, keepdim: true) / (count - 1).clamp(min: 1)).sqrt() + Tiny);
-        return centred.view(-1).clamp(-clip, clip).MoveToOuterDisposeScope();
+        return Clipping.Clip(centred.view(-1), clip).MoveToOuterDisposeScope();
     }
 }

@@ -12,7 +12,7 @@ public sealed record ScoredDraw(Tensor Tokens, Tensor LogProbability)
 
     /// <summary>Draws the step.</summary>
     /// <param name="logProbabilities">The student's SUBS log-probabilities (B, L, V), with their graph.</param>
-    /// <param name="tokens">The state (B, L).</param>
+    /// <param name="tokens">The state (B, L); negative is padding, which is not counted.</param>
     /// <param name="cleanBefore">alpha before the step, (B, 1) or (1, 1).</param>
     /// <param name="cleanAfter">alpha after it.</param>
     /// <param name="maskId">Token id of the mask.</param>
@@ -35,7 +35,7 @@ public sealed record ScoredDraw(Tensor Tokens, Tensor LogProbability)
         var counted = tokens.eq(maskId);
         if (!countsStaying)
             counted = counted.logical_and(next.ne(maskId));
-        var picked = Smoothed(logProbabilities).gather(-1, next.unsqueeze(-1)).squeeze(-1);
+        var picked = Smoothed(logProbabilities).gather(-1, next.clamp(min: 0).unsqueeze(-1)).squeeze(-1);
         var sum = where(counted, picked, zeros_like(picked)).sum(1);
         return new ScoredDraw(next.MoveToOuterDisposeScope(), sum.MoveToOuterDisposeScope());
     }

@@ -6,12 +6,15 @@ namespace LmKit;
 /// <summary>Reads prompts: what is fixed, what is free, how far each row is padded.</summary>
 internal static class DiffusionPrompt
 {
+    // A step holds the logits of every token.
+    private const long MostTokens = 1 << 26;
+
     internal static void Check(Tensor prompt, long length, long vocabSize)
     {
         TensorCheck.CheckAlive(prompt, nameof(prompt), "A diffusion sampler");
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        if (prompt.dim() == 2)
-            Shapes.CheckSize([prompt.size(0), prompt.size(1), length], nameof(length));
+        if (length > MostTokens || (prompt.dim() == 2 && prompt.size(0) * (prompt.size(1) + length) > MostTokens))
+            throw new ArgumentOutOfRangeException(nameof(length), length, $"A grid of prompt and new columns holds at most {MostTokens} tokens.");
         if (prompt.dtype != ScalarType.Int64 || prompt.dim() != 2 || prompt.size(0) == 0)
             throw new ArgumentException($"A prompt is int64 of shape (B, L); got {prompt.dtype} ({string.Join(", ", prompt.shape)}).", nameof(prompt));
         var (values, columns) = (HostValues.Read(prompt), prompt.size(1));

@@ -8,7 +8,7 @@ public static class RemaskingSteps
 {
     /// <summary>The remasking probability sigma (B, L) of every position.</summary>
     /// <param name="strategy">Cap, rescale or confidence; the loop caps eta too.</param>
-    /// <param name="eta">Its strength.</param>
+    /// <param name="eta">Its strength, 0 to 1.</param>
     /// <param name="cleanBefore">alpha_t; at 0 nothing bounds sigma.</param>
     /// <param name="cleanAfter">alpha_s.</param>
     /// <param name="confidence">Probability (B, L) of each token when it was revealed; read where revealed.</param>
@@ -18,6 +18,9 @@ public static class RemaskingSteps
         var check = new TensorCheck(nameof(RemaskingSteps));
         check.AnyFloating(confidence, nameof(confidence), "B L");
         check.Truths(isMasked, nameof(isMasked), "B L");
+        CheckShare(eta, nameof(eta));
+        CheckShare(cleanBefore, nameof(cleanBefore));
+        CheckShare(cleanAfter, nameof(cleanAfter));
         using var scope = NewDisposeScope();
         confidence = HalfPrecision.Widen(confidence);
         var bound = cleanBefore > 0 ? (1 - cleanAfter) / cleanBefore : double.PositiveInfinity;
@@ -45,6 +48,8 @@ public static class RemaskingSteps
         check.AnyFloating(probabilities, nameof(probabilities), "B L V");
         check.AnyFloating(sigma, nameof(sigma), "B L");
         check.Truths(isMasked, nameof(isMasked), "B L");
+        CheckShare(cleanBefore, nameof(cleanBefore));
+        CheckShare(cleanAfter, nameof(cleanAfter));
         MaskingProcess.CheckMaskId(maskId, check["V"]);
         using var scope = NewDisposeScope();
         (probabilities, sigma) = (HalfPrecision.Widen(probabilities), HalfPrecision.Widen(sigma));
@@ -53,6 +58,12 @@ public static class RemaskingSteps
         var stay = ((1 - cleanAfter) - sigma * cleanBefore) / masked;
         var factor = where(isMasked, reveal, 1 - sigma).unsqueeze(-1);
         return DiffusionSteps.WithMask(probabilities * factor, where(isMasked, stay, sigma), maskId).MoveToOuterDisposeScope();
+    }
+
+    private static void CheckShare(double share, string name)
+    {
+        if (!(share is >= 0 and <= 1))
+            throw new ArgumentOutOfRangeException(name, share, $"{nameof(RemaskingSteps)} takes a share from 0 to 1.");
     }
 
     private static Tensor Unsureness(Tensor confidence, Tensor isMasked)

@@ -20,9 +20,13 @@ public sealed record ActivationRows(Tensor Values, Tensor? Tokens = null, Tensor
         check.Integers(tokens, nameof(tokens), "B L");
         using var scope = NewDisposeScope();
         var (batch, length) = (tokens.size(0), tokens.size(1));
+        if (firstSequence < 0 || firstSequence > int.MaxValue - batch)
+            throw new ArgumentOutOfRangeException(nameof(firstSequence), firstSequence, "Numbers of texts are kept as int32, from 0.");
+        if (!tokens.to(ScalarType.Int32).eq(tokens).all().item<bool>())
+            throw new ArgumentException("Tokens are kept as int32; one of them is wider.", nameof(tokens));
         Tensor Kept(Tensor values) => values.to(ScalarType.Int32).reshape(-1).clone().DetachFromDisposeScope();
         return new(
-            activations.detach().reshape(-1, activations.size(2)).clone().DetachFromDisposeScope(),
+            activations.detach().reshape(batch * length, activations.size(2)).clone().DetachFromDisposeScope(),
             Kept(tokens),
             Kept((arange(batch, device: tokens.device) + firstSequence).unsqueeze(1).expand(batch, length)),
             Kept(arange(length, device: tokens.device).unsqueeze(0).expand(batch, length)));

@@ -51,6 +51,8 @@ public sealed partial class H3Checkpoint : IDisposable
     public static H3Checkpoint FromTensors(IReadOnlyDictionary<string, Tensor> published)
     {
         ArgumentNullException.ThrowIfNull(published);
+        foreach (var (name, tensor) in published)
+            TensorCheck.CheckValues(tensor, name, nameof(H3Checkpoint));
         return Take("The checkpoint", published.ToDictionary(pair => pair.Key, pair => pair.Value.alias()));
     }
 
