@@ -16,6 +16,7 @@ public static class GeometricMedian
         check.Floating(points, nameof(points), "B D");
         if (check["B"] == 0)
             throw new ArgumentException("A median needs at least one point.", nameof(points));
+        ArgumentOutOfRangeException.ThrowIfNegative(maxRounds);
         if (double.IsNaN(tolerance))
             throw new ArgumentOutOfRangeException(nameof(tolerance), tolerance, "The tolerance is a number.");
         using var scope = NewDisposeScope();
