@@ -36,7 +36,10 @@ public static class Close
                 (worst, worstShare) = (index, share);
         }
         if (count == 0)
+        {
+            Comparisons.Note(wanted.Count(value => value != 0));
             return;
+        }
         var allowed = absolute + relative * Math.Abs(wanted[worst]) + relativeToLargest * largest;
         Assert.Fail(string.Create(
             CultureInfo.InvariantCulture,

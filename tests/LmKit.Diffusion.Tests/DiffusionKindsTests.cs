@@ -16,7 +16,7 @@ public class DiffusionKindsTests
         ["cached_ancestral"] = (builder => builder.AddCachedAncestralSampler(Mask, options => options.StepCount = 3), typeof(CachedAncestralSampler)),
         ["sparse_ancestral"] = (builder => builder.AddSparseAncestralSampler(Mask, options => options.StepCount = 3), typeof(SparseAncestralSampler)),
         ["analytic"] = (builder => builder.AddAnalyticSampler(Mask, options => options.StepCount = 3), typeof(AnalyticSampler)),
-        ["remasking"] = (builder => builder.AddRemaskingSampler(Mask, options => (options.StepCount, options.Strategy) = (3, RemaskingStrategy.Rescale)), typeof(RemaskingSampler)),
+        ["remasking"] = (builder => builder.AddRemaskingSampler(Mask, options => (options.StepCount, options.Strategy) = (3, RemaskingStrategy.ForwardBackward)), typeof(RemaskingSampler)),
         ["semi_autoregressive"] = (builder => builder.AddSemiAutoregressiveSampler(Mask, options => (options.StepCount, options.WindowLength, options.StrideLength) = (3, 4, 2)), typeof(SemiAutoregressiveSampler)),
         ["confidence"] = (builder => builder.AddConfidenceSampler(Mask, options => options.StepCount = 3), typeof(ConfidenceSampler)),
     };

@@ -27,7 +27,7 @@ public class SampleJudgeTests
     public void A_chain_knows_its_own_entropy_per_token()
     {
         using var scope = NewDisposeScope();
-        using var reader = new SafetensorsReader(Path.Combine(GoldenSource.FromEnvironment().Root!, "diffusion", "toy_chain_v8.safetensors"));
+        using var reader = new SafetensorsReader(Path.Combine(GoldenSource.Repository.Root!, "diffusion", "toy_chain_v8.safetensors"));
         var chain = ToyTeacher.Chain();
 
         Assert.Equal(reader.Read("nll_per_token").item<double>(), chain.EntropyPerToken(ToyTeacher.Length), 1e-7);

@@ -62,6 +62,11 @@ public class ConfidenceRemaskingSamplerConformanceTests : ToySamplerSuite
     protected override ISampler Create() => new RemaskingSampler(Plain, new RemaskingSamplerOptions { StepCount = 8, Strategy = RemaskingStrategy.Confidence });
 }
 
+public class ForwardBackwardSamplerConformanceTests : ToySamplerSuite
+{
+    protected override ISampler Create() => new RemaskingSampler(Plain, new RemaskingSamplerOptions { StepCount = 8, Strategy = RemaskingStrategy.ForwardBackward });
+}
+
 public class SemiAutoregressiveSamplerConformanceTests : ToySamplerSuite
 {
     protected override ISampler Create() =>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using LmKit.Conformance;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -20,10 +21,19 @@ internal static class SamplerGolden
         var score = DiffusionSteps.Score(logProbabilities, x, At(t, schedule.Sigma), maskId);
         Close.Check("score", golden.Tensor("score"), score, absolute: Exact, relative: Exact);
 
-        CheckStep("ddpm", DiffusionSteps.Ancestral(logProbabilities, At(t, schedule.Alpha), At(s, schedule.Alpha), maskId), keeps: true);
-        CheckStep("ddpm_cache", DiffusionSteps.Ancestral(logProbabilities, 1 - t, 1 - s, maskId), keeps: true);
-        CheckStep("analytic", DiffusionSteps.Analytic(score, x, At(t, schedule.Sigma) - At(s, schedule.Sigma), maskId), keeps: false);
-        CheckStep("denoiser", DiffusionSteps.Analytic(score, x, At(t, schedule.Sigma), maskId, isLast: true), keeps: false);
+        golden.Options.Describe("formula"); // of the draw, as the data's README states it for all files
+        foreach (var name in golden.Names().Where(name => name.EndsWith(".q", StringComparison.Ordinal)).Select(name => name[..^".q".Length]))
+        {
+            var (weights, keeps) = name switch
+            {
+                "ddpm" => (DiffusionSteps.Ancestral(logProbabilities, At(t, schedule.Alpha), At(s, schedule.Alpha), maskId), true),
+                "ddpm_cache" => (DiffusionSteps.Ancestral(logProbabilities, 1 - t, 1 - s, maskId), true),
+                "analytic" => (DiffusionSteps.Analytic(score, x, At(t, schedule.Sigma) - At(s, schedule.Sigma), maskId), false),
+                "denoiser" => (DiffusionSteps.Analytic(score, x, At(t, schedule.Sigma), maskId, isLast: true), false),
+                _ => throw new ArgumentException($"{golden.Path} names the sampler '{name}'; those computed are ddpm, ddpm_cache, analytic and denoiser."),
+            };
+            CheckStep(name, weights, keeps);
+        }
 
         void CheckStep(string name, Tensor weights, bool keeps)
         {
@@ -37,27 +47,31 @@ internal static class SamplerGolden
     {
         using var transformer = TransformerGolden.Load(golden, "w.");
         var denoiser = new TransformerDenoiser(transformer, (long)golden.Number("mask_index"));
-        var options = new DiffusionSamplerOptions { StepCount = 8, StopsWhenComplete = false };
-        var cached = new CachedAncestralSamplerOptions { StepCount = 8, StopsWhenComplete = false };
-        foreach (var (name, sampler) in new Dictionary<string, DiffusionSampler>
+        var (steps, end) = ((int)golden.Options.Whole("steps"), golden.Options.Number("eps"));
+        var options = new DiffusionSamplerOptions { StepCount = steps, EndTime = end, StopsWhenComplete = false };
+        var cached = new CachedAncestralSamplerOptions { StepCount = steps, EndTime = end, StopsWhenComplete = false };
+        foreach (var name in golden.Names().Where(name => name.EndsWith(".trace", StringComparison.Ordinal)).Select(name => name[..^".trace".Length]))
         {
-            ["ddpm"] = new AncestralSampler(denoiser, options),
-            ["ddpm_cache"] = new CachedAncestralSampler(denoiser, cached),
-            ["analytic"] = new AnalyticSampler(denoiser, options),
-        })
-        {
+            DiffusionSampler sampler = name switch
+            {
+                "ddpm" => new AncestralSampler(denoiser, options),
+                "ddpm_cache" => new CachedAncestralSampler(denoiser, cached),
+                "analytic" => new AnalyticSampler(denoiser, options),
+                _ => throw new ArgumentException($"{golden.Path} names the sampler '{name}'; those computed are ddpm, ddpm_cache and analytic."),
+            };
             var (uniforms, trace, drawn) = (golden.Tensor($"{name}.u"), golden.Tensor($"{name}.trace"), 0);
             var ledger = new CallLedger();
             var prompt = full(trace.size(1), 0, 0, ScalarType.Int64);
             var step = 0;
             foreach (var grid in sampler.Replay(prompt, trace.size(2), shape => uniforms[drawn++].clone(), ledger))
             {
-                Close.Check($"{name} step {step}", step < 8 ? trace[step] : golden.Tensor($"{name}.x"), grid);
+                Close.Check($"{name} step {step}", step < steps ? trace[step] : golden.Tensor($"{name}.x"), grid);
                 grid.Dispose();
                 step++;
             }
-            Assert.Equal(9, step);
-            Assert.Equal((long)golden.Number($"{name}.nfe"), ledger.DenoiserForwards + ledger.NoiseRemovalForwards);
+            Assert.Equal(steps + 1, step);
+            Assert.Equal(uniforms.size(0), drawn);
+            golden.Check($"{name}.nfe", ledger.DenoiserForwards + ledger.NoiseRemovalForwards, 0);
         }
     }
 
@@ -80,39 +94,51 @@ internal static class SamplerGolden
         Close.Check("nll.per_token", golden.Tensor("nll.per_token"), NegativeElbo.PerToken(golden.Tensor("nll.log_p"), golden.Tensor("q.x0"), weight), absolute: Exact, relative: Exact);
     }
 
+    /// <summary>Steps named <c>remdm-cap.t0.75</c>: a strategy, and the time before the step.</summary>
     internal static void Remasking(GoldenCase golden)
     {
         var (x, maskId) = (golden.Tensor("xt"), (long)golden.Number("mask_index"));
-        var isMasked = x.eq(maskId);
-        foreach (var t in new[] { 0.75, 0.25 })
+        var (eta, dt, isMasked) = (golden.Options.Number("eta"), golden.Options.Number("dt"), x.eq(maskId));
+        var probabilities = DiffusionTruncation.Apply(SubsParameterization.Apply(golden.Tensor("logits"), x, maskId), 1, golden.Options.Number("nucleus_p")).exp();
+        foreach (var at in golden.Names().Where(name => name.EndsWith(".q", StringComparison.Ordinal)).Select(name => name[..^".q".Length]))
         {
-            var probabilities = DiffusionTruncation.Apply(SubsParameterization.Apply(golden.Tensor("logits"), x, maskId), 1, 0.9).exp();
-            foreach (var (name, strategy) in new (string, RemaskingStrategy?)[] { ("mdlm", null), ("remdm-cap", RemaskingStrategy.Cap), ("remdm-conf", RemaskingStrategy.Confidence) })
+            var cut = at.IndexOf(".t", StringComparison.Ordinal);
+            var t = double.Parse(at.AsSpan(cut + ".t".Length), CultureInfo.InvariantCulture);
+            var strategy = StrategyOf(golden, at[..cut]);
+            var (before, after) = (1 - t, 1 - (t - dt));
+            var (confidence, uniforms) = (golden.Tensor($"{at}.conf_before").neg(), golden.Tensor(golden.Has($"{at}.u") ? $"{at}.u" : "u"));
+            Tensor weights, next;
+            if (strategy is { } kind)
             {
-                var at = FormattableString.Invariant($"{name}.t{t}");
-                var (before, after) = (1 - t, 1 - (t - 0.125));
-                var confidence = golden.Tensor($"{at}.conf_before").neg();
-                Tensor weights, next;
-                if (strategy is { } kind)
-                {
-                    var sigma = RemaskingSteps.Sigma(kind, 0.04, before, after, confidence.masked_fill(isMasked, 0), isMasked);
-                    weights = RemaskingSteps.Weights(probabilities, sigma, before, after, isMasked, maskId);
-                    next = CategoricalDraw.Sample(weights, golden.Tensor("u"));
-                }
-                else
-                {
-                    weights = DiffusionSteps.Ancestral(probabilities.log(), tensor(before), tensor(after), maskId);
-                    next = where(isMasked, CategoricalDraw.Sample(weights, golden.Tensor("u")), x);
-                }
-                Close.Check($"{at}.q", golden.Tensor($"{at}.q"), weights, absolute: RemaskingTolerance);
-                Close.Check($"{at}.x_next", golden.Tensor($"{at}.x_next"), next);
-                if (strategy == RemaskingStrategy.Confidence)
-                {
-                    var picked = probabilities.gather(-1, next.unsqueeze(-1)).squeeze(-1);
-                    var kept = where(isMasked.logical_and(next.ne(maskId)), picked, confidence).masked_fill(next.eq(maskId), double.PositiveInfinity);
-                    Close.Check($"{at}.conf_after", golden.Tensor($"{at}.conf_after"), kept.neg(), absolute: RemaskingTolerance);
-                }
+                var sigma = RemaskingSteps.Sigma(kind, eta, before, after, confidence.masked_fill(isMasked, 0), isMasked);
+                weights = RemaskingSteps.Weights(probabilities, sigma, before, after, isMasked, maskId);
+                next = CategoricalDraw.Sample(weights, uniforms);
             }
+            else
+            {
+                weights = DiffusionSteps.Ancestral(probabilities.log(), tensor(before), tensor(after), maskId);
+                next = where(isMasked, CategoricalDraw.Sample(weights, uniforms), x);
+            }
+            golden.Check($"{at}.q", weights, absolute: RemaskingTolerance);
+            golden.Check($"{at}.x_next", next);
+            // Only the strategy that goes by confidence keeps an account of it.
+            var kept = confidence;
+            if (strategy == RemaskingStrategy.Confidence)
+            {
+                var picked = probabilities.gather(-1, next.unsqueeze(-1)).squeeze(-1);
+                kept = where(isMasked.logical_and(next.ne(maskId)), picked, confidence).masked_fill(next.eq(maskId), double.PositiveInfinity);
+            }
+            golden.Check($"{at}.conf_after", kept.neg(), absolute: RemaskingTolerance);
         }
     }
+
+    private static RemaskingStrategy? StrategyOf(GoldenCase golden, string name) => name switch
+    {
+        "mdlm" => null,
+        "remdm-cap" => RemaskingStrategy.Cap,
+        "remdm-rescale" => RemaskingStrategy.Rescale,
+        "remdm-conf" => RemaskingStrategy.Confidence,
+        "forward-backward" or "remdm-forward-backward" => RemaskingStrategy.ForwardBackward,
+        _ => throw new ArgumentException($"{golden.Path} names the strategy '{name}'; those computed are mdlm, remdm-cap, remdm-rescale, remdm-conf and forward-backward."),
+    };
 }

@@ -179,6 +179,7 @@ public class SamplerTests
     [InlineData(RemaskingStrategy.Cap)]
     [InlineData(RemaskingStrategy.Rescale)]
     [InlineData(RemaskingStrategy.Loop)]
+    [InlineData(RemaskingStrategy.ForwardBackward)]
     public void Remasking_with_an_exact_posterior_keeps_every_marginal_of_a_whole_walk(RemaskingStrategy strategy)
     {
         using var scope = NewDisposeScope();
@@ -201,6 +202,26 @@ public class SamplerTests
             Assert.True(Math.Abs(revealed - share) <= deviations, $"{strategy}, step {step}: {revealed} revealed, {share} expected");
             Assert.Equal(0.6 * revealed, grid.eq(0).to(ScalarType.Float64).mean().item<double>(), deviations);
             grid.Dispose();
+        }
+    }
+
+    [Theory]
+    [InlineData(0.25, 0.375, 0.5)] // (0.375 - 0.25) / 0.25
+    [InlineData(0.75, 0.875, 0.125 / 0.75)]
+    [InlineData(0.8, 0.95, 0.05 / 0.8)] // no more than the masks that are left after the step
+    [InlineData(0.9, 1, 0)] // the last step takes nothing back
+    [InlineData(0.1, 0.35, 1)] // no more than all
+    [InlineData(0, 0.1, 1)] // everything is masked: nothing bounds it
+    public void Forward_backward_takes_back_the_rise_of_the_clean_share_whatever_eta(double before, double after, double expected)
+    {
+        using var scope = NewDisposeScope();
+        var (confidence, isMasked) = (full([2, 3], 0.5, ScalarType.Float64), tensor(new[] { true, false, false, true, false, true }, [2, 3]));
+        foreach (var eta in new[] { 0.0, 0.04, 1 })
+        {
+            var sigma = RemaskingSteps.Sigma(RemaskingStrategy.ForwardBackward, eta, before, after, confidence, isMasked);
+            Close.Check($"sigma at eta {eta}", full([2, 3], expected, ScalarType.Float64), sigma, absolute: 1e-15);
+            var weights = RemaskingSteps.Weights(full([2, 3, 4], 0.25, ScalarType.Float64), sigma, before, after, isMasked, 3);
+            Assert.False(weights.lt(-1e-15).any().item<bool>());
         }
     }
 

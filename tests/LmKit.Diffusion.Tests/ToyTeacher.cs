@@ -12,14 +12,14 @@ internal static class ToyTeacher
     internal static DiffusionTransformer Load()
     {
         var transformer = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = Mask + 1, ModelDim = 48, LayerCount = 2, HeadCount = 4, ConditionDim = 32, DropoutRate = 0 });
-        CheckpointLoader.Load(transformer, Path.Combine(GoldenSource.FromEnvironment().Root!, "diffusion", "toy_teacher_v8.safetensors"), MdlmKeyMap.Map);
+        CheckpointLoader.Load(transformer, Path.Combine(GoldenSource.Repository.Root!, "diffusion", "toy_teacher_v8.safetensors"), MdlmKeyMap.Map);
         return transformer;
     }
 
     internal static MarkovChain Chain()
     {
         using var scope = NewDisposeScope();
-        using var reader = new SafetensorsReader(Path.Combine(GoldenSource.FromEnvironment().Root!, "diffusion", "toy_chain_v8.safetensors"));
+        using var reader = new SafetensorsReader(Path.Combine(GoldenSource.Repository.Root!, "diffusion", "toy_chain_v8.safetensors"));
         return new MarkovChain(reader.Read("P"), reader.Read("pi"));
     }
 

@@ -15,16 +15,22 @@ internal static class TransformerGolden
     /// <summary>Makes the transformer that a golden file's weights fit and loads them.</summary>
     internal static DiffusionTransformer Load(GoldenCase golden, string prefix)
     {
-        var ours = MdlmKeyMap.Map.ToOurs(golden.Names(prefix).ToDictionary(name => name[prefix.Length..], golden.Tensor));
+        var published = golden.Tensors(prefix);
+        var ours = MdlmKeyMap.Map.ToOurs(published);
         var embedding = ours["vocab_embed.embedding"];
         var transformer = new DiffusionTransformer(new DiffusionTransformerOptions
         {
             VocabSize = embedding.size(0),
             ModelDim = embedding.size(1),
             LayerCount = ours.Keys.Count(name => name.EndsWith("attn_qkv.weight", StringComparison.Ordinal)),
-            HeadCount = int.Parse(golden.Metadata["heads"], System.Globalization.CultureInfo.InvariantCulture),
+            HeadCount = (int)golden.Options.Whole("heads"),
             ConditionDim = ours["sigma_map.mlp.2.weight"].size(0),
         });
+        var options = transformer.Options;
+        foreach (var (key, value) in new (string, object)[] { ("hidden", options.ModelDim), ("blocks", options.LayerCount), ("cond_dim", options.ConditionDim), ("V", options.VocabSize), ("causal", false), ("time_conditioning", false) })
+            golden.Options.Agrees(key, value);
+        if (published.TryGetValue("rotary_emb.inv_freq", out var frequencies)) // stored though nothing trains it
+            Close.Check("rotary_emb.inv_freq", frequencies, tensor(10_000.0).pow(arange(frequencies.size(0)).to(ScalarType.Float64) / -frequencies.size(0)), relative: 1e-6);
         CheckpointLoader.Load(transformer, ours);
         transformer.eval();
         return transformer;
@@ -57,52 +63,54 @@ internal static class TransformerGolden
 
     internal static void Average(GoldenCase golden)
     {
-        using var pair = new ParameterPair(golden.Tensor("init.0"), golden.Tensor("init.1"));
-        using var average = new WeightAverage(pair, 0.9999);
-        for (var step = 0; golden.Has($"step{step}.param.0"); step++)
+        golden.Options.Describe("rule"); // the warm-up that WeightAverage has by default
+        string[] names = [.. golden.Names("init.").Select(name => name["init.".Length..])];
+        using var parameters = new FreeParameters(names.ToDictionary(name => name, name => golden.Tensor($"init.{name}")));
+        using var average = new WeightAverage(parameters, golden.Options.Number("decay"));
+        for (var step = 0; golden.Names($"step{step}.").Count > 0; step++)
         {
-            pair.Set(golden.Tensor($"step{step}.param.0"), golden.Tensor($"step{step}.param.1"));
+            foreach (var name in names)
+                parameters.Set(name, golden.Tensor($"step{step}.param.{name}"));
             average.Update();
-            Close.Check($"step{step}.shadow.0", golden.Tensor($"step{step}.shadow.0"), average.Tensors["first"], absolute: AverageTolerance);
-            Close.Check($"step{step}.shadow.1", golden.Tensor($"step{step}.shadow.1"), average.Tensors["second"], absolute: AverageTolerance);
+            foreach (var name in names)
+                golden.Check($"step{step}.shadow.{name}", average.Tensors[FreeParameters.NameOf(name)], absolute: AverageTolerance);
         }
     }
 
     /// <summary>The DiDi-Instruct lineage decays twice an update, first by the raw decay: a documented defect that the average here does not have.</summary>
     internal static void DoubleAverage(GoldenCase golden)
     {
-        using var pair = new ParameterPair(golden.Tensor("init"), zeros(1));
-        using var average = new WeightAverage(pair, 0.999);
+        var most = golden.Options.Number("decay");
+        using var parameters = new FreeParameters(new Dictionary<string, Tensor> { ["0"] = golden.Tensor("init") });
+        using var average = new WeightAverage(parameters, most);
         var shadow = golden.Tensor("init");
         for (var step = 0; golden.Has($"step{step}.param"); step++)
         {
             var parameter = golden.Tensor($"step{step}.param");
-            foreach (var decay in new[] { 0.999, Math.Min(0.999, (2.0 + step) / (11.0 + step)) })
+            foreach (var decay in new[] { most, Math.Min(most, (2.0 + step) / (11.0 + step)) })
                 shadow -= (shadow - parameter) * (1 - decay);
-            pair.Set(parameter, zeros(1));
+            parameters.Set("0", parameter);
             average.Update();
-            Close.Check($"step{step}.shadow", golden.Tensor($"step{step}.shadow"), shadow, absolute: AverageTolerance);
+            golden.Check($"step{step}.shadow", shadow, absolute: AverageTolerance);
         }
-        Assert.True((average.Tensors["first"] - shadow).abs().max().item<float>() > 1e-5);
+        Assert.True((average.Tensors[FreeParameters.NameOf("0")] - shadow).abs().max().item<float>() > 1e-5);
     }
 
-    private sealed class ParameterPair : nn.Module
+    private sealed class FreeParameters : nn.Module
     {
-        private readonly Parameter first;
-        private readonly Parameter second;
-
-        internal ParameterPair(Tensor first, Tensor second)
-            : base(nameof(ParameterPair))
+        internal FreeParameters(Dictionary<string, Tensor> values)
+            : base(nameof(FreeParameters))
         {
-            (this.first, this.second) = (new Parameter(first.clone()), new Parameter(second.clone()));
-            RegisterComponents();
+            foreach (var (name, value) in values)
+                register_parameter(NameOf(name), new Parameter(value.clone()));
         }
 
-        internal void Set(Tensor newFirst, Tensor newSecond)
+        internal static string NameOf(string name) => $"parameter{name}";
+
+        internal void Set(string name, Tensor value)
         {
             using var frozen = no_grad();
-            first.copy_(newFirst);
-            second.copy_(newSecond);
+            _ = get_parameter(NameOf(name))!.copy_(value);
         }
     }
 }

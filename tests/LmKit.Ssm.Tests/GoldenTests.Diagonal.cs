@@ -7,6 +7,9 @@ namespace LmKit.Ssm.Tests;
 
 public partial class GoldenTests
 {
+    // What the parts of a case's name behind the discretisation can say; the initialisations change no kernel once parameters are given.
+    private static readonly string[] _kernelTags = ["lin", "inv", "inv2", "quad", "real", "legs", "mixed", "tied", "exp", "relu", "softplus", "sigmoid", "forcereal", "bandlimit"];
+
     private static void DiagonalKernel(GoldenCase golden)
     {
         foreach (var name in golden.Groups('.'))
@@ -18,10 +21,10 @@ public partial class GoldenTests
                 var kernel = ssm.Kernel(K.size(1));
                 CheckValue($"{name} K", K, kernel, ToleranceOf(dtype));
                 var leaves = ssm.named_parameters().ToList();
-                var gradients = autograd.grad([kernel], [.. leaves.Select(leaf => (Tensor)leaf.parameter)], [golden.Tensor($"{name}.gK").squeeze(0).to(dtype)]);
+                var gradients = Gradients.Of(kernel, [.. leaves.Select(leaf => (Tensor)leaf.parameter)], golden.Tensor($"{name}.gK").squeeze(0).to(dtype));
                 foreach (var ((parameter, _), gradient) in leaves.Zip(gradients))
                     CheckGradient($"{name} gradient of {parameter}", golden.Tensor($"{name}.grad.{parameter.Split('.')[^1]}"), gradient);
-                if (golden.Has($"{name}.u"))
+                if (golden.Has($"{name}.u") || golden.Names($"{name}.state").Count > 0)
                     CheckRecurrence(golden, name, ssm, dtype);
             }
         }
@@ -49,14 +52,16 @@ public partial class GoldenTests
     private static DiagonalSsm KernelCase(GoldenCase golden, string name, ScalarType dtype)
     {
         var C = golden.Tensor($"{name}.C");
-        var parts = name.Split('_');
+        var tags = name.Split('_');
+        var unknown = tags[1..].Except(_kernelTags).ToList();
+        Assert.True(unknown.Count == 0, $"{golden.Name}, case {name}: no meaning is known for {string.Join(", ", unknown)}; those known are {string.Join(", ", _kernelTags)}.");
         var options = new DiagonalSsmOptions(
             2 * C.size(2),
-            parts[0] switch { "zoh" => Discretization.Zoh, "bil" => Discretization.Bilinear, _ => Discretization.Dss },
+            DiscretizationOf(tags[0]),
             MatrixCount: golden.Tensor($"{name}.A_imag").size(0),
-            RealPart: parts[1] switch { "relu" => RealPart.Relu, "softplus" => RealPart.Softplus, _ => RealPart.Exp },
-            IsReal: parts[1] == "forcereal",
-            BandLimit: parts[1] == "bandlimit" ? 0.5 : null);
+            RealPart: tags.Contains("relu") ? RealPart.Relu : tags.Contains("softplus") ? RealPart.Softplus : tags.Contains("sigmoid") ? RealPart.Sigmoid : RealPart.Exp,
+            IsReal: tags.Contains("forcereal"),
+            BandLimit: tags.Contains("bandlimit") ? golden.Options.Number("bandlimit", 0.5) : null); // the data's README says 0.5
         return LoadDiagonal(golden, $"{name}.", options, dtype);
     }
 
@@ -72,60 +77,75 @@ public partial class GoldenTests
     private static void Passing(GoldenCase golden)
     {
         using var frozen = no_grad();
+        var options = new DiagonalSsmOptions(2 * golden.Tensor("C").size(2), DiscretizationOf(golden.Options.Text("disc")), MatrixCount: golden.Tensor("A_imag").size(0));
+        golden.Options.Agrees("d_state", options.StateDim);
         foreach (var dtype in new[] { ScalarType.Float64, ScalarType.Float32 })
         {
             var (u, D, y, tolerance) = (golden.Tensor("u").to(dtype), golden.Tensor("D").to(dtype), golden.Tensor("y"), ToleranceOf(dtype));
-            using var ssm = LoadDiagonal(golden, string.Empty, new DiagonalSsmOptions(2 * golden.Tensor("C").size(2)), dtype);
-            foreach (var chunk in new[] { 1, 7, 16, 32, 64, 100, 128 })
+            using var ssm = LoadDiagonal(golden, string.Empty, options, dtype);
+            foreach (var chunk in new[] { 1, 7, 16, 32, 64, (int)u.size(2), 128 })
             {
                 var (chunked, end) = ssm.Run(u, null, D, chunk);
                 CheckValue($"y in chunks of {chunk}", y, chunked, tolerance);
                 CheckValue($"state_end in chunks of {chunk}", golden.Complex("state_end"), end, tolerance);
             }
-            foreach (var chunk in new[] { 7, 16 })
+            foreach (var chunk in Chunks(golden, "states_chunk"))
             {
-                Tensor? state = null;
-                foreach (var (index, piece) in u.split(chunk, 2).Index())
-                {
-                    (_, state) = ssm.Run(piece, state, D);
-                    CheckValue($"state after chunk {index} of {chunk}", golden.Complex($"states_chunk{chunk}")[index], state, tolerance);
-                }
+                var states = golden.Complex($"states_chunk{chunk}");
+                CheckPassed(u, chunk, states, (piece, state) => ssm.Run(piece, state, D), y);
             }
-            if (dtype == ScalarType.Float64)
-                CheckMatrices(golden, ssm);
-            PassingShift(golden, u);
+            foreach (var chunk in dtype == ScalarType.Float64 ? Chunks(golden, "Mxy") : [])
+                CheckMatrices(golden, ssm, chunk);
+            if (golden.Names("shift.").Count > 0)
+                PassingShift(golden, u);
+        }
+    }
+
+    // The chunk lengths that stand in tensor names, "states_chunk16.re".
+    private static long[] Chunks(GoldenCase golden, string prefix) =>
+        [.. golden.Names(prefix).Select(name => long.Parse(name[prefix.Length..].Split('.')[0], CultureInfo.InvariantCulture)).Distinct()];
+
+    private static void CheckPassed(Tensor u, long chunk, Tensor states, Func<Tensor, Tensor?, (Tensor Output, Tensor State)> run, Tensor y)
+    {
+        var pieces = u.split(chunk, 2);
+        Assert.Equal(pieces.Length, states.size(0));
+        Tensor? state = null;
+        foreach (var (index, piece) in pieces.Index())
+        {
+            (var output, state) = run(piece, state);
+            CheckValue($"y of chunk {index} of {chunk}", y.narrow(2, index * chunk, piece.size(2)), output, ToleranceOf(u.dtype));
+            CheckValue($"state after chunk {index} of {chunk}", states[index], state, ToleranceOf(u.dtype));
         }
     }
 
     private static void PassingShift(GoldenCase golden, Tensor u)
     {
         using var random = new Generator(1);
-        using var shift = new ShiftSsm(3, 8, new ParameterFactory(random, u.dtype));
-        CheckpointLoader.Load(shift, new Dictionary<string, Tensor> { ["kernel.B"] = golden.Tensor("shift.B"), ["kernel.C"] = golden.Tensor("shift.C") }, allowCast: true);
-        Tensor? shifted = null;
-        foreach (var (index, piece) in u.split(16, 2).Index())
-        {
-            (var output, shifted) = shift.Run(piece, shifted);
-            CheckValue($"shift y {index}", golden.Tensor("shift.y").narrow(2, index * 16, piece.size(2)), output, ToleranceOf(u.dtype));
-            CheckValue($"shift state {index}", golden.Tensor("shift.states_chunk16")[index], shifted, ToleranceOf(u.dtype));
-        }
+        var B = golden.Tensor("shift.B");
+        golden.Options.Agrees("shift_d_state", B.size(1));
+        using var shift = new ShiftSsm(B.size(0), B.size(1), new ParameterFactory(random, u.dtype));
+        CheckpointLoader.Load(shift, new Dictionary<string, Tensor> { ["kernel.B"] = B, ["kernel.C"] = golden.Tensor("shift.C") }, allowCast: true);
+        CheckValue("shift y", golden.Tensor("shift.y"), shift.Run(u, null).Output, ToleranceOf(u.dtype));
+        foreach (var chunk in Chunks(golden, "shift.states_chunk"))
+            CheckPassed(u, chunk, golden.Tensor($"shift.states_chunk{chunk}"), (piece, state) => shift.Run(piece, state), golden.Tensor("shift.y"));
     }
 
     // The chunk matrices by what they do to unit states and unit inputs: 2 Re M_xy x, M_ux u and A-bar^m x.
-    private static void CheckMatrices(GoldenCase golden, DiagonalSsm ssm)
+    private static void CheckMatrices(GoldenCase golden, DiagonalSsm ssm, long length)
     {
-        var (readout, input, decay) = (golden.Complex("Mxy16"), golden.Complex("Mux16"), golden.Complex("Apow16"));
-        for (var n = 0L; n < 4; n++)
+        var (readout, input, decay) = (golden.Complex($"Mxy{length}"), golden.Complex($"Mux{length}"), golden.Complex($"Apow{length}"));
+        var (heads, states) = (decay.size(0), decay.size(1));
+        for (var n = 0L; n < states; n++)
         {
-            var unit = zeros([1, 3, 4], ScalarType.ComplexFloat64);
+            var unit = zeros([1, heads, states], ScalarType.ComplexFloat64);
             unit.narrow(2, n, 1).fill_(1);
-            CheckValue($"Mxy real {n}", readout.real.select(2, n) * 2, ssm.Response(unit, 16)[0], Exact);
-            CheckValue($"Mxy imaginary {n}", readout.imag.select(2, n) * -2, ssm.Response(unit * System.Numerics.Complex.ImaginaryOne, 16)[0], Exact);
-            CheckValue($"Apow {n}", decay.select(1, n), ssm.Run(zeros(1, 3, 16, dtype: ScalarType.Float64), unit).State[0].select(1, n), Exact);
+            CheckValue($"Mxy real {n}", readout.real.select(2, n) * 2, ssm.Response(unit, length)[0], Exact);
+            CheckValue($"Mxy imaginary {n}", readout.imag.select(2, n) * -2, ssm.Response(unit * System.Numerics.Complex.ImaginaryOne, length)[0], Exact);
+            CheckValue($"Apow {n}", decay.select(1, n), ssm.Run(zeros(1, heads, length, dtype: ScalarType.Float64), unit).State[0].select(1, n), Exact);
         }
-        for (var j = 0L; j < 16; j++)
+        for (var j = 0L; j < length; j++)
         {
-            var unit = zeros(1, 3, 16, dtype: ScalarType.Float64);
+            var unit = zeros(1, heads, length, dtype: ScalarType.Float64);
             unit.narrow(2, j, 1).fill_(1);
             CheckValue($"Mux {j}", input.select(2, j), ssm.Run(unit).State[0], Exact);
         }
@@ -134,24 +154,34 @@ public partial class GoldenTests
     private static void S4DLayer(GoldenCase golden)
     {
         using var frozen = no_grad();
-        var weights = golden.Names("w.").ToDictionary(name => name[2..], golden.Tensor);
+        var weights = golden.Tensors("w.");
         var options = new S4DOptions
         {
-            StateDim = long.Parse(golden.Metadata["d_state"], CultureInfo.InvariantCulture),
-            MatrixCount = long.Parse(golden.Metadata["n_ssm"], CultureInfo.InvariantCulture),
-            IsGated = golden.Metadata["postact"] == "glu",
+            StateDim = 2 * weights["kernel.kernel.C"].size(2),
+            MatrixCount = weights["kernel.kernel.log_w_real"].size(0),
+            Discretization = DiscretizationOf(golden.Options.Text("disc", "zoh")), // the published layer's
+            IsGated = golden.Options.Text("postact") switch
+            {
+                "none" => false,
+                "glu" => true,
+                var other => throw new ArgumentException($"postact = {other} is neither none nor glu."),
+            },
         };
+        golden.Options.Agrees("d_state", options.StateDim);
+        golden.Options.Agrees("n_ssm", options.MatrixCount);
+        golden.Options.Describe("scaling"); // of the initial matrix, in whose place the file gives one
         foreach (var dtype in new[] { ScalarType.Float64, ScalarType.Float32 })
         {
             var builder = ToyModel.Builder(dtype: dtype, modelDim: weights["D"].size(1));
-            builder.Options.IsBidirectional = golden.Metadata["bidirectional"] == "True";
+            builder.Options.IsBidirectional = golden.Options.Flag("bidirectional");
             using var mixer = ToyModel.Component(builder, layer => new S4DMixer(options, layer));
             CheckpointLoader.Load(mixer, weights, allowCast: true);
             var (u, K) = (golden.Tensor("u").to(dtype), golden.Tensor("K"));
+            Assert.Equal(builder.Options.IsBidirectional ? 2 : 1, K.size(0));
             for (var channel = 0; channel < K.size(0); channel++)
                 CheckValue($"K {channel}", K[channel], mixer.Kernel(K.size(2), isFuture: channel == 1), ToleranceOf(dtype));
             CheckValue("y", golden.Tensor("y"), mixer.call(u, null), ToleranceOf(dtype));
-            if (!golden.Has("state_end.re"))
+            if (builder.Options.IsBidirectional)
                 continue;
             using var state = mixer.NewState(u.size(0));
             CheckValue("streamed y", golden.Tensor("y"), cat([.. u.split(4, 1).Select(piece => mixer.call(piece, new SequenceContext(state)))], 1), ToleranceOf(dtype));

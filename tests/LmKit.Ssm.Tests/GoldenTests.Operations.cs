@@ -37,7 +37,7 @@ public partial class GoldenTests
         foreach (var dtype in new[] { ScalarType.Float64, ScalarType.Float32 })
         {
             var tolerance = ToleranceOf(dtype);
-            foreach (var name in golden.Groups('.').Where(name => name[0] == 'm'))
+            foreach (var name in golden.Groups('.').Where(name => !name.StartsWith("conv", StringComparison.Ordinal)))
             {
                 var sizes = name[1..].Split('x').Select(text => long.Parse(text, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
                 var transform = new MonarchFft(sizes[0], sizes[1]);
@@ -50,10 +50,15 @@ public partial class GoldenTests
                 CheckValue($"{name} fft", golden.Complex($"{name}.fft"), transform.Natural(z), tolerance);
                 CheckValue($"{name} inverse", x, transform.Inverse(z).real, tolerance);
             }
-            var small = new MonarchFft(8, 8);
-            var kernel = golden.Tensor("conv.k").to(dtype);
-            CheckValue("k_f_permuted", golden.Complex("conv.k_f_permuted"), small.Transform(nn.functional.pad(kernel, [0, 32])), tolerance);
-            CheckValue("conv", golden.Tensor("conv.y"), small.Convolve(golden.Tensor("conv.x").to(dtype), kernel), tolerance);
+            foreach (var name in golden.Groups('.').Where(name => name.StartsWith("conv", StringComparison.Ordinal)))
+            {
+                var spectrum = golden.Complex($"{name}.k_f_permuted"); // (N1, N2)
+                var transform = new MonarchFft(spectrum.size(-2), spectrum.size(-1));
+                var kernel = golden.Tensor($"{name}.k").to(dtype);
+                var spare = spectrum.size(-2) * spectrum.size(-1) - kernel.size(-1);
+                CheckValue($"{name} k_f_permuted", spectrum, transform.Transform(nn.functional.pad(kernel, [0, spare])), tolerance);
+                CheckValue(name, golden.Tensor($"{name}.y"), transform.Convolve(golden.Tensor($"{name}.x").to(dtype), kernel), tolerance);
+            }
         }
     }
 
@@ -61,33 +66,44 @@ public partial class GoldenTests
     {
         foreach (var dtype in new[] { ScalarType.Float64, ScalarType.Float32 })
         {
-            string[] names = ["u", "delta", "A", "B", "C", "D", "z", "delta_bias"];
-            var leaves = names.ToDictionary(name => name, name => golden.Tensor($"scan.{name}").to(dtype).detach().requires_grad_(true));
-            var (y, state) = SelectiveScan.Run(
-                leaves["u"], leaves["delta"], leaves["A"], leaves["B"], leaves["C"], leaves["D"], leaves["z"], leaves["delta_bias"]);
-            CheckValue("scan y", golden.Tensor("scan.y"), y, ToleranceOf(dtype));
-            CheckValue("scan last_state", golden.Tensor("scan.last_state"), state, ToleranceOf(dtype));
-            CheckGradients(golden, "scan.", names, leaves, y);
-            ScanBlock(golden, dtype);
+            foreach (var name in golden.Groups('.').Where(name => name.StartsWith("scan", StringComparison.Ordinal)))
+            {
+                string[] names = [.. new[] { "u", "delta", "A", "B", "C", "D", "z", "delta_bias" }.Where(input => golden.Has($"{name}.{input}"))];
+                var leaves = names.ToDictionary(input => input, input => golden.Tensor($"{name}.{input}").to(dtype).detach().requires_grad_(true));
+                var (y, state) = SelectiveScan.Run(
+                    leaves["u"], leaves["delta"], leaves["A"], leaves["B"], leaves["C"], leaves.GetValueOrDefault("D"), leaves.GetValueOrDefault("z"), leaves.GetValueOrDefault("delta_bias"));
+                CheckValue($"{name} y", golden.Tensor($"{name}.y"), y, ToleranceOf(dtype));
+                CheckValue($"{name} last_state", golden.Tensor($"{name}.last_state"), state, ToleranceOf(dtype));
+                CheckGradients(golden, $"{name}.", names, leaves, y);
+            }
+            foreach (var name in golden.Groups('.').Where(name => name.StartsWith("block", StringComparison.Ordinal)))
+                ScanBlock(golden, name, dtype);
         }
     }
 
-    private static void ScanBlock(GoldenCase golden, ScalarType dtype)
+    private static void ScanBlock(GoldenCase golden, string name, ScalarType dtype)
     {
         using var frozen = no_grad();
-        var weights = golden.Names("block.w.").ToDictionary(name => name["block.w.".Length..], golden.Tensor);
-        var options = new SelectiveScanOptions { StateDim = weights["A_log"].size(1), TimeStepRank = weights["dt_proj.weight"].size(1) };
-        using var mixer = ToyModel.Component(ToyModel.Builder(dtype: dtype, modelDim: weights["out_proj.weight"].size(0)), layer => new SelectiveScanMixer(options, layer));
+        var weights = golden.Tensors($"{name}.w.");
+        var modelDim = weights["out_proj.weight"].size(0);
+        var options = new SelectiveScanOptions
+        {
+            StateDim = weights["A_log"].size(1),
+            TimeStepRank = weights["dt_proj.weight"].size(1),
+            ConvolutionLength = weights["conv1d.weight"].size(2),
+            Expansion = weights["A_log"].size(0) / modelDim,
+        };
+        using var mixer = ToyModel.Component(ToyModel.Builder(dtype: dtype, modelDim: modelDim), layer => new SelectiveScanMixer(options, layer));
         CheckpointLoader.Load(mixer, weights, allowCast: true);
-        var u = golden.Tensor("block.u").to(dtype);
-        var prompt = long.Parse(golden.Metadata["prompt"], System.Globalization.CultureInfo.InvariantCulture);
-        CheckValue("block y", golden.Tensor("block.y"), mixer.call(u, null), ToleranceOf(dtype));
+        var u = golden.Tensor($"{name}.u").to(dtype);
+        var prompt = golden.Options.Whole("prompt");
+        CheckValue($"{name} y", golden.Tensor($"{name}.y"), mixer.call(u, null), ToleranceOf(dtype));
         using var state = mixer.NewState(u.size(0));
         var first = mixer.call(u.narrow(1, 0, prompt), new SequenceContext(state));
-        CheckValue("prefill_conv_state", golden.Tensor("block.prefill_conv_state"), state.Tensors["conv_state"], ToleranceOf(dtype));
-        CheckValue("prefill_ssm_state", golden.Tensor("block.prefill_ssm_state"), state.Tensors["ssm_state"], ToleranceOf(dtype));
+        CheckValue($"{name} prefill_conv_state", golden.Tensor($"{name}.prefill_conv_state"), state.Tensors["conv_state"], ToleranceOf(dtype));
+        CheckValue($"{name} prefill_ssm_state", golden.Tensor($"{name}.prefill_ssm_state"), state.Tensors["ssm_state"], ToleranceOf(dtype));
         var rest = mixer.call(u.narrow(1, prompt, u.size(1) - prompt), new SequenceContext(state));
-        CheckValue("continued y", golden.Tensor("block.y"), cat([first, rest], 1), ToleranceOf(dtype));
+        CheckValue($"{name} continued y", golden.Tensor($"{name}.y"), cat([first, rest], 1), ToleranceOf(dtype));
     }
 
     // Values and gradients of an operation in every case of a file, in both precisions.
@@ -109,7 +125,7 @@ public partial class GoldenTests
     private static void CheckGradients(GoldenCase golden, string prefix, string[] inputs, Dictionary<string, Tensor> leaves, Tensor y)
     {
         var isExact = y.dtype == ScalarType.Float64;
-        var gradients = autograd.grad([y], [.. inputs.Select(input => leaves[input])], [golden.Tensor($"{prefix}gy").to(y.dtype)]);
+        var gradients = Gradients.Of(y, [.. inputs.Select(input => leaves[input])], golden.Tensor($"{prefix}gy").to(y.dtype));
         foreach (var (input, gradient) in inputs.Zip(gradients))
         {
             Close.Check(

@@ -51,9 +51,19 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
             CheckKernels(golden, mixer, tolerance);
             if (golden.Has("gy"))
                 CheckGradients(golden, mixer, u, y, isExact ? ExactGradient : SingleGradient, isExact);
-            if (golden.Has("state_end.re"))
+            if (golden.Names("state").Count > 0)
                 CheckState(golden, mixer, u.detach(), tolerance);
+            if (golden.Has("y_dh"))
+                CheckOtherMerge(golden, u.detach(), tolerance);
         }
+    }
+
+    // The published slow path merges heads as (d h): the same layer with the columns of its output projection in that order.
+    private static void CheckOtherMerge(GoldenCase golden, Tensor u, double tolerance)
+    {
+        using var frozen = no_grad();
+        using var mixer = Build(golden, u.dtype, (weight, headDim) => weight.unflatten(1, headDim, -1).transpose(1, 2).flatten(1));
+        CheckValue("y_dh", golden.Tensor("y_dh"), mixer.call(u, null), tolerance);
     }
 
     private static void CheckKernels(GoldenCase golden, H3Mixer mixer, double tolerance)
@@ -68,7 +78,7 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
     private static void CheckGradients(GoldenCase golden, H3Mixer mixer, Tensor u, Tensor y, double tolerance, bool isExact)
     {
         var leaves = mixer.named_parameters().Select(pair => (pair.name, Value: (Tensor)pair.parameter)).Prepend((name: "u", Value: u)).ToList();
-        var gradients = autograd.grad([y], [.. leaves.Select(leaf => leaf.Value)], [golden.Tensor("gy").to(y.dtype)]);
+        var gradients = Gradients.Of(y, [.. leaves.Select(leaf => leaf.Value)], golden.Tensor("gy").to(y.dtype));
         foreach (var ((name, _), gradient) in leaves.Zip(gradients))
         {
             Close.Check(
@@ -100,8 +110,9 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         {
             var tolerance = dtype == ScalarType.Float64 ? Exact : Single;
             using var mixer = Build(golden, dtype);
-            var (prompt, steps) = (long.Parse(golden.Metadata["prompt"], CultureInfo.InvariantCulture), long.Parse(golden.Metadata["steps"], CultureInfo.InvariantCulture));
+            var (prompt, steps) = (golden.Options.Whole("prompt"), golden.Options.Whole("steps"));
             var u = golden.Tensor("u").to(dtype);
+            Assert.Equal((u.size(1), steps), (prompt + steps, golden.Tensor("step_y").size(1)));
             CheckValue("y", golden.Tensor("y"), mixer.call(u, null), tolerance);
             using var state = (H3State)mixer.NewState(u.size(0));
             CheckValue("prefill_y", golden.Tensor("prefill_y"), mixer.call(u.narrow(1, 0, prompt), new SequenceContext(state)), tolerance);
@@ -157,7 +168,7 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         var kernel = ssm.Kernel(K.size(2));
         CheckValue($"{name} K", K.squeeze(0), kernel, ToleranceOf(dtype));
         var leaves = ssm.named_parameters().ToList();
-        var gradients = autograd.grad([kernel], [.. leaves.Select(leaf => (Tensor)leaf.parameter)], [golden.Tensor($"{name}.gK").squeeze(0).to(dtype)]);
+        var gradients = Gradients.Of(kernel, [.. leaves.Select(leaf => (Tensor)leaf.parameter)], golden.Tensor($"{name}.gK").squeeze(0).to(dtype));
         foreach (var ((parameter, _), gradient) in leaves.Zip(gradients))
             CheckGradient($"{name} gradient of {parameter}", golden.Tensor($"{name}.grad.{parameter.Split('.')[^1]}"), gradient);
         var (y, state) = ssm.Run(golden.Tensor($"{name}.u").to(dtype), golden.Tensor($"{name}.state0").to(dtype));
@@ -178,18 +189,31 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
 
     private static ScalarType StoredType(GoldenCase golden) => golden.Tensor("u").dtype;
 
-    private static H3Mixer Build(GoldenCase golden, ScalarType dtype)
+    // The bilinear form is H3's own; only files of whole layers state another.
+    private static Discretization DiscretizationOf(string text) => text switch
     {
-        var weights = golden.Names("w.").ToDictionary(name => name[2..], golden.Tensor);
+        "zoh" => Discretization.Zoh,
+        "bil" or "bilinear" => Discretization.Bilinear,
+        "dss" => Discretization.Dss,
+        _ => throw new ArgumentException($"disc = {text} is none of zoh, bilinear (bil) and dss."),
+    };
+
+    private static H3Mixer Build(GoldenCase golden, ScalarType dtype, Func<Tensor, long, Tensor>? changeOutput = null)
+    {
+        var weights = golden.Tensors("w.");
         var modelDim = weights["ssm_k_D"].size(0);
         var options = new H3Options
         {
             HeadDim = modelDim / weights["D"].size(0),
             StateDim = 2 * weights["kernel.kernel.C"].size(2),
             ShiftDim = weights["ssm_k_kernel.kernel.B"].size(1),
-            Discretization = golden.Metadata.GetValueOrDefault("disc") == "zoh" ? Discretization.Zoh : Discretization.Bilinear,
-            MaxKernelLength = long.TryParse(golden.Metadata.GetValueOrDefault("l_max"), CultureInfo.InvariantCulture, out var length) ? length : null,
+            Discretization = DiscretizationOf(golden.Kind == "h3_layer" ? golden.Options.Text("disc") : golden.Options.Text("disc", "bilinear")),
+            MaxKernelLength = golden.Options.Whole("l_max", 0) is > 0 and var length ? length : null,
         };
+        golden.Options.Agrees("head_dim", options.HeadDim);
+        golden.Options.Agrees("d_state", options.StateDim);
+        if (changeOutput is not null)
+            weights["output_linear.weight"] = changeOutput(weights["output_linear.weight"], options.HeadDim);
         var mixer = ToyH3.Build(options, dtype, modelDim);
         CheckpointLoader.Load(mixer, weights, allowCast: true);
         return mixer;

@@ -8,7 +8,7 @@ public sealed class RemaskingSamplerOptions : DiffusionSamplerOptions
     /// <summary>How much is taken back. Default cap.</summary>
     public RemaskingStrategy Strategy { get; set; }
 
-    /// <summary>eta, the probability of remasking; not used by confidence. Default 0.04.</summary>
+    /// <summary>eta, the probability of remasking; not used by confidence and forward_backward. Default 0.04.</summary>
     [Range(0.0, 1.0)]
     public double Eta { get; set; } = 0.04;
 

@@ -7,8 +7,8 @@ namespace LmKit;
 public static class RemaskingSteps
 {
     /// <summary>The remasking probability sigma (B, L) of every position.</summary>
-    /// <param name="strategy">Cap, rescale or confidence; the loop caps eta too.</param>
-    /// <param name="eta">Its strength, 0 to 1.</param>
+    /// <param name="strategy">Cap, rescale, confidence or forward-backward; the loop caps eta too.</param>
+    /// <param name="eta">Its strength, 0 to 1; confidence and forward-backward do not use it.</param>
     /// <param name="cleanBefore">alpha_t; at 0 nothing bounds sigma.</param>
     /// <param name="cleanAfter">alpha_s.</param>
     /// <param name="confidence">Probability (B, L) of each token when it was revealed; read where revealed.</param>
@@ -24,11 +24,14 @@ public static class RemaskingSteps
         using var scope = NewDisposeScope();
         confidence = HalfPrecision.Widen(confidence);
         var bound = cleanBefore > 0 ? (1 - cleanAfter) / cleanBefore : double.PositiveInfinity;
+        var rise = cleanBefore > 0 ? Math.Max(0, cleanAfter - cleanBefore) / cleanBefore : double.PositiveInfinity;
         var sigma = strategy switch
         {
             RemaskingStrategy.Cap => full_like(confidence, Math.Min(eta, bound)),
             RemaskingStrategy.Rescale => full_like(confidence, eta * Math.Min(1, bound)),
             RemaskingStrategy.Confidence => Unsureness(confidence, isMasked).mul(Math.Min(1, bound)),
+            // Bounded where the formula asks for more than the masked share after the step, as it does late in the walk.
+            RemaskingStrategy.ForwardBackward => full_like(confidence, Math.Min(Math.Min(1, bound), rise)),
             _ => full_like(confidence, Math.Min(eta, bound)), // more than this and revealing would need a probability above 1
         };
         return sigma.MoveToOuterDisposeScope();

@@ -14,4 +14,8 @@ public enum RemaskingStrategy
 
     /// <summary>Plain steps up to a share of clean tokens, then remasking at that share, then plain steps to the end.</summary>
     Loop,
+
+    /// <summary>Forward-backward: sigma = (alpha_s - alpha_t) / alpha_t, at most min(1, (1 - alpha_s) / alpha_t). As much noise is put back
+    /// as a step of the forward process adds; eta is not used.</summary>
+    ForwardBackward,
 }

@@ -1,20 +1,33 @@
 using System.Reflection;
-using Xunit.Sdk;
+using Xunit.Abstractions;
 
 namespace LmKit.Conformance;
 
-/// <summary>Gives a theory one case per golden file of its class's area.</summary>
+/// <summary>Gives a theory one case per golden file of its class's area; files without a check are skipped rows.</summary>
 [AttributeUsage(AttributeTargets.Method)]
-public sealed class GoldenCasesAttribute : DataAttribute
+public sealed class GoldenCasesAttribute : GoldenRowsAttribute
 {
     /// <inheritdoc/>
-    public override IEnumerable<object[]> GetData(MethodInfo testMethod)
-    {
-        ArgumentNullException.ThrowIfNull(testMethod);
-        return GoldenSource.FromEnvironment().Cases(AreaOf(testMethod.ReflectedType!)).Select(name => new object[] { name });
-    }
+    public override string? ReasonToSkip(Type suite, object[] row) => Suite(suite).ReasonToSkip(GoldenSource.FromEnvironment(), (string)row[0]);
 
     internal static string AreaOf(Type suite) =>
         suite.GetCustomAttribute<GoldenAreaAttribute>()?.Area
         ?? throw new InvalidOperationException($"{suite.Name} needs [GoldenArea(\"...\")], the sub-folder whose files it checks.");
+
+    /// <summary>A suite that only tells its kinds.</summary>
+    internal static GoldenSuite Suite(Type suite) => (GoldenSuite)Activator.CreateInstance(suite, new Silent())!;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<object[]> Rows(Type suite) => GoldenSource.FromEnvironment().Cases(AreaOf(suite)).Select(name => new object[] { name });
+
+    private sealed class Silent : ITestOutputHelper
+    {
+        public void WriteLine(string message)
+        {
+        }
+
+        public void WriteLine(string format, params object[] args)
+        {
+        }
+    }
 }

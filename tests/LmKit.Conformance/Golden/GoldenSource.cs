@@ -1,5 +1,5 @@
-using TorchSharp;
 using Xunit;
+using Xunit.Sdk;
 using static TorchSharp.torch;
 
 namespace LmKit.Conformance;
@@ -7,17 +7,20 @@ namespace LmKit.Conformance;
 /// <summary>A folder of golden data with one sub-folder per area.</summary>
 /// <param name="Root">The folder; null when there is none.</param>
 /// <param name="IsChosen">Whether the user named it, so that an absent area is an error.</param>
-/// <param name="IsPartial">Whether files that no check covers are allowed.</param>
+/// <param name="IsPartial">Whether files that no check covers are skipped, and counted as skipped, instead of failing.</param>
 public sealed record GoldenSource(string? Root, bool IsChosen, bool IsPartial)
 {
     /// <summary>Environment variable that names the folder.</summary>
     public const string FolderVariable = "LMKIT_GOLDEN";
 
-    /// <summary>Environment variable that allows files without a check when it is 1.</summary>
+    /// <summary>Environment variable that has files without a check skipped when it is 1.</summary>
     public const string PartialVariable = "LMKIT_GOLDEN_PARTIAL";
 
     /// <summary>The case that stands for an area without data, since a theory needs at least one.</summary>
     public const string NoData = "(no golden data)";
+
+    /// <summary>The repository's <c>tests/golden</c>.</summary>
+    public static GoldenSource Repository { get; } = new(RepositoryFolder(), false, false);
 
     /// <summary>The folder that the environment names, else the repository's <c>tests/golden</c>.</summary>
     public static GoldenSource FromEnvironment()
@@ -25,72 +28,79 @@ public sealed record GoldenSource(string? Root, bool IsChosen, bool IsPartial)
         var isPartial = Environment.GetEnvironmentVariable(PartialVariable) == "1";
         return Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } folder
             ? new GoldenSource(Path.GetFullPath(folder), true, isPartial)
-            : new GoldenSource(RepositoryFolder(), false, isPartial);
+            : Repository with { IsPartial = isPartial };
     }
+
+    /// <summary>The longest of some kinds that a file's name starts with; null when it starts with none.</summary>
+    public static string? KindOf(string name, IEnumerable<string> kinds) =>
+        kinds.Where(kind => name.StartsWith(kind, StringComparison.Ordinal)).MaxBy(kind => kind.Length);
 
     /// <summary>Names of an area's cases: its files and sub-folders, README.md and hidden ones left out.</summary>
     public IReadOnlyList<string> Cases(string area)
     {
-        var names = Folder(area) is { } folder && Directory.Exists(folder)
-            ? Directory.GetFileSystemEntries(folder).Select(path => Path.GetFileName(path)).Where(name => name != "README.md" && name[0] != '.').Order(StringComparer.Ordinal)
-            : Enumerable.Empty<string>();
+        var names = Root is not null && Directory.Exists(PathOf(area)) ? Entries(PathOf(area), Directory.GetFileSystemEntries) : [];
         return [.. names.DefaultIfEmpty(NoData)];
     }
 
-    /// <summary>Fails unless every sub-folder is an area that some suite checks.</summary>
+    /// <summary>The sub-folders that are no area of a suite; those below an area's parent (<c>core/models</c>) are looked at one by one.</summary>
     /// <param name="known">The areas with a suite.</param>
-    /// <param name="write">Takes a line for each that has none.</param>
-    public void RequireKnownAreas(IEnumerable<string> known, Action<string> write)
+    public IReadOnlyList<string> UnknownAreas(IEnumerable<string> known)
     {
-        ArgumentNullException.ThrowIfNull(write);
-        if (!Directory.Exists(Root))
-            return;
-        var unknown = Directory.GetDirectories(Root).Select(path => Path.GetFileName(path)).Where(name => name[0] != '.').Except(known).Order(StringComparer.Ordinal).ToList();
-        foreach (var area in unknown)
-            write($"not covered: {area}");
-        if (!IsPartial)
-            Assert.True(unknown.Count == 0, $"not covered: {string.Join(", ", unknown)}; no suite has that area. {PartialVariable}=1 allows it.");
+        var (areas, folders) = (known.ToHashSet(), new List<string>());
+        if (Root is null || !Directory.Exists(Root))
+            return [];
+        foreach (var name in Entries(Root, Directory.GetDirectories))
+        {
+            if (areas.Any(area => area.StartsWith($"{name}/", StringComparison.Ordinal)))
+                folders.AddRange(Entries(PathOf(name), Directory.GetFileSystemEntries).Select(inner => $"{name}/{inner}"));
+            else
+                folders.Add(name);
+        }
+        return [.. folders.Where(folder => !areas.Contains(folder))];
     }
 
-    /// <summary>Runs the check of a case's kind, the longest of the known kinds that its name starts with.</summary>
+    /// <summary>A case's file or folder.</summary>
+    public string PathOf(string area, string name = "") => Path.Combine(Root!, area, name);
+
+    /// <summary>Runs the check of a case's kind, the longest of the known kinds that its name starts with, and requires that the check used all of the case.</summary>
     /// <param name="area">The area.</param>
     /// <param name="name">One of <see cref="Cases"/>.</param>
     /// <param name="checks">Checks by kind.</param>
     /// <param name="write">Takes remarks for the test's output.</param>
+    /// <exception cref="XunitException">The case is of no known kind, is not reproduced, or is not used whole; the message names it.</exception>
     public void Run(string area, string name, IReadOnlyDictionary<string, Action<GoldenCase>> checks, Action<string> write)
     {
-        ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(checks);
         ArgumentNullException.ThrowIfNull(write);
         if (name == NoData)
+            Assert.Fail($"no golden data for area {area}{(Root is null ? string.Empty : $" in {Root}")}; {FolderVariable} names a folder with one sub-folder per area.");
+        if (KindOf(name, checks.Keys) is not { } kind)
         {
-            ReportNoData(area, write);
+            Assert.Fail($"not covered: {name} (area {area}); its kinds are {string.Join(", ", checks.Keys.Order(StringComparer.Ordinal))}. Name the file after its kind, or write a check; {PartialVariable}=1 skips it.");
             return;
         }
-        var kind = checks.Keys.Where(kind => name.StartsWith(kind, StringComparison.Ordinal)).MaxBy(kind => kind.Length);
-        if (kind is null)
-        {
-            write($"not covered: {name}");
-            if (!IsPartial)
-                Assert.Fail($"not covered: {name} (area {area}); its kinds are {string.Join(", ", checks.Keys.Order(StringComparer.Ordinal))}. {PartialVariable}=1 allows it.");
-            return;
-        }
-        write($"{name}: kind {kind}");
         using var scope = NewDisposeScope();
-        using var golden = new GoldenCase(Path.Combine(Folder(area)!, name), kind);
-        checks[kind](golden);
-        Assert.True(golden.WasRead, $"{name}: the check of kind {kind} read nothing of it.");
+        using var golden = new GoldenCase(PathOf(area, name), kind);
+        var compared = Comparisons.During(() => Check(golden, checks[kind]));
+        golden.RequireComplete(compared);
+        write($"{name}: kind {kind}, {compared} entries compared");
     }
 
-    private void ReportNoData(string area, Action<string> write)
+    // What is no assertion gets the file's name: a shape that does not fit, a tensor that is missing.
+    private static void Check(GoldenCase golden, Action<GoldenCase> check)
     {
-        var message = $"no golden data for area {area}{(Root is null ? string.Empty : $" in {Root}")}";
-        write(message);
-        if (IsChosen && (!IsPartial || !Directory.Exists(Root)))
-            Assert.Fail($"{message}; {FolderVariable} names a folder with one sub-folder per area.");
+        try
+        {
+            check(golden);
+        }
+        catch (Exception error) when (error is not XunitException)
+        {
+            throw new XunitException($"{golden.Path}: the check of kind {golden.Kind} met {error.GetType().Name}: {error.Message}", error);
+        }
     }
 
-    private string? Folder(string area) => Root is null ? null : Path.Combine(Root, area);
+    private static IReadOnlyList<string> Entries(string folder, Func<string, string[]> list) =>
+        [.. list(folder).Select(path => Path.GetFileName(path)).Where(name => name != "README.md" && name[0] != '.').Order(StringComparer.Ordinal)];
 
     private static string? RepositoryFolder()
     {

@@ -253,7 +253,7 @@ public sealed class Report32SaeLensActivationIgnored
 
     private static string Copy(string layout, TemporaryFolder folder)
     {
-        var source = Path.Combine(GoldenSource.FromEnvironment().Root!, "interp", "ckpt", layout);
+        var source = Path.Combine(GoldenSource.Repository.Root!, "interp", "ckpt", layout);
         var target = folder[Path.GetFileName(layout)];
         Directory.CreateDirectory(target);
         foreach (var file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))

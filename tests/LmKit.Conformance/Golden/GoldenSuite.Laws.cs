@@ -1,0 +1,144 @@
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace LmKit.Conformance;
+
+public abstract partial class GoldenSuite
+{
+    private const int Sample = 3;
+
+    /// <summary>Tensors whose change no check can notice, as <c>kind: name</c> with its reason; a name may end in <c>*</c> or begin with it.</summary>
+    protected virtual IReadOnlyDictionary<string, string> Unnoticed { get; } = new Dictionary<string, string>();
+
+    [GoldenTheory]
+    [GoldenKinds]
+    public void A_dummy_of_a_kind_fails(string kind)
+    {
+        using var folder = new GoldenFolder(Area);
+        var file = Checked().First(name => KindOf(name) == kind);
+        var original = GoldenSource.Repository.PathOf(Area, file);
+        if (file.EndsWith(".json", StringComparison.Ordinal))
+        {
+            foreach (var content in new[] { "[]", "{}", "[{}]", "[{\"unread\": 1}]" })
+            {
+                File.WriteAllText(folder[file], content);
+                Fails(folder, file, $"a file of {content}");
+            }
+            return;
+        }
+        if (Directory.Exists(original))
+        {
+            _ = Directory.CreateDirectory(folder[file]);
+            Fails(folder, file, "an empty folder");
+            foreach (var inside in Directory.EnumerateFiles(original, "*.safetensors", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(original, path)))
+            {
+                GoldenSurgery.Copy(original, folder[file]);
+                Dummy(Path.Combine(original, inside), Path.Combine(folder[file], inside), inside);
+            }
+            return;
+        }
+        Dummy(original, folder[file], file);
+
+        void Dummy(string from, string to, string what)
+        {
+            GoldenSurgery.Rewrite(from, to, (tensors, options) => Clear(tensors, options).Add("irrelevant", ones(2)));
+            Fails(folder, file, $"{what} with one irrelevant tensor");
+            GoldenSurgery.Rewrite(from, to, (tensors, options) => _ = Clear(tensors, options));
+            Fails(folder, file, $"{what} without tensors");
+            GoldenSurgery.Rewrite(from, to, (tensors, _) => Clear(tensors).Add("irrelevant", ones(2)));
+            Fails(folder, file, $"{what} with its options and one irrelevant tensor");
+            GoldenSurgery.Rewrite(from, to, (tensors, _) => Replace(tensors, tensor => zeros([.. tensor.shape.Select(_ => 0L)], tensor.dtype)));
+            Fails(folder, file, $"{what} with empty tensors");
+            GoldenSurgery.Rewrite(from, to, (tensors, _) => Replace(tensors, tensor => zeros_like(tensor)));
+            Fails(folder, file, $"{what} with zeros for every value");
+        }
+
+        static Dictionary<string, Tensor> Clear(Dictionary<string, Tensor> tensors, Dictionary<string, string>? options = null)
+        {
+            options?.Clear();
+            tensors.Clear();
+            return tensors;
+        }
+    }
+
+    [GoldenTheory]
+    [GoldenFiles]
+    public void An_unread_tensor_and_an_unread_option_fail(string name)
+    {
+        using var folder = new GoldenFolder(Area);
+        var message = FailsOnCopy(folder, name, name, (tensors, options) =>
+        {
+            tensors["unread"] = ones(1);
+            options["unread_option"] = "1";
+        });
+        Assert.Contains("unread", message, StringComparison.Ordinal);
+        if (message.Contains("unread tensor unread", StringComparison.Ordinal))
+        {
+            Assert.Contains("unread option unread_option", message, StringComparison.Ordinal);
+            return;
+        }
+        // Where all tensors of some kind of name are weights, the product's loader refuses one more by its name.
+        Assert.Contains("'unread'", message, StringComparison.Ordinal);
+        Assert.Contains("unread option unread_option", FailsOnCopy(folder, name, name, (_, options) => options["unread_option"] = "1"), StringComparison.Ordinal);
+    }
+
+    [GoldenTheory]
+    [GoldenFiles]
+    public void A_changed_value_fails(string name) => ChangedValuesFail(name, Sample);
+
+    [GoldenTheory]
+    [GoldenFiles]
+    [Trait("Category", "Long")]
+    public void Every_changed_value_fails(string name) => ChangedValuesFail(name, int.MaxValue);
+
+    /// <summary>Names of the area's files in the repository that have a check.</summary>
+    internal IEnumerable<string> Checked() => GoldenSource.Repository.Cases(Area).Where(name => name != GoldenSource.NoData && KindOf(name) is { } kind && Checks.ContainsKey(kind));
+
+    private static void Replace(Dictionary<string, Tensor> tensors, Func<Tensor, Tensor> change)
+    {
+        foreach (var (name, tensor) in tensors.ToList())
+            tensors[name] = change(tensor);
+    }
+
+    private void ChangedValuesFail(string name, int count)
+    {
+        using var folder = new GoldenFolder(Area);
+        var names = new List<string>();
+        using (var reader = new SafetensorsReader(GoldenSource.Repository.PathOf(Area, name)))
+            names.AddRange(reader.Entries.Where(entry => entry.Shape.Aggregate(1L, (size, next) => size * next) > 0 && !IsUnnoticed(name, entry.Name)).Select(entry => entry.Name));
+        // The same sample in every run: every so many names.
+        var step = Math.Max(1, names.Count / count);
+        var passed = new List<string>();
+        foreach (var tensor in names.Where((_, index) => (index + 1) % step == 0).Take(count))
+        {
+            if (PassesOnCopy(folder, name, (tensors, _) => tensors[tensor] = GoldenSurgery.ChangeOne(tensors[tensor]))
+                && PassesOnCopy(folder, name, (tensors, _) => tensors[tensor] = GoldenSurgery.ChangeAll(tensors[tensor])))
+                passed.Add(tensor);
+        }
+        Assert.True(passed.Count == 0, $"{name}: its check passes although {string.Join(", ", passed)} changed. Compare it, or list it in {nameof(Unnoticed)} with the reason.");
+    }
+
+    private bool IsUnnoticed(string name, string tensor) => Unnoticed.Keys.Select(key => key.Split(": ")).Any(key =>
+        key[0] == KindOf(name) && (key[1].StartsWith('*') ? tensor.EndsWith(key[1][1..], StringComparison.Ordinal) : key[1].EndsWith('*') ? tensor.StartsWith(key[1][..^1], StringComparison.Ordinal) : tensor == key[1]));
+
+    private bool PassesOnCopy(GoldenFolder folder, string name, Action<Dictionary<string, Tensor>, Dictionary<string, string>> change)
+    {
+        GoldenSurgery.Rewrite(GoldenSource.Repository.PathOf(Area, name), folder[name], change);
+        return Record.Exception(() => folder.Source.Run(Area, name, Checks, _ => { })) is null;
+    }
+
+    private string FailsOnCopy(GoldenFolder folder, string name, string what, Action<Dictionary<string, Tensor>, Dictionary<string, string>> change)
+    {
+        GoldenSurgery.Rewrite(GoldenSource.Repository.PathOf(Area, name), folder[name], change);
+        return Fails(folder, name, what);
+    }
+
+    private string Fails(GoldenFolder folder, string name, string what)
+    {
+        var error = Record.Exception(() => folder.Source.Run(Area, name, Checks, _ => { }));
+        Assert.True(error is not null, $"{what}: its check passes.");
+        output.WriteLine($"{what}: {error!.Message.Split('\n')[0]}");
+        return error.Message;
+    }
+}
