@@ -1,4 +1,3 @@
-using System.Globalization;
 using LmKit.Conformance;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -11,7 +10,7 @@ internal static class GoldenEvaluation
 
     internal static void Control(GoldenCase golden)
     {
-        var scale = double.Parse(golden.Metadata["normalization_scale"], CultureInfo.InvariantCulture);
+        var scale = golden.Options.Number("normalization_scale");
         var (clean, other) = (new ActivationBatch(golden.Tensor("A")), new ActivationBatch(golden.Tensor("A_cf")));
         var rows = golden.Tensor("param.W_dec");
         using var autoencoder = Parameters.Make(parameters => new VanillaAutoencoder(new VanillaOptions { ModelDim = rows.size(1), FeatureCount = rows.size(0) }, parameters));
@@ -43,7 +42,7 @@ internal static class GoldenEvaluation
     internal static void Scores(GoldenCase golden)
     {
         var active = golden.Tensor("active").to(ScalarType.Bool);
-        var columns = (string[])["io", "s", "io_pos"];
+        var columns = golden.Names("attr.").Select(name => name["attr.".Length..]).ToArray();
         var attributes = stack([.. columns.Select(name => golden.Tensor($"attr.{name}"))], 1);
         foreach (var name in golden.Names("f1.").Select(name => name["f1.".Length..]))
         {
@@ -58,7 +57,10 @@ internal static class GoldenEvaluation
             {
                 var (_, top) = scores.Top((int)golden.Tensor($"top_scores.{name}").size(1));
                 CheckWithGaps(golden, $"top_scores.{name}", top);
+                // Features that tie stand in any order: those of the file are compared by their scores.
+                Close.Check($"top_features.{name}", golden.Tensor($"top_scores.{name}"), scores.Ranked().t().gather(1, golden.Tensor($"top_features.{name}")), absolute: Tight);
             }
+            CheckBest(golden, name, scores.F1.reshape(shape));
             if (golden.Has($"group_f1.{name}"))
             {
                 // Values that tie stand in any order: unions are compared in theirs, the ranking by its scores.
@@ -70,11 +72,15 @@ internal static class GoldenEvaluation
         }
     }
 
-    // NaN stands in the same places; everything else is close.
-    private static void CheckWithGaps(GoldenCase golden, string name, Tensor actual)
+    // The best value of each axis, by the score that it stands for.
+    private static void CheckBest(GoldenCase golden, string name, Tensor f1)
     {
-        var expected = golden.Tensor(name);
-        Close.Check($"{name} is NaN", expected.isnan().to(ScalarType.Byte), actual.isnan().to(ScalarType.Byte));
-        Close.Check(name, expected.masked_fill(expected.isnan(), 0), actual.masked_fill(actual.isnan(), 0), absolute: Tight);
+        var axes = golden.Names($"best_value.{name}.").Select(golden.Tensor).ToArray();
+        var flat = axes[0].clone();
+        for (var axis = 1; axis < axes.Length; axis++)
+            flat = flat * f1.size(axis + 1) + axes[axis];
+        CheckWithGaps(golden, $"best_f1.{name}", f1.flatten(1).gather(1, flat.unsqueeze(1)).squeeze(1));
     }
+
+    private static void CheckWithGaps(GoldenCase golden, string name, Tensor actual) => Parameters.CheckWithGaps(golden, name, actual);
 }

@@ -15,15 +15,14 @@ internal static class GoldenSupervised
     internal static void Check(GoldenCase golden)
     {
         var activations = golden.Tensor("A");
-        var (io, s, position) = (golden.Tensor("attr.io"), golden.Tensor("attr.s"), golden.Tensor("attr.io_pos"));
-        var attributes = stack([io, s, position], 1);
-        long Values(string name, int axis) => golden.Tensor(name).size(axis);
-        var (names, others) = (Values("independent.mean.io", 0), Values("independent.mean.s", 0));
-        var kinds = new Dictionary<string, AttributeBlock[]>
-        {
-            ["independent"] = [new("io", [0], [names]), new("s", [1], [others]), new("io_pos", [2], [2])],
-            ["coupled"] = [new("io+io_pos", [0, 2], [names, 2]), new("s+io_pos", [1, 2], [others, 2])],
-        };
+        string[] columns = [.. golden.Names("attr.").Select(name => name["attr.".Length..])];
+        var attributes = stack([.. columns.Select(name => golden.Tensor($"attr.{name}"))], 1);
+        // "coupled.mean.s+io_pos" holds a block of two attributes and has an axis for each, then the features' width.
+        AttributeBlock Block(string tensor, string name) =>
+            new(name, [.. name.Split('+').Select(part => (long)Array.IndexOf(columns, part))], golden.Tensor(tensor).shape[..^1]);
+        var kinds = golden.Groups('.').Where(kind => golden.Has($"{kind}.mean.bias")).ToDictionary(kind => kind, kind => golden.Names($"{kind}.mean.")
+            .Select(name => (Tensor: name, Name: name[$"{kind}.mean.".Length..])).Where(one => one.Name is not ("bias" or "recon" or "mse"))
+            .Select(one => Block(one.Tensor, one.Name)).ToArray());
         foreach (var (kind, blocks) in kinds)
         {
             foreach (var (method, codes) in _methods)
@@ -42,22 +41,32 @@ internal static class GoldenSupervised
             }
         }
         using var independent = SupervisedDictionary.Fit(activations, attributes, kinds["independent"], SupervisedMethod.Mean);
-        CheckEdits(golden, independent, activations, attributes);
+        CheckEdits(golden, independent, kinds["independent"], activations, attributes, columns);
         var weights = SupervisedEdit.Weights(independent, attributes);
-        foreach (var (index, name) in new[] { "io", "s", "io_pos" }.Index())
-            Parameters.Check(golden, $"weight.{name}", weights.select(1, index));
+        foreach (var (index, block) in kinds["independent"].Index())
+            Parameters.Check(golden, $"weight.{block.Name}", weights.select(1, index));
     }
 
-    private static void CheckEdits(GoldenCase golden, SupervisedDictionary dictionary, Tensor activations, Tensor attributes)
+    private static void CheckEdits(GoldenCase golden, SupervisedDictionary dictionary, AttributeBlock[] blocks, Tensor activations, Tensor attributes, string[] columns)
     {
-        var count = golden.Tensor("edit.val").size(0);
-        var wanted = stack([golden.Tensor("edit.new_io"), golden.Tensor("edit.new_s"), golden.Tensor("edit.new_io_pos")], 1);
         var clean = golden.Tensor("edit.val");
+        var count = clean.size(0);
+        var given = attributes.narrow(0, 0, count);
+        var wanted = stack([.. columns.Select((name, index) => golden.Has($"edit.new_{name}") ? golden.Tensor($"edit.new_{name}") : given.select(1, index))], 1);
         Close.Check("edit.val", activations.narrow(0, 0, count), clean, absolute: Parameters.Absolute);
-        foreach (var (name, blocks) in new[] { ("io", new[] { 0 }), ("s+io_pos", [1, 2]) })
+        foreach (var name in golden.Names("edit.").Where(name => name.Count(letter => letter == '.') == 2))
         {
-            foreach (var (published, method) in new[] { ("arithmetic", EditMethod.Arithmetic), ("zero_ablate_subspace", EditMethod.ZeroSubspace), ("mean_ablate_subspace", EditMethod.OfficialMeanSubspace) })
-                Parameters.Check(golden, $"edit.{name}.{published}", SupervisedEdit.Apply(dictionary, clean, attributes.narrow(0, 0, count), wanted, blocks, method));
+            // "edit.s+io_pos.arithmetic": which attributes, and how.
+            var parts = name.Split('.');
+            var method = parts[2] switch
+            {
+                "arithmetic" => EditMethod.Arithmetic,
+                "zero_ablate_subspace" => EditMethod.ZeroSubspace,
+                "mean_ablate_subspace" => EditMethod.OfficialMeanSubspace,
+                _ => throw new ArgumentException($"{golden.Path} names the edit '{parts[2]}'; those computed are arithmetic, zero_ablate_subspace and mean_ablate_subspace."),
+            };
+            int[] edited = [.. parts[1].Split('+').Select(part => Array.FindIndex(blocks, block => block.Name == part))];
+            Parameters.Check(golden, name, SupervisedEdit.Apply(dictionary, clean, given, wanted, edited, method));
         }
     }
 }

@@ -20,4 +20,10 @@ public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         ["ckpt"] = GoldenCheckpoints.Check,
         ["interp_f1"] = GoldenEvaluation.Scores,
     };
+
+    protected override IReadOnlyDictionary<string, string> Unnoticed { get; } = new Dictionary<string, string>
+    {
+        ["misc: resample.exp_avg_after.*"] = "Adam's moments before the resampling are not in the file; those of the features that are pointed anew are compared with zero",
+        ["supervised: attr.obj"] = "an attribute of the data set that no dictionary and no edit of the file uses",
+    };
 }

@@ -40,6 +40,26 @@ internal static class Parameters
         }
     }
 
+    /// <summary>An option of one prefix (<c>topk_raw.afa_coeff</c>) or of the whole file (<c>afa_coeff</c>); where neither is stated, the published value.</summary>
+    internal static double Setting(GoldenCase golden, string prefix, string key, double? published)
+    {
+        var options = golden.Options;
+        if (options.Has($"{prefix}.{key}"))
+            return options.Number($"{prefix}.{key}");
+        return published is { } value && !options.Has(key) ? value : options.Number(key);
+    }
+
+    /// <inheritdoc cref="Setting"/>
+    internal static int WholeSetting(GoldenCase golden, string prefix, string key, int? published = null) => (int)Setting(golden, prefix, key, published);
+
+    /// <summary>NaN stands in the same places; everything else is close.</summary>
+    internal static void CheckWithGaps(GoldenCase golden, string name, Tensor actual)
+    {
+        var expected = golden.Tensor(name);
+        Close.Check($"{name} is NaN", expected.isnan().to(ScalarType.Byte), actual.isnan().to(ScalarType.Byte));
+        Close.Check(name, expected.masked_fill(expected.isnan(), 0), actual.masked_fill(actual.isnan(), 0), absolute: Absolute);
+    }
+
     internal static void Check(GoldenCase golden, string name, Tensor actual)
     {
         var expected = golden.Tensor(name);

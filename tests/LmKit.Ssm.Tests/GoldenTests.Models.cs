@@ -115,11 +115,11 @@ public partial class GoldenTests
             grid.Dispose();
             grid = version;
         }
+        using var last = grid;
         CheckValue("greedy tokens", golden.Tensor("out.greedy_tokens"), grid.narrow(1, prompt.size(1), count), Exact);
         var expected = golden.Tensor("out.greedy_logits_fp64"); // before each token, and after the last
         var logits = model.call(grid, null).narrow(1, prompt.size(1) - 1, expected.size(1));
         CheckValue("greedy logits", expected, logits, tolerance);
-        grid.Dispose();
     }
 
     private static void TrainingSteps(GoldenCase golden)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using LmKit.Conformance;
 using TorchSharp;
@@ -7,42 +8,50 @@ namespace LmKit.Tuning.Tests;
 
 public partial class GoldenTests
 {
-    private static readonly Dictionary<long, string> Labels = new() { [2] = "A>>B", [1] = "A>B", [0] = "A=B", [-1] = "B>A", [-2] = "B>>A" };
-
     private static void Verdicts(GoldenCase golden)
     {
-        foreach (var one in golden.Json().EnumerateArray())
+        foreach (var one in golden.Records())
         {
-            var judgment = one.GetProperty("judgment").GetString()!;
-            Assert.Equal(Text("mtbench_pair_official"), VerdictParser.MtBenchPair(judgment));
-            Assert.Equal(Number("mtbench_single_official"), VerdictParser.MtBenchSingle(judgment));
-            Assert.Equal(Text("arena_official"), VerdictParser.Arena(judgment));
-            Assert.Equal(Text("lmkit_strict_pair"), VerdictParser.StrictPair(judgment));
-            Assert.Equal(Text("lmkit_strict_arena"), VerdictParser.StrictArena(judgment));
-            Assert.Equal(Number("lmkit_strict_rating"), VerdictParser.StrictRating(judgment));
+            var judgment = one.Text("judgment")!;
+            Same("mtbench_pair_official", Text, VerdictParser.MtBenchPair(judgment));
+            Same("mtbench_single_official", Number, VerdictParser.MtBenchSingle(judgment));
+            Same("arena_official", Text, VerdictParser.Arena(judgment));
+            Same("lmkit_strict_pair", Text, VerdictParser.StrictPair(judgment));
+            Same("lmkit_strict_arena", Text, VerdictParser.StrictArena(judgment));
+            Same("lmkit_strict_rating", Number, VerdictParser.StrictRating(judgment));
 
-            string? Text(string name) => one.GetProperty(name).GetString();
-            double? Number(string name) => one.GetProperty(name) is { ValueKind: JsonValueKind.Number } value ? value.GetDouble() : null;
+            void Same<T>(string name, Func<string, T> theirs, T ours) => golden.Equal($"{name} of '{judgment}'", new[] { theirs(name) }, new[] { ours });
+            string? Text(string name) => one.Text(name);
+            double? Number(string name) => one[name] is { ValueKind: JsonValueKind.Number } value ? value.GetDouble() : null;
         }
     }
 
     private static void PairwiseRatings(GoldenCase golden)
     {
-        var count = int.Parse(golden.Metadata["models"], System.Globalization.CultureInfo.InvariantCulture);
+        var (options, count) = (golden.Options, (int)golden.Options.Whole("models"));
         var (first, second, outcome) = (Longs(golden, "battle_a"), Longs(golden, "battle_b"), Doubles(golden, "outcome_a"));
         Battle[] battles = [.. first.Select((a, index) => new Battle((int)a, (int)second[index], outcome[index]))];
         var (aggA, aggB, aggY, aggCount) = (Longs(golden, "agg_a"), Longs(golden, "agg_b"), Doubles(golden, "agg_outcome"), Doubles(golden, "agg_count"));
         Battle[] aggregated = [.. aggA.Select((a, index) => new Battle((int)a, (int)aggB[index], aggY[index], aggCount[index]))];
 
-        Same("rating_natural_l2_0.01", BradleyTerry.Fit(battles, count, 0.01).Natural);
-        Same("elo_online_k4", BradleyTerry.OnlineElo(battles, count));
+        foreach (var (key, value) in new (string, object)[] { ("battles", battles.Length), ("alpha", "ln10"), ("l2", "as named"), ("separated", !golden.Has("rating_natural")) })
+            options.Agrees(key, value);
+        foreach (var (name, l2) in Named("rating_natural_l2_"))
+        {
+            Same(name, BradleyTerry.Fit(battles, count, l2).Natural);
+            Same(name, BradleyTerry.Fit(aggregated, count, l2).Natural);
+        }
+        foreach (var (name, k) in Named("elo_online_k"))
+            Same(name, BradleyTerry.OnlineElo(battles, count, k));
         var ratings = BradleyTerry.Fit(battles, count);
         Assert.Equal(!golden.Has("rating_natural"), ratings.IsRegularized);
         if (ratings.IsRegularized)
         {
-            Same("rating_natural_l2_0.01", ratings.Natural);
+            if (golden.Has("rating_natural_l2_0.01")) // what is used where no maximum exists
+                Same("rating_natural_l2_0.01", ratings.Natural);
             return;
         }
+        Same("rating_official_lbfgsb", ratings.Natural, 1e-4);
         Same("rating_natural", ratings.Natural);
         Same("rating_natural", BradleyTerry.Fit(aggregated, count).Natural);
         Same("rating_elo", ratings.Elo, 4e-6);
@@ -50,37 +59,54 @@ public partial class GoldenTests
         using var features = golden.Tensor("style_features");
         var (coefficients, rows) = (StyleControl.Fit(battles, Rows(features.data<double>().ToArray(), features.size(1)), count), battles.Length);
         Same("style_params_official", [.. coefficients.Ratings, .. coefficients.Coefficients], 1e-4);
-        var resampled = Rows(Ints(golden, "boot_idx"), rows).Select(drawn => BradleyTerry.Fit(drawn.Select(index => battles[index]), count, 1e-6).Natural).ToArray();
-        Same("boot_ratings_l2_1e-6", [.. resampled.SelectMany(row => row)]);
-        var intervals = Enumerable.Range(0, count).Select(model => BootstrapInterval.Of(resampled.Select(row => row[model]))).ToArray();
-        Same("boot_ci95", [.. intervals.Select(one => one.Low), .. intervals.Select(one => one.Middle), .. intervals.Select(one => one.High)]);
+        foreach (var (name, l2) in Named("boot_ratings_l2_"))
+        {
+            var resampled = Rows(Ints(golden, "boot_idx"), rows).Select(drawn => BradleyTerry.Fit(drawn.Select(index => battles[index]), count, l2).Natural).ToArray();
+            Same(name, [.. resampled.SelectMany(row => row)]);
+            foreach (var (interval, percent) in Named("boot_ci"))
+            {
+                var intervals = Enumerable.Range(0, count).Select(model => BootstrapInterval.Of(resampled.Select(row => row[model]), percent / 100)).ToArray();
+                Same(interval, [.. intervals.Select(one => one.Low), .. intervals.Select(one => one.Middle), .. intervals.Select(one => one.High)]);
+            }
+        }
 
+        // Tensors whose names end in the number that they were made with.
+        IEnumerable<(string Name, double Value)> Named(string prefix) => golden.Names(prefix).Select(name => (name, double.Parse(name.AsSpan(prefix.Length), CultureInfo.InvariantCulture)));
         void Same(string name, IReadOnlyList<double> actual, double tolerance = 1e-8) => Equal(golden, name, actual, tolerance);
     }
 
     private static void Intervals(GoldenCase golden)
     {
         var (first, second) = (Longs(golden, "game1_label"), Longs(golden, "game2_label"));
+        // "A>>B=2 A>B=1 ...": the numbers that stand for labels.
+        var labels = golden.Options.Text("codes").Split(' ').Select(pair => pair.Split('=')).ToDictionary(parts => long.Parse(parts[^1], CultureInfo.InvariantCulture), parts => string.Join('=', parts[..^1]));
+        golden.Options.Agrees("weight", 3); // of a strong verdict
         var scores = new List<double>();
         var questions = new List<int>();
         for (var question = 0; question < first.Length; question++)
         {
-            var one = ArenaScores.Of(Labels.GetValueOrDefault(first[question]), Labels.GetValueOrDefault(second[question]));
+            var one = ArenaScores.Of(labels.GetValueOrDefault(first[question]), labels.GetValueOrDefault(second[question]));
             scores.AddRange(one);
             questions.AddRange(one.Select(_ => question));
         }
         Equal(golden, "scores_flat", scores, 0);
-        Assert.Equal(Longs(golden, "score_question"), questions.Select(question => (long)question));
+        golden.Equal("score_question", Longs(golden, "score_question"), questions.Select(question => (long)question));
         Equal(golden, "score", [scores.Average()], 1e-12);
         var flat = BootstrapInterval.Flat(scores, Rows(Ints(golden, "boot_idx"), scores.Count));
         Equal(golden, "boot_mean", flat, 1e-12);
-        Equal(golden, "ci95", Ends(BootstrapInterval.Of(flat)), 1e-12);
-        Equal(golden, "ci90", Ends(BootstrapInterval.Of(flat, 0.9)), 1e-12);
+        Spans("ci", flat);
         var clustered = BootstrapInterval.ByQuestion(scores, questions, Rows(Ints(golden, "cluster_idx"), first.Length));
         Equal(golden, "cluster_boot_mean", clustered, 1e-12);
-        Equal(golden, "cluster_ci95", Ends(BootstrapInterval.Of(clustered)), 1e-12);
+        Spans("cluster_ci", clustered);
 
-        static double[] Ends(BootstrapInterval interval) => [interval.Low, interval.High];
+        void Spans(string prefix, IReadOnlyList<double> means)
+        {
+            foreach (var name in golden.Names(prefix))
+            {
+                var interval = BootstrapInterval.Of(means, double.Parse(name.AsSpan(prefix.Length), CultureInfo.InvariantCulture) / 100);
+                Equal(golden, name, [interval.Low, interval.High], 1e-12);
+            }
+        }
     }
 
     private static T[][] Rows<T>(T[] values, long width) => [.. values.Chunk((int)width)];
@@ -105,9 +131,7 @@ public partial class GoldenTests
 
     private static void Equal(GoldenCase golden, string name, IReadOnlyList<double> actual, double tolerance)
     {
-        var expected = Doubles(golden, name);
-        Assert.Equal(expected.Length, actual.Count);
-        for (var index = 0; index < expected.Length; index++)
-            Assert.True(Math.Abs(expected[index] - actual[index]) <= tolerance, $"{name}[{index}]: expected {expected[index]:R}, got {actual[index]:R}.");
+        using var ours = tensor(actual.ToArray());
+        golden.Check(name, ours, absolute: tolerance);
     }
 }

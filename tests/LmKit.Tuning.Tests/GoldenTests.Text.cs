@@ -7,39 +7,41 @@ public partial class GoldenTests
 {
     private static void Templates(GoldenCase golden)
     {
-        foreach (var entry in golden.Json().EnumerateArray())
+        foreach (var one in golden.Records())
         {
-            var one = JsonNode.Parse(entry.GetRawText())!;
+            one.Describe("template"); // its name
             var options = new ChatRenderOptions
             {
-                AddGenerationPrompt = (bool)one["add_generation_prompt"]!,
-                BosToken = (string)one["bos_token"]!,
-                EosToken = (string)one["eos_token"]!,
-                Tools = one["tools"],
+                AddGenerationPrompt = one["add_generation_prompt"].GetBoolean(),
+                BosToken = one.Text("bos_token"),
+                EosToken = one.Text("eos_token"),
+                Tools = one.Has("tools") ? Node("tools") : null,
             };
-            string Render() => ChatTemplate.Parse((string)one["source"]!).Render(one["messages"]!.AsArray(), options).Text;
-            if (one["error"] is not null)
-                Assert.Throws<TemplateException>(() => Render());
+            string Render() => ChatTemplate.Parse(one.Text("source")!).Render(Node("messages").AsArray(), options).Text;
+            JsonNode Node(string name) => JsonNode.Parse(one[name].GetRawText())!;
+            if (one.Has("error"))
+            {
+                one.Describe("error"); // in the other library's words
+                golden.Equal("error", new[] { true }, new[] { Record.Exception(Render) is TemplateException });
+            }
             else
-                Assert.Equal((string)one["expected"]!, Render());
+            {
+                golden.Equal("expected", new[] { one.Text("expected") }, new[] { Render() });
+            }
         }
     }
 
     private static void Halves(GoldenCase golden)
     {
-        foreach (var one in golden.Json().EnumerateArray())
+        foreach (var one in golden.Records())
         {
-            var text = one.GetProperty("text").GetString()!;
-            Same(one.GetProperty("result"), TextHalves.Split(text));
-            Same(one.GetProperty("result_max3"), TextHalves.Split(text, maxPromptWords: 3));
+            var text = one.Text("text")!;
+            foreach (var name in new[] { "result", "result_max3" }.Where(one.Has))
+                golden.Equal($"{name} of '{text}'", new[] { Expected(one[name]) }, new[] { TextHalves.Split(text, maxPromptWords: name == "result" ? null : 3) });
         }
 
-        static void Same(System.Text.Json.JsonElement expected, TextHalves? actual)
-        {
-            if (expected.ValueKind == System.Text.Json.JsonValueKind.Null)
-                Assert.Null(actual);
-            else
-                Assert.Equal(new TextHalves(expected[0].GetString()!, expected[1].GetString()!, expected[2].GetInt32(), expected[3].GetInt32()), actual);
-        }
+        static TextHalves? Expected(System.Text.Json.JsonElement value) => value.ValueKind == System.Text.Json.JsonValueKind.Null
+            ? null
+            : new TextHalves(value[0].GetString()!, value[1].GetString()!, value[2].GetInt32(), value[3].GetInt32());
     }
 }

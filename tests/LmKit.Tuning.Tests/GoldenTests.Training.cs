@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 using LmKit.Conformance;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -21,32 +20,41 @@ public partial class GoldenTests
 
             var plan = BestFitPacking.Plan([.. Read("lengths").Select(length => (int)length)], (int)Read("cap")[0], Read("split")[0] == 1);
 
-            Assert.Equal(Read("item_doc"), plan.Pieces.Select(piece => (long)piece.Document));
-            Assert.Equal(Read("item_start"), plan.Pieces.Select(piece => (long)piece.Start));
-            Assert.Equal(Read("item_len"), plan.Pieces.Select(piece => (long)piece.Length));
-            Assert.Equal(Read("bin_items"), plan.Rows.SelectMany(row => row).Select(index => (long)index));
+            Same("item_doc", plan.Pieces.Select(piece => (long)piece.Document));
+            Same("item_start", plan.Pieces.Select(piece => (long)piece.Start));
+            Same("item_len", plan.Pieces.Select(piece => (long)piece.Length));
+            Same("bin_items", plan.Rows.SelectMany(row => row).Select(index => (long)index));
             var offset = 0L;
-            Assert.Equal(Read("bin_offsets"), plan.Rows.Select(row => offset += row.Count).Prepend(0));
+            Same("bin_offsets", plan.Rows.Select(row => offset += row.Count).Prepend(0));
+
+            void Same(string name, IEnumerable<long> ours) => golden.Equal($"{group}.{name}", Read(name), ours);
         }
     }
 
     private static void Schedules(GoldenCase golden)
     {
-        double Number(string name) => double.Parse(golden.Metadata[name], CultureInfo.InvariantCulture);
-        var (warmup, total, peak, floor) = ((long)Number("warmup"), (long)Number("total"), Number("base_lr"), Number("min_lr_rate"));
-        Check("cosine", new(LearningRateShape.Cosine, warmup, total));
-        Check("cosine_restarts3", new(LearningRateShape.CosineRestarts, warmup, total, CycleCount: (int)Number("restarts")));
-        Check("linear", new(LearningRateShape.Linear, warmup, total));
-        Check("constant_with_warmup", new(LearningRateShape.Constant, warmup, total));
-        Check("cosine_min_lr", new(LearningRateShape.Cosine, warmup, total, floor));
-        if (golden.Has("litgpt_sequential"))
-            Check("litgpt_sequential", new(LearningRateShape.Cosine, warmup, total), 1e-9);
-
-        void Check(string name, LearningRateSchedule schedule, double tolerance = 1e-12)
+        var options = golden.Options;
+        var (warmup, total, peak) = (options.Whole("warmup"), options.Whole("total"), options.Number("base_lr"));
+        foreach (var name in golden.Names())
         {
-            var expected = golden.Tensor(name).data<double>().ToArray();
-            for (var step = 0; step < expected.Length; step++)
-                Assert.True(Math.Abs(expected[step] - peak * schedule.At(step)) <= tolerance, $"{name}[{step}]: expected {expected[step]}, got {peak * schedule.At(step)}.");
+            var shape = name switch
+            {
+                "cosine" or "litgpt_sequential" => new LearningRateSchedule(LearningRateShape.Cosine, warmup, total),
+                "cosine_min_lr" => new(LearningRateShape.Cosine, warmup, total, options.Number("min_lr_rate")),
+                "linear" => new(LearningRateShape.Linear, warmup, total),
+                "constant_with_warmup" => new(LearningRateShape.Constant, warmup, total),
+                _ when name.StartsWith("cosine_restarts", StringComparison.Ordinal) => new(LearningRateShape.CosineRestarts, warmup, total, CycleCount: Cycles(name)),
+                _ => throw new ArgumentException($"{golden.Path} names the schedule '{name}'; those computed are cosine, cosine_restartsN, linear, constant_with_warmup, cosine_min_lr and litgpt_sequential."),
+            };
+            var rates = Enumerable.Range(0, (int)golden.Tensor(name).size(0)).Select(step => peak * shape.At(step)).ToArray();
+            golden.Check(name, tensor(rates), absolute: name == "litgpt_sequential" ? 1e-9 : 1e-12); // that one is a recursion
+        }
+
+        int Cycles(string name)
+        {
+            var count = int.Parse(name.AsSpan("cosine_restarts".Length), CultureInfo.InvariantCulture);
+            options.Agrees("restarts", count);
+            return count;
         }
     }
 
@@ -54,15 +62,19 @@ public partial class GoldenTests
     {
         foreach (var group in golden.Groups('.'))
         {
-            var setting = golden.Metadata[group];
+            var stated = golden.Options.Nested(group);
             var count = golden.Names($"{group}.p").Count(name => name.EndsWith(".init", StringComparison.Ordinal));
             var parameters = Enumerable.Range(0, count).Select(index => new Parameter(golden.Tensor($"{group}.p{index}.init"))).ToArray();
-            var (rate, decay, betas) = (Numbers("lr").FirstOrDefault(1e-3), Numbers("wd").FirstOrDefault(0.01), Numbers("betas"));
-            var isFree = setting.Contains("'nodecay1d': 'True'", StringComparison.Ordinal);
+            var (rate, decay, betas, eps) = (stated.Number("lr"), stated.Number("wd"), stated.Numbers("betas"), stated.Number("eps"));
+            var (isFree, isAms) = (stated.Flag("nodecay1d"), stated.Flag("ams"));
+            stated.Agrees("steps", golden.Names($"{group}.s").Count(name => name.EndsWith(".p0.grad", StringComparison.Ordinal)));
+            stated.Agrees("shapes", $"[{string.Join(", ", parameters.Select(parameter => parameter.dim() == 1 ? $"({parameter.size(0)},)" : $"({string.Join(", ", parameter.shape)})"))}]");
+            stated.Agrees("dt", parameters[0].dtype == ScalarType.Float32 ? "torch.float32" : "torch.float64");
+            stated.Describe("gsc"); // how large the gradients were drawn
             var groups = parameters.Select(parameter => new AdamW.ParamGroup(
-                [parameter], rate, betas[0], betas[1], Numbers("eps")[0], isFree && parameter.dim() == 1 ? 0 : decay, setting.Contains("'ams': 'True'", StringComparison.Ordinal), false)).ToArray();
-            using var optimizer = optim.AdamW(groups, rate, betas[0], betas[1], Numbers("eps")[0], decay, setting.Contains("'ams': 'True'", StringComparison.Ordinal));
-            var (rates, clip) = (Numbers("lrs"), Numbers("clip").FirstOrDefault());
+                [parameter], rate, betas[0], betas[1], eps, isFree && parameter.dim() == 1 ? 0 : decay, isAms, false)).ToArray();
+            using var optimizer = optim.AdamW(groups, rate, betas[0], betas[1], eps, decay, isAms);
+            var (rates, clip) = (stated.Has("lrs") ? stated.Numbers("lrs") : [], stated.Number("clip", 0));
             for (var step = 0; golden.Has($"{group}.s{step}.p0.grad"); step++)
             {
                 optimizer.zero_grad();
@@ -70,7 +82,7 @@ public partial class GoldenTests
                     parameters[index].grad = golden.Tensor($"{group}.s{step}.p{index}.grad");
                 var norm = GradientClipping.Apply(parameters, 1, clip);
                 if (golden.Has($"{group}.s{step}.total_norm"))
-                    Assert.Equal(golden.Number($"{group}.s{step}.total_norm"), norm, 1e-10);
+                    golden.Check($"{group}.s{step}.total_norm", norm, 1e-10);
                 foreach (var part in groups.Where(_ => rates.Length > 0))
                     part.LearningRate = rates[step];
                 optimizer.step();
@@ -82,12 +94,6 @@ public partial class GoldenTests
             {
                 Compare($"{group}.p{index}.exp_avg", states[index].exp_avg);
                 Compare($"{group}.p{index}.exp_avg_sq", states[index].exp_avg_sq);
-            }
-
-            double[] Numbers(string name)
-            {
-                var found = Regex.Match(setting, $"'{name}': '[\\[(]?([^'\\])]*)");
-                return found.Success ? [.. found.Groups[1].Value.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(text => double.Parse(text, CultureInfo.InvariantCulture))] : [];
             }
         }
 
@@ -108,6 +114,9 @@ public partial class GoldenTests
         var paddedSegments = where(places.lt(golden.Tensor("padded.lengths").unsqueeze(1)), 0L, -1L);
         var segments = golden.Tensor("packed.doc");
 
+        foreach (var (key, value) in new (string, object)[] { ("V", golden.Tensor("E").size(0)), ("D", golden.Tensor("E").size(1)) })
+            golden.Options.Agrees(key, value);
+        CheckRows(golden, model, paddedSegments);
         foreach (var (name, (ids, targets), documents) in new[] { ("padded", padded, paddedSegments), ("packed", packed, segments) })
         {
             model.zero_grad();
@@ -121,19 +130,40 @@ public partial class GoldenTests
 
         var all = NextTokenLoss.Of(model, packed.Ids, segments);
         Expect("loss_all_tokens", all.Sum / all.Count);
+        var (sums, counts) = (new double[lengths.Length], new double[lengths.Length]);
         for (var row = 0; row < lengths.Length; row++)
         {
             var loss = NextTokenLoss.Of(model, padded.Ids.narrow(0, row, 1), paddedSegments.narrow(0, row, 1), padded.Targets.narrow(0, row, 1));
-            Assert.Equal(golden.Tensor("doc_loss_sum")[row].item<double>(), loss.Sum.item<double>(), 1e-11);
-            Assert.Equal((double)golden.Tensor("doc_token_count")[row].to(ScalarType.Float64).item<double>(), loss.Count);
+            (sums[row], counts[row]) = (loss.Sum.item<double>(), loss.Count);
         }
+        golden.Check("doc_loss_sum", tensor(sums), absolute: 1e-11);
+        golden.Check("doc_token_count", tensor(counts));
+        Expect("loss_token_mean", tensor(sums.Sum() / counts.Sum()));
+        Expect("loss_mean_of_doc_means", tensor(sums.Zip(counts, (sum, count) => sum / count).Average()));
         model.Leaks = true;
         Expect("loss_leak", Mean(NextTokenLoss.Of(model, packed.Ids, segments, packed.Targets)));
         (model.Leaks, model.CountsOn) = (false, true);
         Expect("loss_pos_not_reset", Mean(NextTokenLoss.Of(model, packed.Ids, segments, packed.Targets)));
 
-        (Tensor Ids, Tensor Targets) Rows(string name) => (golden.Tensor($"{name}.ids"), golden.Tensor($"{name}.labels").ne(-100));
+        (Tensor Ids, Tensor Targets) Rows(string name) => (golden.Tensor($"{name}.ids"), golden.Tensor($"{name}.labels").ne(golden.Options.Whole("ignore")));
         static Tensor Mean(TrainingLoss loss) => loss.Sum / loss.Count;
         void Expect(string name, Tensor actual) => Close.Check(name, golden.Tensor(name).reshape(-1), actual.reshape(-1), absolute: 1e-12);
+    }
+
+    // Ids, labels, lengths and positions belong together; logits are compared where there is a token.
+    private static void CheckRows(GoldenCase golden, GoldenAttentionModel model, Tensor paddedSegments)
+    {
+        using var frozen = no_grad();
+        var (padding, ignored) = (golden.Options.Whole("pad_id"), golden.Options.Whole("ignore"));
+        foreach (var (name, segments) in new[] { ("padded", paddedSegments), ("packed", golden.Tensor("packed.doc")) })
+        {
+            var (ids, labels, isReal) = (golden.Tensor($"{name}.ids"), golden.Tensor($"{name}.labels"), segments.ge(0));
+            Close.Check($"{name}: ids behind the rows", full_like(ids, padding).masked_select(isReal.logical_not()), ids.masked_select(isReal.logical_not()));
+            Close.Check($"{name}.labels", labels, where(labels.ne(ignored), ids, labels));
+            Close.Check($"{name}.logits", golden.Tensor($"{name}.logits") * isReal.unsqueeze(-1), model.call(ids, new SequenceContext(null, segments)) * isReal.unsqueeze(-1), absolute: 1e-10);
+        }
+        Close.Check("packed.pos", golden.Tensor("packed.pos").masked_select(golden.Tensor("packed.doc").ge(0)), model.Positions(golden.Tensor("packed.doc")).masked_select(golden.Tensor("packed.doc").ge(0)));
+        Close.Check("prompt_len", golden.Tensor("padded.lengths") - golden.Tensor("response_len"), golden.Tensor("prompt_len"));
+        Close.Check("response_len", golden.Tensor("response_len"), golden.Tensor("padded.labels").ne(ignored).to(ScalarType.Int64).sum(1));
     }
 }

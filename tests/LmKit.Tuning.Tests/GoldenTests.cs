@@ -30,30 +30,42 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
 
     private static void Layers(GoldenCase golden)
     {
-        foreach (var group in golden.Groups('.').Where(group => group is not ("multi" or "emb")))
-            Layer(golden, group);
-        if (golden.Names("multi.").Count > 0)
-            Several(golden);
-        if (golden.Names("emb.").Count > 0)
-            Embedding(golden);
+        foreach (var group in golden.Groups('.'))
+        {
+            if (group.StartsWith("multi", StringComparison.Ordinal))
+                Several(golden, group);
+            else if (group.StartsWith("emb", StringComparison.Ordinal))
+                Embedding(golden, group);
+            else
+                Layer(golden, group);
+        }
     }
+
+    // An option of a case that has a text of options, or the value of the data's README.
+    private static double Setting(GoldenCase golden, string group, string key, double published) =>
+        golden.Options.Has(group) ? golden.Options.Nested(group).Number(key, published) : published;
 
     private static void Layer(GoldenCase golden, string group)
     {
         Tensor Read(string name) => golden.Tensor($"{group}.{name}");
         Tensor? Optional(string name) => golden.Has($"{group}.{name}") ? Read(name) : null;
-        var isTransposed = golden.Metadata[group].Contains("'ff': True", StringComparison.Ordinal);
+        var stated = golden.Options.Nested(group);
+        var isTransposed = stated.Flag("ff");
         var (A, B, x) = (Read("A"), Read("B"), Read("x").requires_grad_());
         var W = isTransposed ? Read("W").t().contiguous() : Read("W");
         var site = Sites.Make(W.size(1), W.size(0), golden.Has($"{group}.b"), W.dtype);
         var options = new LoraOptions
         {
             Rank = (int)A.size(0),
-            Alpha = Read("scaling").to(ScalarType.Float64).item<double>() * A.size(0),
+            Alpha = stated.Number("al"),
+            IsRankStabilized = stated.Flag("rs"),
             DropoutRate = 0,
-            HasBias = golden.Has($"{group}.lora_B_bias"),
-            IsWeightDecomposed = golden.Has($"{group}.magnitude"),
+            HasBias = stated.Flag("lb"),
+            IsWeightDecomposed = stated.Flag("dora"),
         };
+        foreach (var (key, value) in new (string, object)[] { ("i", W.size(1)), ("o", W.size(0)), ("r", A.size(0)), ("bias", golden.Has($"{group}.b")), ("dt", W.dtype == ScalarType.Float32 ? "torch.float32" : "torch.float64"), ("shape", $"({string.Join(", ", x.shape[..^1])}{(x.dim() == 2 ? "," : string.Empty)})") })
+            stated.Agrees(key, value);
+        golden.Check($"{group}.scaling", options.Alpha / (options.IsRankStabilized ? Math.Sqrt(options.Rank) : options.Rank), 1e-12);
         using var lora = new LoraLinear(options, Sites.Dense(W, Optional("b")), site);
         Sites.Fill(lora, "lora_A", A);
         Sites.Fill(lora, "lora_B", B);
@@ -84,6 +96,8 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         Sites.Fill(lora, "base_layer.weight", W);
         Check("W_merged", isTransposed ? lora.ToDense().t() : lora.ToDense());
         lora.Unmerge();
+        Check("y", lora.call(x)); // exact, where the published way leaves an error
+        golden.Options.Describe($"{group}.peft_unmerge_max_abs_error");
 
         void Check(string name, Tensor actual)
         {
@@ -92,13 +106,13 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         }
     }
 
-    private static void Several(GoldenCase golden)
+    private static void Several(GoldenCase golden, string group)
     {
-        Tensor Read(string name) => golden.Tensor($"multi.{name}");
+        Tensor Read(string name) => golden.Tensor($"{group}.{name}");
         var (W, x) = (Read("W"), Read("x"));
         var site = Sites.Make(W.size(1), W.size(0), false);
-        var a = Adapter("a", 4, Sites.Dense(W, null));
-        using var b = Adapter("b", 3, a);
+        var a = Adapter("a", Setting(golden, group, "al_a", 4), Sites.Dense(W, null));
+        using var b = Adapter("b", Setting(golden, group, "al_b", 3), a);
 
         Close.Check("multi.y_ab", Read("y_ab"), b.call(x), absolute: DoubleTolerance);
         a.IsEnabled = false;
@@ -115,14 +129,14 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         }
     }
 
-    private static void Embedding(GoldenCase golden)
+    private static void Embedding(GoldenCase golden, string group)
     {
-        Tensor Read(string name) => golden.Tensor($"emb.{name}");
+        Tensor Read(string name) => golden.Tensor($"{group}.{name}");
         var (E, A) = (Read("E"), Read("A"));
         var parameters = new ParameterFactory(new Generator(1), E.dtype);
         var table = new EmbeddingTable(E.size(0), E.size(1), 1, parameters);
         Sites.Fill(table, "weight", E);
-        using var lora = new LoraEmbedding(new LoraOptions { Rank = (int)A.size(0), Alpha = 6 }, table, parameters, paddingIndex: 0);
+        using var lora = new LoraEmbedding(new LoraOptions { Rank = (int)A.size(0), Alpha = Setting(golden, group, "al", 6) }, table, parameters, paddingIndex: (long)Setting(golden, group, "padding_idx", 0));
         Sites.Fill(lora, "lora_embedding_A", A);
         Sites.Fill(lora, "lora_embedding_B", Read("B"));
 
@@ -138,11 +152,16 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
     private static void Monarch(GoldenCase golden)
     {
         var (A, B, x) = (golden.Tensor("A"), golden.Tensor("B"), golden.Tensor("x").requires_grad_());
-        var inner = new FixedMonarch(golden.Tensor("w1_bfly"), golden.Tensor("w2_bfly"));
+        var (w1, w2) = (golden.Tensor("w1_bfly"), golden.Tensor("w2_bfly"));
+        foreach (var (key, value) in new (string, object)[] { ("k", w1.size(0)), ("q", w1.size(1)), ("p", w1.size(2)), ("l", w2.size(0)), ("s", w2.size(1)), ("r", w2.size(2)), ("rank", A.size(0)) })
+            golden.Options.Agrees(key, value);
+        var alpha = golden.Options.Number("alpha");
+        golden.Check("scaling", alpha / A.size(0), 1e-12);
+        var inner = new FixedMonarch(w1, w2);
         var site = Sites.Make(inner.InFeatures, inner.OutFeatures, false);
         Check("y_base", inner.call(x));
         Check("dense_base", inner.ToDense());
-        using var lora = new LoraLinear(new LoraOptions { Rank = (int)A.size(0), Alpha = golden.Number("scaling") * A.size(0), DropoutRate = 0 }, inner, site);
+        using var lora = new LoraLinear(new LoraOptions { Rank = (int)A.size(0), Alpha = alpha, DropoutRate = 0 }, inner, site);
         Sites.Fill(lora, "lora_A", A);
         Sites.Fill(lora, "lora_B", B);
 
@@ -166,6 +185,7 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
     {
         var config = AdapterFile.ReadConfig(golden.PathOf("."));
         using var io = golden.Inside("base_and_io.safetensors");
+        io.Options.Describe("heads"); // the toy model in words, as in the data's README
         using var model = new PublishedToy(io, config);
         var ids = io.Tensor("ids");
         model.eval();
@@ -190,6 +210,7 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         var saved = Path.Combine(folder.Path, "adapter");
         AdapterFile.Save(model, saved, like: config);
         using var before = golden.Inside("adapter_model.safetensors");
+        before.Options.Describe("format"); // the framework that wrote it
         using var after = new GoldenCase(Path.Combine(saved, "adapter_model.safetensors"), golden.Kind);
         Assert.Equal(before.Names().Order(), after.Names().Order());
         foreach (var name in before.Names())

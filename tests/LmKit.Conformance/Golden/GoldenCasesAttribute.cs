@@ -18,7 +18,11 @@ public sealed class GoldenCasesAttribute : GoldenRowsAttribute
     internal static GoldenSuite Suite(Type suite) => (GoldenSuite)Activator.CreateInstance(suite, new Silent())!;
 
     /// <inheritdoc/>
-    protected override IEnumerable<object[]> Rows(Type suite) => GoldenSource.FromEnvironment().Cases(AreaOf(suite)).Select(name => new object[] { name });
+    protected override IEnumerable<object[]> Rows(Type suite)
+    {
+        var source = GoldenSource.FromEnvironment();
+        return source.Cases(AreaOf(suite)).SelectMany(name => Suite(suite).CasesOf(source, name)).Select(name => new object[] { name });
+    }
 
     private sealed class Silent : ITestOutputHelper
     {

@@ -42,9 +42,9 @@ public sealed record GoldenSource(string? Root, bool IsChosen, bool IsPartial)
         return [.. names.DefaultIfEmpty(NoData)];
     }
 
-    /// <summary>The sub-folders that are no area of a suite; those below an area's parent (<c>core/models</c>) are looked at one by one.</summary>
+    /// <summary>The sub-folders; those below the parent of an area (<c>core/models</c>) one by one.</summary>
     /// <param name="known">The areas with a suite.</param>
-    public IReadOnlyList<string> UnknownAreas(IEnumerable<string> known)
+    public IReadOnlyList<string> Folders(IEnumerable<string> known)
     {
         var (areas, folders) = (known.ToHashSet(), new List<string>());
         if (Root is null || !Directory.Exists(Root))
@@ -56,7 +56,7 @@ public sealed record GoldenSource(string? Root, bool IsChosen, bool IsPartial)
             else
                 folders.Add(name);
         }
-        return [.. folders.Where(folder => !areas.Contains(folder))];
+        return folders;
     }
 
     /// <summary>A case's file or folder.</summary>
@@ -67,8 +67,9 @@ public sealed record GoldenSource(string? Root, bool IsChosen, bool IsPartial)
     /// <param name="name">One of <see cref="Cases"/>.</param>
     /// <param name="checks">Checks by kind.</param>
     /// <param name="write">Takes remarks for the test's output.</param>
+    /// <param name="isMissing">Which tensors of a kind belong to parts that no package computes yet; null for none.</param>
     /// <exception cref="XunitException">The case is of no known kind, is not reproduced, or is not used whole; the message names it.</exception>
-    public void Run(string area, string name, IReadOnlyDictionary<string, Action<GoldenCase>> checks, Action<string> write)
+    public void Run(string area, string name, IReadOnlyDictionary<string, Action<GoldenCase>> checks, Action<string> write, Func<string, string, bool>? isMissing = null)
     {
         ArgumentNullException.ThrowIfNull(checks);
         ArgumentNullException.ThrowIfNull(write);
@@ -80,7 +81,7 @@ public sealed record GoldenSource(string? Root, bool IsChosen, bool IsPartial)
             return;
         }
         using var scope = NewDisposeScope();
-        using var golden = new GoldenCase(PathOf(area, name), kind);
+        using var golden = new GoldenCase(PathOf(area, name), kind, tensor => isMissing?.Invoke(kind, tensor) == true);
         var compared = Comparisons.During(() => Check(golden, checks[kind]));
         golden.RequireComplete(compared);
         write($"{name}: kind {kind}, {compared} entries compared");

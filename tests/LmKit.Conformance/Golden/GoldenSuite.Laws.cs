@@ -12,6 +12,7 @@ public abstract partial class GoldenSuite
     protected virtual IReadOnlyDictionary<string, string> Unnoticed { get; } = new Dictionary<string, string>();
 
     [GoldenTheory]
+    [MayLeakTensors]
     [GoldenKinds]
     public void A_dummy_of_a_kind_fails(string kind)
     {
@@ -63,6 +64,7 @@ public abstract partial class GoldenSuite
     }
 
     [GoldenTheory]
+    [MayLeakTensors]
     [GoldenFiles]
     public void An_unread_tensor_and_an_unread_option_fail(string name)
     {
@@ -79,15 +81,17 @@ public abstract partial class GoldenSuite
             return;
         }
         // Where all tensors of some kind of name are weights, the product's loader refuses one more by its name.
-        Assert.Contains("'unread'", message, StringComparison.Ordinal);
+        Assert.Contains("unread", message.Replace("unread_option", string.Empty, StringComparison.Ordinal), StringComparison.Ordinal);
         Assert.Contains("unread option unread_option", FailsOnCopy(folder, name, name, (_, options) => options["unread_option"] = "1"), StringComparison.Ordinal);
     }
 
     [GoldenTheory]
+    [MayLeakTensors]
     [GoldenFiles]
     public void A_changed_value_fails(string name) => ChangedValuesFail(name, Sample);
 
     [GoldenTheory]
+    [MayLeakTensors]
     [GoldenFiles]
     [Trait("Category", "Long")]
     public void Every_changed_value_fails(string name) => ChangedValuesFail(name, int.MaxValue);
@@ -104,9 +108,9 @@ public abstract partial class GoldenSuite
     private void ChangedValuesFail(string name, int count)
     {
         using var folder = new GoldenFolder(Area);
-        var names = new List<string>();
+        var (names, unnoticed) = (new List<string>(), new TensorList(Unnoticed));
         using (var reader = new SafetensorsReader(GoldenSource.Repository.PathOf(Area, name)))
-            names.AddRange(reader.Entries.Where(entry => entry.Shape.Aggregate(1L, (size, next) => size * next) > 0 && !IsUnnoticed(name, entry.Name)).Select(entry => entry.Name));
+            names.AddRange(reader.Entries.Where(entry => entry.Shape.Aggregate(1L, (size, next) => size * next) > 0 && !unnoticed.Has(KindOf(name), entry.Name) && !IsMissing(KindOf(name)!, entry.Name)).Select(entry => entry.Name));
         // The same sample in every run: every so many names.
         var step = Math.Max(1, names.Count / count);
         var passed = new List<string>();
@@ -119,13 +123,10 @@ public abstract partial class GoldenSuite
         Assert.True(passed.Count == 0, $"{name}: its check passes although {string.Join(", ", passed)} changed. Compare it, or list it in {nameof(Unnoticed)} with the reason.");
     }
 
-    private bool IsUnnoticed(string name, string tensor) => Unnoticed.Keys.Select(key => key.Split(": ")).Any(key =>
-        key[0] == KindOf(name) && (key[1].StartsWith('*') ? tensor.EndsWith(key[1][1..], StringComparison.Ordinal) : key[1].EndsWith('*') ? tensor.StartsWith(key[1][..^1], StringComparison.Ordinal) : tensor == key[1]));
-
     private bool PassesOnCopy(GoldenFolder folder, string name, Action<Dictionary<string, Tensor>, Dictionary<string, string>> change)
     {
         GoldenSurgery.Rewrite(GoldenSource.Repository.PathOf(Area, name), folder[name], change);
-        return Record.Exception(() => folder.Source.Run(Area, name, Checks, _ => { })) is null;
+        return Record.Exception(() => folder.Source.Run(Area, name, Checks, _ => { }, IsMissing)) is null;
     }
 
     private string FailsOnCopy(GoldenFolder folder, string name, string what, Action<Dictionary<string, Tensor>, Dictionary<string, string>> change)
@@ -136,7 +137,7 @@ public abstract partial class GoldenSuite
 
     private string Fails(GoldenFolder folder, string name, string what)
     {
-        var error = Record.Exception(() => folder.Source.Run(Area, name, Checks, _ => { }));
+        var error = Record.Exception(() => folder.Source.Run(Area, name, Checks, _ => { }, IsMissing));
         Assert.True(error is not null, $"{what}: its check passes.");
         output.WriteLine($"{what}: {error!.Message.Split('\n')[0]}");
         return error.Message;

@@ -50,65 +50,124 @@ public sealed class GoldenSourceTests : IDisposable
     }
 
     [Fact]
-    public void A_partial_run_reports_a_file_of_no_known_kind_and_goes_on()
+    public void An_area_without_data_fails_once_a_folder_is_named_and_is_skipped_until_then()
     {
-        (Source() with { IsPartial = true }).Run("area", "novel.safetensors", Checks("h3"), lines.Add);
-
-        Assert.Equal(["not covered: novel.safetensors"], lines);
-        Assert.Empty(ran);
-    }
-
-    [Fact]
-    public void An_area_without_data_is_fine_until_a_folder_is_named()
-    {
-        var unset = Source() with { IsChosen = false };
-        Assert.Equal([GoldenSource.NoData], unset.Cases("area"));
-        unset.Run("area", GoldenSource.NoData, Checks("h3"), lines.Add);
-        new GoldenSource(null, false, false).Run("area", GoldenSource.NoData, Checks("h3"), lines.Add);
-
+        Assert.Equal([GoldenSource.NoData], Source().Cases("area"));
         var error = Assert.ThrowsAny<XunitException>(() => Source().Run("area", GoldenSource.NoData, Checks("h3"), lines.Add));
         Assert.Contains(folder.Path, error.Message, StringComparison.Ordinal);
+
+        var suite = new Toy();
+        Assert.Null(suite.ReasonToSkip(Source(), GoldenSource.NoData));
+        Assert.NotNull(suite.ReasonToSkip(Source() with { IsChosen = false }, GoldenSource.NoData));
+        Assert.NotNull(suite.ReasonToSkip(new GoldenSource(null, false, false), GoldenSource.NoData));
+        Assert.NotNull(suite.ReasonToSkip(Source() with { IsPartial = true }, GoldenSource.NoData));
+        Assert.Null(suite.ReasonToSkip(new GoldenSource(folder["missing"], true, true), GoldenSource.NoData));
     }
 
     [Fact]
-    public void A_partial_run_allows_a_missing_area_but_not_a_missing_folder()
+    public void Only_a_partial_run_skips_an_unknown_kind_and_a_listed_one_is_always_skipped_with_its_reason()
     {
-        (Source() with { IsPartial = true }).Run("area", GoldenSource.NoData, Checks("h3"), lines.Add);
+        Write("toy/novel.safetensors");
+        var suite = new Toy();
 
-        var missing = new GoldenSource(folder["missing"], true, true);
-        Assert.ThrowsAny<XunitException>(() => missing.Run("area", GoldenSource.NoData, Checks("h3"), lines.Add));
+        Assert.Null(suite.ReasonToSkip(Source(), "novel.safetensors"));
+        Assert.Contains("novel.safetensors", suite.ReasonToSkip(Source() with { IsPartial = true }, "novel.safetensors")!, StringComparison.Ordinal);
+        Assert.Contains("not built yet", suite.ReasonToSkip(Source(), "h3_later.safetensors")!, StringComparison.Ordinal);
+        Assert.Null(suite.ReasonToSkip(Source() with { IsPartial = true }, "h3.safetensors"));
     }
 
     [Fact]
-    public void An_area_without_a_suite_fails_unless_the_run_is_partial()
+    public void A_listed_part_is_a_case_of_its_own_and_is_skipped()
+    {
+        Save("toy/h3.safetensors", new() { ["x"] = ones(1), ["later.y"] = ones(1) });
+        var suite = new Toy();
+
+        Assert.Equal(["h3.safetensors", "h3.safetensors > later.*"], suite.CasesOf(Source(), "h3.safetensors"));
+        Assert.Contains("not built either", suite.ReasonToSkip(Source(), "h3.safetensors > later.*")!, StringComparison.Ordinal);
+        Run(golden => golden.Check("x", ones(1)));
+        Assert.Contains("later.y is read although it is listed", Assert.ThrowsAny<XunitException>(() => Run(golden =>
+        {
+            golden.Check("x", ones(1));
+            golden.Check("later.y", ones(1));
+        })).Message, StringComparison.Ordinal);
+
+        void Run(Action<GoldenCase> check) => Source().Run("toy", "h3.safetensors", new Dictionary<string, Action<GoldenCase>> { ["h3"] = check }, lines.Add, (_, tensor) => tensor.StartsWith("later.", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Folders_below_the_parent_of_an_area_are_looked_at_one_by_one()
     {
         Write("known/h3.safetensors");
-        Write("novel/h3.safetensors");
+        Write("core/models/gpt2/config.json");
+        Write("core/novel/file");
 
-        Assert.ThrowsAny<XunitException>(() => Source().RequireKnownAreas(["known", "absent"], lines.Add));
-        (Source() with { IsPartial = true }).RequireKnownAreas(["known"], lines.Add);
-        Source().RequireKnownAreas(["known", "novel"], lines.Add);
-        Assert.Equal(["not covered: novel", "not covered: novel"], lines);
+        Assert.Equal(["core", "known"], Source().Folders(["known"]));
+        Assert.Equal(["core/models", "core/novel", "known"], Source().Folders(["known", "core/models"]));
+    }
+
+    [Theory]
+    [InlineData("nothing", "nothing of it but zeros was compared")]
+    [InlineData("zeros", "nothing of it but zeros was compared")]
+    [InlineData("tensor", "unread tensor y")]
+    [InlineData("option", "unread option eps")]
+    [InlineData("nested", "unread option c0: wd")]
+    public void A_check_that_leaves_something_unused_fails_with_its_name(string left, string fault)
+    {
+        Save("area/h3.safetensors", new() { ["x"] = tensor([1.0, 2.0]), ["y"] = tensor([0.0, 0.0]) }, new() { ["eps"] = "0.5", ["note"] = "free text", ["c0"] = "{'lr': 0.1, 'wd': '0.2'}" });
+        var error = Assert.ThrowsAny<XunitException>(() => Run(left));
+
+        Assert.Contains("h3.safetensors", error.Message, StringComparison.Ordinal);
+        Assert.Contains(fault, error.Message, StringComparison.Ordinal);
+        Run("no part");
+
+        void Run(string without) => Source().Run("area", "h3.safetensors", new Dictionary<string, Action<GoldenCase>>
+        {
+            ["h3"] = golden =>
+            {
+                var x = golden.Tensor("x");
+                if (without is not ("nothing" or "zeros"))
+                    Close.Check("x", tensor([1.0, 2.0]), x);
+                if (without == "zeros")
+                    golden.Check("y", zeros(2, ScalarType.Float64));
+                else if (without != "tensor")
+                    _ = golden.Tensor("y");
+                if (without != "option")
+                    Assert.Equal(0.5, golden.Options.Number("eps"));
+                Assert.Equal(0.1, golden.Options.Nested("c0").Number("lr"));
+                if (without != "nested")
+                    Assert.Equal(0.2, golden.Options.Nested("c0").Number("wd"));
+            },
+        }, lines.Add);
     }
 
     [Fact]
-    public void A_check_that_reads_nothing_fails()
+    public void A_missing_option_is_named_with_its_file_and_so_is_one_that_is_no_number()
     {
-        Write("area/h3.safetensors");
-        var checks = new Dictionary<string, Action<GoldenCase>> { ["h3"] = _ => { } };
+        Save("area/ema.safetensors", new() { ["x"] = ones(1) }, new() { ["rule"] = "warm" });
+        XunitException Fails(Action<GoldenCase> check) => Assert.ThrowsAny<XunitException>(() => Source().Run("area", "ema.safetensors", new Dictionary<string, Action<GoldenCase>> { ["ema"] = check }, lines.Add));
 
-        Assert.ThrowsAny<XunitException>(() => Source().Run("area", "h3.safetensors", checks, lines.Add));
+        Assert.Contains("ema.safetensors (kind ema) states no option 'decay'", Fails(golden => golden.Options.Number("decay")).Message, StringComparison.Ordinal);
+        Assert.Contains("rule = 'warm'", Fails(golden => golden.Options.Whole("rule")).Message, StringComparison.Ordinal);
+        Assert.Contains("rule = warm", Fails(golden => golden.Options.Agrees("rule", "cold")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Unread_properties_and_files_fail_with_their_names()
+    {
+        File.WriteAllText(Prepared("area/list.json"), """[{"text": "a", "result": 1, "more": 2}]""");
+        File.WriteAllText(Prepared("area/pack/read.json"), "{}");
+        File.WriteAllText(Prepared("area/pack/inner/unread.json"), "{}");
+
+        Assert.Contains("unread property entry 0: more", Fails("list.json", golden => golden.Equal("text", new[] { golden.Records()[0].Text("text") }, new[] { "a" })).Message, StringComparison.Ordinal);
+        Assert.Contains($"unread file {Path.Combine("inner", "unread.json")}", Fails("pack", golden => golden.Equal("file", new[] { golden.PathOf("read.json") }, new[] { golden.PathOf("read.json") })).Message, StringComparison.Ordinal);
+
+        XunitException Fails(string name, Action<GoldenCase> check) => Assert.ThrowsAny<XunitException>(() => Source().Run("area", name, new Dictionary<string, Action<GoldenCase>> { [Path.GetFileNameWithoutExtension(name)] = check }, lines.Add));
     }
 
     [Fact]
     public void A_case_gives_tensors_pairs_groups_and_metadata()
     {
-        Directory.CreateDirectory(folder["area"]);
-        using (var scope = NewDisposeScope())
-        {
-            var tensors = new Dictionary<string, Tensor> { ["a/z.re"] = tensor([1.0, 2.0]), ["a/z.im"] = tensor([3.0, 4.0]), ["b/n"] = tensor([5L]) };
-            SafetensorsWriter.Save(folder["area/h3.safetensors"], tensors, new Dictionary<string, string> { ["head_dim"] = "4" });
-        }
+        Save("area/h3.safetensors", new() { ["a/z.re"] = tensor([1.0, 2.0]), ["a/z.im"] = tensor([3.0, 4.0]), ["b/n"] = tensor([5L]) }, new() { ["head_dim"] = "4" });
         var checks = new Dictionary<string, Action<GoldenCase>> { ["h3"] = Check };
 
         Source().Run("area", "h3.safetensors", checks, lines.Add);
@@ -119,8 +178,8 @@ public sealed class GoldenSourceTests : IDisposable
         {
             Assert.Equal(["a", "b"], golden.Groups('/'));
             Assert.Equal(["b/n"], golden.Names("b/"));
-            Assert.Equal("4", golden.Metadata["head_dim"]);
-            Assert.Equal(5, golden.Number("b/n"));
+            Assert.Equal(4, golden.Options.Whole("head_dim"));
+            golden.Check("b/n", 5, 0);
             Assert.Equal(3, golden.Complex("a/z").imag[0].item<double>());
             ran.Add("checked");
         }
@@ -128,16 +187,37 @@ public sealed class GoldenSourceTests : IDisposable
 
     private GoldenSource Source() => new(folder.Path, true, false);
 
-    private void Write(string relative)
+    private void Write(string relative) => File.WriteAllText(Prepared(relative), "{}");
+
+    private string Prepared(string relative)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(folder[relative])!);
-        File.WriteAllText(folder[relative], "{}");
+        return folder[relative];
+    }
+
+    private void Save(string relative, Dictionary<string, Tensor> tensors, Dictionary<string, string>? options = null)
+    {
+        SafetensorsWriter.Save(Prepared(relative), tensors, options);
+        foreach (var tensor in tensors.Values)
+            tensor.Dispose();
     }
 
     private Dictionary<string, Action<GoldenCase>> Checks(params string[] kinds) =>
         kinds.ToDictionary(kind => kind, kind => (Action<GoldenCase>)(golden =>
         {
-            _ = golden.PathOf("file");
+            golden.Equal("kind", new[] { golden.Kind }, new[] { kind });
+            if (Directory.Exists(golden.Path))
+                _ = golden.PathOf("file");
             ran.Add($"{golden.Kind} {Path.GetFileName(golden.Path)}");
         }));
+
+    [GoldenArea("toy")]
+    private sealed class Toy() : GoldenSuite(new Xunit.Sdk.TestOutputHelper())
+    {
+        protected override IReadOnlyDictionary<string, Action<GoldenCase>> Checks { get; } = new Dictionary<string, Action<GoldenCase>> { ["h3"] = _ => { } };
+
+        protected override IReadOnlyDictionary<string, string> Missing { get; } = new Dictionary<string, string> { ["h3_later"] = "not built yet" };
+
+        protected override IReadOnlyDictionary<string, string> MissingParts { get; } = new Dictionary<string, string> { ["h3: later.*"] = "not built either" };
+    }
 }

@@ -21,7 +21,7 @@ internal sealed class GoldenAttentionModel : nn.Module<Tensor, SequenceContext?,
         : base(nameof(GoldenAttentionModel))
     {
         (E, Pos, Wq, Wk, Wv, Wo, Wlm) = (Read("E"), Read("Pos"), Read("Wq"), Read("Wk"), Read("Wv"), Read("Wo"), Read("Wlm"));
-        heads = long.Parse(golden.Metadata["heads"], System.Globalization.CultureInfo.InvariantCulture);
+        heads = golden.Options.Whole("heads");
         RegisterComponents();
 
         Parameter Read(string name) => new(golden.Tensor(name));
@@ -59,7 +59,7 @@ internal sealed class GoldenAttentionModel : nn.Module<Tensor, SequenceContext?,
         Tensor Split(Tensor weight) => nn.functional.linear(x, weight).view(batch, length, heads, -1).transpose(1, 2);
     }
 
-    private Tensor Positions(Tensor segments)
+    internal Tensor Positions(Tensor segments)
     {
         var (rows, length) = (segments.size(0), segments.size(1));
         var (given, positions) = (segments.contiguous().data<long>().ToArray(), new long[rows * length]);

@@ -1,0 +1,89 @@
+using System.Globalization;
+using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.LongContext.Tests;
+
+/// <summary>The golden checks of single switched parts and of a whole model; what LongContext lacks stands in <see cref="GoldenTests"/>.</summary>
+internal static class GoldenVariants
+{
+    // From the vectors' index: A where the mask is ours alone, B where the official path takes its softmax in float32.
+    private const double Exact = 1e-10;
+    private const double OfficialSingle = 5e-6;
+    private const double ModelExact = 1e-9;
+
+    internal static void Ablations(GoldenCase golden)
+    {
+        var (x, window, starts) = (golden.Tensor("x"), GoldenTests.Number(golden, "L_local"), GoldenTests.Number(golden, "n_global"));
+        var length = x.size(1);
+        LambdaMaskOptions Mask(long globals, long ceiling) => new() { LocalLength = window, GlobalLength = globals, DistanceCeiling = ceiling };
+        foreach (var (name, mask, tolerance) in new (string, LambdaMaskOptions?, double)[]
+        {
+            ("out_vanilla", null, OfficialSingle),
+            ("out_ceiling_only", Mask(length, window), OfficialSingle), // every token a starting one: nothing is hidden
+            ("out_mask_only", Mask(starts, length), Exact), // a ceiling that no distance reaches
+            ("out_window_only_G0", Mask(0, window), Exact),
+            ("out_lambda_limit_2L", Mask(starts, 2 * window), Exact),
+            ("out_lambda_limit_half_L", Mask(starts, window / 2), Exact),
+        })
+        {
+            using var frozen = no_grad();
+            using var attention = GoldenTests.Build(golden, ScalarType.Float64, mask, isPlain: mask is null);
+            golden.Check(name, attention.call(x), absolute: tolerance);
+        }
+    }
+
+    /// <summary>The layer of the top-k files without re-attention, which is the Lambda mask alone.</summary>
+    internal static void WithoutMiddle(GoldenCase golden)
+    {
+        golden.Options.Describe("k", "insert_distance"); // of the part that is missing
+        using var frozen = no_grad();
+        using var attention = GoldenTests.Build(golden, ScalarType.Float64);
+        golden.Check("out_no_topk", attention.call(golden.Tensor("x")), absolute: OfficialSingle);
+    }
+
+    internal static void Llama(GoldenCase golden)
+    {
+        golden.Options.Describe("topk_from_layer", "k", "insert_distance", "topk_prompt_len"); // of the part that is missing
+        using var frozen = no_grad();
+        using var model = Build(golden);
+        CheckpointLoader.Load(model, golden.Names().Where(name => name.EndsWith(".weight", StringComparison.Ordinal)).ToDictionary(Ours, golden.Tensor));
+        var ids = golden.Tensor("input_ids");
+        var (logits, length) = (model.call(ids, null), ids.size(1));
+        golden.Check("logits", logits, absolute: ModelExact);
+        var following = ids.narrow(1, 1, length - 1).unsqueeze(-1);
+        var losses = logits.narrow(1, 0, length - 1).log_softmax(-1).gather(-1, following).neg();
+        golden.Check("token_nll", losses.reshape(golden.Tensor("token_nll").shape), absolute: ModelExact);
+        using var state = model.NewState(ids.size(0));
+        golden.Check("logits", cat([.. ids.split(7, 1).Select(piece => model.call(piece, new SequenceContext(state)))], 1), absolute: ModelExact);
+    }
+
+    private static LanguageModel Build(GoldenCase golden)
+    {
+        int Whole(string key) => GoldenTests.Number(golden, key);
+        var builder = new LanguageModelBuilder { VocabSize = Whole("V"), ModelDim = Whole("E"), LayerCount = Whole("layers"), Dtype = ScalarType.Float64 };
+        builder.Options.IsHeadTied = false;
+        builder.AddAttention(attention =>
+        {
+            attention.HeadCount = Whole("H");
+            attention.KeyValueHeadCount = (int)golden.Options.Whole("KV", 0);
+            attention.Positions = PositionKind.Rotary;
+            attention.RotaryBase = golden.Options.Number("base");
+            attention.HasBias = false;
+        });
+        builder.AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (Whole("L_local"), Whole("n_global"), Whole("limit")));
+        builder.AddGatedMlp(mlp => mlp.MlpDim = Whole("F")).AddRmsNorm(norm => norm.Epsilon = golden.Options.Number("rms_eps"));
+        return builder.Build();
+    }
+
+    // From the names of LLaMA's files to ours.
+    private static string Ours(string published) => published
+        .Replace("model.embed_tokens.", "embeddings.word_embeddings.", StringComparison.Ordinal)
+        .Replace("model.norm.", "ln_f.", StringComparison.Ordinal)
+        .Replace("model.layers.", "layers.", StringComparison.Ordinal)
+        .Replace("self_attn.o_proj", "mixer.out_proj", StringComparison.Ordinal)
+        .Replace("self_attn.", "mixer.", StringComparison.Ordinal)
+        .Replace("post_attention_layernorm", "norm2", StringComparison.Ordinal)
+        .Replace("input_layernorm", "norm1", StringComparison.Ordinal);
+}
