@@ -22,7 +22,6 @@ internal static class GoldenVariants
         {
             ("out_vanilla", null, OfficialSingle),
             ("out_ceiling_only", Mask(length, window), OfficialSingle), // every token a starting one: nothing is hidden
-            ("out_mask_only", Mask(starts, length), Exact), // a ceiling that no distance reaches
             ("out_window_only_G0", Mask(0, window), Exact),
             ("out_lambda_limit_2L", Mask(starts, 2 * window), Exact),
             ("out_lambda_limit_half_L", Mask(starts, window / 2), Exact),
