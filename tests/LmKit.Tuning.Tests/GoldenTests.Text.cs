@@ -13,8 +13,8 @@ public partial class GoldenTests
             var options = new ChatRenderOptions
             {
                 AddGenerationPrompt = one["add_generation_prompt"].GetBoolean(),
-                BosToken = one.Text("bos_token"),
-                EosToken = one.Text("eos_token"),
+                BosToken = one.Text("bos_token")!,
+                EosToken = one.Text("eos_token")!,
                 Tools = one.Has("tools") ? Node("tools") : null,
             };
             string Render() => ChatTemplate.Parse(one.Text("source")!).Render(Node("messages").AsArray(), options).Text;

@@ -158,7 +158,7 @@ public sealed class GoldenSourceTests : IDisposable
         File.WriteAllText(Prepared("area/pack/read.json"), "{}");
         File.WriteAllText(Prepared("area/pack/inner/unread.json"), "{}");
 
-        Assert.Contains("unread property entry 0: more", Fails("list.json", golden => golden.Equal("text", new[] { golden.Records()[0].Text("text") }, new[] { "a" })).Message, StringComparison.Ordinal);
+        Assert.Contains("unread property entry 0: result, entry 0: more", Fails("list.json", golden => golden.Equal("text", new[] { golden.Records()[0].Text("text") }, new[] { "a" })).Message, StringComparison.Ordinal);
         Assert.Contains($"unread file {Path.Combine("inner", "unread.json")}", Fails("pack", golden => golden.Equal("file", new[] { golden.PathOf("read.json") }, new[] { golden.PathOf("read.json") })).Message, StringComparison.Ordinal);
 
         XunitException Fails(string name, Action<GoldenCase> check) => Assert.ThrowsAny<XunitException>(() => Source().Run("area", name, new Dictionary<string, Action<GoldenCase>> { [Path.GetFileNameWithoutExtension(name)] = check }, lines.Add));
