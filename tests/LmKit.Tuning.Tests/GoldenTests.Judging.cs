@@ -132,6 +132,6 @@ public partial class GoldenTests
     private static void Equal(GoldenCase golden, string name, IReadOnlyList<double> actual, double tolerance)
     {
         using var ours = tensor(actual.ToArray());
-        golden.Check(name, ours, absolute: tolerance);
+        golden.Check(name, ours.reshape(golden.Tensor(name).shape), absolute: tolerance);
     }
 }
