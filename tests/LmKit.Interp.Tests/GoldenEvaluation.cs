@@ -79,7 +79,7 @@ internal static class GoldenEvaluation
         var flat = axes[0].clone();
         for (var axis = 1; axis < axes.Length; axis++)
             flat = flat * f1.size(axis + 1) + axes[axis];
-        CheckWithGaps(golden, $"best_f1.{name}", f1.nan_to_num(0.0).flatten(1).gather(1, flat.unsqueeze(1)).squeeze(1)); // a feature that never fires has 0 as its best
+        CheckWithGaps(golden, $"best_f1.{name}", f1.nan_to_num(double.NegativeInfinity).flatten(1).gather(1, flat.unsqueeze(1)).squeeze(1)); // of a feature that never fires
     }
 
     private static void CheckWithGaps(GoldenCase golden, string name, Tensor actual) => Parameters.CheckWithGaps(golden, name, actual);
