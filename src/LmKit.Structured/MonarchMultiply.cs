@@ -12,9 +12,6 @@ namespace LmKit;
 /// </remarks>
 public static class MonarchMultiply
 {
-    // The batched product takes strided rows as they lie, but where they are as short as this it takes up to four times as long as on a copy.
-    private const long LongestCopied = 64;
-
     /// <summary>Multiplies the last axis of x.</summary>
     /// <param name="x">(..., k p); leading axes of any number and size.</param>
     /// <param name="first">R (k, q, p), applied first.</param>
@@ -32,9 +29,8 @@ public static class MonarchMultiply
             rows *= x.size(axis);
         var X = x.reshape(rows, blocks, width).transpose(0, 1); // (k, B, p)
         var y = bmm(X, first.transpose(1, 2)).transpose(0, 1); // (B, k, q)
-        var Y = y.reshape(rows, outMiddle, outBlocks).transpose(1, 2); // (B, l, r)
-        if (outMiddle <= LongestCopied)
-            Y = Y.contiguous();
+        // A copy, since bmm takes up to four times as long on the view where blocks are small.
+        var Y = y.reshape(rows, outMiddle, outBlocks).transpose(1, 2).contiguous(); // (B, l, r)
         var Z = bmm(Y.transpose(0, 1), second.transpose(1, 2)); // (l, B, s)
         var shape = x.shape;
         shape[^1] = outBlocks * outWidth;

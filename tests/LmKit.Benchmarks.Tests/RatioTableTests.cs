@@ -68,6 +68,21 @@ public sealed class RatioTableTests : IDisposable
     }
 
     [Fact]
+    public void What_somebody_writes_into_the_file_meanwhile_is_kept()
+    {
+        Put(Time("first"));
+        var table = RatioTable.Open(_path);
+        table.Require("machine, 1 thread(s)");
+        Put(Time("second"));
+        File.AppendAllText(_path, "a remark\n");
+
+        table.Put(Time("first") with { Measured = "later" }, _order);
+
+        Assert.Equal(["first", "second"], RatioTable.Open(_path).Rows.Keys);
+        Assert.EndsWith("a remark\n", File.ReadAllText(_path), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_row_whose_case_is_gone_goes_with_it()
     {
         Put(Time("gone"), [.. _order, "gone"]);

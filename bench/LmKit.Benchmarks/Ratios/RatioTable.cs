@@ -51,13 +51,15 @@ internal sealed class RatioTable
         _machine = machine;
     }
 
-    /// <summary>Puts a row in place of the one of its name and writes the file.</summary>
+    /// <summary>Puts a row in place of the one of its name and writes the file, with whatever was written into it meanwhile.</summary>
     /// <param name="row">The row.</param>
     /// <param name="order">The names of all cases there are; rows of others go.</param>
     public void Put(RatioRow row, IReadOnlyList<string> order)
     {
-        _rows[row.Name] = row;
-        File.WriteAllText(_path, _before + Start + "\n" + Text(order) + End + _after);
+        var now = Open(_path);
+        now.Require(_machine);
+        now._rows[row.Name] = _rows[row.Name] = row;
+        File.WriteAllText(_path, now._before + Start + "\n" + now.Text(order) + End + now._after);
     }
 
     private string Text(IReadOnlyList<string> order)
