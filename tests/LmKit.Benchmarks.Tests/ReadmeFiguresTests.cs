@@ -109,6 +109,14 @@ public sealed class ReadmeFiguresTests : IDisposable
     }
 
     [Fact]
+    public void The_command_names_a_figure_of_speed_that_a_README_states_by_itself()
+    {
+        File.WriteAllText(Path.Combine(_folder, "README.md"), "It takes 0.5x of torch's time.\n");
+
+        Assert.Contains("README.md:1: '0.5x' is a figure of speed without a row", Assert.Single(ReadmeCommand.Problems(_folder, Table(), isCheck: true)), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_repositorys_texts_show_what_its_table_records() =>
         Assert.Equal([], ReadmeCommand.Problems(RepositoryFiles.Root, RatioTable.Open(RepositoryFiles.Table), isCheck: true));
 

@@ -64,11 +64,6 @@ internal sealed class RatioTable
 
     private string Text(IReadOnlyList<string> order)
     {
-        foreach (var name in _rows.Keys.Except(order).ToList())
-        {
-            _rows.Remove(name);
-        }
-
         var rows = order.Where(_rows.ContainsKey).Select(name => _rows[name]).ToLookup(row => row.IsMemory);
         return $"{_machine}.\n" + Section(RatioRow.TimeHead, rows[false]) + Section(RatioRow.MemoryHead, rows[true]);
     }
