@@ -1,16 +1,19 @@
 using BenchmarkDotNet.Running;
 using LmKit.Benchmarks.Ratios;
 
-// ratios [--filter TEXT] [--threads N] [--processes N] [--json FILE] [--out FILE.md, without a filter] compares ours with plain libtorch; any other verb (bdn ...) is BenchmarkDotNet's.
-if (args is ["ratios", .. var rest])
+// ratios [OPTIONS] compares ours with plain libtorch; readme [--check] brings its figures into the texts; floors makes what ratios --gate
+// holds; any other verb (bdn ...) is BenchmarkDotNet's.
+switch (args)
 {
-    return RatioCommand.Run(rest, Console.Out, Console.Error);
+    case ["ratios", .. var rest]:
+        return RatioCommand.Run(rest, Console.Out, Console.Error);
+    case ["readme", .. var rest]:
+        return ReadmeCommand.Run(rest, Console.Out, Console.Error);
+    case ["floors", .. var rest]:
+        return FloorsCommand.Run(rest, Console.Out, Console.Error);
+    case [CaseOptions.Verb, .. var one]:
+        return CaseCommand.Run(one, Console.Error);
+    default:
+        BenchmarkSwitcher.FromAssembly(typeof(RatioCommand).Assembly).Run(args is ["bdn", .. var forwarded] ? forwarded : args);
+        return 0;
 }
-
-if (args is [CaseOptions.Verb, .. var one])
-{
-    return CaseCommand.Run(one, Console.Error);
-}
-
-BenchmarkSwitcher.FromAssembly(typeof(RatioCommand).Assembly).Run(args is ["bdn", .. var forwarded] ? forwarded : args);
-return 0;

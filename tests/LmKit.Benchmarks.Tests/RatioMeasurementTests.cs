@@ -52,15 +52,29 @@ public sealed class RatioMeasurementTests : IDisposable
     }
 
     [Fact]
-    public void Work_left_out_raises_both_ratios()
+    public void A_case_of_peak_memory_whose_sides_disagree_gets_no_figure()
     {
-        var input = ones(400, 400);
-        var tenth = new RatioCase("tenth", 1, 1, _ => new RatioSides(() => [Steps(input, 10)], () => [Steps(input, 1)]));
+        if (!AllocatorSettings.IsSupported)
+        {
+            return;
+        }
 
-        var result = RatioMeasurement.Run(tenth, isTuned: false);
+        static RatioSides Sides() => new(() => [ones(2)], () => [ones(2) * 2]);
+        var wrong = new MemoryCase("wrong memory", 1, _ => Sides(), _ => Sides());
 
-        // Ten times the work; a shared machine may hide much of that, but not turn it round.
-        Assert.True(result.WallRatio > 2 && result.CpuRatio > 2, result.ToLine());
+        Assert.Contains("wrong memory", Assert.Throws<RatioDisagreementException>(() => MemoryMeasurement.Run(wrong, CaseQuantity.OurMemory)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Work_left_out_raises_the_ratio_of_processor_time()
+    {
+        var input = ones(200, 200);
+        var hundredth = new RatioCase("hundredth", 1, 1, _ => new RatioSides(() => [Steps(input, 100)], () => [Steps(input, 1)]));
+
+        var result = RatioMeasurement.Run(hundredth, isTuned: false);
+
+        // A hundred times the work, by the time that this process had the processor: whoever else is busy cannot hide it.
+        Assert.True(result.CpuRatio > 2, result.ToLine());
     }
 
     // The value is the same for any number of steps: a mean over rows of ones.
@@ -69,7 +83,7 @@ public sealed class RatioMeasurementTests : IDisposable
         var value = input;
         for (var step = 0; step < count; step++)
         {
-            value = value.mm(input) / 400;
+            value = value.mm(input) / 200;
         }
 
         return value;

@@ -7,12 +7,23 @@ public class RatioOptionsTests
     [Fact]
     public void Every_option_is_read()
     {
-        var options = RatioOptions.Parse(["--filter", "h3 step", "--threads", "2", "--processes", "3", "--json", "figures.json"]);
+        var options = RatioOptions.Parse(["--filter", "h3 step", "--filter", "lambda", "--part", "2/3", "--threads", "2", "--processes", "3", "--json", "figures.json", "--out", "ratios.md"]);
 
-        Assert.Equal(new RatioOptions("h3 step", 2, "figures.json", null, 3), options);
-        Assert.Equal("ratios.md", RatioOptions.Parse(["--out", "ratios.md"]).Table);
-        Assert.Equal(new RatioOptions(), RatioOptions.Parse([]));
-        Assert.Equal("ratios --filter \"h3 step\" --threads 2 --processes 3", options.ToCommand());
+        Assert.Equal(["h3 step", "lambda"], options.Filters);
+        Assert.Equal((2, 3), options.Part);
+        Assert.Equal((2, 3), (options.Threads, options.Processes));
+        Assert.Equal(("figures.json", "ratios.md"), (options.Json, options.Table));
+        Assert.Equal("floors.json", RatioOptions.Parse(["--gate", "floors.json"]).Gate);
+        Assert.Empty(RatioOptions.Parse([]).Filters);
+    }
+
+    [Fact]
+    public void The_parts_share_all_cases_and_no_case_twice()
+    {
+        var cases = Enumerable.Range(0, 17).ToList();
+
+        Assert.Equal(cases, Enumerable.Range(1, 4).SelectMany(part => RatioOptions.Parse(["--part", $"{part}/4"]).Share(cases)).Order());
+        Assert.Equal(cases, RatioOptions.Parse([]).Share(cases));
     }
 
     [Fact]
@@ -30,27 +41,48 @@ public class RatioOptionsTests
     [InlineData("--threads 0", "--threads '0'")]
     [InlineData("--processes 0", "--processes '0'")]
     [InlineData("--threads two", "--threads 'two'")]
-    [InlineData("--out ratios.md --filter h3", "--out with --filter")]
+    [InlineData("--part 3", "--part '3'")]
+    [InlineData("--part 4/3", "--part '4/3'")]
+    [InlineData("--part 0/3", "--part '0'")]
+    [InlineData("--gate floors.json --out ratios.md", "--gate")]
+    [InlineData("--gate floors.json --json figures.json", "--gate")]
     [InlineData("--fast", "'--fast'")]
     public void A_bad_command_line_is_named(string line, string expected) =>
         Assert.Contains(expected, Assert.Throws<ArgumentException>(() => RatioOptions.Parse(line.Split(' '))).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_filter_that_matches_no_case_is_named()
+    {
+        using var errors = new StringWriter();
+
+        Assert.Equal(2, RatioCommand.Run(["--filter", "self", "--filter", "no such case"], TextWriter.Null, errors));
+        Assert.Contains("'no such case' matches no case", errors.ToString(), StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Reserved_cases_run_only_when_a_filter_names_them()
     {
         RatioCase[] cases = [Case("A"), Case("Self") with { OnlyWhenNamed = true }];
 
-        Assert.Equal(["A"], RatioCaseList.Select(cases, null).Select(one => one.Name));
-        Assert.Equal(["Self"], RatioCaseList.Select(cases, "SELF").Select(one => one.Name));
+        Assert.Equal(["A"], RatioCaseList.Select(cases, []).Select(one => one.Name));
+        Assert.Equal(["Self"], RatioCaseList.Select(cases, ["SELF"]).Select(one => one.Name));
+        Assert.Equal(["A", "Self"], RatioCaseList.Select(cases, ["SELF", "a"]).Select(one => one.Name));
     }
 
     [Fact]
-    public void Case_names_are_unique_and_hold_no_tab()
+    public void A_whole_name_means_that_case_alone()
     {
-        var names = RatioCaseList.All.Select(one => one.Name).Concat(MemoryCaseList.All.Select(one => $"{one.Name} [peak memory]")).ToList();
+        var name = RatioCaseList.All.First(one => RatioCaseList.All.Any(other => other != one && other.Name.StartsWith(one.Name, StringComparison.Ordinal))).Name;
 
-        Assert.Equal(names.Distinct(), names);
-        Assert.DoesNotContain(names, name => name.Contains('\t', StringComparison.Ordinal));
+        Assert.Equal([name], RatioCaseList.Select(RatioCaseList.All, [name]).Select(one => one.Name));
+    }
+
+    [Fact]
+    public void Case_names_are_unique_and_fit_a_line_of_a_table()
+    {
+        Assert.Equal(RatioCaseList.Names.Distinct(), RatioCaseList.Names);
+        Assert.DoesNotContain(RatioCaseList.Names, name => name.AsSpan().ContainsAny("\t|\"\n"));
+        Assert.DoesNotContain(RatioCaseList.All, one => one.Name.EndsWith(RatioRow.MemoryMark, StringComparison.Ordinal));
     }
 
     private static RatioCase Case(string name) => new(name, 1, 1, _ => throw new InvalidOperationException("Selecting a case prepares nothing."));

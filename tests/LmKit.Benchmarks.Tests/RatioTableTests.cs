@@ -4,6 +4,7 @@ namespace LmKit.Benchmarks.Tests;
 
 public sealed class RatioTableTests : IDisposable
 {
+    private static readonly string[] _order = ["first", "second", "streamed [peak memory]"];
     private readonly string _path = Path.GetTempFileName();
 
     public void Dispose() => File.Delete(_path);
@@ -11,37 +12,93 @@ public sealed class RatioTableTests : IDisposable
     [Fact]
     public void The_text_around_the_table_is_kept()
     {
-        File.WriteAllText(_path, $"before\n{RatioTable.Start}\nold\n{RatioTable.End}\nafter\n");
+        File.WriteAllText(_path, $"before\n{RatioTable.Start}\n{RatioTable.End}\nafter\n");
 
-        RatioTable.Open(_path).Write(Report, "ratios --threads 1");
+        Put(Time("first"));
 
         var text = File.ReadAllText(_path);
-        Assert.StartsWith($"before\n{RatioTable.Start}\n", text, StringComparison.Ordinal);
+        Assert.StartsWith($"before\n{RatioTable.Start}\nmachine, 1 thread(s).\n", text, StringComparison.Ordinal);
         Assert.EndsWith($"{RatioTable.End}\nafter\n", text, StringComparison.Ordinal);
-        Assert.DoesNotContain("old", text, StringComparison.Ordinal);
-        Assert.Contains("`ratios --threads 1`", text, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void A_case_is_one_row_with_both_allocators_and_both_targets()
+    public void A_case_is_one_row_with_both_allocators_both_targets_and_its_own_date_and_load()
     {
-        var text = RatioTable.Text(Report, "ratios");
-
-        Assert.Contains("| case | 3.00 | 4.00 | 2.00 | 2.00 | 2.50 met / 2.10 short tuned |\n", text, StringComparison.Ordinal);
-        Assert.Contains("| only default | 1.00 | 1.00 | - | - | 1.00 met |\n", text, StringComparison.Ordinal);
-        Assert.Contains("| streamed | 40.0 | 2.0 | 20.00 | 20.00 met |\n", text, StringComparison.Ordinal);
+        Assert.Equal("| first | 3.00 | 4.00 | 2.00 | 2.10 | 2.50 met / 2.20 short tuned | today, load 0.1 |\n", Time("first").ToString());
+        Assert.Equal("| only default | 1.00 | 1.00 | - | - | 1.00 met | today |\n", RatioRow.Of(new RatioResult("only default", false, new(1, 1), new(1, 1), 1), null, "today").ToString());
+        Assert.Equal("| streamed | 40.0 | 2.0 | 20.00 | 20.00 met | today |\n", RatioRow.Of(new MemoryResult("streamed", 40 << 20, 2 << 20, 20), "today").ToString());
     }
 
     [Fact]
-    public void A_file_that_does_not_exist_is_made_and_can_be_written_again()
+    public void Where_the_clock_alone_counts_the_processor_time_is_no_claim()
+    {
+        var threads = RatioRow.Of(new RatioResult("threads", false, new(2, 1), new(1, 1), 1) { CountsWallOnly = true }, null, "today");
+
+        Assert.Equal("| threads | 2.00 | - | - | - | 1.00 met | today |\n", threads.ToString());
+        Assert.Equal(2, threads.Default);
+    }
+
+    [Fact]
+    public void A_row_reads_back_as_what_was_written()
+    {
+        foreach (var row in new[] { Time("first"), RatioRow.Of(new MemoryResult("streamed", 40 << 20, 2 << 20, 20), "today") })
+        {
+            var back = RatioRow.Parse(row.ToString(), row.IsMemory);
+
+            Assert.Equal(row.ToString(), back.ToString());
+            Assert.Equal((row.Name, row.Default, row.Tuned), (back.Name, back.Default, back.Tuned));
+        }
+
+        Assert.Equal((3.0, 2.0), (Time("first").Default, Time("first").Tuned));   // the lower of wall and CPU
+    }
+
+    [Fact]
+    public void Parts_measured_one_after_another_make_one_table_in_the_order_of_the_cases()
     {
         File.Delete(_path);
 
-        RatioTable.Open(_path).Write(Report, "ratios");
-        var first = File.ReadAllText(_path);
-        RatioTable.Open(_path).Write(Report, "ratios");
+        Put(RatioRow.Of(new MemoryResult("streamed", 40 << 20, 2 << 20, 20), "today"));
+        Put(Time("second"));
+        Put(Time("first"));
+        Put(Time("second") with { Measured = "later" });
 
-        Assert.Equal(first, File.ReadAllText(_path));
+        var rows = RatioTable.Open(_path).Rows;
+        Assert.Equal(_order, rows.Keys);
+        Assert.Equal(("later", "today, load 0.1"), (rows["second"].Measured, rows["first"].Measured));
+    }
+
+    [Fact]
+    public void What_somebody_writes_into_the_file_meanwhile_is_kept()
+    {
+        Put(Time("first"));
+        var table = RatioTable.Open(_path);
+        table.Require("machine, 1 thread(s)");
+        Put(Time("second"));
+        File.AppendAllText(_path, "a remark\n");
+
+        table.Put(Time("first") with { Measured = "later" }, _order);
+
+        Assert.Equal(["first", "second"], RatioTable.Open(_path).Rows.Keys);
+        Assert.EndsWith("a remark\n", File.ReadAllText(_path), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_row_whose_case_is_gone_goes_with_it()
+    {
+        Put(Time("gone"), [.. _order, "gone"]);
+        Put(Time("first"));
+
+        Assert.Equal(["first"], RatioTable.Open(_path).Rows.Keys);
+    }
+
+    [Fact]
+    public void Rows_of_two_machines_do_not_stand_in_one_table()
+    {
+        Put(Time("first"));
+
+        var problem = Assert.Throws<ArgumentException>(() => RatioTable.Open(_path).Require("another machine, 1 thread(s)"));
+        Assert.Contains("another machine", problem.Message, StringComparison.Ordinal);
+        Assert.Contains(_path, problem.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -53,38 +110,30 @@ public sealed class RatioTableTests : IDisposable
         Assert.Equal("text", File.ReadAllText(_path));
     }
 
-    [Fact]
-    public void A_run_in_which_a_case_failed_leaves_the_table_alone()
+    [Theory]
+    [InlineData("| first | 3.00 | 4.00 |", "cells")]
+    [InlineData("| first | 3.00 | four | 2.00 | 2.10 | 1.00 met | today |", "'four'")]
+    public void A_line_that_is_no_row_is_named(string line, string expected)
     {
-        var before = $"{RatioTable.Start}\nold\n{RatioTable.End}";
-        File.WriteAllText(_path, before);
-        using var errors = new StringWriter();
+        File.WriteAllText(_path, $"{RatioTable.Start}\nmachine.\n\n{RatioRow.TimeHead}{line}\n{RatioTable.End}");
 
-        Assert.Equal(1, RatioCommand.Finish(RatioTable.Open(_path), Report, "ratios", hasFailed: true, errors));
-        Assert.Equal(before, File.ReadAllText(_path));
-        Assert.Contains("--out", errors.ToString(), StringComparison.Ordinal);
-
-        Assert.Equal(0, RatioCommand.Finish(RatioTable.Open(_path), Report, "ratios", hasFailed: false, errors));
-        Assert.DoesNotContain("old", File.ReadAllText(_path), StringComparison.Ordinal);
+        Assert.Contains(expected, Assert.Throws<ArgumentException>(() => RatioTable.Open(_path)).Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void A_filtered_run_cannot_replace_the_table()
+    private void Put(RatioRow row, string[]? order = null)
     {
-        using var errors = new StringWriter();
+        if (File.Exists(_path) && new FileInfo(_path).Length == 0)
+        {
+            File.Delete(_path);
+        }
 
-        Assert.Equal(2, RatioCommand.Run(["--filter", "self", "--out", _path], TextWriter.Null, errors));
-        Assert.Contains("--out with --filter", errors.ToString(), StringComparison.Ordinal);
-        Assert.Empty(File.ReadAllText(_path));
+        var table = RatioTable.Open(_path);
+        table.Require("machine, 1 thread(s)");
+        table.Put(row, order ?? _order);
     }
 
-    private static RatioReport Report => RatioReport.Of(
-        [
-            new RatioResult("case", IsTuned: false, new(3, 4), new(1, 1), 2.5),
-            new RatioResult("only default", IsTuned: false, new(1, 1), new(1, 1), 1),
-            new RatioResult("case", IsTuned: true, new(2, 2), new(1, 1), 2.1),
-        ],
-        [new MemoryResult("streamed", 40 << 20, 2 << 20, 20)],
-        "0.1 0.2 0.3",
-        threads: 1);
+    private static RatioRow Time(string name) => RatioRow.Of(
+        new RatioResult(name, IsTuned: false, new(3, 4), new(1, 1), 2.5),
+        new RatioResult(name, IsTuned: true, new(2, 2.1), new(1, 1), 2.2),
+        "today, load 0.1");
 }

@@ -4,12 +4,14 @@ using static TorchSharp.torch;
 
 namespace LmKit.Benchmarks.Cases;
 
-/// <summary>The runner's check of itself: the same composition on both sides, so every ratio must come out near 1.</summary>
+/// <summary>The runner's checks of itself: the same composition on both sides, so every ratio must come out near 1, and sides that
+/// disagree, which must get none.</summary>
 internal static class IdentityVersusIdentity
 {
     public static IReadOnlyList<RatioCase> Cases { get; } =
     [
         new("SelfCheck: identity vs identity", Target: 0.8, TunedTarget: 0.8, Prepare) { OnlyWhenNamed = true },   // 1.0 less the noise of a shared machine
+        new("Disagreement on purpose: ones vs twos", Target: 1, TunedTarget: 1, _ => new RatioSides(() => [ones(2)], () => [ones(2) * 2])) { OnlyWhenNamed = true },
     ];
 
     public static IReadOnlyList<MemoryCase> MemoryCases { get; } =

@@ -1,7 +1,7 @@
 namespace LmKit.Benchmarks.Ratios;
 
-/// <summary>Measures cases one after another, each in processes of its own, and prints a line for each.</summary>
-internal sealed class CaseRun(RatioOptions options, int threads, TextWriter output, TextWriter errors)
+/// <summary>Measures cases, each in processes of its own, and prints a line for each figure.</summary>
+internal sealed class CaseRun(RatioOptions options, TextWriter output, TextWriter errors)
 {
     private readonly List<RatioResult> _times = [];
     private readonly List<MemoryResult> _memory = [];
@@ -13,58 +13,54 @@ internal sealed class CaseRun(RatioOptions options, int threads, TextWriter outp
     /// <summary>Whether a case gave no figure.</summary>
     public bool HasFailed { get; private set; }
 
-    public void MeasureTimes(IReadOnlyList<RatioCase> cases, bool isTuned)
+    /// <summary>Its row with the default allocator and, where there is one, a tuned one; null where it is skipped or fails.</summary>
+    public RatioRow? Measure(RatioCase one)
     {
-        if (cases.Count == 0)
+        if (Environment.ProcessorCount < one.LeastProcessors)
         {
-            return;
+            output.WriteLine($"# {one.Name}: skipped, it needs {one.LeastProcessors} processors and this process has {Environment.ProcessorCount}");
+            return null;
         }
 
-        output.WriteLine($"# {(isTuned ? "tuned" : "default")} allocator, {threads} thread(s), {options.Processes} process(es) a case, load average {LoadAverage.Now()}");
-        foreach (var one in cases)
+        return Try(() =>
         {
-            if (Environment.ProcessorCount < one.LeastProcessors)
-            {
-                output.WriteLine($"# {one.Name}: skipped, it needs {one.LeastProcessors} processors and this process has {Environment.ProcessorCount}");
-                continue;
-            }
-
-            Try(() =>
-            {
-                var results = Enumerable.Range(0, options.Processes).Select(process => CaseProcess.Run<RatioResult>(
-                    new CaseOptions(one.Name, options.Threads ?? 0, CaseQuantity.Time, isTuned, ""),
-                    isTuned ? AllocatorSettings.Tuned(process) : AllocatorSettings.Default));
-                _times.Add(RatioResult.LeastFavourable([.. results]));
-                output.WriteLine(_times[^1].ToLine());
-            });
-        }
-
-        output.WriteLine($"# load average after {LoadAverage.Now()}");
+            var plain = Time(one, isTuned: false);
+            return RatioRow.Of(plain, AllocatorSettings.IsSupported ? Time(one, isTuned: true) : null, Stamp());
+        });
     }
 
-    public void MeasureMemory(IReadOnlyList<MemoryCase> cases)
+    /// <summary>Its row; null where it fails.</summary>
+    public RatioRow? Measure(MemoryCase one) => Try(() =>
     {
-        foreach (var one in cases)
-        {
-            Try(() =>
-            {
-                long Bytes(CaseQuantity side) => CaseProcess.Run<long>(new CaseOptions(one.Name, options.Threads ?? 0, side, false, ""), AllocatorSettings.GivesBack);
-                _memory.Add(new MemoryResult(one.Name, Bytes(CaseQuantity.BaselineMemory), Bytes(CaseQuantity.OurMemory), one.Target));
-                output.WriteLine(_memory[^1].ToLine());
-            });
-        }
+        long Bytes(CaseQuantity side) => CaseProcess.Run<long>(new CaseOptions(one.Name, options.Threads ?? 0, side, false, ""), AllocatorSettings.GivesBack);
+        _memory.Add(new MemoryResult(one.Name, Bytes(CaseQuantity.BaselineMemory), Bytes(CaseQuantity.OurMemory), one.Target));
+        output.WriteLine(_memory[^1].ToLine());
+        return RatioRow.Of(_memory[^1], Stamp());
+    });
+
+    private RatioResult Time(RatioCase one, bool isTuned)
+    {
+        var results = Enumerable.Range(0, options.Processes).Select(process => CaseProcess.Run<RatioResult>(
+            new CaseOptions(one.Name, options.Threads ?? 0, CaseQuantity.Time, isTuned, ""),
+            isTuned ? AllocatorSettings.Tuned(process) : AllocatorSettings.Default));
+        _times.Add(RatioResult.LeastFavourable([.. results]));
+        output.WriteLine(_times[^1].ToLine());
+        return _times[^1];
     }
 
-    private void Try(Action measure)
+    private static string Stamp() => FormattableString.Invariant($"{DateTime.UtcNow:yyyy-MM-dd}, load {LoadAverage.Now().Split(' ')[0]}");
+
+    private RatioRow? Try(Func<RatioRow> measure)
     {
         try
         {
-            measure();
+            return measure();
         }
         catch (CaseFailedException problem)
         {
             errors.WriteLine(problem.Message);
             HasFailed = true;
+            return null;
         }
     }
 }

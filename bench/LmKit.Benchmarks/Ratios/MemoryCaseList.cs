@@ -12,7 +12,7 @@ internal static class MemoryCaseList
         .. StreamingVersusWholeCall.MemoryCases,
     ];
 
-    /// <summary>The cases whose name contains the text, or all that are not reserved for a filter.</summary>
-    public static IReadOnlyList<MemoryCase> Select(string? filter) =>
-        [.. All.Where(one => filter is null ? !one.OnlyWhenNamed : one.Name.Contains(filter, StringComparison.OrdinalIgnoreCase))];
+    /// <summary>The cases whose name contains one of the texts, or all that are not reserved for a filter.</summary>
+    public static IReadOnlyList<MemoryCase> Select(IReadOnlyList<string> filters) =>
+        [.. All.Where(one => filters.Count == 0 ? !one.OnlyWhenNamed : filters.Any(filter => RatioCaseList.Matches(one.Name, filter)))];
 }

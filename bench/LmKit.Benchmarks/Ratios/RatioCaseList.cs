@@ -10,6 +10,7 @@ internal static class RatioCaseList
         .. IdentityVersusIdentity.Cases,
         .. PackedLinearVersusTorchLinear.Cases,
         .. PackedLinearVersusReadingItsBytes.Cases,
+        .. H3LayerVersusKeptKernels.Cases,
         .. H3LayerVersusPlainComposition.Cases,
         .. H3StepVersusTorchOperations.Cases,
         .. HybridTokenVersusTorchOperations.Cases,
@@ -22,10 +23,19 @@ internal static class RatioCaseList
         .. FlashConvVersusTorchMm.Cases,
         .. FlashConvTwoThreadsVersusOne.Cases,
         .. MonarchLinearVersusTorchBmm.Cases,
-        .. LambdaAttentionVersusMaskedSdpa.Cases,
+        .. LambdaAttentionVersusTorchAttention.Cases,
+        .. LambdaTokenVersusFullCache.Cases,
     ];
 
-    /// <summary>The cases whose name contains the text, or all that are not reserved for a filter.</summary>
-    public static IReadOnlyList<RatioCase> Select(IEnumerable<RatioCase> cases, string? filter) =>
-        [.. cases.Where(one => filter is null ? !one.OnlyWhenNamed : one.Name.Contains(filter, StringComparison.OrdinalIgnoreCase))];
+    /// <summary>The names of all cases, as the rows of a table bear them.</summary>
+    public static IReadOnlyList<string> Names { get; } = [.. All.Select(one => one.Name), .. MemoryCaseList.All.Select(one => one.Name + RatioRow.MemoryMark)];
+
+    /// <summary>The cases whose name contains one of the texts, or all that are not reserved for a filter.</summary>
+    public static IReadOnlyList<RatioCase> Select(IEnumerable<RatioCase> cases, IReadOnlyList<string> filters) =>
+        [.. cases.Where(one => filters.Count == 0 ? !one.OnlyWhenNamed : filters.Any(filter => Matches(one.Name, filter)))];
+
+    /// <summary>Whether a filter means a case: a part of its name, or its whole name, which means no other case that begins alike.</summary>
+    public static bool Matches(string name, string filter) => Names.Contains(filter, StringComparer.OrdinalIgnoreCase)
+        ? name.Equals(filter, StringComparison.OrdinalIgnoreCase)
+        : name.Contains(filter, StringComparison.OrdinalIgnoreCase);
 }

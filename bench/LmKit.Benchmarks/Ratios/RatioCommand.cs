@@ -2,14 +2,14 @@ using TorchSharp;
 
 namespace LmKit.Benchmarks.Ratios;
 
-/// <summary>The verb `ratios`: every case in processes of its own, with the default allocator and then with a tuned one; then peak memory.</summary>
+/// <summary>The verb `ratios`: every case in processes of its own, with the default allocator and a tuned one; then peak memory.</summary>
 internal static class RatioCommand
 {
     private const int _failed = 1;
     private const int _misused = 2;
 
-    /// <summary>Returns 0 when every case ran, whether its target was met or not; 1 when two sides disagree or a case's process
-    /// fails; 2 for a bad command line.</summary>
+    /// <summary>Returns 0 when every case ran, whether its target was met or not; 1 when two sides disagree, a case's process
+    /// fails or, with a gate, a ratio is below its floor; 2 for a bad command line or file.</summary>
     public static int Run(IReadOnlyList<string> arguments, TextWriter output, TextWriter errors)
     {
         try
@@ -30,48 +30,48 @@ internal static class RatioCommand
             throw new ArgumentException($"{string.Join(", ", set)} is set, so the run with the default allocator would not be one; unset it.");
         }
 
-        var cases = RatioCaseList.Select(RatioCaseList.All, options.Filter);
-        var memoryCases = MemoryCaseList.Select(options.Filter);
-        if (options.Filter is not null && cases.Count + memoryCases.Count == 0)
+        var (cases, memoryCases) = (RatioCaseList.Select(RatioCaseList.All, options.Filters), MemoryCaseList.Select(options.Filters));
+        foreach (var filter in options.Filters.Where(filter => !cases.Select(one => one.Name).Concat(memoryCases.Select(one => one.Name)).Any(name => RatioCaseList.Matches(name, filter))))
         {
-            var names = RatioCaseList.All.Select(one => one.Name).Concat(MemoryCaseList.All.Select(one => one.Name));
-            throw new ArgumentException($"--filter '{options.Filter}' matches no case; there are: {string.Join("; ", names)}.");
+            throw new ArgumentException($"--filter '{filter}' matches no case; there are: {string.Join("; ", RatioCaseList.Names)}.");
         }
 
+        var gate = options.Gate is null ? null : RatioGate.Read(options.Gate).Only(options.Filters);
         var table = options.Table is null ? null : RatioTable.Open(options.Table);
         LibTorch.EnsureLoaded();
-        var (load, threads) = (LoadAverage.Now(), options.Threads ?? torch.get_num_threads());
-        var run = new CaseRun(options, threads, output, errors);
-        run.MeasureTimes(cases, isTuned: false);
-        if (AllocatorSettings.IsSupported)
+        var threads = options.Threads ?? torch.get_num_threads();
+        output.WriteLine($"# {threads} thread(s), {options.Processes} process(es) a case and allocator, load average {LoadAverage.Now()}");
+        if (gate is not null)
         {
-            run.MeasureTimes(cases, isTuned: true);
-            run.MeasureMemory(memoryCases);
+            return gate.Hold(one => CaseProcess.Run<RatioResult>(new CaseOptions(one, options.Threads ?? 0, CaseQuantity.Time, false, ""), AllocatorSettings.Default), output, errors) ? 0 : _failed;
         }
 
-        var report = RatioReport.Of(run.Times, run.Memory, $"{load} to {LoadAverage.Now()}", threads);
-        if (options.Json is not null)
-        {
-            report.Write(options.Json);
-        }
-
-        return Finish(table, report, options.ToCommand(), run.HasFailed, errors);
+        table?.Require(RatioReport.Machine(threads));
+        return Measure(options, options.Share(cases), AllocatorSettings.IsSupported ? options.Share(memoryCases) : [], threads, table, new CaseRun(options, output, errors), errors);
     }
 
-    /// <summary>Replaces the table, unless a case failed: rows would be missing from it. Returns the exit code.</summary>
-    internal static int Finish(RatioTable? table, RatioReport report, string command, bool hasFailed, TextWriter errors)
+    private static int Measure(RatioOptions options, IReadOnlyList<RatioCase> cases, IReadOnlyList<MemoryCase> memoryCases, int threads, RatioTable? table, CaseRun run, TextWriter errors)
     {
-        if (!hasFailed)
+        var load = LoadAverage.Now();
+        foreach (var measure in cases.Select(one => (Func<RatioRow?>)(() => run.Measure(one))).Concat(memoryCases.Select(one => (Func<RatioRow?>)(() => run.Measure(one)))))
         {
-            table?.Write(report, command);
-            return 0;
+            // Written after each case: a run that is stopped keeps what it measured.
+            if (measure() is { } row)
+            {
+                table?.Put(row, RatioCaseList.Names);
+            }
         }
 
-        if (table is not null)
+        if (options.Json is not null)
         {
-            errors.WriteLine("--out: the table is left as it was, because a case gave no figure.");
+            RatioReport.Of(run.Times, run.Memory, $"{load} to {LoadAverage.Now()}", threads).Write(options.Json);
         }
 
-        return _failed;
+        if (run.HasFailed && table is not null)
+        {
+            errors.WriteLine("--out: the rows of the cases that failed are left as they were.");
+        }
+
+        return run.HasFailed ? _failed : 0;
     }
 }

@@ -3,13 +3,31 @@ using System.Globalization;
 namespace LmKit.Benchmarks.Ratios;
 
 /// <summary>The command line of `ratios`.</summary>
-/// <param name="Filter">Only cases whose name contains this text; null runs all.</param>
-/// <param name="Threads">Threads of libtorch; null leaves its own choice.</param>
-/// <param name="Json">File that gets the figures as JSON; null writes none.</param>
-/// <param name="Table">Markdown file whose table is replaced by this run's; null writes none.</param>
-/// <param name="Processes">Processes that each case is measured in with each allocator, of which the least favourable counts.</param>
-internal sealed record RatioOptions(string? Filter = null, int? Threads = null, string? Json = null, string? Table = null, int Processes = 2)
+internal sealed record RatioOptions
 {
+    private const string _usage = "[--filter TEXT]... [--part K/N] [--threads N] [--processes N] [--json FILE] [--out FILE.md] [--gate FILE.json]";
+
+    /// <summary>Only cases whose name contains one of these texts; empty runs all.</summary>
+    public IReadOnlyList<string> Filters { get; init; } = [];
+
+    /// <summary>Which of how many parts of the selected cases runs, from 1; each part takes every N-th case.</summary>
+    public (int Number, int Count) Part { get; init; } = (1, 1);
+
+    /// <summary>Threads of libtorch; null leaves its own choice.</summary>
+    public int? Threads { get; init; }
+
+    /// <summary>Processes that each case is measured in with each allocator, of which the least favourable counts.</summary>
+    public int Processes { get; init; } = 2;
+
+    /// <summary>File that gets the figures as JSON; null writes none.</summary>
+    public string? Json { get; init; }
+
+    /// <summary>Markdown file whose table gets the measured rows in place of its own; null writes none.</summary>
+    public string? Table { get; init; }
+
+    /// <summary>File of floors that the cases named in it are held to; null holds none.</summary>
+    public string? Gate { get; init; }
+
     /// <exception cref="ArgumentException">An option is unknown, lacks its value, has a bad one, or does not go with another.</exception>
     public static RatioOptions Parse(IReadOnlyList<string> arguments)
     {
@@ -19,26 +37,24 @@ internal sealed record RatioOptions(string? Filter = null, int? Threads = null, 
             var name = arguments[at];
             options = name switch
             {
-                "--filter" => options with { Filter = Value(arguments, ref at) },
+                "--filter" => options with { Filters = [.. options.Filters, Value(arguments, ref at)] },
+                "--part" => options with { Part = PartOf(Value(arguments, ref at)) },
                 "--threads" => options with { Threads = Positive(name, Value(arguments, ref at)) },
+                "--processes" => options with { Processes = Positive(name, Value(arguments, ref at)) },
                 "--json" => options with { Json = Value(arguments, ref at) },
                 "--out" => options with { Table = Value(arguments, ref at) },
-                "--processes" => options with { Processes = Positive(name, Value(arguments, ref at)) },
-                _ => throw new ArgumentException($"ratios does not know '{name}'; it takes [--filter TEXT] [--threads N] [--processes N] [--json FILE] [--out FILE.md]."),
+                "--gate" => options with { Gate = Value(arguments, ref at) },
+                _ => throw new ArgumentException($"ratios does not know '{name}'; it takes {_usage}."),
             };
         }
 
-        return options is { Filter: not null, Table: not null }
-            ? throw new ArgumentException("--out with --filter would replace the whole table by some of its rows; leave one of them out (--json takes the figures of a filtered run).")
+        return options is { Gate: not null, Table: not null } or { Gate: not null, Json: not null }
+            ? throw new ArgumentException("--gate measures each case only until it reaches its floor, which is no figure to record; leave --out and --json out.")
             : options;
     }
 
-    /// <summary>The options that say what was measured and how, as they are typed.</summary>
-    public string ToCommand() => string.Concat(
-        "ratios",
-        Filter is null ? "" : $" --filter \"{Filter}\"",
-        Threads is { } threads ? string.Create(CultureInfo.InvariantCulture, $" --threads {threads}") : "",
-        Processes == new RatioOptions().Processes ? "" : string.Create(CultureInfo.InvariantCulture, $" --processes {Processes}"));
+    /// <summary>The cases of this run's part.</summary>
+    public IReadOnlyList<T> Share<T>(IReadOnlyList<T> cases) => [.. cases.Where((_, index) => index % Part.Count == Part.Number - 1)];
 
     private static string Value(IReadOnlyList<string> arguments, ref int at) =>
         at + 1 < arguments.Count ? arguments[++at] : throw new ArgumentException($"{arguments[at]} needs a value.");
@@ -47,4 +63,9 @@ internal sealed record RatioOptions(string? Filter = null, int? Threads = null, 
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0
             ? number
             : throw new ArgumentException($"{name} '{text}' is not a whole number above 0.");
+
+    private static (int Number, int Count) PartOf(string text) =>
+        text.Split('/') is [var first, var second] && (Positive("--part", first), Positive("--part", second)) is var part && part.Item1 <= part.Item2
+            ? part
+            : throw new ArgumentException($"--part '{text}' is not K/N with K from 1 to N.");
 }

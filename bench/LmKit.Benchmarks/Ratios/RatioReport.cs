@@ -11,9 +11,14 @@ internal sealed record RatioReport(string LoadAverage, int Threads, string Proce
     public static RatioReport Of(IEnumerable<RatioResult> times, IEnumerable<MemoryResult> memory, string loadAverage, int threads) => new(
         loadAverage,
         threads,
-        $"{RuntimeInformation.ProcessArchitecture}, {Environment.ProcessorCount} processors, kernels of {SimdWidth.Bits} bits",
+        OwnProcessor,
         [.. times.Select(Entry.Of)],
         [.. memory.Select(MemoryEntry.Of)]);
+
+    /// <summary>What figures must share to stand in one table.</summary>
+    public static string Machine(int threads) => $"{OwnProcessor}, {threads} thread(s)";
+
+    private static string OwnProcessor => $"{RuntimeInformation.ProcessArchitecture}, {Environment.ProcessorCount} processors, kernels of {SimdWidth.Bits} bits";
 
     public void Write(string path) => File.WriteAllText(path, JsonSerializer.Serialize(this, _layout));
 
