@@ -29,6 +29,12 @@ internal sealed class CaseRun(RatioOptions options, int threads, TextWriter outp
                 continue;
             }
 
+            if (one.Hindrance?.Invoke() is { } hindrance)
+            {
+                output.WriteLine($"# {one.Name}: not run, {hindrance}");
+                continue;
+            }
+
             Try(() =>
             {
                 var results = Enumerable.Range(0, options.Processes).Select(process => CaseProcess.Run<RatioResult>(

@@ -23,6 +23,10 @@ internal static class RatioCaseList
         .. FlashConvTwoThreadsVersusOne.Cases,
         .. MonarchLinearVersusTorchBmm.Cases,
         .. LambdaAttentionVersusMaskedSdpa.Cases,
+        .. LlamaTokenVersusLlamaCpp.Cases,
+        .. LateLlamaTokenVersusEarly.Cases,
+        .. CausalTokenVersusTurnedCache.Cases,
+        .. FewKeyHeadsVersusAll.Cases,
     ];
 
     /// <summary>The cases whose name contains the text, or all that are not reserved for a filter.</summary>
