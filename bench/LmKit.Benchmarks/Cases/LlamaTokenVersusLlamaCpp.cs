@@ -47,7 +47,7 @@ internal static class LlamaTokenVersusLlamaCpp
         var llamaCpp = new LlamaCppModel(model, shape, (uint)(context + _tokens + 1));
         var text = shape.Text(random, context + 1);
         var (theirs, ours) = (Read(llamaCpp.NewExactDecoder(), text), Read(new LanguageModelDecoder(model), text));
-        var tokens = GreedyAgreement.Require(name, theirs, ours, text[^1], _tokens);
+        var tokens = GreedyAgreement.Require(name, theirs, ours, text[^1], _tokens, _exact);
         if (hasDefaults)
         {
             theirs.Dispose();

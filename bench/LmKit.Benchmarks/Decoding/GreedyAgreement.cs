@@ -12,17 +12,22 @@ internal static class GreedyAgreement
     /// <param name="ours">The other.</param>
     /// <param name="first">The token behind the context.</param>
     /// <param name="count">How many tokens to choose.</param>
-    /// <exception cref="RatioDisagreementException">They chose different tokens.</exception>
-    public static IReadOnlyList<long> Require(string name, IDecoder baseline, IDecoder ours, long first, int count)
+    /// <param name="tolerance">Largest difference of their logits, relative to the baseline's largest.</param>
+    /// <exception cref="RatioDisagreementException">They chose different tokens, or their logits differ further than that.</exception>
+    public static IReadOnlyList<long> Require(string name, IDecoder baseline, IDecoder ours, long first, int count, double tolerance)
     {
         var tokens = new List<long> { first };
-        for (var chosen = 0; chosen < count; chosen++)
+        for (var chosen = 1; chosen <= count; chosen++)
         {
-            var (theirChoice, ourChoice) = (Likeliest(baseline, tokens[^1]), Likeliest(ours, tokens[^1]));
-            if (theirChoice != ourChoice)
+            using var scope = torch.NewDisposeScope();
+            var (theirs, our) = (baseline.Step(tokens[^1]), ours.Step(tokens[^1]));
+            var (theirChoice, ourChoice) = (theirs.argmax().item<long>(), our.argmax().item<long>());
+            var difference = theirChoice == ourChoice
+                ? Agreement.Difference([theirs], [our], tolerance)
+                : $"token {chosen} after the context is {theirChoice} for the baseline and {ourChoice} for ours";
+            if (difference is not null)
             {
-                throw new RatioDisagreementException(
-                    $"{name}: the two sides disagree, so no ratio is given: token {chosen + 1} after the context is {theirChoice} for the baseline and {ourChoice} for ours.");
+                throw new RatioDisagreementException($"{name}: the two sides disagree, so no ratio is given: {difference}.");
             }
 
             tokens.Add(ourChoice);
@@ -31,11 +36,5 @@ internal static class GreedyAgreement
         baseline.Return();
         ours.Return();
         return tokens;
-    }
-
-    private static long Likeliest(IDecoder decoder, long token)
-    {
-        using var scope = torch.NewDisposeScope();
-        return decoder.Step(token).argmax().item<long>();
     }
 }

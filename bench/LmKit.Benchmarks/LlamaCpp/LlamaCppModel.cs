@@ -39,6 +39,9 @@ internal sealed class LlamaCppModel : IDisposable
         }
     }
 
+    /// <summary>Where the file was written.</summary>
+    public string Folder => _folder.FullName;
+
     /// <summary>A decoder that computes what ours does: keys and values in float32, and attention that rounds nothing.</summary>
     public LlamaCppDecoder NewExactDecoder() =>
         new(_weights.CreateContext(_parameters with { TypeK = GGMLType.GGML_TYPE_F32, TypeV = GGMLType.GGML_TYPE_F32, FlashAttention = false }));
