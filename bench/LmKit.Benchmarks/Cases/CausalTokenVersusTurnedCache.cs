@@ -20,7 +20,7 @@ internal static class CausalTokenVersusTurnedCache
     [
         new(Name("Causal", 4096), 1, 1, random => Prepare(random, 4096, isLambda: false)),
         new(Name("Causal", 32_768), 1, 1, random => Prepare(random, 32_768, isLambda: false)),
-        new(Name($"Lambda (L {_window}, G {_starts})", 32_768), 2, 2, random => Prepare(random, 32_768, isLambda: true)) { IsSameComputation = false },
+        new(Name($"Lambda (L {_window}, G {_starts})", 32_768), 10, 10, random => Prepare(random, 32_768, isLambda: true)) { IsSameComputation = false },
     ];
 
     private static string Name(string mask, int context) =>
