@@ -22,6 +22,12 @@ internal sealed class CaseRun(RatioOptions options, TextWriter output, TextWrite
             return null;
         }
 
+        if (one.Hindrance?.Invoke() is { } hindrance)
+        {
+            output.WriteLine($"# {one.Name}: not run, {hindrance}");
+            return null;
+        }
+
         return Try(() =>
         {
             var plain = Time(one, isTuned: false);

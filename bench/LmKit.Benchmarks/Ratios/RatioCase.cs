@@ -21,6 +21,9 @@ internal sealed record RatioCase(string Name, double Target, double TunedTarget,
     /// <summary>Processors that the process must have; with fewer the case is skipped.</summary>
     public int LeastProcessors { get; init; } = 1;
 
+    /// <summary>Says why the case cannot run on this machine, or null if it can; null where nothing can hinder it.</summary>
+    public Func<string?>? Hindrance { get; init; }
+
     /// <summary>True for checks of the runner itself: they run only when a filter asks for them.</summary>
     public bool OnlyWhenNamed { get; init; }
 }

@@ -25,6 +25,10 @@ internal static class RatioCaseList
         .. MonarchLinearVersusTorchBmm.Cases,
         .. LambdaAttentionVersusTorchAttention.Cases,
         .. LambdaTokenVersusFullCache.Cases,
+        .. LlamaTokenVersusLlamaCpp.Cases,
+        .. LateLlamaTokenVersusEarly.Cases,
+        .. CausalTokenVersusTurnedCache.Cases,
+        .. FewKeyHeadsVersusAll.Cases,
     ];
 
     /// <summary>The names of all cases, as the rows of a table bear them.</summary>

@@ -1,0 +1,109 @@
+using LmKit.Benchmarks.LlamaCpp;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Benchmarks.Cases;
+
+/// <summary>A LLaMA decoder from library operations, as a careful user writes it: keys are turned once and kept in a cache allocated in
+/// advance, their cosines and sines stand in a table, attention is the fused one, temporaries go with the call.</summary>
+/// <remarks>It computes with the parameters of a model of ours, which stay that model's; as many key heads as heads.</remarks>
+internal sealed class TurnedCacheTransformer : IDisposable
+{
+    private readonly LlamaShape _shape;
+    private readonly Tensor _cosines;   // (capacity, P/2)
+    private readonly Tensor _sines;
+    private readonly Tensor _embedding; // (V, D)
+    private readonly Tensor _finalGain;
+    private readonly Tensor _head;
+    private readonly Layer[] _layers;
+
+    public TurnedCacheTransformer(LanguageModel model, LlamaShape shape, long capacity)
+    {
+        _shape = shape;
+        (_embedding, _finalGain, _head) = (Weight("embeddings.word_embeddings"), Weight("ln_f"), Weight("lm_head"));
+        _layers = [.. Enumerable.Range(0, shape.LayerCount).Select(index => new Layer(
+            Weight($"layers.{index}.norm1"),
+            Weight($"layers.{index}.mixer.q_proj"),
+            Weight($"layers.{index}.mixer.k_proj"),
+            Weight($"layers.{index}.mixer.v_proj"),
+            Weight($"layers.{index}.mixer.out_proj"),
+            Weight($"layers.{index}.norm2"),
+            Weight($"layers.{index}.mlp.gate_proj"),
+            Weight($"layers.{index}.mlp.up_proj"),
+            Weight($"layers.{index}.mlp.down_proj"),
+            zeros(1, shape.HeadCount, capacity, shape.HeadDim).DetachFromDisposeScope(),
+            zeros(1, shape.HeadCount, capacity, shape.HeadDim).DetachFromDisposeScope()))];
+        using var scope = NewDisposeScope();
+        var frequencies = pow(shape.RotaryBase, arange(0, shape.HeadDim, 2, dtype: ScalarType.Float64) / -shape.HeadDim);
+        var phases = arange(capacity, dtype: ScalarType.Float64).unsqueeze(1) * frequencies;
+        _cosines = phases.cos().to(ScalarType.Float32).DetachFromDisposeScope();
+        _sines = phases.sin().to(ScalarType.Float32).DetachFromDisposeScope();
+
+        Tensor Weight(string name) => model.get_parameter($"{name}.weight")!;
+    }
+
+    /// <summary>Puts the keys and values of a text's start into a layer's cache, as ours read them: (1, L, H, P) before any turn.</summary>
+    public void Hold(int layer, Tensor keys, Tensor values)
+    {
+        using var scope = NewDisposeScope();
+        _layers[layer].Keys.narrow(2, 0, keys.size(1)).copy_(Turned(keys.transpose(1, 2), 0));
+        _layers[layer].Values.narrow(2, 0, values.size(1)).copy_(values.transpose(1, 2));
+    }
+
+    /// <summary>Logits (V) behind the token at a position, whose key and value it writes into the cache.</summary>
+    public Tensor Step(Tensor token, long position)
+    {
+        using var scope = NewDisposeScope();
+        var x = _embedding.index_select(0, token.view(-1)).view(1, 1, -1);
+        foreach (var layer in _layers)
+        {
+            x = x + Attend(layer, Normed(x, layer.MixerGain), position);
+            var y = Normed(x, layer.FeedForwardGain);
+            x = x + nn.functional.linear(nn.functional.silu(nn.functional.linear(y, layer.Gate)) * nn.functional.linear(y, layer.Up), layer.Down);
+        }
+
+        return nn.functional.linear(Normed(x, _finalGain), _head).view(-1).MoveToOuterDisposeScope();
+    }
+
+    public void Dispose()
+    {
+        foreach (var tensor in _layers.SelectMany(layer => new[] { layer.Keys, layer.Values }).Concat([_cosines, _sines]))
+        {
+            tensor.Dispose();
+        }
+    }
+
+    private Tensor Attend(Layer layer, Tensor x, long position)
+    {
+        var q = Turned(Split(nn.functional.linear(x, layer.Query)), position);
+        layer.Keys.narrow(2, position, 1).copy_(Turned(Split(nn.functional.linear(x, layer.Key)), position));
+        layer.Values.narrow(2, position, 1).copy_(Split(nn.functional.linear(x, layer.Value)));
+        var attended = nn.functional.scaled_dot_product_attention(q, layer.Keys.narrow(2, 0, position + 1), layer.Values.narrow(2, 0, position + 1));
+        return nn.functional.linear(attended.transpose(1, 2).reshape(1, 1, -1), layer.Output);
+    }
+
+    private Tensor Split(Tensor joined) => joined.view(1, 1, _shape.HeadCount, _shape.HeadDim).transpose(1, 2); // (1, H, 1, P)
+
+    // Features t and t + P/2 of (1, H, L, P) turn together; the first of L stands at the position.
+    private Tensor Turned(Tensor x, long position)
+    {
+        var (cosines, sines) = (_cosines.narrow(0, position, x.size(2)), _sines.narrow(0, position, x.size(2)));
+        var (first, second) = (x.narrow(3, 0, _shape.HeadDim / 2), x.narrow(3, _shape.HeadDim / 2, _shape.HeadDim / 2));
+        return cat([first * cosines - second * sines, second * cosines + first * sines], 3);
+    }
+
+    private Tensor Normed(Tensor x, Tensor gain) => x * (x.square().mean([-1], keepdim: true) + _shape.NormEpsilon).rsqrt() * gain;
+
+    private sealed record Layer(
+        Tensor MixerGain,
+        Tensor Query,
+        Tensor Key,
+        Tensor Value,
+        Tensor Output,
+        Tensor FeedForwardGain,
+        Tensor Gate,
+        Tensor Up,
+        Tensor Down,
+        Tensor Keys,
+        Tensor Values);
+}

@@ -1,0 +1,56 @@
+using LLama;
+using LLama.Native;
+using LmKit.Benchmarks.Decoding;
+using static TorchSharp.torch;
+
+namespace LmKit.Benchmarks.LlamaCpp;
+
+/// <summary>A sequence that llama.cpp continues.</summary>
+internal sealed class LlamaCppDecoder(LLamaContext context) : IDecoder
+{
+    private readonly LLamaBatch _tokens = new();
+    private int _contextLength;
+    private int _position;
+
+    public void Read(long[] tokens)
+    {
+        var batch = (int)context.BatchSize;
+        for (var at = 0; at < tokens.Length; at += batch)
+        {
+            Decode(tokens.AsSpan(at, Math.Min(batch, tokens.Length - at)));
+        }
+
+        _contextLength = _position;
+    }
+
+    public Tensor Step(long token)
+    {
+        Decode([token]);
+        return tensor(context.NativeHandle.GetLogitsIth(0).ToArray());
+    }
+
+    public void Return()
+    {
+        context.NativeHandle.MemorySequenceRemove(LLamaSeqId.Zero, _contextLength, -1);
+        _position = _contextLength;
+    }
+
+    public void Dispose() => context.Dispose();
+
+    private void Decode(ReadOnlySpan<long> tokens)
+    {
+        _tokens.Clear();
+        for (var at = 0; at < tokens.Length; at++)
+        {
+            _tokens.Add((int)tokens[at], _position + at, LLamaSeqId.Zero, at == tokens.Length - 1);
+        }
+
+        var result = context.NativeHandle.Decode(_tokens);
+        if (result != DecodeResult.Ok)
+        {
+            throw new InvalidOperationException($"llama.cpp could not decode {tokens.Length} tokens at position {_position}: {result}.");
+        }
+
+        _position += tokens.Length;
+    }
+}
