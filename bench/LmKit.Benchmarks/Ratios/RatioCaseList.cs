@@ -23,6 +23,9 @@ internal static class RatioCaseList
         .. FlashConvTwoThreadsVersusOne.Cases,
         .. MonarchLinearVersusTorchBmm.Cases,
         .. LambdaAttentionVersusMaskedSdpa.Cases,
+        .. AutoencoderStepVersusTorchOperations.Cases,
+        .. AdapterStepVersusFullStep.Cases,
+        .. ModelLoadVersusReadAndCopy.Cases,
     ];
 
     /// <summary>The cases whose name contains the text, or all that are not reserved for a filter.</summary>

@@ -14,9 +14,8 @@ internal static class CentredEncoding
     /// <param name="decoderBias">b_dec (D), or null where it was not subtracted.</param>
     internal static Tensor Of(Tensor centred, Tensor encoder, Tensor? encoderBias, Tensor? decoderBias)
     {
-        var inputs = new List<Tensor> { encoder };
+        var inputs = new List<Tensor> { centred.detach(), encoder };
         var (biasAt, centreAt) = (Add(encoderBias), Add(decoderBias));
-        var x = centred.detach();
         return KernelFunction.Run(inputs, Forward, Backward);
 
         int Add(Tensor? tensor)
@@ -29,17 +28,17 @@ internal static class CentredEncoding
 
         Tensor Forward()
         {
-            var product = x.mm(encoder);
+            var product = inputs[0].mm(encoder);
             return encoderBias is null ? product : product.add_(encoderBias);
         }
 
         IReadOnlyList<Tensor?> Backward(Tensor gradient, IReadOnlyList<Tensor> given)
         {
             var gradients = new Tensor?[given.Count];
-            gradients[0] = given[0].requires_grad ? x.t().mm(gradient) : null;
+            gradients[1] = given[1].requires_grad ? given[0].t().mm(gradient) : null;
             var sum = biasAt > 0 || centreAt > 0 ? gradient.sum([0L]) : null;
             if (centreAt > 0 && given[centreAt].requires_grad)
-                gradients[centreAt] = given[0].detach().mv(sum!).neg_();
+                gradients[centreAt] = given[1].detach().mv(sum!).neg_();
             if (biasAt > 0 && given[biasAt].requires_grad)
                 gradients[biasAt] = sum;
             return gradients;

@@ -29,7 +29,7 @@ public abstract partial class SparseAutoencoder
         Tensor reconstruction;
         if (LosesNothingAsList && FiniteNumbers.All(dense) && KeptFeatures.Of(mask, dense.numel() / FeaturesPerKept) is { } kept)
         {
-            var values = new KeptEncoding(kept, Rectifies, Options.SubtractsDecoderBias).Run(dense.detach(), centred.detach(), encoder, bias, decoderBias);
+            var values = new KeptEncoding(kept, Rectifies, Options.SubtractsDecoderBias).Run(dense.detach(), centred, encoder, bias, decoderBias);
             using (no_grad())
                 features = new(pre.detach(), dense.detach(), dense.detach() * mask) { Kept = new(kept, values) };
             reconstruction = KeptDecoding.Run(values, decoder, kept) + decoderBias;

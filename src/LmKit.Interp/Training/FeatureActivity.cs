@@ -33,7 +33,7 @@ public sealed class FeatureActivity : IDisposable
     }
 
     /// <summary>Counts a batch by what it <paramref name="fired"/> (F, bool).</summary>
-    internal void Update(Tensor fired)
+    internal void Count(Tensor fired)
     {
         using var frozen = no_grad();
         Silence.add_(1);

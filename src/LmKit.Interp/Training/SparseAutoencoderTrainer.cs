@@ -87,8 +87,8 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         activations = activations.to(autoencoder.DecoderWeight.dtype); // stores serve float32
         var pass = autoencoder.RunToTrain(activations);
         var (fired, active) = CodeActivity.Of(pass);
-        activity.Update(fired);
-        window.Update(fired);
+        activity.Count(fired);
+        window.Count(fired);
         var dead = Dead();
         var loss = autoencoder.Loss(pass, dead, gradients?.to(activations.dtype));
         var value = loss.Total.to(ScalarType.Float64).item<double>();

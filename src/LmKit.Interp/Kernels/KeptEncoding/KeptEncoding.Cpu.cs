@@ -9,13 +9,13 @@ internal sealed partial record KeptEncoding
     private const int TileWidth = 64;
     private const int BlockHeight = 16;
 
-    /// <summary>The gradients of encoder, decoder bias and, where there is one, encoder bias.</summary>
-    internal unsafe IReadOnlyList<Tensor?> CpuBackward(Tensor gradient, Tensor centred, bool[]? slopes, IReadOnlyList<Tensor> inputs)
+    /// <summary>The gradients of inputs (none), encoder, decoder bias and, where there is one, encoder bias.</summary>
+    internal unsafe IReadOnlyList<Tensor?> CpuBackward(Tensor gradient, bool[]? slopes, IReadOnlyList<Tensor> inputs)
     {
-        var (height, width) = ((int)inputs[0].size(0), Kept.FeatureCount);
+        var (height, width) = ((int)inputs[1].size(0), Kept.FeatureCount);
         var forEncoder = empty([height, width], ScalarType.Float32);
         var forBias = zeros([width], ScalarType.Float32);
-        using var rows = new TensorMemory<float>(centred.detach().contiguous(), nameof(centred));
+        using var rows = new TensorMemory<float>(inputs[0].contiguous(), nameof(inputs));
         using var upstream = new TensorMemory<float>(gradient, nameof(gradient));
         using var target = new TensorMemory<float>(forEncoder, nameof(forEncoder));
         using var sums = new TensorMemory<float>(forBias, nameof(forBias));
@@ -41,10 +41,10 @@ internal sealed partial record KeptEncoding
             }
             Turn(memory.Start, count, height, (float*)e + first, width);
         });
-        var forDecoderBias = IsCentred && inputs[1].requires_grad ? inputs[0].detach().mv(forBias).neg_() : null;
-        var gradients = new List<Tensor?> { inputs[0].requires_grad ? forEncoder : null, forDecoderBias };
-        if (inputs.Count > 2)
-            gradients.Add(inputs[2].requires_grad ? forBias : null);
+        var forDecoderBias = IsCentred && inputs[2].requires_grad ? inputs[1].detach().mv(forBias).neg_() : null;
+        var gradients = new List<Tensor?> { null, inputs[1].requires_grad ? forEncoder : null, forDecoderBias };
+        if (inputs.Count > 3)
+            gradients.Add(inputs[3].requires_grad ? forBias : null);
         return gradients;
     }
 

@@ -29,11 +29,11 @@ internal sealed partial record KeptEncoding(KeptFeatures Kept, bool Rectifies, b
         if (encoderBias is not null)
             check.Floating(encoderBias, nameof(encoderBias), "F");
         check.Floating(decoderBias, nameof(decoderBias), "D");
-        Tensor[] inputs = encoderBias is null ? [encoder, decoderBias] : [encoder, decoderBias, encoderBias];
+        Tensor[] inputs = encoderBias is null ? [centred.detach(), encoder, decoderBias] : [centred.detach(), encoder, decoderBias, encoderBias];
         if (KernelSelection.Current != KernelChoice.Cpu || dense.dtype != ScalarType.Float32 || dense.device_type != DeviceType.CPU)
             return Reference(centred, encoder, encoderBias, decoderBias);
         var values = Gather(dense);
         var slopes = Rectifies ? values.Select(value => value > 0).ToArray() : null;
-        return KernelFunction.Run(inputs, () => tensor(values), (gradient, given) => CpuBackward(gradient, centred, slopes, given));
+        return KernelFunction.Run(inputs, () => tensor(values), (gradient, given) => CpuBackward(gradient, slopes, given));
     }
 }
