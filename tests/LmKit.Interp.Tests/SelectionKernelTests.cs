@@ -112,7 +112,7 @@ public class SelectionKernelTests
     // Another count than the float32 sums of the sort give must be as near to the target, up to their roundings; few rows have one.
     private static void CheckNearness(string name, Tensor roots, Tensor target, Tensor expected, Tensor actual)
     {
-        Assert.InRange(expected.ne(actual).sum().item<long>(), 0, 12);
+        Assert.InRange(expected.ne(actual).sum().item<long>(), 0, 20);
         var norms = roots.to(ScalarType.Float64).square().sort(1, descending: true).Values.cumsum(1).sqrt();
         var wanted = target.to(ScalarType.Float64).unsqueeze(1);
         Tensor Distance(Tensor counts) => (norms.gather(1, (counts - 1).unsqueeze(1)) - wanted).abs();
