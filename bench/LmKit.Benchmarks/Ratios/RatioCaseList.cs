@@ -29,6 +29,9 @@ internal static class RatioCaseList
         .. LateLlamaTokenVersusEarly.Cases,
         .. CausalTokenVersusTurnedCache.Cases,
         .. FewKeyHeadsVersusAll.Cases,
+        .. AutoencoderStepVersusTorchOperations.Cases,
+        .. AdapterStepVersusFullStep.Cases,
+        .. ModelLoadVersusReadAndCopy.Cases,
     ];
 
     /// <summary>The names of all cases, as the rows of a table bear them.</summary>

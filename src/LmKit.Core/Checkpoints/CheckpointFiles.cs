@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -49,6 +50,17 @@ internal sealed class CheckpointFiles : IDisposable
 
     /// <summary>Reads one tensor; the caller disposes it.</summary>
     internal Tensor Read(string name) => readers[name].Read(name);
+
+    /// <summary>Reads one tensor into a target of its shape.</summary>
+    /// <returns>Whether all numbers that the target got are finite.</returns>
+    internal bool ReadInto(string name, Tensor target)
+    {
+        if (readers[name].FitsInto(name, target))
+            return readers[name].ReadInto(name, target);
+        using var tensor = Read(name);
+        target.copy_(tensor);
+        return FiniteNumbers.All(target);
+    }
 
     /// <summary>Reads every tensor but those that <paramref name="isLeftOut"/> names; the caller disposes them.</summary>
     internal Dictionary<string, Tensor> ReadAll(Func<string, bool> isLeftOut)

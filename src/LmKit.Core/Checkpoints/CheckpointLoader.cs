@@ -49,15 +49,33 @@ public static class CheckpointLoader
             Load(module, map.ToOurs(files.ReadAll(map.Omits)), allowCast);
             return;
         }
+        _ = Fill(module, files, allowCast, stopsAtFirst: false);
+    }
+
+    /// <summary>Loads a module that nobody uses yet; the first name with values that are not finite, at which it stops, or null.</summary>
+    internal static string? LoadFinite(nn.Module module, CheckpointFiles files, bool allowCast)
+    {
+        using var scope = NewDisposeScope();
+        return Fill(module, files, allowCast, stopsAtFirst: true);
+    }
+
+    // Numbers go from the file straight into the module's memory. What can still be wrong with a file whose header fits are truth values,
+    // so they are read before anything is written.
+    private static string? Fill(nn.Module module, CheckpointFiles files, bool allowCast, bool stopsAtFirst)
+    {
         var targets = ModuleTensors.Of(module);
         Check(files.Path, targets, files.Entries.ToDictionary(entry => entry.Name, entry => new Found(entry.ScalarType, entry.Dtype, entry.Shape)), allowCast);
+        var truths = files.Entries.Where(entry => entry.ScalarType == ScalarType.Bool).ToDictionary(entry => entry.Name, entry => files.Read(entry.Name));
         using var unrecorded = no_grad();
         foreach (var (name, target) in targets)
         {
-            using var tensor = files.Read(name);
-            target.copy_(tensor);
+            if (truths.TryGetValue(name, out var truth))
+                target.copy_(truth);
+            else if (!files.ReadInto(name, target) && stopsAtFirst)
+                return name;
         }
         IPreparedWeights.ForgetAll(module);
+        return null;
     }
 
     /// <summary>Lists every difference of names, shapes and types between what is wanted and what there is.</summary>

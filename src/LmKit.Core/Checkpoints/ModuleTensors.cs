@@ -21,13 +21,6 @@ public static class ModuleTensors
         foreach (var (name, tensor) in tensors)
             TensorCheck.CheckAlive(tensor, name, nameof(ModuleTensors));
         using var frozen = no_grad();
-        return tensors.FirstOrDefault(pair => !IsFinite(pair.Value)).Key;
-    }
-
-    // What it needs beside a tensor is let go before the next one.
-    private static bool IsFinite(Tensor tensor)
-    {
-        using var scope = NewDisposeScope();
-        return !tensor.is_floating_point() || tensor.device_type == DeviceType.META || tensor.isfinite().all().item<bool>();
+        return tensors.FirstOrDefault(pair => !FiniteNumbers.All(pair.Value)).Key;
     }
 }

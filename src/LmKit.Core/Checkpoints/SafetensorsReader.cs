@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -74,16 +75,7 @@ public sealed class SafetensorsReader : IDisposable
     /// 1.</exception>
     public Tensor Read(string name)
     {
-        ObjectDisposedException.ThrowIf(!view.CanRead, this);
-        LibTorch.EnsureLoaded();
-        if (!entries.TryGetValue(name, out var entry))
-        {
-            throw new SafetensorsException(path, name, $"the file has no such tensor; it holds {string.Join(", ", Entries.Take(8).Select(e => SafetensorsException.Shown(e.Name)))}{(Entries.Count > 8 ? ", ..." : string.Empty)}");
-        }
-        if (!entry.IsReadable)
-        {
-            throw new SafetensorsException(path, name, $"its type {SafetensorsException.Shown(entry.Dtype)} is not computed on; those that are: {SafetensorsTypes.Names}. Convert it where the file was made");
-        }
+        var entry = Readable(name);
         var tensor = empty([.. entry.Shape], entry.ScalarType);
         try
         {
@@ -94,6 +86,47 @@ public sealed class SafetensorsReader : IDisposable
         {
             tensor.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Whether a tensor's bytes are a target's memory as they are: of the same type and shape, contiguous on the CPU, and no truth
+    /// values, which have to be looked at first.</summary>
+    internal bool FitsInto(string name, Tensor target)
+    {
+        var entry = Readable(name);
+        return entry.ScalarType != ScalarType.Bool && target.dtype == entry.ScalarType && target.device_type == DeviceType.CPU && target.is_contiguous()
+            && target.shape.AsSpan().SequenceEqual([.. entry.Shape]);
+    }
+
+    /// <summary>Reads one tensor into memory that is there, instead of into its own.</summary>
+    /// <param name="name">The tensor.</param>
+    /// <param name="target">What <see cref="FitsInto"/> is true of.</param>
+    /// <returns>Whether all its numbers are finite, which is seen while they are in the caches.</returns>
+    internal unsafe bool ReadInto(string name, Tensor target)
+    {
+        if (!FitsInto(name, target))
+            throw new ArgumentException($"'{name}' cannot be read straight into {target.dtype} ({string.Join(", ", target.shape)}).", nameof(target));
+        var entry = entries[name];
+        if (entry.ByteCount == 0)
+            return true;
+        byte* pointer = null;
+        view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
+        try
+        {
+            var from = pointer + view.PointerOffset + dataStart + entry.Start;
+            var to = (byte*)TensorAddress.Of(target);
+            var isFinite = FiniteNumbers.InPieces(entry.ByteCount, (start, length) =>
+            {
+                var written = new Span<byte>(to + start, length);
+                new ReadOnlySpan<byte>(from + start, length).CopyTo(written);
+                return FiniteNumbers.All(written, entry.ScalarType);
+            });
+            using var none = target.detach().view(-1).narrow(0, 0, 0).zero_(); // tells libtorch that the values changed
+            return isFinite;
+        }
+        finally
+        {
+            view.SafeMemoryMappedViewHandle.ReleasePointer();
         }
     }
 
@@ -150,6 +183,21 @@ public sealed class SafetensorsReader : IDisposable
         var count = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
         stream.Position = 0;
         return !start[..count].Contains((byte)0);
+    }
+
+    private SafetensorsEntry Readable(string name)
+    {
+        ObjectDisposedException.ThrowIf(!view.CanRead, this);
+        LibTorch.EnsureLoaded();
+        if (!entries.TryGetValue(name, out var entry))
+        {
+            throw new SafetensorsException(path, name, $"the file has no such tensor; it holds {string.Join(", ", Entries.Take(8).Select(e => SafetensorsException.Shown(e.Name)))}{(Entries.Count > 8 ? ", ..." : string.Empty)}");
+        }
+        if (!entry.IsReadable)
+        {
+            throw new SafetensorsException(path, name, $"its type {SafetensorsException.Shown(entry.Dtype)} is not computed on; those that are: {SafetensorsTypes.Names}. Convert it where the file was made");
+        }
+        return entry;
     }
 
     private unsafe SafetensorsHeader ParseHeader(int length, long dataLength)

@@ -29,7 +29,8 @@ public sealed class Dropout : nn.Module<Tensor, Tensor>
             return x.alias();
         new TensorCheck(nameof(Dropout)).AnyFloating(x, nameof(x), "...");
         using var scope = NewDisposeScope();
-        var keep = rand(x.shape, ScalarType.Float32, generator: random).ge(rate).to(x.dtype, x.device);
-        return x.mul(keep).mul_(1 / (1 - rate)).MoveToOuterDisposeScope();
+        var kept = rand(x.shape, ScalarType.Float32, generator: random).ge_(rate).to(x.dtype, x.device); // 0 or 1
+        // The factor of half precision is applied in float32, which only the product itself does.
+        return (HalfPrecision.Is(x.dtype) ? x.mul(kept).mul_(1 / (1 - rate)) : x.mul(kept.mul_(1 / (1 - rate)))).MoveToOuterDisposeScope();
     }
 }

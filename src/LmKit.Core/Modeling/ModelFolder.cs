@@ -41,8 +41,7 @@ internal static class ModelFolder
             var model = LanguageModel.Build(config, kinds, device, dtype ?? StoredDtype(weights.Entries), false, budget);
             try
             {
-                CheckpointLoader.Load(model, weights, map: null, allowCast: dtype is not null);
-                if (ModuleTensors.FirstNotFinite(ModuleTensors.Of(model)) is { } name)
+                if (CheckpointLoader.LoadFinite(model, weights, allowCast: dtype is not null) is { } name)
                     throw new ArgumentException($"{weights.Path}: '{name}' holds values that are not finite, so no output would be a number; take an earlier checkpoint.", nameof(folder));
             }
             catch

@@ -10,7 +10,7 @@ namespace LmKit;
 /// Decode returns normalised ones; <see cref="Reconstruct(Tensor)"/> undoes it with each row's own factors.</para>
 /// <para>Parameters bear SAELens's names: W_enc (D, F), W_dec (F, D), b_enc, b_dec. Not thread-safe while it is trained.</para>
 /// </remarks>
-public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
+public abstract partial class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
 {
     [ComponentName(Name = "W_enc")]
     private protected readonly Parameter encoder;
@@ -194,13 +194,17 @@ public abstract class SparseAutoencoder : nn.Module<Tensor, Tensor>, IDictionary
     private protected abstract FeatureActivations Activate(Tensor centred, Tensor normalized);
 
     private protected virtual void AddTerms(LossTerms terms, AutoencoderPass pass, Tensor? dead, Tensor? gradients) =>
-        AddPenalty(terms, pass.Codes);
+        AddPenalty(terms, pass);
 
     /// <summary>Adds lambda x mean sum of codes, by default.</summary>
-    private protected void AddPenalty(LossTerms terms, Tensor codes)
+    private protected void AddPenalty(LossTerms terms, AutoencoderPass pass)
     {
-        if (Options.SparsityCoefficient > 0)
-            terms["l1"] = HalfPrecision.Widen(Options.PenaltyUsesDecoderNorm ? codes * DecoderNorms() : codes).sum(1).mean() * Options.SparsityCoefficient;
+        if (Options.SparsityCoefficient <= 0)
+            return;
+        var codes = pass.Codes;
+        terms["l1"] = pass.Features.Kept is { } kept
+            ? kept.Values.sum() / kept.Places.RowCount * Options.SparsityCoefficient
+            : HalfPrecision.Widen(Options.PenaltyUsesDecoderNorm ? codes * DecoderNorms() : codes).sum(1).mean() * Options.SparsityCoefficient;
     }
 
     /// <summary>Adapts thresholds of codes that are measured in the decoder's units; none by default.</summary>

@@ -24,10 +24,19 @@ public sealed class TopAfaAutoencoder : SparseAutoencoder
     {
         var pre = PreActivations(centred);
         var dense = pre.relu();
+        return new(pre, dense, dense * Choose(dense.detach(), centred, normalized));
+    }
+
+    private protected override bool ChoosesForTraining => true;
+
+    // The norm of all features' reconstruction is no matter of the kept ones.
+    private protected override bool LosesNothingAsList => base.LosesNothingAsList && options.LossTarget is AfaTarget.Input or AfaTarget.CentredInput;
+
+    private protected override Tensor Choose(Tensor dense, Tensor centred, Tensor normalized)
+    {
         var target = Norms(options.SelectionTarget, centred, normalized, dense).detach();
-        var (_, mask) = TopAfaSelection.Choose(
-            dense.detach(), DecoderNorms().detach(), target, options.HasOfficialSentinel, options.MinActiveCount, options.MaxActiveCount, options.Tolerance);
-        return new(pre, dense, dense * mask);
+        return TopAfaSelection.Choose(
+            dense, DecoderNorms().detach(), target, options.HasOfficialSentinel, options.MinActiveCount, options.MaxActiveCount, options.Tolerance).Mask;
     }
 
     private Tensor Norms(AfaTarget target, Tensor centred, Tensor normalized, Tensor dense) => target switch

@@ -25,8 +25,14 @@ public sealed class TopKAutoencoder : SparseAutoencoder
         if (options.RescalesByDecoderNorm)
             pre = pre * DecoderNorms();
         var dense = options.AllowsNegativeCodes ? pre : pre.relu();
-        return new(pre, dense, dense * FeatureSelection.Largest(dense.detach(), options.ActiveCount));
+        return new(pre, dense, dense * Choose(dense.detach(), centred, normalized));
     }
+
+    private protected override bool ChoosesForTraining => !options.RescalesByDecoderNorm;
+
+    private protected override bool Rectifies => !options.AllowsNegativeCodes;
+
+    private protected override Tensor Choose(Tensor dense, Tensor centred, Tensor normalized) => FeatureSelection.Largest(dense, options.ActiveCount);
 
     private protected override void FoldNorms(Tensor norms)
     {

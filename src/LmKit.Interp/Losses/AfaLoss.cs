@@ -8,7 +8,7 @@ internal static class AfaLoss
 {
     internal static Tensor Of(AutoencoderPass pass, Tensor wanted)
     {
-        var squares = HalfPrecision.Widen(pass.Codes).square().sum(1);
+        var squares = pass.Features.Kept is { } kept ? kept.RowSums(kept.Values.square()) : HalfPrecision.Widen(pass.Codes).square().sum(1);
         // The gradient of an empty code is taken as 0: the square root is kept away from 0 there, and its value put back to 0.
         var empty = squares.eq(0);
         var norms = squares.masked_fill(empty, 1).sqrt().masked_fill(empty, 0);

@@ -43,7 +43,7 @@ internal sealed class AutoencoderOptimizer : IDisposable
         using var frozen = no_grad();
         masters.TakeGradients();
         var gradients = moments.Values.Select(entry => entry.Parameter.grad).OfType<Tensor>().ToArray();
-        var norm = Math.Sqrt(gradients.Sum(gradient => gradient.to(ScalarType.Float64).square().sum().item<double>()));
+        var norm = GradientNorm.Of(gradients);
         if (!double.IsFinite(norm))
             return norm;
         // The same slack as torch's clipping.
@@ -107,12 +107,7 @@ internal sealed class AutoencoderOptimizer : IDisposable
     private void Step(string name, double rate)
     {
         var (parameter, first, second) = moments[name];
-        if (parameter.grad is not { } gradient)
-            return;
-        var count = ++steps[name];
-        first.mul_(options.Beta1).add_(gradient, alpha: 1 - options.Beta1);
-        second.mul_(options.Beta2).addcmul_(gradient, gradient, 1 - options.Beta2);
-        var scale = second.sqrt() / Math.Sqrt(1 - Math.Pow(options.Beta2, count)) + options.Epsilon;
-        parameter.sub_(first / scale * (rate / (1 - Math.Pow(options.Beta1, count))));
+        if (parameter.grad is { } gradient)
+            new AdamStep(rate, options.Beta1, options.Beta2, options.Epsilon).Take(parameter, gradient, first, second, ++steps[name]);
     }
 }

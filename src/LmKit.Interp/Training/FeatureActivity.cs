@@ -32,6 +32,14 @@ public sealed class FeatureActivity : IDisposable
         Silence.masked_fill_(codes.gt(0).any(0), 0);
     }
 
+    /// <summary>Counts a batch by what it <paramref name="fired"/> (F, bool).</summary>
+    internal void Count(Tensor fired)
+    {
+        using var frozen = no_grad();
+        Silence.add_(1);
+        Silence.masked_fill_(fired, 0);
+    }
+
     /// <summary>Which features (F, bool) have been silent for at least a horizon; the caller disposes it.</summary>
     public Tensor Dead(long horizon) => Silence.ge(horizon);
 

@@ -85,9 +85,10 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         var rate = options.LearningRate * DictionarySchedule.Share(Step, options.Steps, options.WarmupSteps, (long)(options.DecayShare * options.Steps));
         optimizer.Begin();
         activations = activations.to(autoencoder.DecoderWeight.dtype); // stores serve float32
-        var pass = autoencoder.Run(activations);
-        activity.Update(pass.Codes);
-        window.Update(pass.Codes);
+        var pass = autoencoder.RunToTrain(activations);
+        var (fired, active) = CodeActivity.Of(pass);
+        activity.Count(fired);
+        window.Count(fired);
         var dead = Dead();
         var loss = autoencoder.Loss(pass, dead, gradients?.to(activations.dtype));
         var value = loss.Total.to(ScalarType.Float64).item<double>();
@@ -106,7 +107,7 @@ public sealed class SparseAutoencoderTrainer : IDisposable
             Step,
             value,
             loss.Terms.ToDictionary(term => term.Key, term => term.Value.to(ScalarType.Float64).item<double>()),
-            pass.Codes.gt(0).sum(1).to(ScalarType.Float64).mean().item<double>(),
+            active,
             dead.sum().item<long>(),
             rate);
     }

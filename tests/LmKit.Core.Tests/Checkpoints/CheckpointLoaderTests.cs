@@ -82,6 +82,70 @@ public sealed class CheckpointLoaderTests : IDisposable
         Assert.True(other.state_dict()["linear.weight"].IsSame(tensors["linear.weight"]));
     }
 
+    [Fact]
+    public void A_truth_value_at_fault_is_found_before_anything_is_written()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new Flagged();
+        var before = Copies(model);
+        var path = folder["flags.safetensors"];
+        SafetensorsWriter.Save(path, new Dictionary<string, Tensor> { ["a"] = ones(4) * 7, ["flags"] = ones(3, ScalarType.Bool), ["z"] = ones(4) * 7 });
+        var bytes = File.ReadAllBytes(path);
+        var at = 8 + (int)BitConverter.ToUInt64(bytes) + 2;
+        using (var reader = new SafetensorsReader(path))
+            at += (int)reader.Entries.Single(entry => entry.Name == "flags").Start;
+        bytes[at] = 2;
+        File.WriteAllBytes(path, bytes);
+
+        Assert.Equal("flags", Assert.Throws<SafetensorsException>(() => CheckpointLoader.Load(model, path)).TensorName);
+
+        Assert.All(model.state_dict(), pair => Assert.True(pair.Value.IsSame(before[pair.Key]), pair.Key));
+        bytes[at] = 1;
+        File.WriteAllBytes(path, bytes);
+        CheckpointLoader.Load(model, path);
+        Assert.Equal([7f, 7f, 7f, 7f], model.state_dict()["z"].data<float>().ToArray());
+        Assert.True(model.state_dict()["flags"].all().item<bool>());
+    }
+
+    [Fact]
+    public void Weights_of_any_layout_are_filled()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Model();
+        using var strided = Model();
+        var wanted = randn(2, 3);
+        using (no_grad())
+            strided.get_parameter("linear.weight")!.set_(empty(3, 2).t());
+        var tensors = Copies(model);
+        tensors["linear.weight"] = wanted;
+        SafetensorsWriter.Save(folder["s"], tensors);
+        CheckpointLoader.Load(strided, folder["s"]);
+        Assert.False(strided.get_parameter("linear.weight")!.is_contiguous());
+        Assert.True(strided.get_parameter("linear.weight")!.IsSame(wanted));
+    }
+
+    [Fact]
+    public void A_backward_pass_over_weights_that_were_loaded_since_is_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Model();
+        SafetensorsWriter.Save(folder["m"], model.state_dict());
+        var loss = model.call(randn(4, 3, requires_grad: true)).square().sum();
+        CheckpointLoader.Load(model, folder["m"]);
+        Assert.Contains("modified by an inplace operation", Assert.ThrowsAny<Exception>(() => loss.backward()).Message, StringComparison.Ordinal);
+    }
+
+    private sealed class Flagged : nn.Module
+    {
+        public Flagged()
+            : base(nameof(Flagged))
+        {
+            register_buffer("a", zeros(4));
+            register_buffer("flags", zeros(3, ScalarType.Bool));
+            register_buffer("z", zeros(4));
+        }
+    }
+
     private void LoadFile(nn.Module model, Dictionary<string, Tensor> tensors)
     {
         SafetensorsWriter.Save(folder["bad.safetensors"], tensors);

@@ -75,6 +75,24 @@ public class DropoutTests
         Assert.True(first.IsSame(model.call(tokens, null)));
     }
 
+    [Theory]
+    [InlineData(ScalarType.Float64)]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    [InlineData(ScalarType.Float16)]
+    public void What_is_kept_and_its_factor_are_the_same_bits_in_every_dtype(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(11);
+        var x = (rand(64, 9) - 0.5).to(dtype).requires_grad_();
+        var kept = rand(x.shape, ScalarType.Float32, generator: random).ge(0.3).to(dtype);
+        var y = Dropped(x, 0.3, 11);
+
+        Close.Check("output", x.detach().mul(kept).mul_(1 / (1 - 0.3)), y);
+        y.sum().backward();
+        Close.Check("gradient", kept.mul_(1 / (1 - 0.3)), x.grad!);
+    }
+
     private static Tensor Dropped(Tensor x, double rate, ulong seed)
     {
         using var random = new Generator(seed);

@@ -68,6 +68,45 @@ public sealed class ModelFolderTests : IDisposable
         Assert.Equal(["model"], folder.Names);
     }
 
+    [Theory]
+    [InlineData(ScalarType.Float16)]
+    [InlineData(ScalarType.BFloat16)]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.Float64)]
+    public void A_weight_that_is_not_finite_is_refused_by_name_wherever_it_stands(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Model(dtype);
+        model.Save(folder["model"]);
+        var path = Path.Combine(folder["model"], "model.safetensors");
+        foreach (var name in ModuleTensors.Of(model).Keys)
+        {
+            foreach (var at in new[] { 0, ^1 })
+            {
+                var tensors = ModuleTensors.Of(model).ToDictionary(pair => pair.Key, pair => pair.Value.detach().clone());
+                var values = tensors[name].view(-1);
+                values.narrow(0, at.GetOffset((int)values.numel()), 1).fill_(double.NaN);
+                SafetensorsWriter.Save(path, tensors);
+                var message = Assert.Throws<ArgumentException>(() => LanguageModel.Load(folder["model"])).Message;
+                Assert.Contains($"'{name}'", message, StringComparison.Ordinal);
+                Assert.Contains(path, message, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
+    public void A_weight_that_a_conversion_makes_infinite_is_refused_by_name()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Model(ScalarType.Float32);
+        using (no_grad())
+            model.get_parameter("embeddings.word_embeddings.weight")!.view(-1).narrow(0, 5, 1).fill_(1e6);
+        model.Save(folder["model"]);
+        LanguageModel.Load(folder["model"]).Dispose();
+        var message = Assert.Throws<ArgumentException>(() => LanguageModel.Load(folder["model"], dtype: ScalarType.Float16)).Message;
+        Assert.Contains("'embeddings.word_embeddings.weight'", message, StringComparison.Ordinal);
+    }
+
     private static LanguageModel Model(ScalarType dtype) =>
         new LanguageModelBuilder { VocabSize = 16, ModelDim = 8, LayerCount = 1, Dtype = dtype }.AddAttention(attention => attention.HeadCount = 2).Build();
 }

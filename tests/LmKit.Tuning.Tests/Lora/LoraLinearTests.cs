@@ -122,6 +122,31 @@ public class LoraLinearTests
         Assert.All(DecayGroups.Of(lora), group => Assert.False(group.Hint.Decays));
     }
 
+    [Theory]
+    [InlineData(6, 5, 2, ScalarType.Float64)]
+    [InlineData(33, 130, 8, ScalarType.Float32)]
+    [InlineData(130, 7, 3, ScalarType.Float32)]
+    public void Gradients_are_those_of_the_low_rank_update(long inFeatures, long outFeatures, int rank, ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        var site = Sites.Make(inFeatures, outFeatures, true, dtype);
+        using var lora = new LoraLinear(new LoraOptions { Rank = rank, Alpha = 7, DropoutRate = 0 }, new DenseLinear(site), site);
+        Awake.Up(lora);
+        using var random = new Generator(3);
+        var x = randn([2, 9, inFeatures], dtype, generator: random).requires_grad_();
+        var g = randn([2, 9, outFeatures], dtype, generator: random);
+        var (A, B, W) = (lora.get_parameter("lora_A")!, lora.get_parameter("lora_B")!, lora.get_parameter("base_layer.weight")!);
+        (lora.call(x) * g).sum().backward();
+
+        var (rows, sent, s) = (x.detach().view(-1, inFeatures), g.view(-1, outFeatures), 7.0 / rank);
+        var tolerance = dtype == ScalarType.Float64 ? 1e-12 : 2e-6;
+        Close.Check("A", sent.mm(B).t().mm(rows) * s, A.grad!, relativeToLargest: tolerance);
+        Close.Check("B", sent.t().mm(rows.mm(A.t())) * s, B.grad!, relativeToLargest: tolerance);
+        Close.Check("x", (sent.mm(W) + sent.mm(B).mm(A) * s).view(x.shape), x.grad!, relativeToLargest: tolerance);
+        Assert.Null(W.grad);
+        Assert.Null(lora.get_parameter("base_layer.bias")!.grad);
+    }
+
     [Fact]
     public void Weight_decomposition_refuses_a_structured_base()
     {

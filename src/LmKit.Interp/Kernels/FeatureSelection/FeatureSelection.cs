@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Which entries of a row or a batch are kept; among equal values the lower index wins.</summary>
-internal static class FeatureSelection
+/// <remarks>The CPU form serves float32 without NaN; both forms keep the same entries.</remarks>
+internal static partial class FeatureSelection
 {
     /// <summary>A mask of the k largest entries of each row.</summary>
     internal static Tensor Largest(Tensor values, long count)
@@ -13,13 +14,7 @@ internal static class FeatureSelection
         using var frozen = no_grad();
         if (count >= values.size(-1))
             return ones_like(values, ScalarType.Bool).MoveToOuterDisposeScope();
-        var (top, _) = values.topk((int)count, -1);
-        var last = top.narrow(-1, count - 1, 1); // the k-th largest
-        var above = values.gt(last);
-        var equal = values.eq(last);
-        var room = count - above.sum(-1, keepdim: true);
-        var kept = above.logical_or(equal.logical_and(equal.cumsum(-1).le(room)));
-        return kept.MoveToOuterDisposeScope();
+        return ((IsServed(values, count) ? Cpu(values, (int)count) : null) ?? Reference(values, count)).MoveToOuterDisposeScope();
     }
 
     /// <summary>A mask of the n largest entries of a whole batch.</summary>
@@ -30,4 +25,8 @@ internal static class FeatureSelection
         using var scope = NewDisposeScope();
         return Largest(values.detach().reshape(1, values.numel()), count).reshape(values.shape).MoveToOuterDisposeScope();
     }
+
+    private static bool IsServed(Tensor values, long count) =>
+        KernelSelection.Current == KernelChoice.Cpu && values.dtype == ScalarType.Float32 && values.device_type == DeviceType.CPU
+        && count > 0 && values.dim() > 0 && values.size(-1) <= int.MaxValue / 4;
 }
