@@ -23,6 +23,7 @@ internal static class RatioCaseList
         .. FlashConvTwoThreadsVersusOne.Cases,
         .. MonarchLinearVersusTorchBmm.Cases,
         .. LambdaAttentionVersusMaskedSdpa.Cases,
+        .. AncestralSamplerVersusPlainTorch.Cases,
     ];
 
     /// <summary>The cases whose name contains the text, or all that are not reserved for a filter.</summary>
