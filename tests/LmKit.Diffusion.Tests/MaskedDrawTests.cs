@@ -11,7 +11,7 @@ public class MaskedDrawTests
     [
         denoiser => new AncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = 4 }),
         denoiser => new CachedAncestralSampler(denoiser, new CachedAncestralSamplerOptions { StepCount = 4 }),
-        denoiser => new SemiAutoregressiveSampler(denoiser, new SemiAutoregressiveSamplerOptions { StepCount = 4, WindowLength = 12 }),
+        denoiser => new SemiAutoregressiveSampler(denoiser, new SemiAutoregressiveSamplerOptions { StepCount = 4, WindowLength = 12, StrideLength = 12 }),
         denoiser => new ConfidenceSampler(denoiser, new ConfidenceSamplerOptions { StepCount = 4, Threshold = 1, IsDrawn = true }),
     ];
 
@@ -56,9 +56,11 @@ public class MaskedDrawTests
         foreach (var (seeded, replayed) in sampler.Sample(prompt, length, same).Zip(sampler.Replay(prompt, length, Numbers)))
         {
             Close.Check("grid", seeded, replayed);
+            current.Dispose();
             current = replayed;
             seeded.Dispose();
         }
+        current.Dispose();
 
         Tensor Numbers(long[] shape)
         {
