@@ -50,11 +50,11 @@ internal sealed class DiffusionRun(RunSettings settings, IReadOnlyList<string> m
         var teacher = file is null ? Teacher.Train(text, settings.TeacherSteps, seeds[0], new StepPrinter(), cancellation) : Teacher.Read(file);
         var bound = Teacher.Bound(text, teacher, Math.Max(1, settings.SampleCount / SamplesPerBatch));
         if (file is null)
-            report.Say($"Teacher trained from scratch, {settings.TeacherSteps} steps in {clock.Elapsed.TotalSeconds:F0} s, seed {seeds[0]}: bound {bound:F4} nats a token (the text's own: {text.Chain.EntropyPerToken(ChainText.Length):F4}).");
+            report.Say($"Teacher trained from scratch, {settings.TeacherSteps} steps in {clock.Elapsed.TotalSeconds:F0} s, seed {seeds[0]}: bound {bound} nats a token (the text's own: {text.Chain.EntropyPerToken(ChainText.Length):F4}).");
         else
-            report.Say($"Teacher read from {Path.GetFileName(file)}: bound {bound:F4} nats a token (the text's own: {text.Chain.EntropyPerToken(ChainText.Length):F4}).");
+            report.Say($"Teacher read from {Path.GetFileName(file)}: bound {bound} nats a token (the text's own: {text.Chain.EntropyPerToken(ChainText.Length):F4}).");
         if (file is null)
-            report.Checks.Add(new Window("teacher, bound in nats a token", bound, High: LargestBound));
+            report.Checks.Add(new Window("teacher, bound in nats a token", bound.Value, High: LargestBound));
         return teacher;
     }
 

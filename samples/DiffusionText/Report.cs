@@ -34,7 +34,7 @@ internal sealed class Report
 
         {text.ToString().TrimEnd()}
 
-        Perplexity under the true chain / Jensen-Shannon divergence of trigrams in nats / entropy of a sample's tokens in nats:
+        Perplexity under the true chain / Jensen-Shannon divergence of trigrams in nats / entropy of a sample's tokens in nats, each with its standard error over samples:
 
         {QualityCurve.Table(Curves).TrimEnd()}
 

@@ -15,7 +15,7 @@ internal sealed class StepPrinter(double secondsBetweenLines = 10) : IProgress<T
     public void Report(DistillationStep value)
     {
         if (value.Reading is { } reading)
-            Print(true, $"guard at {reading.Step}: perplexity {reading.Student.Perplexity:F2}, JS3 {reading.Student.Divergence:F4}, entropy {reading.Student.Entropy:F3} (teacher {reading.Teacher.Perplexity:F2}, {reading.Teacher.Divergence:F4}, {reading.Teacher.Entropy:F3}): {reading.Verdict}");
+            Print(true, $"guard at {reading.Step}: {reading.Student}; teacher {reading.Teacher}: {reading.Verdict}");
         else
             Print(value.Step == value.TotalSteps, $"step {value.Step}/{value.TotalSteps}  helper loss {value.HelperLoss:F3}  accuracy {value.Accuracy:F2}  reward {value.Reward:F3}  KL {value.Divergence:F3}  entropy {value.Entropy:F3}");
     }

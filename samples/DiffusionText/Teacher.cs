@@ -55,7 +55,7 @@ internal static class Teacher
     }
 
     /// <summary>The bound per token in nats, on so many batches of rows that no training saw.</summary>
-    internal static double Bound(ChainText text, DiffusionTransformer transformer, long batches)
+    internal static Estimate Bound(ChainText text, DiffusionTransformer transformer, long batches)
     {
         using var heldOut = new Generator(1_000_003);
         using var task = DenoisingTask.OnBatches(
@@ -64,7 +64,7 @@ internal static class Teacher
             random => text.Rows(BatchSize, random),
             seed: 0,
             heldOut: () => Enumerable.Range(0, (int)batches).Select(_ => text.Rows(EvaluationRows, heldOut)));
-        return task.Evaluate()!.Value;
+        return task.Evaluate()!;
     }
 
     internal static TransformerDenoiser Denoiser(DiffusionTransformer transformer) => new(transformer, ChainText.MaskId);

@@ -46,7 +46,7 @@ public sealed class QuickStartRun(QuickStartSettings settings, string folder, ul
         Compare(bitsPerByte, references);
         if (plot is not null)
         {
-            LossPlot.Save(plot, curve, [(settings.Steps, bitsPerByte)], references);
+            LossPlot.Save(plot, curve, [(settings.Steps, bitsPerByte.Value)], references);
             Say($"loss curve: {plot}");
         }
 
@@ -57,7 +57,7 @@ public sealed class QuickStartRun(QuickStartSettings settings, string folder, ul
     private TokenDataset Tokens(string name, string text, ModelTokenizer tokenizer, CancellationToken cancellation) =>
         TokenDataset.Create([new TextDocument(name, text)], tokenizer, $"{folder}.{name}.tokens", cancellation);
 
-    private double Train(
+    private Estimate Train(
         TokenDataset data,
         TokenDataset heldOut,
         BytePairVocabulary vocabulary,
@@ -93,15 +93,17 @@ public sealed class QuickStartRun(QuickStartSettings settings, string folder, ul
         var loss = LanguageModelTask.Evaluate(model, heldOut, EvaluationFactor * settings.WindowLength, Math.Max(1, settings.BatchSize / EvaluationFactor));
         model.Save(folder, target => TokenizerFiles.Save(target, vocabulary));
         Say($"saved to {folder}");
-        return loss / Math.Log(2) * (heldOut.Count - 1) / validationBytes;
+        return loss.Scaled((heldOut.Count - 1) / Math.Log(2) / validationBytes);
     }
 
-    private static void Compare(double bitsPerByte, Yardstick[] references)
+    private static void Compare(Estimate measured, Yardstick[] references)
     {
+        var bitsPerByte = measured.Value;
         var table = new Table().Border(TableBorder.Simple).AddColumns("on the held-out text", "bits per byte");
         foreach (var row in references.Append(new Yardstick("this model", bitsPerByte, TimeSpan.Zero)).OrderByDescending(row => row.BitsPerByte))
             table.AddRow(row.Name, FormattableString.Invariant($"{row.BitsPerByte:F3}"));
         AnsiConsole.Write(table);
+        AnsiConsole.WriteLine($"this model, bits per byte: {measured}");
         var order5 = references.First(row => row.Name.Contains("order 5", StringComparison.Ordinal));
         var packed = references.First(row => row.Name.Contains("primed", StringComparison.Ordinal));
         AnsiConsole.WriteLine(

@@ -28,7 +28,7 @@ internal static class InterpSample
     {
         DictionaryFolder.Save("features", autoencoder, hookName: "layers.0.resid_post");
         using var loaded = (SparseAutoencoder)DictionaryFolder.Load("features");
-        Console.WriteLine(SpliceQuality.Measure(model, "layers.0.resid_post", loaded, tokens).LossRecovered);
+        Console.WriteLine(SpliceQuality.Measure(model, "layers.0.resid_post", loaded, tokens)); // scores, each with its standard error
 
         using var steer = ActivationTap.Steer(model, "layers.0.resid_post", loaded, feature: 7, amount: 5);
         Console.WriteLine(generator.Generate(["Once upon a time"])[0]);

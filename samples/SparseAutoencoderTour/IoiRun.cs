@@ -33,7 +33,7 @@ public sealed class IoiRun(TourSettings settings, Report report, ulong seed)
         using var model = IoiModel.Train(dataset, vocabSize, clean.Tokens.size(1), settings.ModelSteps, seed, new Steps(report));
         var (accuracy, unseenAccuracy) = (IoiTrainingTask.Accuracy(model, clean), IoiTrainingTask.Accuracy(model, unseen));
         report.Add(FormattableString.Invariant($"""
-            {model.parameters().Sum(parameter => parameter.numel()):N0} parameters, {settings.ModelSteps:N0} steps: accuracy {accuracy:F3}, on held-out pairs of names {unseenAccuracy:F3}.
+            {model.parameters().Sum(parameter => parameter.numel()):N0} parameters, {settings.ModelSteps:N0} steps: accuracy {Of(accuracy, clean)}, on held-out pairs of names {Of(unseenAccuracy, unseen)} of {settings.JudgingPrompts:N0} prompts each (+- one standard error).
             Dictionaries are made from {settings.FittingPrompts:N0} prompts and judged on {settings.JudgingPrompts:N0} others; autoencoders, one for each node, have {settings.FeatureCount} features and {settings.Epochs} epochs;
             k features are swapped in each node, L0 counts those of all nodes.
             """));
@@ -56,6 +56,8 @@ public sealed class IoiRun(TourSettings settings, Report report, ulong seed)
                 dictionary.Dispose();
         }
     }
+
+    private static string Of(double accuracy, IoiBatch batch) => Estimate.OfShare((long)Math.Round(accuracy * batch.Prompts.Count), batch.Prompts.Count, "prompts").Brief();
 
     private IEnumerable<BenchRow> Bench(LanguageModel model, CircuitSection section, IoiBatch fitting, IoiBatch clean, IoiBatch counterfactual, AttributeBlock attribute)
     {

@@ -46,10 +46,10 @@ public sealed class CompositionTests : IDisposable
 
     private static void Train(LanguageModel model, TokenDataset data)
     {
-        var before = LanguageModelTask.Evaluate(model, data, length: 64, batchSize: 8);
+        var before = LanguageModelTask.Evaluate(model, data, length: 64, batchSize: 8).Value;
         using (var trainer = new Trainer(new LanguageModelTask(model, data, length: 64, batchSize: 8, seed: 1), Options(steps: 150, rate: 1e-2)))
             trainer.Run();
-        var after = LanguageModelTask.Evaluate(model, data, length: 64, batchSize: 8);
+        var after = LanguageModelTask.Evaluate(model, data, length: 64, batchSize: 8).Value;
 
         Assert.True(before > 5, $"An untrained model has {before} nats a byte.");
         Assert.True(after < 1, $"Training took the loss from {before} to {after} only.");
@@ -87,7 +87,7 @@ public sealed class CompositionTests : IDisposable
         using (var trainer = new Trainer(task, Options(steps: 150, rate: 1e-2)))
             trainer.Run();
 
-        Assert.True(task.Evaluate() < before / 4, $"Tuning took the loss from {before} to {task.Evaluate()} only.");
+        Assert.True(task.Evaluate()!.Value < before / 4, $"Tuning took the loss from {before} to {task.Evaluate()} only.");
         Assert.All(frozen, entry => Assert.True(entry.Value.Equals(model.get_parameter(entry.Key)!), $"{entry.Key} moved though only adapters are trained."));
         KeepTables(model);
         CheckAnswers(model, format);

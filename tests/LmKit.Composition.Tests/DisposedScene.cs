@@ -78,7 +78,7 @@ internal sealed record DisposedScene(Action Work, IReadOnlyList<IDisposable> Dis
             return NextTokenLoss.Of(model, tokens);
         }
 
-        public double? Evaluate() => null;
+        public Estimate? Evaluate() => null;
 
         public IReadOnlyDictionary<string, Tensor> Progress() => new Dictionary<string, Tensor>();
 

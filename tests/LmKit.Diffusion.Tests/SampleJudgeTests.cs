@@ -34,6 +34,29 @@ public class SampleJudgeTests
         Assert.Equal(reader.Read("entropy_rate").item<double>(), chain.EntropyPerToken(2) * 2 - chain.EntropyPerToken(1), 1e-7); // it starts stationary
     }
 
+    [Fact]
+    public void Each_figure_has_the_error_that_other_samples_show()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(11);
+        var chain = ToyTeacher.Chain();
+        var judge = SampleJudge.Of(chain, ToyTeacher.Length, 2);
+        var flat = tensor(new[] { 0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05 });
+        var judged = Enumerable.Range(0, 60).Select(_ => judge.Judge(multinomial(flat.expand(150, 8), 16, replacement: true, generator: random), 1)).ToArray();
+        Check(quality => quality.Perplexity!.Value, quality => quality.PerplexityError);
+        Check(quality => quality.Divergence, quality => quality.DivergenceError);
+        Check(quality => quality.Entropy, quality => quality.EntropyError);
+        Assert.Contains("+- ", QualityCurve.Table([new QualityCurve("one", judged[..1])]), StringComparison.Ordinal);
+        Assert.Contains("150 samples", judged[0].ToString(), StringComparison.Ordinal);
+
+        void Check(Func<SampleQuality, double> figure, Func<SampleQuality, double> error)
+        {
+            var mean = judged.Average(figure);
+            var scatter = Math.Sqrt(judged.Sum(quality => Math.Pow(figure(quality) - mean, 2)) / (judged.Length - 1));
+            Assert.InRange(judged.Average(error) / scatter, 0.75, 1.35); // 60 values tell a scatter to 9 %
+        }
+    }
+
     private sealed class Grids(int count, bool fails = false) : ISampler
     {
         internal DeviceType? Seen { get; private set; }

@@ -13,5 +13,12 @@ internal sealed class SplitTableDenoiser(Tensor logits, long maskId) : TableDeno
         return Table(tokens);
     }
 
-    public Tensor LogProbabilities(Tensor rows) => SubsParameterization.OfMasked(rows, MaskId);
+    /// <summary>Positions whose vocabulary was asked for.</summary>
+    internal long RowCount { get; private set; }
+
+    public Tensor LogProbabilities(Tensor rows)
+    {
+        RowCount += rows.size(0);
+        return SubsParameterization.OfMasked(rows, MaskId);
+    }
 }

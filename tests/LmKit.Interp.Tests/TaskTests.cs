@@ -115,9 +115,12 @@ public class TaskTests
         using var task = new IoiTrainingTask(model, dataset, 32, 5);
         Assert.All(IoiTrainingTask.HeldOut(dataset, 30, random), prompt => Assert.True(IoiTrainingTask.IsHeldOut(prompt)));
         using var trainer = new Trainer(task, new TrainingOptions { Steps = 30, LearningRate = 1e-2 });
-        var before = task.Evaluate();
+        var before = task.Evaluate()!;
         trainer.Run();
-        Assert.True(task.Evaluate() < before);
+        var after = task.Evaluate()!;
+        Assert.True(after.Value < before.Value);
+        Assert.Equal((400, "prompts"), (after.UnitCount, after.Unit));
+        Assert.InRange(after.StandardError, 0.001, 0.2);
     }
 
     [Theory]

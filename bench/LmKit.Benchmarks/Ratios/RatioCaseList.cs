@@ -32,6 +32,7 @@ internal static class RatioCaseList
         .. AutoencoderStepVersusTorchOperations.Cases,
         .. AdapterStepVersusFullStep.Cases,
         .. ModelLoadVersusReadAndCopy.Cases,
+        .. AncestralSamplerVersusPlainTorch.Cases,
     ];
 
     /// <summary>The names of all cases, as the rows of a table bear them.</summary>

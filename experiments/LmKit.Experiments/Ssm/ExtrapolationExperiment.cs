@@ -24,11 +24,12 @@ internal sealed class ExtrapolationExperiment : Experiment
         using var frozen = no_grad();
         using var model = Load();
         using var random = new Generator((ulong)setting.Seed);
-        var measured = Bands.Select(band => (band.Length, Accuracy: Accuracy(model, new AssociativeRecallTask(10, band.Length), setting.IsToy ? 20 : 500, random))).ToArray();
+        var count = setting.IsToy ? 20 : 500;
+        var measured = Bands.Select(band => (band.Length, Accuracy: Accuracy(model, new AssociativeRecallTask(10, band.Length), count, random))).ToArray();
         var table = new ResultTable(
-            "Accuracy of the last token",
+            FormattableString.Invariant($"Accuracy of the last token, {count} questions a length, +- one standard error"),
             ["length", "of the length trained on", "accuracy"],
-            [.. measured.Select(entry => (string[])[FormattableString.Invariant($"{entry.Length}"), FormattableString.Invariant($"{(double)entry.Length / TrainedLength:G2} x"), FormattableString.Invariant($"{entry.Accuracy:P1}")])]);
+            [.. measured.Select(entry => (string[])[FormattableString.Invariant($"{entry.Length}"), FormattableString.Invariant($"{(double)entry.Length / TrainedLength:G2} x"), SyntheticRun.Percent(entry.Accuracy, count)])]);
         var findings = measured.Zip(Bands, (entry, band) => new Finding($"accuracy at length {band.Length}", entry.Accuracy, band.Low, band.High));
         return new ExperimentResult([table], [.. findings]);
     }

@@ -36,7 +36,7 @@ internal sealed class InductionExperiment : Experiment
             ("dropout 0.1, 3e-3", Of(SyntheticMixer.SelectiveScan, recipe)),
             ("no dropout, 1e-3", Of(SyntheticMixer.Attention, recipe with { DropoutRate = 0, LearningRate = 1e-3 })),
         };
-        var table = new ResultTable("Test accuracy", ["mixer", "recipe", "steps", "best accuracy", "reached at step"], [.. runs.Select(run => run.Run.Row(run.Recipe))]);
+        var table = new ResultTable("Test accuracy, +- one standard error of a test", ["mixer", "recipe", "steps", "best accuracy", "reached at step"], [.. runs.Select(run => run.Run.Row(run.Recipe))]);
         Finding[] findings =
         [
             new("H3 learns induction", runs[0].Run.Best, Low: 0.99),

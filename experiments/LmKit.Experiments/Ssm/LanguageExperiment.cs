@@ -38,9 +38,9 @@ internal sealed class LanguageExperiment : Experiment
     private static double Decoded(LanguageRun run, long context) => run.Speeds.First(speed => speed.Context == context).DecodedTokens;
 
     private static ResultTable Losses(LanguageRun[] runs) => new(
-        "Held-out text",
+        $"Held-out text, {runs[0].Measured.UnitCount} windows, +- one standard error over them",
         ["model", "parameters", "bits per byte"],
-        [.. runs.Select(run => (string[])[run.Mixer.Name, FormattableString.Invariant($"{run.ParameterCount:N0}"), FormattableString.Invariant($"{run.BitsPerByte:F3}")])]);
+        [.. runs.Select(run => (string[])[run.Mixer.Name, FormattableString.Invariant($"{run.ParameterCount:N0}"), run.Measured.Brief()])]);
 
     private static ResultTable Costs(string caption, LanguageRun[] runs, Func<LanguageSpeed, FormattableString> cell) => new(
         caption,

@@ -5,12 +5,14 @@ namespace LmKit.Experiments;
 /// <summary>One trained model with what was measured on it.</summary>
 /// <param name="Mixer">Its mixers.</param>
 /// <param name="ParameterCount">Its size.</param>
-/// <param name="BitsPerByte">On text that was held out.</param>
+/// <param name="Measured">Bits per byte on text that was held out.</param>
 /// <param name="Curve">Step and training loss in nats a token, averaged over pieces of the run.</param>
 /// <param name="Speeds">Its cost at each context.</param>
-internal sealed record LanguageRun(LanguageMixer Mixer, long ParameterCount, double BitsPerByte, IReadOnlyList<(double Step, double Loss)> Curve, IReadOnlyList<LanguageSpeed> Speeds)
+internal sealed record LanguageRun(LanguageMixer Mixer, long ParameterCount, Estimate Measured, IReadOnlyList<(double Step, double Loss)> Curve, IReadOnlyList<LanguageSpeed> Speeds)
 {
     private const int Pieces = 60;
+
+    internal double BitsPerByte => Measured.Value;
 
     /// <summary>Trains and measures.</summary>
     internal static LanguageRun Of(LanguageMixer mixer, LanguageText text, LanguageRecipe recipe, ExperimentSetting setting, CancellationToken cancellation)
@@ -21,7 +23,7 @@ internal sealed record LanguageRun(LanguageMixer Mixer, long ParameterCount, dou
         using (var trainer = new Trainer(new LanguageModelTask(model, text.Training, recipe.WindowLength, recipe.BatchSize, setting.Seed), Options(recipe)))
             trainer.Run(new Losses(losses, setting.Progress), cancellation);
         var loss = LanguageModelTask.Evaluate(model, text.HeldOut, recipe.WindowLength, recipe.BatchSize);
-        setting.Progress.Report($"{mixer.Name}: {text.BitsPerByte(loss):F3} bits per byte held out; now its speed");
+        setting.Progress.Report($"{mixer.Name}: {text.BitsPerByte(loss)} bits per byte held out; now its speed");
         var speeds = recipe.Contexts.Select(context => LanguageSpeed.Of(model, context, recipe.DecodedTokens)).ToArray();
         return new LanguageRun(mixer, model.parameters().Sum(parameter => parameter.numel()), text.BitsPerByte(loss), Averages(losses), speeds);
     }

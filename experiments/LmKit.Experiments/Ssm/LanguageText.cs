@@ -26,7 +26,7 @@ internal sealed class LanguageText : IDisposable
     internal TokenDataset HeldOut { get; }
 
     /// <summary>A loss in nats per token as bits per byte of the text, whatever the vocabulary.</summary>
-    internal double BitsPerByte(double loss) => loss / Math.Log(2) * (HeldOut.Count - 1) / heldOutBytes;
+    internal Estimate BitsPerByte(Estimate loss) => loss.Scaled((HeldOut.Count - 1) / Math.Log(2) / heldOutBytes);
 
     public void Dispose()
     {

@@ -39,7 +39,7 @@ internal sealed class RecallExperiment(bool hasDropout) : Experiment
             Of(SyntheticMixer.SelectiveScan, recipe),
             Of(SyntheticMixer.Attention, hasDropout ? recipe : recipe with { LearningRate = AttentionRate }),
         };
-        var table = new ResultTable("Test accuracy", ["mixer", "learning rate", "steps", "best accuracy", "reached at step"], [.. runs.Select(run => run.Row(FormattableString.Invariant($"{run.Recipe.LearningRate}")))]);
+        var table = new ResultTable("Test accuracy, +- one standard error of a test", ["mixer", "learning rate", "steps", "best accuracy", "reached at step"], [.. runs.Select(run => run.Row(FormattableString.Invariant($"{run.Recipe.LearningRate}")))]);
         Finding[] findings = hasDropout
             ? [new("H3 learns recall", runs[0].Best, Low: 0.98), new("S4D stays behind", runs[1].Best, Low: 0.75, High: 0.95)]
             : [new("attention learns recall", runs[3].Best, Low: 0.98)];

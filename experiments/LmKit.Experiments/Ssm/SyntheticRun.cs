@@ -20,9 +20,12 @@ internal sealed record SyntheticRun(SyntheticMixer Mixer, SyntheticRecipe Recipe
         return new SyntheticRun(mixer, recipe, SyntheticTraining.Run(model, task, recipe, (ulong)setting.Seed + 1, setting.Progress, cancellation));
     }
 
-    /// <summary>A row of a table: mixer, steps done, best accuracy and where.</summary>
+    /// <summary>A row of a table: mixer, steps done, best accuracy with the standard error of one test, and where.</summary>
     internal string[] Row(string recipe) =>
-        [Mixer.Name, recipe, FormattableString.Invariant($"{Recipe.StepsPerEpoch * Accuracies.Count}"), FormattableString.Invariant($"{Best:P1}"), FormattableString.Invariant($"{BestStep}")];
+        [Mixer.Name, recipe, FormattableString.Invariant($"{Recipe.StepsPerEpoch * Accuracies.Count}"), Accuracies.Count == 0 ? "" : Percent(Best, Recipe.TestCount), FormattableString.Invariant($"{BestStep}")];
+
+    /// <summary>A share of so many questions and its standard error, in percent.</summary>
+    internal static string Percent(double share, long count) => Estimate.OfShare((long)Math.Round(share * count), count, "questions").Scaled(100).Brief() + " %";
 
     /// <summary>The accuracy over steps.</summary>
     internal (string Name, double[] Places, double[] Values) Curve(string name) =>

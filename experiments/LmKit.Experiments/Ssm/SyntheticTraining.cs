@@ -72,7 +72,7 @@ internal sealed class SyntheticTraining : ITrainingTask, IDisposable
         return Whole(NextTokenLoss.Of(model, rows, counted: counted));
     }
 
-    public double? Evaluate()
+    public Estimate? Evaluate()
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
@@ -82,7 +82,7 @@ internal sealed class SyntheticTraining : ITrainingTask, IDisposable
         accuracies.Add(logits.argmax(1).eq(answers).to(ScalarType.Float64).mean().item<double>());
         if (accuracies[^1] >= recipe.EnoughAccuracy)
             enough.Cancel();
-        return nn.functional.cross_entropy(logits, answers).to(ScalarType.Float64).item<double>();
+        return Estimate.OfValues([.. nn.functional.cross_entropy(logits, answers, reduction: nn.Reduction.None).to(ScalarType.Float64).data<double>()], "examples", "the last token of each");
     }
 
     public IReadOnlyDictionary<string, Tensor> Progress() =>

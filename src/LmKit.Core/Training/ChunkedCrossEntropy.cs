@@ -29,6 +29,22 @@ internal static class ChunkedCrossEntropy
         return KernelFunction.Run([rows, targets, .. head], () => Forward(model, rows, targets, chunk), (gradient, inputs) => Backward(model, inputs[0], inputs[1], head, chunk, gradient));
     }
 
+    /// <summary>The loss of each row, without a graph; the same arguments.</summary>
+    internal static double[] Each(ILanguageModel model, Tensor rows, Tensor targets, long chunk)
+    {
+        using var frozen = no_grad();
+        var losses = new List<double>();
+        for (long start = 0; start < rows.size(0); start += chunk)
+        {
+            using var scope = NewDisposeScope();
+            var count = Math.Min(chunk, rows.size(0) - start);
+            var logits = HalfPrecision.Widen(model.Logits(rows.narrow(0, start, count)));
+            var each = nn.functional.cross_entropy(logits, targets.narrow(0, start, count), reduction: nn.Reduction.None);
+            losses.AddRange(each.to(ScalarType.Float64).cpu().data<double>());
+        }
+        return [.. losses];
+    }
+
     private static Tensor Loss(ILanguageModel model, Tensor rows, Tensor targets) =>
         nn.functional.cross_entropy(HalfPrecision.Widen(model.Logits(rows)), targets, reduction: nn.Reduction.Sum);
 

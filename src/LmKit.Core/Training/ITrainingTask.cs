@@ -27,8 +27,8 @@ public interface ITrainingTask
     {
     }
 
-    /// <summary>Mean held-out loss in nats per token, with the model as it stands; null when nothing is held out.</summary>
-    double? Evaluate();
+    /// <summary>Mean held-out loss in nats per token, with the model as it stands, and how far it can be off; null when nothing is held out.</summary>
+    Estimate? Evaluate();
 
     /// <summary>Where the run stands in its data and its randomness, as tensors that the caller disposes.</summary>
     IReadOnlyDictionary<string, Tensor> Progress();

@@ -64,7 +64,7 @@ public sealed class LanguageModelTask : ITrainingTask
         .Add("seed", seed);
 
     /// <inheritdoc/>
-    public double? Evaluate() => heldOut is null ? null : Evaluate(model, heldOut, length, batchSize);
+    public Estimate? Evaluate() => heldOut is null ? null : Evaluate(model, heldOut, length, batchSize);
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> Progress() => new Dictionary<string, Tensor>
@@ -84,26 +84,28 @@ public sealed class LanguageModelTask : ITrainingTask
         windows.Seek(progress[Place]);
     }
 
-    /// <summary>Mean next-token loss in nats over a whole data set, each token but the first counted once.</summary>
+    /// <summary>Mean next-token loss in nats over a whole data set, each token but the first counted once, and its standard error over windows.</summary>
     /// <param name="model">The model, in evaluation mode.</param>
     /// <param name="data">The data.</param>
     /// <param name="length">Tokens of a window; each window starts anew.</param>
     /// <param name="batchSize">Windows at a time.</param>
-    public static double Evaluate(LanguageModel model, TokenDataset data, long length, long batchSize)
+    public static Estimate Evaluate(LanguageModel model, TokenDataset data, long length, long batchSize)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(data);
         using var frozen = no_grad();
         var device = model.parameters().First().device;
-        var (sum, count) = (0.0, 0L);
+        var (sums, counts) = (new List<double>(), new List<long>());
         foreach (var batch in EvaluationWindows.Read(data, length, batchSize))
         {
             using var scope = NewDisposeScope();
             using var tokens = batch;
-            var loss = NextTokenLoss.Of(model, tokens.to(device));
-            sum += loss.Sum.to(ScalarType.Float64).item<double>();
-            count += loss.Count;
+            foreach (var (sum, count) in NextTokenLoss.PerDocument(model, tokens.to(device)))
+            {
+                sums.Add(sum);
+                counts.Add(count);
+            }
         }
-        return sum / count;
+        return Estimate.OfUnits(sums, counts, "windows", $"windows of {length} tokens, each read from its own beginning");
     }
 }

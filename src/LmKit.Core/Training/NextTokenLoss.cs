@@ -27,22 +27,26 @@ public static class NextTokenLoss
             check.Truths(counted, nameof(counted), "B L");
         ArgumentOutOfRangeException.ThrowIfNegative(chunkRows);
         using var scope = NewDisposeScope();
-        var length = tokens.size(1);
         var hidden = model.Hidden(tokens, segments is null ? null : new SequenceContext(Segments: segments)); // (B, L, D)
-        if (length < 2)
-            return new TrainingLoss(Nothing(hidden).MoveToOuterDisposeScope(), 0);
-        var predicting = hidden.narrow(1, 0, length - 1).flatten(0, 1); // (B (L-1), D)
-        var targets = tokens.narrow(1, 1, length - 1).reshape(-1);
-        if (Counts(segments, counted, length) is { } rows)
-        {
-            var index = rows.nonzero().squeeze(1);
-            predicting = predicting.index_select(0, index);
-            targets = targets.index_select(0, index);
-        }
-        var sum = targets.size(0) == 0
-            ? Nothing(hidden)
-            : ChunkedCrossEntropy.Sum(model, predicting, targets, chunkRows == 0 ? ChunkedCrossEntropy.DefaultRows(model.VocabSize) : chunkRows);
+        var (predicting, targets, _) = Select(hidden, tokens, segments, counted);
+        var sum = targets.size(0) == 0 ? Nothing(hidden) : ChunkedCrossEntropy.Sum(model, predicting, targets, Chunk(model, chunkRows));
         return new TrainingLoss(sum.MoveToOuterDisposeScope(), targets.size(0));
+    }
+
+    /// <summary>The same for each document of each row that has a token to predict, without a graph: what a standard error is made of.</summary>
+    /// <inheritdoc cref="Of"/>
+    internal static IReadOnlyList<(double Sum, long Count)> PerDocument(ILanguageModel model, Tensor tokens, Tensor? segments = null, Tensor? counted = null, long chunkRows = 0)
+    {
+        using var frozen = no_grad();
+        using var scope = NewDisposeScope();
+        var hidden = model.Hidden(tokens, segments is null ? null : new SequenceContext(Segments: segments)); // (B, L, D)
+        var (predicting, targets, index) = Select(hidden, tokens, segments, counted);
+        var places = HostValues.Read(index);
+        var losses = ChunkedCrossEntropy.Each(model, predicting, targets, Chunk(model, chunkRows));
+        var (length, documents) = (tokens.size(1), segments is null ? null : HostValues.Read(segments));
+        return [.. places.Zip(losses)
+            .GroupBy(pair => (Row: pair.First / (length - 1), Document: documents is null ? 0 : documents[pair.First / (length - 1) * length + pair.First % (length - 1)]))
+            .Select(group => (group.Sum(pair => pair.Second), (long)group.Count()))];
     }
 
     /// <summary>The loss in nats of every next token, (B, L - 1), without a graph; 0 for padding, whose ids are not read.</summary>
@@ -68,6 +72,22 @@ public static class NextTokenLoss
 
     // 0 with a graph; a sum times 0 would be NaN where one hidden number is not finite or the sum is too large for its dtype.
     private static Tensor Nothing(Tensor hidden) => HalfPrecision.Widen(hidden.narrow(1, 0, 0)).sum();
+
+    private static long Chunk(ILanguageModel model, long chunkRows) => chunkRows == 0 ? ChunkedCrossEntropy.DefaultRows(model.VocabSize) : chunkRows;
+
+    // Hidden states (R, D), targets (R) and places (R) among B (L-1), of what counts.
+    private static (Tensor Predicting, Tensor Targets, Tensor Index) Select(Tensor hidden, Tensor tokens, Tensor? segments, Tensor? counted)
+    {
+        var length = tokens.size(1);
+        if (length < 2)
+            return (hidden.flatten(0, 1).narrow(0, 0, 0), tokens.reshape(-1).narrow(0, 0, 0), zeros(0, ScalarType.Int64));
+        var predicting = hidden.narrow(1, 0, length - 1).flatten(0, 1);
+        var targets = tokens.narrow(1, 1, length - 1).reshape(-1);
+        if (Counts(segments, counted, length) is not { } rows)
+            return (predicting, targets, arange(targets.size(0), dtype: ScalarType.Int64));
+        var index = rows.nonzero().squeeze(1);
+        return (predicting.index_select(0, index), targets.index_select(0, index), index);
+    }
 
     private static Tensor? Counts(Tensor? segments, Tensor? counted, long length)
     {

@@ -94,7 +94,7 @@ public sealed class Trainer : IDisposable
                 var before = clock.Elapsed;
                 var done = Advance();
                 var evaluation = options.EvaluationInterval > 0 && (Step % options.EvaluationInterval == 0 || Step == options.Steps) ? Evaluate() : null;
-                done = done with { EvaluationLoss = evaluation, Elapsed = clock.Elapsed };
+                done = done with { Evaluation = evaluation, Elapsed = clock.Elapsed };
                 TrainingMeter.Record(done, clock.Elapsed - before);
                 progress?.Report(done);
                 if (options.CheckpointInterval > 0 && Step % options.CheckpointInterval == 0)
@@ -249,7 +249,7 @@ public sealed class Trainer : IDisposable
         return new TrainingStep(Step, options.Steps, sum / Math.Max(1, count), count, norm, options.LearningRate * share, null, TimeSpan.Zero);
     }
 
-    private double? Evaluate()
+    private Estimate? Evaluate()
     {
         using var use = gate.Enter();
         using var modelUse = UseGate.Enter(task.Model);

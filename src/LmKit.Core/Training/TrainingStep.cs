@@ -7,7 +7,7 @@ namespace LmKit;
 /// <param name="TokenCount">Tokens that counted in the loss.</param>
 /// <param name="GradientNorm">Global gradient norm before clipping.</param>
 /// <param name="LearningRate">The learning rate used.</param>
-/// <param name="EvaluationLoss">Mean held-out loss in nats per token, where the step evaluated.</param>
+/// <param name="Evaluation">Mean held-out loss in nats per token and how far it can be off, where the step evaluated.</param>
 /// <param name="Elapsed">Time since the run began.</param>
 public sealed record TrainingStep(
     long Step,
@@ -16,5 +16,9 @@ public sealed record TrainingStep(
     long TokenCount,
     double GradientNorm,
     double LearningRate,
-    double? EvaluationLoss,
-    TimeSpan Elapsed);
+    Estimate? Evaluation,
+    TimeSpan Elapsed)
+{
+    /// <summary>The held-out loss alone, where the step evaluated.</summary>
+    public double? EvaluationLoss => Evaluation?.Value;
+}

@@ -10,7 +10,7 @@ public sealed class DistillationGuard : IDisposable
 {
     internal const string Part = "guard";
     private const string History = "history";
-    private const int RowLength = 8;
+    private const int RowLength = 11;
 
     private readonly IDenoiser teacher;
     private readonly SampleJudge judge;
@@ -144,7 +144,7 @@ public sealed class DistillationGuard : IDisposable
 
     // As bits: a reading need not be finite, and every other number of a checkpoint must be.
     private static IEnumerable<long> Row(long step, SampleQuality quality, GuardVerdict verdict) =>
-        new[] { step, (double)verdict, quality.StepCount, quality.SampleCount, quality.Perplexity ?? -1, quality.Divergence, quality.Entropy, quality.DuplicateRate }.Select(BitConverter.DoubleToInt64Bits);
+        new[] { step, (double)verdict, quality.StepCount, quality.SampleCount, quality.Perplexity ?? -1, quality.Divergence, quality.Entropy, quality.DuplicateRate, quality.PerplexityError, quality.DivergenceError, quality.EntropyError }.Select(BitConverter.DoubleToInt64Bits);
 
-    private static SampleQuality Quality(double[] row) => new((int)row[2], (long)row[3], row[4] < 0 ? null : row[4], row[5], row[6], row[7]);
+    private static SampleQuality Quality(double[] row) => new((int)row[2], (long)row[3], row[4] < 0 ? null : row[4], row[5], row[6], row[7]) { PerplexityError = row[8], DivergenceError = row[9], EntropyError = row[10] };
 }

@@ -30,29 +30,37 @@ public static class GenerativePerplexity
     /// <param name="losses">Loss in nats (B, L - 1) of each token given those before it.</param>
     /// <param name="counted">(B, L - 1) bool.</param>
     /// <exception cref="ArgumentException">Nothing is counted.</exception>
-    public static double Of(Tensor losses, Tensor counted)
+    public static double Of(Tensor losses, Tensor counted) => Measure(losses, counted).Value;
+
+    /// <summary>The same with its standard error over samples.</summary>
+    /// <inheritdoc cref="Of(Tensor, Tensor)"/>
+    public static Estimate Measure(Tensor losses, Tensor counted)
     {
         var check = new TensorCheck(nameof(GenerativePerplexity));
         check.AnyFloating(losses, nameof(losses), "B L");
         check.Truths(counted, nameof(counted), "B L");
         using var scope = NewDisposeScope();
-        var weight = counted.to(ScalarType.Float64);
-        var total = weight.sum().item<double>();
-        return total > 0
-            ? Math.Exp((losses.to(ScalarType.Float64) * weight).sum().item<double>() / total)
-            : throw new ArgumentException("No token is counted, so there is no perplexity.", nameof(counted));
+        var counts = HostValues.Read(counted.sum(1));
+        if (counts.Sum() == 0)
+            throw new ArgumentException("No token is counted, so there is no perplexity.", nameof(counted));
+        var sums = (losses.to(ScalarType.Float64) * counted.to(ScalarType.Float64)).sum(1).cpu().data<double>().ToArray();
+        return Estimate.OfUnits(sums, counts, "samples", "exp of the mean loss of a counted token").Exponential();
     }
 
     /// <summary>The perplexity of samples under a language model.</summary>
     /// <param name="scorer">A causal model, in evaluation mode.</param>
     /// <param name="tokens">Samples (B, L) in its vocabulary.</param>
     /// <param name="endOfTextId">The id that ends a text; null counts all.</param>
-    public static double Of(ILanguageModel scorer, Tensor tokens, long? endOfTextId = null)
+    public static double Of(ILanguageModel scorer, Tensor tokens, long? endOfTextId = null) => Measure(scorer, tokens, endOfTextId).Value;
+
+    /// <summary>The same with its standard error over samples.</summary>
+    /// <inheritdoc cref="Of(ILanguageModel, Tensor, long?)"/>
+    public static Estimate Measure(ILanguageModel scorer, Tensor tokens, long? endOfTextId = null)
     {
         ArgumentNullException.ThrowIfNull(scorer);
         if (!scorer.IsCausal)
             throw new ArgumentException("A scorer predicts each token from those before it; this model is bidirectional.", nameof(scorer));
         using var scope = NewDisposeScope();
-        return Of(NextTokenLoss.PerToken(scorer, tokens), Counted(tokens, endOfTextId));
+        return Measure(NextTokenLoss.PerToken(scorer, tokens), Counted(tokens, endOfTextId));
     }
 }

@@ -70,6 +70,9 @@ public sealed class MarkovChain
     /// <summary>exp of the mean loss per token of samples: generative perplexity under the truth.</summary>
     public double Perplexity(Tensor tokens) => Math.Exp(LossPerToken(tokens).Average());
 
+    /// <summary>The same with its standard error over samples.</summary>
+    public Estimate MeasurePerplexity(Tensor tokens) => Estimate.OfValues(LossPerToken(tokens), "samples", "exp of the mean loss of a token under the chain").Exponential();
+
     /// <summary>The exact mean of -ln p per token in nats of the chain's own sequences of a length: what no model can go below.</summary>
     /// <remarks>(H(pi) + sum over the other places of sum_i p(i before it) H(P_i)) / L; it falls towards the entropy rate as L grows.</remarks>
     public double EntropyPerToken(int length)

@@ -45,6 +45,22 @@ public static class NgramDivergence
     /// <summary>The divergence of samples from a reference text.</summary>
     public static double Between(Tensor samples, Tensor reference, int n = 3) => Between(Shares(samples, n), Shares(reference, n));
 
+    /// <summary>The divergence of samples (B, L) from a reference distribution, with its standard error over samples.</summary>
+    /// <remarks>To first order a sample moves it by the mean over its n-grams of ln(p / m) / 2, p their share in all samples and m the mean of p and the
+    /// reference's (derivative of the divergence by p).</remarks>
+    /// <param name="samples">The samples.</param>
+    /// <param name="reference">Shares of n-grams.</param>
+    /// <param name="n">Tokens of an n-gram.</param>
+    public static Estimate Measure(Tensor samples, IReadOnlyDictionary<string, double> reference, int n = 3)
+    {
+        ArgumentNullException.ThrowIfNull(reference);
+        var shares = Shares(samples, n);
+        var moves = HostValues.Read(samples).Chunk((int)samples.size(1)).Select(row => Enumerable.Range(0, row.Length - n + 1).Average(start => Move(Key(row.AsSpan(start, n))))).ToArray();
+        return Estimate.OfValues(moves, "samples", $"{n}-grams at every place") with { Value = Between(shares, reference), TokenCount = samples.numel() };
+
+        double Move(string key) => Math.Log(2 * shares[key] / (shares[key] + reference.GetValueOrDefault(key))) / 2;
+    }
+
     /// <summary>The share of samples that are equal to an earlier one.</summary>
     public static double DuplicateRate(Tensor samples)
     {

@@ -31,7 +31,8 @@ public sealed record QualityCurve(string Name, IReadOnlyList<SampleQuality> Poin
     public SampleQuality At(int stepCount) => Points.FirstOrDefault(point => point.StepCount == stepCount)
         ?? throw new ArgumentException($"{Name} was not measured at {stepCount} steps but at {string.Join(", ", Points.Select(point => point.StepCount))}.", nameof(stepCount));
 
-    /// <summary>A Markdown table: a row for each number of steps, and for each curve perplexity / divergence / entropy.</summary>
+    /// <summary>A Markdown table: a row for each number of steps, and for each curve perplexity / divergence / entropy, each with its
+    /// standard error over samples where that is known.</summary>
     public static string Table(IReadOnlyList<QualityCurve> curves)
     {
         ArgumentNullException.ThrowIfNull(curves);
@@ -43,6 +44,8 @@ public sealed record QualityCurve(string Name, IReadOnlyList<SampleQuality> Poin
 
         static string Cell(SampleQuality? quality) => quality is null
             ? ""
-            : string.Create(CultureInfo.InvariantCulture, $"{quality.Perplexity,0:F2} / {quality.Divergence:F4} / {quality.Entropy:F3}");
+            : string.Create(CultureInfo.InvariantCulture, $"{quality.Perplexity,0:F2}{Error(quality.PerplexityError, "F2")} / {quality.Divergence:F4}{Error(quality.DivergenceError, "F4")} / {quality.Entropy:F3}{Error(quality.EntropyError, "F3")}");
+
+        static string Error(double error, string format) => double.IsNaN(error) ? "" : " +- " + error.ToString(format, CultureInfo.InvariantCulture);
     }
 }

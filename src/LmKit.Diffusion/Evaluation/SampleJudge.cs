@@ -10,13 +10,13 @@ public sealed class SampleJudge
 
     private readonly IReadOnlyDictionary<string, double> reference;
     private readonly int n;
-    private readonly Func<Tensor, double>? perplexity;
+    private readonly Func<Tensor, Estimate>? perplexity;
 
     /// <summary>Makes a judge.</summary>
     /// <param name="reference">Shares of n-grams (<see cref="NgramDivergence.Shares"/>).</param>
     /// <param name="n">Tokens of an n-gram.</param>
-    /// <param name="perplexity">Generative perplexity of samples (B, L), or null.</param>
-    public SampleJudge(IReadOnlyDictionary<string, double> reference, int n = 3, Func<Tensor, double>? perplexity = null)
+    /// <param name="perplexity">Generative perplexity of samples (B, L) with its error (<see cref="GenerativePerplexity.Measure(ILanguageModel, Tensor, long?)"/>), or null.</param>
+    public SampleJudge(IReadOnlyDictionary<string, double> reference, int n = 3, Func<Tensor, Estimate>? perplexity = null)
     {
         ArgumentNullException.ThrowIfNull(reference);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
@@ -30,7 +30,7 @@ public sealed class SampleJudge
     public static SampleJudge Of(MarkovChain chain, int length, int n = 3)
     {
         ArgumentNullException.ThrowIfNull(chain);
-        return new SampleJudge(chain.NgramShares(n, length), n, chain.Perplexity);
+        return new SampleJudge(chain.NgramShares(n, length), n, chain.MeasurePerplexity);
     }
 
     /// <summary>Judges samples (B, L).</summary>
@@ -39,13 +39,14 @@ public sealed class SampleJudge
     public SampleQuality Judge(Tensor samples, int stepCount)
     {
         ArgumentNullException.ThrowIfNull(samples);
-        return new SampleQuality(
-            stepCount,
-            samples.size(0),
-            perplexity?.Invoke(samples),
-            NgramDivergence.Between(NgramDivergence.Shares(samples, n), reference),
-            TokenEntropy.Mean(samples),
-            NgramDivergence.DuplicateRate(samples));
+        var (scored, divergence) = (perplexity?.Invoke(samples), NgramDivergence.Measure(samples, reference, n));
+        var entropy = Estimate.OfValues(TokenEntropy.PerSample(samples), "samples");
+        return new SampleQuality(stepCount, samples.size(0), scored?.Value, divergence.Value, entropy.Value, NgramDivergence.DuplicateRate(samples))
+        {
+            PerplexityError = scored?.StandardError ?? double.NaN,
+            DivergenceError = divergence.StandardError,
+            EntropyError = entropy.StandardError,
+        };
     }
 
     /// <summary>Draws samples without a prompt and judges them.</summary>

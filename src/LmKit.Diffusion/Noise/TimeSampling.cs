@@ -9,6 +9,7 @@ namespace LmKit;
 public sealed class TimeSampling
 {
     private const double LargestDiscreteTime = 1 - 1e-4;
+    private const int MostSteps = 4096;
 
     private readonly NoiseSchedule schedule;
     private readonly TimeSamplingOptions options;
@@ -70,6 +71,30 @@ public sealed class TimeSampling
         double Weight(double t) => steps > 0 ? 1 / Math.Min(t, LargestDiscreteTime)
             : options.Weighting == LossWeighting.Importance ? -start
             : schedule.SigmaRate(t) / double.ExpM1(schedule.Sigma(t));
+    }
+
+    /// <summary>How often the bound asks about windows of a length with so many tokens masked.</summary>
+    internal MaskedCounts Counts(long length)
+    {
+        var count = Math.Min(options.DiscreteSteps, MostSteps);
+        return new MaskedCounts(length, [.. Enumerable.Range(0, count).Select(index => Step((Math.Floor((index + 0.5) / count * options.DiscreteSteps) + 1) / options.DiscreteSteps))]);
+
+        (double, double, double) Step(double t) => (-double.ExpM1(-schedule.Sigma(t)), 1 / Math.Min(t, LargestDiscreteTime), schedule.Sigma(t));
+    }
+
+    /// <summary>What a network is told where some tokens of a window are masked.</summary>
+    /// <param name="share">The masked share, in continuous time.</param>
+    /// <param name="counts">Of the window's length.</param>
+    /// <param name="masked">How many are masked.</param>
+    /// <param name="uniform">Draws the step, in discrete time.</param>
+    internal double LevelAt(double share, MaskedCounts counts, int masked, double uniform)
+    {
+        if (options.DiscreteSteps > 0)
+            return counts.LevelOf(masked, uniform);
+        var (start, end) = schedule.LogMaskedRange();
+        if (Scale == LevelScale.Time)
+            return Math.Clamp((Math.Log(share) - start) / (end - start), 0, 1);
+        return Math.Clamp(-double.LogP1(-share), schedule.Sigma(options.MinTime), schedule.Sigma(1)); // what training told it
     }
 
     private static void Check(Tensor uniforms)

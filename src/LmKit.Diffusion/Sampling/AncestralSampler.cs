@@ -16,9 +16,8 @@ public sealed class AncestralSampler(IDenoiser denoiser, DiffusionSamplerOptions
         ArgumentNullException.ThrowIfNull(walk);
         ArgumentNullException.ThrowIfNull(tokens);
         walk.Ledger.DenoiserForwards++;
-        var logProbabilities = Denoise(tokens, Time(stepIndex));
-        var weights = DiffusionSteps.Ancestral(logProbabilities, Scalar(Schedule.Alpha(Time(stepIndex))), Scalar(Schedule.Alpha(Time(stepIndex + 1))), MaskId);
-        var drawn = CategoricalDraw.Sample(weights, walk.Uniforms(weights.shape));
-        return where(tokens.eq(MaskId), drawn, tokens);
+        var masked = MaskedPositions.Of(tokens, MaskId);
+        var logProbabilities = DenoiseRows(tokens, masked.Index, Time(stepIndex)); // (R, V)
+        return Reveal(walk, tokens, masked, logProbabilities, Schedule.Alpha(Time(stepIndex)), Schedule.Alpha(Time(stepIndex + 1)));
     }
 }

@@ -26,18 +26,17 @@ public sealed class CachedAncestralSampler : DiffusionSampler
     {
         ArgumentNullException.ThrowIfNull(walk);
         ArgumentNullException.ThrowIfNull(tokens);
+        var masked = MaskedPositions.Of(tokens, MaskId);
         if (walk.Kept(Cache) is null)
         {
             walk.Ledger.DenoiserForwards++;
-            walk.Keep(Cache, Denoise(tokens, Time(stepIndex)));
+            walk.Keep(Cache, DenoiseRows(tokens, masked.Index, Time(stepIndex))); // (R, V) of the same positions as long as no token changes
         }
         else
         {
             walk.Ledger.SavedForwards++;
         }
-        var weights = DiffusionSteps.Ancestral(walk.Kept(Cache)!, Scalar(Clean(stepIndex)), Scalar(Clean(stepIndex + 1)), MaskId);
-        var drawn = CategoricalDraw.Sample(weights, walk.Uniforms(weights.shape));
-        var next = where(tokens.eq(MaskId), drawn, tokens);
+        var next = Reveal(walk, tokens, masked, walk.Kept(Cache)!, Clean(stepIndex), Clean(stepIndex + 1));
         if (Denoiser.IsTimeConditioned || !next.eq(tokens).all().ToBoolean())
             walk.Keep(Cache, null);
         return next;

@@ -21,8 +21,9 @@ public static class CategoricalDraw
                 $"{nameof(CategoricalDraw)} takes real weights (..., V) of at least one category and uniforms of the same shape; got {weights.dtype} ({string.Join(", ", weights.shape)}) and {uniforms.dtype} ({string.Join(", ", uniforms.shape)}).",
                 nameof(uniforms));
         }
+        using var frozen = no_grad();
         using var scope = NewDisposeScope();
-        var noise = (HalfPrecision.Widen(uniforms).to(weights.device) + Tiny).log().neg() + Tiny;
+        var noise = (HalfPrecision.Widen(uniforms).to(weights.device) + Tiny).log_().neg_().add_(Tiny); // in the sum's memory
         return HalfPrecision.Widen(weights).div(noise).argmax(-1).MoveToOuterDisposeScope();
     }
 

@@ -25,10 +25,13 @@ public sealed class ConfidenceSampler : DiffusionSampler
         ArgumentNullException.ThrowIfNull(walk);
         ArgumentNullException.ThrowIfNull(tokens);
         walk.Ledger.DenoiserForwards++;
-        var probabilities = Denoise(tokens, Time(stepIndex)).exp(); // (B, L, V)
-        var candidates = options.IsDrawn ? CategoricalDraw.Sample(probabilities, walk.Uniforms(probabilities.shape)) : probabilities.argmax(-1);
+        var masked = MaskedPositions.Of(tokens, MaskId);
+        var probabilities = DenoiseRows(tokens, masked.Index, Time(stepIndex)).exp(); // (R, V)
+        var drawn = options.IsDrawn ? walk.Draw(masked, probabilities, tokens.size(0), tokens.size(1)) : probabilities.argmax(-1); // (R)
+        var candidates = masked.Fill(drawn);
         var isMasked = tokens.eq(MaskId);
-        var sureness = probabilities.gather(-1, candidates.unsqueeze(-1)).squeeze(-1).masked_fill(isMasked.logical_not(), -1); // (B, L)
+        var picked = probabilities.gather(-1, drawn.unsqueeze(-1)).squeeze(-1);
+        var sureness = full(tokens.numel(), -1, picked.dtype, tokens.device).index_copy_(0, masked.Index, picked).view(tokens.shape); // (B, L)
         var rank = sureness.argsort(1, descending: true).argsort(1); // 0 for the surest of a row
         var left = options.StepCount - stepIndex;
         var needed = (isMasked.sum(1, keepdim: true) + (left - 1)).div(left, RoundingMode.floor); // (B, 1)

@@ -97,11 +97,11 @@ public abstract class DiffusionSampler : ISampler
         if (Options.NoiseRemoval == NoiseRemoval.None)
             return tokens.alias();
         walk.Ledger.NoiseRemovalForwards++;
-        var logProbabilities = Denoise(tokens, Options.EndTime);
-        var filled = Options.NoiseRemoval == NoiseRemoval.Greedy
+        var masked = MaskedPositions.Of(tokens, MaskId);
+        var logProbabilities = DenoiseRows(tokens, masked.Index, Options.EndTime); // (R, V)
+        return masked.Fill(Options.NoiseRemoval == NoiseRemoval.Greedy
             ? logProbabilities.argmax(-1)
-            : CategoricalDraw.Sample(logProbabilities.exp(), walk.Uniforms(logProbabilities.shape));
-        return where(tokens.eq(MaskId), filled, tokens);
+            : walk.Draw(masked, logProbabilities.exp(), tokens.size(0), tokens.size(1)));
     }
 
     /// <summary>Time of a grid point: step 0 begins at 1, step N ends at the end time.</summary>
@@ -112,6 +112,36 @@ public abstract class DiffusionSampler : ISampler
     {
         using var scope = NewDisposeScope();
         return DiffusionTruncation.Apply(Call(tokens, time), Options.Temperature, Options.TopP).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The same (R, V) at masked positions alone; a denoiser that can split pays for the vocabulary there only.</summary>
+    /// <param name="tokens">The grid (B, L).</param>
+    /// <param name="index">Places (R) in the flattened grid, of masked positions.</param>
+    /// <param name="time">The time.</param>
+    private protected Tensor DenoiseRows(Tensor tokens, Tensor index, double time)
+    {
+        using var scope = NewDisposeScope();
+        return DiffusionTruncation.Apply(Rows(), Options.Temperature, Options.TopP).MoveToOuterDisposeScope();
+
+        Tensor Rows()
+        {
+            if (Denoiser is not ISplitDenoiser split || tokens.lt(0).any().ToBoolean())
+                return Call(tokens, time).flatten(0, 1).index_select(0, index);
+            var hidden = split.Hidden(tokens, full(tokens.size(0), Level(time), ScalarType.Float64, tokens.device)).flatten(0, 1);
+            if (index.size(0) == 0)
+                return zeros([0, Denoiser.VocabSize], HalfPrecision.Wide(hidden.dtype), hidden.device);
+            var rows = HalfPrecision.Widen(split.LogProbabilities(hidden.index_select(0, index)));
+            NotFiniteLogitsException.Check(rows, index.div(tokens.size(1), RoundingMode.floor));
+            return rows;
+        }
+    }
+
+    /// <summary>One ancestral step of masked positions from their log-probabilities (R, V): the next grid.</summary>
+    private protected Tensor Reveal(DiffusionWalk walk, Tensor tokens, MaskedPositions masked, Tensor logProbabilities, double cleanBefore, double cleanAfter)
+    {
+        using var scope = NewDisposeScope();
+        var weights = DiffusionSteps.Ancestral(logProbabilities.unsqueeze(0), Scalar(cleanBefore), Scalar(cleanAfter), MaskId).squeeze(0); // (R, V)
+        return masked.Fill(walk.Draw(masked, weights, tokens.size(0), tokens.size(1))).MoveToOuterDisposeScope();
     }
 
     /// <summary>A number as (1, 1) float64, the form the step functions take.</summary>

@@ -21,10 +21,12 @@ public static class DiffusionSteps
         MaskingProcess.CheckMaskId(maskId, check["V"]);
         using var scope = NewDisposeScope();
         logProbabilities = HalfPrecision.Widen(logProbabilities);
-        var dtype = logProbabilities.dtype;
         var reveal = Wide(cleanAfter - cleanBefore, logProbabilities);
-        var stay = (1 - cleanAfter).to(dtype, logProbabilities.device).view(-1, 1).expand(logProbabilities.size(0), logProbabilities.size(1));
-        return WithMask(logProbabilities.exp() * reveal, stay, maskId).MoveToOuterDisposeScope();
+        var stay = (1 - cleanAfter).to(logProbabilities.dtype, logProbabilities.device).view(-1, 1).expand(logProbabilities.size(0), logProbabilities.size(1));
+        var weights = logProbabilities.exp();
+        weights = weights.requires_grad ? weights * reveal : weights.mul_(reveal); // exp's gradient reads its result
+        weights.select(-1, maskId).copy_(stay);
+        return weights.MoveToOuterDisposeScope();
     }
 
     /// <summary>The score of SUBS log-probabilities at noise sigma: ratios p(x') / p(x) of each one-token change (analytic sampler).</summary>

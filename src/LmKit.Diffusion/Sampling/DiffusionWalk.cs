@@ -9,6 +9,9 @@ namespace LmKit;
 /// <param name="Ledger">Counts calls.</param>
 public sealed record DiffusionWalk(Tensor Fixed, UniformSource Uniforms, RowUniforms? Rows, CallLedger Ledger) : IDisposable
 {
+    // Numbers of a draw's block: its noise (float64, 16 MiB) is made and read while a processor's caches hold it.
+    private const long BlockNumbers = 1 << 21;
+
     private readonly Dictionary<string, Tensor> kept = [];
 
     /// <summary>A tensor that a sampler carries from step to step, or null.</summary>
@@ -22,6 +25,34 @@ public sealed record DiffusionWalk(Tensor Fixed, UniformSource Uniforms, RowUnif
         if (value is not null)
             kept[name] = value.DetachFromDisposeScope();
     }
+
+    /// <summary>One draw (R) int64 for each row of weights (R, V): each row of the batch uses its own numbers, as many as it has positions here,
+    /// so that rows do not depend on each other.</summary>
+    /// <param name="at">The positions.</param>
+    /// <param name="weights">Unnormalised weights (R, V).</param>
+    /// <param name="uniforms">A caller's own numbers (R, V) for them, asked for where the run has none by row.</param>
+    internal Tensor Draw(MaskedPositions at, Tensor weights, Func<Tensor> uniforms)
+    {
+        using var scope = NewDisposeScope();
+        if (Rows is null)
+            return CategoricalDraw.Sample(weights, uniforms()).MoveToOuterDisposeScope();
+        var (vocabSize, drawn, start) = (weights.size(1), new List<Tensor>(), 0L);
+        var most = Math.Max(1, BlockNumbers / vocabSize);
+        for (var row = 0; row < at.Counts.Length; row++)
+        {
+            for (var left = at.Counts[row]; left > 0; left -= Math.Min(left, most))
+            {
+                using var block = Rows.Next(row, Math.Min(left, most), vocabSize);
+                drawn.Add(CategoricalDraw.Sample(weights.narrow(0, start, block.size(0)), block));
+                start += block.size(0);
+            }
+        }
+        return (drawn.Count == 0 ? zeros(0, ScalarType.Int64, weights.device) : cat(drawn, 0)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The same, where a caller's own numbers come for the whole grid (B, L, V), as in the official code.</summary>
+    internal Tensor Draw(MaskedPositions at, Tensor weights, long batch, long length) =>
+        Draw(at, weights, () => Uniforms(batch, length, weights.size(1)).flatten(0, 1).index_select(0, at.Index.cpu()));
 
     /// <inheritdoc/>
     public void Dispose()

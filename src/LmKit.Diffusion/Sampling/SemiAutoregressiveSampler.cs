@@ -43,8 +43,8 @@ public sealed class SemiAutoregressiveSampler : DiffusionSampler
         var window = tokens.narrow(1, start, Math.Min(options.WindowLength, tokens.size(1) - start));
         if (within == 0)
             walk.Keep(Cache, null);
-        var uniforms = walk.Uniforms(tokens.size(0), window.size(1), Denoiser.VocabSize);
-        if (!window.eq(MaskId).any().ToBoolean())
+        var masked = MaskedPositions.Of(window, MaskId);
+        if (masked.IsEmpty)
         {
             walk.Ledger.SavedForwards++;
             return tokens.alias();
@@ -53,16 +53,14 @@ public sealed class SemiAutoregressiveSampler : DiffusionSampler
         if (walk.Kept(Cache) is null)
         {
             walk.Ledger.DenoiserForwards++;
-            walk.Keep(Cache, Denoise(window, time));
+            walk.Keep(Cache, DenoiseRows(window, masked.Index, time));
         }
         else
         {
             walk.Ledger.SavedForwards++;
         }
-        var weights = DiffusionSteps.Ancestral(walk.Kept(Cache)!, Scalar(1 - time), Scalar(1 - time + 1.0 / options.StepCount), MaskId);
-        var isLast = within == options.StepCount - 1;
-        var drawn = isLast ? weights.narrow(-1, 0, weights.size(-1)).index_fill(-1, tensor([MaskId], device: weights.device), 0) : weights;
-        var next = where(window.eq(MaskId), CategoricalDraw.Sample(drawn, uniforms), window);
+        // The last step of a window leaves the mask no weight.
+        var next = Reveal(walk, window, masked, walk.Kept(Cache)!, 1 - time, within == options.StepCount - 1 ? 1 : 1 - time + 1.0 / options.StepCount);
         if (Denoiser.IsTimeConditioned || !next.eq(window).all().ToBoolean())
             walk.Keep(Cache, null);
         var result = tokens.clone();

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Training of a denoiser by the bound, for <see cref="Trainer"/>: masked diffusion's counterpart of next-token training.</summary>
-/// <remarks>Losses are per token of the batch, masked or not, as published. Evaluation draws its noise from a fixed seed, so that two
-/// evaluations compare the model and not the noise.</remarks>
+/// <remarks>Losses are per token of the batch, masked or not, as published. Evaluation (<see cref="HeldOutBound"/>) draws from a seed of its own, whatever
+/// the task's is, so that two evaluations compare the model and not the noise.</remarks>
 public sealed class DenoisingTask : ITrainingTask, IDisposable
 {
     private const string Noise = "noise_random";
@@ -17,12 +17,13 @@ public sealed class DenoisingTask : ITrainingTask, IDisposable
     private readonly RandomWindows? windows;
     private readonly Func<IEnumerable<Tensor>>? heldOut;
     private readonly TimeSampling times;
+    private readonly HeldOutBoundOptions? evaluation;
     private readonly Generator random;
     private readonly Generator? dropout;
     private readonly ulong seed;
     private readonly Lazy<RunIdentity> data;
 
-    private DenoisingTask(nn.Module model, IDenoiser denoiser, Func<Tensor> next, RandomWindows? windows, Func<IEnumerable<Tensor>>? heldOut, TimeSampling? times, ulong seed, Func<RunIdentity, RunIdentity> describe)
+    private DenoisingTask(nn.Module model, IDenoiser denoiser, Func<Tensor> next, RandomWindows? windows, Func<IEnumerable<Tensor>>? heldOut, TimeSampling? times, HeldOutBoundOptions? evaluation, ulong seed, Func<RunIdentity, RunIdentity> describe)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(denoiser);
@@ -32,6 +33,8 @@ public sealed class DenoisingTask : ITrainingTask, IDisposable
         this.windows = windows;
         this.heldOut = heldOut;
         this.times = times ?? new TimeSampling(new LogLinearSchedule());
+        this.evaluation = evaluation;
+        OptionsJson.Validate(evaluation ?? new HeldOutBoundOptions(), "$.held_out");
         NegativeElbo.CheckScale(denoiser, this.times.Scale);
         random = new Generator(seed);
         this.seed = seed;
@@ -51,15 +54,16 @@ public sealed class DenoisingTask : ITrainingTask, IDisposable
     /// <param name="seed">Seed of the windows' order and of the noise.</param>
     /// <param name="times">How noise times are drawn; null for the log-linear schedule's plain bound.</param>
     /// <param name="heldOut">What it is evaluated on, or null; not disposed.</param>
+    /// <param name="evaluation">How the bound is measured there.</param>
     /// <exception cref="ArgumentException">The data's ids reach the mask id or beyond the vocabulary.</exception>
-    public static DenoisingTask OnWindows(nn.Module model, IDenoiser denoiser, TokenDataset data, long length, long batchSize, ulong seed, TimeSampling? times = null, TokenDataset? heldOut = null)
+    public static DenoisingTask OnWindows(nn.Module model, IDenoiser denoiser, TokenDataset data, long length, long batchSize, ulong seed, TimeSampling? times = null, TokenDataset? heldOut = null, HeldOutBoundOptions? evaluation = null)
     {
         ArgumentNullException.ThrowIfNull(denoiser);
         ArgumentNullException.ThrowIfNull(data);
         foreach (var set in new[] { data, heldOut }.OfType<TokenDataset>().Where(set => set.VocabSize > denoiser.VocabSize))
             throw new ArgumentException($"{set.FilePath} was made with {set.VocabSize} token ids; the denoiser knows {denoiser.VocabSize}, its mask among them.", nameof(data));
         var windows = new RandomWindows(data, length, batchSize, (long)seed);
-        return new DenoisingTask(model, denoiser, windows.Next, windows, heldOut is null ? null : () => EvaluationWindows.Read(heldOut, length, batchSize), times, seed, identity => identity.AddData(data).Add("window_length", length).Add("batch_size", batchSize));
+        return new DenoisingTask(model, denoiser, windows.Next, windows, heldOut is null ? null : () => EvaluationWindows.Read(heldOut, length, batchSize), times, evaluation, seed, identity => identity.AddData(data).Add("window_length", length).Add("batch_size", batchSize));
     }
 
     /// <summary>Trains on batches that a function makes from the task's own generator.</summary>
@@ -70,11 +74,12 @@ public sealed class DenoisingTask : ITrainingTask, IDisposable
     /// <param name="seed">Seed of the batches and of the noise.</param>
     /// <param name="times">How noise times are drawn.</param>
     /// <param name="heldOut">Makes the batches of an evaluation, or null.</param>
-    public static DenoisingTask OnBatches(nn.Module model, IDenoiser denoiser, Func<Generator, Tensor> batch, ulong seed, TimeSampling? times = null, Func<IEnumerable<Tensor>>? heldOut = null)
+    /// <param name="evaluation">How the bound is measured there.</param>
+    public static DenoisingTask OnBatches(nn.Module model, IDenoiser denoiser, Func<Generator, Tensor> batch, ulong seed, TimeSampling? times = null, Func<IEnumerable<Tensor>>? heldOut = null, HeldOutBoundOptions? evaluation = null)
     {
         ArgumentNullException.ThrowIfNull(batch);
         DenoisingTask? task = null;
-        task = new DenoisingTask(model, denoiser, () => batch(task!.random), null, heldOut, times, seed, identity => identity.AddRows("data_key", batch));
+        task = new DenoisingTask(model, denoiser, () => batch(task!.random), null, heldOut, times, evaluation, seed, identity => identity.AddRows("data_key", batch));
         return task;
     }
 
@@ -99,23 +104,7 @@ public sealed class DenoisingTask : ITrainingTask, IDisposable
     }
 
     /// <inheritdoc/>
-    public double? Evaluate()
-    {
-        if (heldOut is null)
-            return null;
-        using var frozen = no_grad();
-        using var fixedRandom = new Generator(seed + 1);
-        var (sum, count) = (0.0, 0L);
-        foreach (var batch in heldOut())
-        {
-            using var scope = NewDisposeScope();
-            using var tokens = batch;
-            var loss = Loss(tokens, fixedRandom);
-            sum += loss.Sum.to(ScalarType.Float64).item<double>();
-            count += loss.Count;
-        }
-        return sum / count;
-    }
+    public Estimate? Evaluate() => heldOut is null ? null : HeldOutBound.Measure(denoiser, heldOut(), times, evaluation, Model.parameters().First().device);
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> Progress()

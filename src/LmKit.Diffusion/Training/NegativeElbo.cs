@@ -65,10 +65,25 @@ public static class NegativeElbo
         var index = wanted.view(-1).nonzero().squeeze(1); // (R)
         if (index.size(0) == 0)
             return new TrainingLoss(HalfPrecision.Widen(hidden.narrow(0, 0, 0)).sum().MoveToOuterDisposeScope(), count);
-        var rows = split.LogProbabilities(hidden.flatten(0, 1).index_select(0, index)); // (R, V)
-        var picked = HalfPrecision.Widen(rows.gather(-1, clean.reshape(-1).index_select(0, index).unsqueeze(-1)).squeeze(-1));
+        var picked = Of(split, hidden, clean, index);
         var weight = levels.Weight.to(picked.dtype, picked.device).unsqueeze(1).expand(clean.shape).reshape(-1).index_select(0, index);
         return new TrainingLoss((picked * weight).sum().neg().MoveToOuterDisposeScope(), count);
+    }
+
+    /// <summary>Log-probabilities (R) of the clean tokens at masked places (R) of the flattened grid.</summary>
+    internal static Tensor Picked(IDenoiser denoiser, Tensor clean, Tensor corrupted, Tensor level, Tensor index)
+    {
+        using var scope = NewDisposeScope();
+        if (denoiser is ISplitDenoiser split)
+            return Of(split, split.Hidden(corrupted, level), clean, index).MoveToOuterDisposeScope();
+        var picked = denoiser.call(corrupted, level).gather(-1, clean.unsqueeze(-1)).reshape(-1); // (B L)
+        return HalfPrecision.Widen(picked.index_select(0, index)).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Of(ISplitDenoiser split, Tensor hidden, Tensor clean, Tensor index)
+    {
+        var rows = split.LogProbabilities(hidden.flatten(0, 1).index_select(0, index)); // (R, V)
+        return HalfPrecision.Widen(rows.gather(-1, clean.reshape(-1).index_select(0, index).unsqueeze(-1)).squeeze(-1));
     }
 
     /// <summary>Fails where a network with time conditioning would be told noise on another scale than its samplers tell it.</summary>

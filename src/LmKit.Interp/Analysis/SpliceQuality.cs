@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -5,7 +6,7 @@ namespace LmKit;
 
 /// <summary>What a model loses when a dictionary's reconstruction stands in for an activation, between untouched and ablated runs.</summary>
 /// <remarks>Losses are cross entropies of the next token in nats; divergences are KL(clean || other) in nats, both averaged over
-/// predictions.</remarks>
+/// predictions. A row of tokens is a window: errors are over them.</remarks>
 /// <param name="CleanLoss">Loss of the untouched model.</param>
 /// <param name="SplicedLoss">Loss with the reconstruction in place.</param>
 /// <param name="ZeroLoss">Loss with zeros in place.</param>
@@ -28,6 +29,19 @@ public sealed record SpliceQuality(
     /// <summary>The same against mean ablation.</summary>
     public double DivergenceRecoveredFromMean => 1 - Shares.Of(SplicedDivergence, MeanDivergence, CleanLoss);
 
+    /// <summary>How far each figure can be off, and from how many windows it is; null where that was not measured.</summary>
+    public SpliceErrors? Errors { get; init; }
+
+    /// <summary>The scores in a line, each with its error.</summary>
+    public override string ToString()
+    {
+        var counts = Errors is { } errors ? string.Create(CultureInfo.InvariantCulture, $" (standard errors over {errors.WindowCount:N0} windows, {errors.PredictionCount:N0} predictions)") : "";
+        return string.Join(", ", Part("loss recovered", LossRecovered, Errors?.LossRecovered), Part("from mean", LossRecoveredFromMean, Errors?.LossRecoveredFromMean), Part("divergence recovered", DivergenceRecovered, Errors?.DivergenceRecovered),
+            Part("from mean", DivergenceRecoveredFromMean, Errors?.DivergenceRecoveredFromMean), Part("clean loss", CleanLoss, Errors?.CleanLoss), Part("spliced", SplicedLoss, Errors?.SplicedLoss), Part("zero", ZeroLoss, Errors?.ZeroLoss), Part("mean", MeanLoss, Errors?.MeanLoss)) + counts;
+
+        static string Part(string name, double value, double? error) => string.Create(CultureInfo.InvariantCulture, $"{name} {value:F4}") + (error is { } known && !double.IsNaN(known) ? string.Create(CultureInfo.InvariantCulture, $" +- {known:F4}") : "");
+    }
+
     /// <summary>Measures a dictionary on tokens.</summary>
     /// <param name="model">The model, left as it was.</param>
     /// <param name="point">The point.</param>
@@ -48,7 +62,19 @@ public sealed record SpliceQuality(
         var spliced = Run(() => ActivationTap.Splice(model, point, autoencoder, keepsError: false, edits));
         var zero = Run(() => ActivationTap.Edit(model, point, activation => zeros_like(activation)));
         var mean = Run(() => ActivationTap.Edit(model, point, MeanOf));
-        return new(Loss(clean), Loss(spliced), Loss(zero), Loss(mean), Divergence(spliced), Divergence(zero), Divergence(mean));
+        var (cleanLoss, splicedLoss, zeroLoss, meanLoss) = (Loss(clean), Loss(spliced), Loss(zero), Loss(mean));
+        var (splicedDivergence, zeroDivergence, meanDivergence) = (Divergence(spliced), Divergence(zero), Divergence(mean));
+        var quality = new SpliceQuality(Mean(cleanLoss), Mean(splicedLoss), Mean(zeroLoss), Mean(meanLoss), Mean(splicedDivergence), Mean(zeroDivergence), Mean(meanDivergence));
+        return quality with
+        {
+            Errors = new SpliceErrors(tokens.size(0), targets.size(0), Error(cleanLoss), Error(splicedLoss), Error(zeroLoss), Error(meanLoss), Error(splicedDivergence), Error(zeroDivergence), Error(meanDivergence))
+            {
+                LossRecovered = Share(quality.LossRecovered, Less(zeroLoss, splicedLoss), Less(zeroLoss, cleanLoss)),
+                LossRecoveredFromMean = Share(quality.LossRecoveredFromMean, Less(meanLoss, splicedLoss), Less(meanLoss, cleanLoss)),
+                DivergenceRecovered = Share(quality.DivergenceRecovered, splicedDivergence, zeroDivergence),
+                DivergenceRecoveredFromMean = Share(quality.DivergenceRecoveredFromMean, splicedDivergence, meanDivergence),
+            },
+        };
 
         Tensor Run(Func<ActivationTap>? attach)
         {
@@ -57,10 +83,21 @@ public sealed record SpliceQuality(
             return logits.to(ScalarType.Float64).log_softmax(-1).flatten(0, 1); // (B (L-1), V)
         }
 
-        double Loss(Tensor logs) => -logs.gather(1, targets).mean().item<double>();
+        // Means of each row of tokens, which is as long as any other.
+        double[] Rows(Tensor each) => each.view(tokens.size(0), -1).mean([1]).data<double>().ToArray();
 
-        double Divergence(Tensor logs) => (clean.exp() * (clean - logs)).sum(1).mean().item<double>();
+        double[] Loss(Tensor logs) => Rows(logs.gather(1, targets).neg());
+
+        double[] Divergence(Tensor logs) => Rows((clean.exp() * (clean - logs)).sum(1));
     }
+
+    private static double Mean(double[] rows) => rows.Average();
+
+    private static double Error(double[] rows) => Estimate.OfValues(rows, "windows").StandardError;
+
+    private static double[] Less(double[] left, double[] right) => [.. left.Zip(right, (a, b) => a - b)];
+
+    private static double Share(double value, double[] parts, double[] wholes) => double.IsNaN(value) ? double.NaN : Estimate.OfRatio(parts, wholes, parts.Length, "windows", "").StandardError;
 
     private static Tensor MeanOf(Tensor activation)
     {

@@ -95,21 +95,25 @@ public sealed class FineTuner : ITrainingTask
     public bool CanEvaluate => heldOut.Count > 0;
 
     /// <inheritdoc/>
-    public double? Evaluate()
+    public Estimate? Evaluate()
     {
         if (heldOut.Count == 0)
             return null;
         using var frozen = no_grad();
         var held = Plan(heldOut);
-        var (sum, count) = (0.0, 0L);
+        var device = model.parameters().First().device;
+        var (sums, counts) = (new List<double>(), new List<long>());
         foreach (var rows in Enumerable.Range(0, held.Rows.Count).Chunk(options.RowCount))
         {
             using var scope = NewDisposeScope();
             using var batch = SupervisedBatch.Of(heldOut, held, rows);
-            var loss = Loss(batch);
-            (sum, count) = (sum + loss.Sum.to(ScalarType.Float64).item<double>(), count + loss.Count);
+            foreach (var (sum, count) in NextTokenLoss.PerDocument(model, batch.Tokens.to(device), batch.Segments.to(device), batch.Targets.to(device), options.ChunkRows))
+            {
+                sums.Add(sum);
+                counts.Add(count);
+            }
         }
-        return sum / count;
+        return Estimate.OfUnits(sums, counts, "examples", "the tokens to learn, each example by itself");
     }
 
     /// <inheritdoc/>

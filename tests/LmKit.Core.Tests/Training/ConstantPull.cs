@@ -38,7 +38,7 @@ internal sealed class ConstantPull : ITrainingTask, IDisposable
 
     public TrainingLoss NextLoss() => new((model.weight! * pull.to(model.weight!.dtype) * factors[next++ % factors.Length]).sum(), 1);
 
-    public double? Evaluate() => null;
+    public Estimate? Evaluate() => null;
 
     public bool CanEvaluate => false;
 

@@ -22,7 +22,7 @@ internal sealed class PullTask(params (double Pull, long Count)[] micros) : ITra
         return new TrainingLoss(sum, count);
     }
 
-    public double? Evaluate() => null;
+    public Estimate? Evaluate() => null;
 
     public IReadOnlyDictionary<string, Tensor> Progress() => new Dictionary<string, Tensor>();
 

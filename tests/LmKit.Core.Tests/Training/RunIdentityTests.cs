@@ -151,7 +151,7 @@ public sealed class RunIdentityTests : TrainingScene
 
         public TrainingLoss NextLoss() => new(model.parameters().Single().sum(), 1);
 
-        public double? Evaluate() => null;
+        public Estimate? Evaluate() => null;
 
         public IReadOnlyDictionary<string, Tensor> Progress() => new Dictionary<string, Tensor>();
 

@@ -64,12 +64,15 @@ public class FineTunerTests
         var before = model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter.clone());
         var task = new FineTuner(model, Examples, new FineTuningOptions { RowLength = 16, TrainedTokens = [3] }, Examples);
         model.eval();
-        var start = task.Evaluate();
+        var start = task.Evaluate()!;
 
         using (var trainer = new Trainer(task, new TrainingOptions { Steps = 30, LearningRate = 0.02, WeightDecay = 0 }))
             trainer.Run();
 
-        Assert.True(task.Evaluate() < start * 0.9, $"{task.Evaluate()} after {start}");
+        Assert.True(task.Evaluate()!.Value < start.Value * 0.9, $"{task.Evaluate()} after {start}");
+        Assert.Equal((Examples.Length, "examples", Examples.Sum(example => example.Targets.Count(isTarget => isTarget))), (start.UnitCount, start.Unit, start.TokenCount));
+        var alone = Examples.Select(example => new FineTuner(model, [example], new FineTuningOptions { RowLength = 16 }, [example]).Evaluate()!).ToArray();
+        Assert.Equal(Estimate.OfUnits([.. alone.Select(one => one.Value * one.TokenCount)], [.. alone.Select(one => one.TokenCount)], "").StandardError, task.Evaluate()!.StandardError, 1e-5);
         foreach (var (name, parameter) in model.named_parameters().Where(pair => !pair.name.Contains("lora_", StringComparison.Ordinal)))
         {
             var moved = parameter.ne(before[name]).nonzero();
