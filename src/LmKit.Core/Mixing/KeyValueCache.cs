@@ -84,7 +84,10 @@ public sealed class KeyValueCache : MixerState
         foreach (var (name, tensor) in tensors)
             TensorCheck.CheckValues(tensor, name, nameof(KeyValueCache));
         foreach (var name in names.Where(name => !tensors.ContainsKey(name)))
-            throw new ArgumentException($"The saved key-value cache lacks '{name}'.", nameof(tensors));
+        {
+            var reason = name == names[0] ? "; it is of an earlier version, or of a model that encodes positions otherwise: read the text again" : "";
+            throw new ArgumentException($"The saved key-value cache lacks '{name}'{reason}.", nameof(tensors));
+        }
         foreach (var name in tensors.Keys.Except(names))
             throw new ArgumentException($"The saved state holds '{name}', which a {nameof(KeyValueCache)} does not.", nameof(tensors));
         using var scope = NewDisposeScope();

@@ -15,6 +15,9 @@ internal sealed class RotaryTable
     private static readonly Lock gate = new();
     private static readonly Dictionary<(long RotaryDim, double Wavelength), WeakReference<RotaryTable>> shared = [];
 
+    [ThreadStatic]
+    private static long rowsRead;
+
     private readonly double[] frequencies; // [R/2]
     private readonly double[]?[] blocks;   // [row of the block][R/2 cosines, R/2 sines]
 
@@ -50,11 +53,15 @@ internal sealed class RotaryTable
     /// <summary>Rows that are kept now.</summary>
     internal long HeldRows => blocks.Count(block => block is not null) * (long)BlockRows;
 
+    /// <summary>Rows that this thread has read so far, of any table: what a call turns, and no more, may add to it.</summary>
+    internal static long RowsRead => rowsRead;
+
     /// <summary>Writes a position's row.</summary>
     /// <param name="position">The position; may be negative.</param>
     /// <param name="row"><see cref="Width"/> numbers.</param>
     internal void Read(long position, Span<double> row)
     {
+        rowsRead++;
         var block = position < 0 ? -1 : position / BlockRows;
         if (block < 0 || block >= blocks.Length)
             Compute(position, row);
