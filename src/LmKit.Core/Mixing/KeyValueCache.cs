@@ -84,10 +84,7 @@ public sealed class KeyValueCache : MixerState
         foreach (var (name, tensor) in tensors)
             TensorCheck.CheckValues(tensor, name, nameof(KeyValueCache));
         foreach (var name in names.Where(name => !tensors.ContainsKey(name)))
-        {
-            var reason = name == names[0] ? "; it is of an earlier version, or of a model that encodes positions otherwise: read the text again" : "";
-            throw new ArgumentException($"The saved key-value cache lacks '{name}'{reason}.", nameof(tensors));
-        }
+            throw new ArgumentException($"The saved key-value cache lacks '{name}'{(name == "turned_keys" ? "; it is of an earlier version, or of other positions: read the text again" : "")}.", nameof(tensors));
         foreach (var name in tensors.Keys.Except(names))
             throw new ArgumentException($"The saved state holds '{name}', which a {nameof(KeyValueCache)} does not.", nameof(tensors));
         using var scope = NewDisposeScope();
