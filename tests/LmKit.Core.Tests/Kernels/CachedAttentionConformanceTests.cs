@@ -9,11 +9,12 @@ public abstract class CachedAttentionConformance : KernelConformance
 {
     private const int Rows = 2;
     private const int Heads = 6;
-    private const int HeadDim = 36;
 
     internal virtual IAttentionMask Mask => new CausalMask();
 
-    protected virtual PositionEncoding? Encoding => new RotaryEmbedding(HeadDim);
+    protected virtual int HeadDim => 36;
+
+    protected virtual PositionEncoding? Encoding => new RotaryEmbedding(36);
 
     protected virtual long NewTokens => 3;
 
@@ -88,6 +89,15 @@ public abstract class CachedAttentionConformance : KernelConformance
 }
 
 public sealed class CachedAttentionTests : CachedAttentionConformance;
+
+public sealed class CachedAttentionOfWideHeadsTests : CachedAttentionConformance
+{
+    internal override IAttentionMask Mask => new ReachMask(40, 4);
+
+    protected override int HeadDim => 70;
+
+    protected override long NewTokens => 1;
+}
 
 public sealed class CachedAttentionPartlyTurnedTests : CachedAttentionConformance
 {

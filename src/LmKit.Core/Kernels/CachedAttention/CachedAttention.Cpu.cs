@@ -188,7 +188,13 @@ internal static unsafe partial class CachedAttention
         where V : struct
         where T : struct, ILanes<V>
     {
-        for (var key = 0; key < count; key++, keys += width)
+        var key = 0;
+        for (; key + 4 <= count; key += 4, keys += 4 * width)
+        {
+            for (var share = 0; share < sharing; share++)
+                FourDots<V, T>(queries + (share * width), keys, scores + ((long)share * stride) + key, width);
+        }
+        for (; key < count; key++, keys += width)
         {
             for (var share = 0; share < sharing; share++)
                 scores[((long)share * stride) + key] = Dot<V, T>(queries + (share * width), keys, width);
@@ -291,17 +297,61 @@ internal static unsafe partial class CachedAttention
         for (var start = 0; start < count; start += BlockKeys)
         {
             var block = Math.Min(BlockKeys, count - start);
-            for (var share = 0; share < sharing; share++)
-                AddWeighted<V, T>(values + ((long)start * width), block, weights + ((long)share * stride) + start, outputs + (share * width), width);
+            float* from = values + ((long)start * width), by = weights + start;
+            var share = 0;
+            for (; share + 2 <= sharing; share += 2)
+                AddWeightedTwice<V, T>(from, block, by + ((long)share * stride), by + ((long)(share + 1) * stride), outputs + (share * width), width);
+            if (share < sharing)
+                AddWeighted<V, T>(from, block, by + ((long)share * stride), outputs + (share * width), 0, width);
         }
     }
 
+    // For two query heads, which read the values together.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddWeighted<V, T>(float* values, int count, float* weights, float* output, int width)
+    private static void AddWeightedTwice<V, T>(float* values, int count, float* weights, float* others, float* outputs, int width)
         where V : struct
         where T : struct, ILanes<V>
     {
         var column = 0;
+        for (; column + (4 * T.Count) <= width; column += 4 * T.Count)
+        {
+            float* to = outputs + column, next = to + width, from = values + column;
+            V a = T.Load(to), b = T.Load(to + T.Count), c = T.Load(to + (2 * T.Count)), d = T.Load(to + (3 * T.Count));
+            V e = T.Load(next), f = T.Load(next + T.Count), g = T.Load(next + (2 * T.Count)), h = T.Load(next + (3 * T.Count));
+            for (var key = 0; key < count; key++, from += width)
+            {
+                V weight = T.Broadcast(weights[key]), other = T.Broadcast(others[key]);
+                V x = T.Load(from), y = T.Load(from + T.Count), z = T.Load(from + (2 * T.Count)), w = T.Load(from + (3 * T.Count));
+                a = T.MultiplyAdd(weight, x, a);
+                b = T.MultiplyAdd(weight, y, b);
+                c = T.MultiplyAdd(weight, z, c);
+                d = T.MultiplyAdd(weight, w, d);
+                e = T.MultiplyAdd(other, x, e);
+                f = T.MultiplyAdd(other, y, f);
+                g = T.MultiplyAdd(other, z, g);
+                h = T.MultiplyAdd(other, w, h);
+            }
+            T.Store(a, to);
+            T.Store(b, to + T.Count);
+            T.Store(c, to + (2 * T.Count));
+            T.Store(d, to + (3 * T.Count));
+            T.Store(e, next);
+            T.Store(f, next + T.Count);
+            T.Store(g, next + (2 * T.Count));
+            T.Store(h, next + (3 * T.Count));
+        }
+        if (column == width)
+            return;
+        AddWeighted<V, T>(values, count, weights, outputs, column, width);
+        AddWeighted<V, T>(values, count, others, outputs + width, column, width);
+    }
+
+    // The columns of the output from one on.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddWeighted<V, T>(float* values, int count, float* weights, float* output, int column, int width)
+        where V : struct
+        where T : struct, ILanes<V>
+    {
         for (; column + (4 * T.Count) <= width; column += 4 * T.Count)
         {
             var to = output + column;
@@ -334,6 +384,34 @@ internal static unsafe partial class CachedAttention
                 sum += weights[key] * values[((long)key * width) + column];
             output[column] = sum;
         }
+    }
+
+    // One query against four keys, which it is read once for.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FourDots<V, T>(float* query, float* keys, float* scores, int width)
+        where V : struct
+        where T : struct, ILanes<V>
+    {
+        float* second = keys + width, third = second + width, fourth = third + width;
+        V a = T.Broadcast(0), b = a, c = a, d = a;
+        var at = 0;
+        for (; at + T.Count <= width; at += T.Count)
+        {
+            var x = T.Load(query + at);
+            a = T.MultiplyAdd(x, T.Load(keys + at), a);
+            b = T.MultiplyAdd(x, T.Load(second + at), b);
+            c = T.MultiplyAdd(x, T.Load(third + at), c);
+            d = T.MultiplyAdd(x, T.Load(fourth + at), d);
+        }
+        float e = T.Sum(a), f = T.Sum(b), g = T.Sum(c), h = T.Sum(d);
+        for (; at < width; at++)
+        {
+            e += query[at] * keys[at];
+            f += query[at] * second[at];
+            g += query[at] * third[at];
+            h += query[at] * fourth[at];
+        }
+        (scores[0], scores[1], scores[2], scores[3]) = (e, f, g, h);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -7,7 +7,7 @@ namespace LmKit;
 /// new keys and values written into the cache's own memory.</summary>
 /// <remarks>The CPU form serves float32 without gradients, no positions, rotary and ALiBi, masks that are three numbers
 /// (<see cref="MaskReach"/>) and rows of any documents. Query heads that share a key head read it together, so nothing is repeated, and
-/// nothing is done per held key but two products of its width. It equals the reference within 2e-6 of the largest entry.</remarks>
+/// nothing is done per held key but two products of its width. It equals the reference within 2e-5 of the largest entry.</remarks>
 internal static partial class CachedAttention
 {
     // Longer calls are products of matrices, at which the library is good.
