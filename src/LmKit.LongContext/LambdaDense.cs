@@ -6,7 +6,7 @@ namespace LmKit;
 /// <summary>The Lambda mask's definition over every pair of query and key, for rows whose positions or documents differ.</summary>
 internal static class LambdaDense
 {
-    internal static Tensor Attend(AttentionInput input, LambdaShape shape, LambdaMask mask)
+    internal static Tensor Attend(AttentionInput input, MaskReach shape, LambdaMask mask)
     {
         using var scope = NewDisposeScope();
         var keyHeads = input.Keys.size(1);
@@ -14,10 +14,12 @@ internal static class LambdaDense
         var distances = input.QueryPositions.unsqueeze(-1) - input.KeyPositions.unsqueeze(-2); // (B, L, M)
         var isFar = distances.ge(shape.Window);
         var allowed = DenseAttention.AllowedChecked(input, mask, out var blind)!;
-        var scores = Scores(input, input.QueryPositions, input.KeyPositions);
+        var scores = Scores(input.EncodedQueries(), input.EncodedKeys());
         if (input.Encoding is { } encoding)
         {
-            var far = Scores(input, full_like(input.QueryPositions, shape.Ceiling), zeros_like(input.KeyPositions));
+            var far = Scores(
+                encoding.EncodeQueries(input.Queries, full_like(input.QueryPositions, shape.Ceiling)),
+                encoding.EncodeKeys(input.Decoded().Keys, zeros_like(input.KeyPositions)));
             scores = where(SharedHeads.Repeat(isFar, sharing).unsqueeze(1), far, scores);
             if (encoding.Bias(distances.masked_fill(isFar, shape.Ceiling), scores.dtype) is { } bias)
                 scores += SharedHeads.Join(bias, keyHeads);
@@ -27,10 +29,6 @@ internal static class LambdaDense
         return (blind is null ? attended : attended.masked_fill(blind.unsqueeze(1), 0)).MoveToOuterDisposeScope();
     }
 
-    private static Tensor Scores(AttentionInput input, Tensor queryPositions, Tensor keyPositions)
-    {
-        var q = input.Encoding?.EncodeQueries(input.Queries, queryPositions) ?? input.Queries;
-        var k = input.Encoding?.EncodeKeys(input.Keys, keyPositions) ?? input.Keys;
-        return einsum("bhlp,bhmp->bhlm", SharedHeads.Join(q, k.size(1)) * (1 / Math.Sqrt(q.size(3))), k);
-    }
+    private static Tensor Scores(Tensor q, Tensor k) =>
+        einsum("bhlp,bhmp->bhlm", SharedHeads.Join(q, k.size(1)) * (1 / Math.Sqrt(q.size(3))), k);
 }

@@ -12,7 +12,7 @@ namespace LmKit;
 /// For D = L the effective distance is min(i - j, L), so <see cref="DistanceCeiling"/> tells the whole meaning; for any other D
 /// only <see cref="Attend"/> does, and <see cref="DistanceCeiling"/> throws.</para>
 /// </remarks>
-public sealed class LambdaMask : IAttentionMask, IMaskedAttention
+public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
 {
     private readonly long ceiling;
 
@@ -65,6 +65,8 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention
             $"limit_distance = {ceiling} with local_branch = {LocalLength}: distances stay true inside the window and are {ceiling} beyond it, "
             + $"which only {nameof(LambdaMask)}'s own attention computes; set limit_distance to local_branch, or attention_dropout to 0.");
 
+    MaskReach IReachingMask.Reach => new(LocalLength, GlobalLength, ceiling);
+
     /// <inheritdoc/>
     public Tensor? Visible(Tensor queries, Tensor keys)
     {
@@ -92,7 +94,7 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention
 
     private Tensor Attended(AttentionInput input)
     {
-        var shape = new LambdaShape(LocalLength, GlobalLength, ceiling);
+        var shape = new MaskReach(LocalLength, GlobalLength, ceiling);
         if (input.QuerySegments is not null)
             return LambdaDense.Attend(input, shape, this);
         var held = new HeldKeys(input.KeyPositions);

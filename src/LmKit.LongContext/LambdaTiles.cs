@@ -10,14 +10,13 @@ internal static class LambdaTiles
 {
     private const long TileLength = 128; // 64 to 128 waste little: (L + T) / L of the kept scores are computed
 
-    internal static Tensor Attend(AttentionInput input, LambdaShape shape, HeldKeys held, long[] positions)
+    internal static Tensor Attend(AttentionInput input, MaskReach shape, HeldKeys held, long[] positions)
     {
         using var scope = NewDisposeScope();
         var (first, last) = (positions[0], positions[^1]);
         var queryPositions = input.QueryPositions.narrow(0, 0, 1); // (1, L): the rows of a uniform batch agree
         var keyPositions = input.KeyPositions.narrow(0, 0, 1); // (1, M)
-        var q = input.Encoding?.EncodeQueries(input.Queries, queryPositions) ?? input.Queries;
-        var k = input.Encoding?.EncodeKeys(input.Keys, keyPositions) ?? input.Keys;
+        var (q, k) = (input.EncodedQueries(), input.EncodedKeys());
         if (held.Count == positions.Length && held[0] == first && last - first < shape.Window && input.Encoding is null or RotaryEmbedding)
         {
             var whole = nn.functional.scaled_dot_product_attention(
@@ -51,9 +50,10 @@ internal static class LambdaTiles
         return (tiles.Count == 1 ? tiles[0].alias() : cat(tiles, 2)).MoveToOuterDisposeScope();
     }
 
-    private static Starting FarSide(AttentionInput input, LambdaShape shape, long count)
+    private static Starting FarSide(AttentionInput input, MaskReach shape, long count)
     {
-        var (keys, values) = (input.Keys.narrow(2, 0, count), input.Values.narrow(2, 0, count));
+        var first = input with { Keys = input.Keys.narrow(2, 0, count), KeyPositions = input.KeyPositions.narrow(1, 0, count) };
+        var (keys, values) = (first.Decoded().Keys, input.Values.narrow(2, 0, count));
         if (input.Encoding is not { } encoding)
             return new Starting(input.Queries, keys, values);
         var device = input.Queries.device;
@@ -66,7 +66,7 @@ internal static class LambdaTiles
 
     private sealed record Tile(Tensor Queries, Tensor Keys, Tensor Values, Tensor Distances, Tensor? FarDistances)
     {
-        internal Tensor Attend(LambdaShape shape, PositionEncoding? encoding, Starting? starts = null)
+        internal Tensor Attend(MaskReach shape, PositionEncoding? encoding, Starting? starts = null)
         {
             using var scope = NewDisposeScope();
             var (heads, keyHeads) = (Queries.size(1), Keys.size(1));

@@ -152,15 +152,19 @@ public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
             _ = attention.call(piece, new SequenceContext(state));
         var (starts, window, length) = (Number(golden, "n_global"), Number(golden, "L_local"), x.size(1));
         var held = state.Tensors["positions"][0].data<long>().ToArray();
-        foreach (var (ours, theirs) in new[] { ("keys", "cache_k_unrotated_after_all"), ("values", "cache_v_after_all") })
+        var rotary = new RotaryEmbedding(golden.Tensor("cache_k_unrotated_after_all").size(3), double.Parse(golden.Metadata["base"], CultureInfo.InvariantCulture));
+        foreach (var (ours, theirs) in new[] { ("turned_keys", "cache_k_unrotated_after_all"), ("values", "cache_v_after_all") })
         {
             for (var slot = 0L; slot < starts + window; slot++)
             {
                 var position = slot < starts ? slot : length - window + slot - starts;
                 var index = Array.IndexOf(held, position);
                 Assert.True(index >= 0 || position == length - window, $"The cache lost position {position}, which the next query sees.");
+                var expected = golden.Tensor(theirs).narrow(2, slot, 1);
+                if (ours == "turned_keys")
+                    expected = rotary.EncodeKeys(expected, full(1, 1, position, ScalarType.Int64));
                 if (index >= 0)
-                    Close.Check($"{ours} at {position}", golden.Tensor(theirs).select(2, slot), state.Tensors[ours].select(2, index).to(ScalarType.Float64), absolute: Tolerance(x.dtype));
+                    Close.Check($"{ours} at {position}", expected.squeeze(2), state.Tensors[ours].select(2, index).to(ScalarType.Float64), absolute: Tolerance(x.dtype));
             }
         }
     }

@@ -23,6 +23,20 @@ public sealed record AttentionInput(
     Tensor? KeySegments,
     PositionEncoding? Encoding)
 {
+    /// <summary>Whether the keys are encoded already, each at its own position; the queries are not.</summary>
+    internal bool HasEncodedKeys { get; init; }
+
+    /// <summary>The same with keys before position encoding, in the caller's dispose scope.</summary>
+    internal AttentionInput Decoded() => HasEncodedKeys
+        ? this with { Keys = ((RotaryEmbedding)Encoding!).DecodeKeys(Keys, KeyPositions), HasEncodedKeys = false }
+        : this;
+
+    /// <summary>The keys as their encoding makes them, in the caller's dispose scope.</summary>
+    internal Tensor EncodedKeys() => HasEncodedKeys || Encoding is null ? Keys : Encoding.EncodeKeys(Keys, KeyPositions);
+
+    /// <summary>The queries as their encoding makes them, in the caller's dispose scope.</summary>
+    internal Tensor EncodedQueries() => Encoding is null ? Queries : Encoding.EncodeQueries(Queries, QueryPositions);
+
     /// <summary>The same with queries, keys and values in float32 where they are in half precision, whose scores would be too coarse to
     /// tell keys apart; new handles in the caller's dispose scope.</summary>
     internal AttentionInput Widened() => this with

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Every query sees itself and all earlier keys.</summary>
-public sealed class CausalMask : IAttentionMask
+public sealed class CausalMask : IAttentionMask, IReachingMask
 {
     /// <inheritdoc/>
     public bool IsCausal => true;
@@ -13,6 +13,8 @@ public sealed class CausalMask : IAttentionMask
 
     /// <inheritdoc/>
     public long? DistanceCeiling => null;
+
+    MaskReach IReachingMask.Reach => MaskReach.All;
 
     /// <inheritdoc/>
     public Tensor? Visible(Tensor queries, Tensor keys)

@@ -64,7 +64,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
 
     /// <inheritdoc/>
     public MixerState NewState(long batch) => IsCausal
-        ? new KeyValueCache(mask, batch, keyHeadCount, headDim)
+        ? new KeyValueCache(mask, encoding, batch, keyHeadCount, headDim)
         : throw new NotSupportedException($"{nameof(Attention)} with {mask.GetType().Name} lets tokens see later tokens, so no state can be carried from call to call.");
 
     /// <inheritdoc/>
@@ -73,7 +73,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         Shapes.CheckSequence(x, modelDim, nameof(Attention));
         using var scope = NewDisposeScope();
         var (batch, length) = (x.size(0), x.size(1));
-        var q = Split(queries.call(x), headCount, queryPoint); // (B, H, L, P)
+        var q = Split(queries.call(x), headCount, queryPoint); // (B, L, H, P)
         var k = Split(keys.call(x), keyHeadCount, keyPoint);
         var v = Split(values.call(x), keyHeadCount, valuePoint);
         var cache = context?.State switch
@@ -82,18 +82,24 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
             KeyValueCache own => own,
             var other => throw new ArgumentException($"{nameof(Attention)} carries a {nameof(KeyValueCache)}; got {other.GetType().Name}.", nameof(context)),
         };
-        var input = cache?.Extend(q, k, v, context!.Segments, encoding) ?? Whole(q, k, v, context?.Segments);
         var active = hasDropout && training ? dropout : null;
-        var attended = (active is null ? (mask as IMaskedAttention)?.Attend(input) : null) ?? DenseAttention.Attend(input, mask, active);
+        var attended = (active is null ? cache?.Step(q, k, v, context!.Segments) : null)
+            ?? Attend(cache?.Extend(q, k, v, context!.Segments) ?? Whole(q, k, v, context?.Segments), active);
         cache?.Trim();
-        var joined = headPoint.Pass(attended.transpose(1, 2)).reshape(batch, length, headCount * headDim); // (B, L, D)
+        attended = HalfPrecision.Narrow(attended, x.dtype); // a cache may hold wider numbers than the model's
+        var joined = headPoint.Pass(attended).reshape(batch, length, headCount * headDim); // (B, L, D)
         return output.call(joined).MoveToOuterDisposeScope();
 
-        Tensor Split(Tensor joinedHeads, long heads, HookPoint point) => point.Pass(joinedHeads.view(batch, length, heads, headDim)).transpose(1, 2);
+        Tensor Split(Tensor joinedHeads, long heads, HookPoint point) => point.Pass(joinedHeads.view(batch, length, heads, headDim));
     }
+
+    // (B, L, H, P).
+    private Tensor Attend(AttentionInput input, Dropout? active) =>
+        ((active is null ? (mask as IMaskedAttention)?.Attend(input) : null) ?? DenseAttention.Attend(input, mask, active)).transpose(1, 2);
 
     private AttentionInput Whole(Tensor q, Tensor k, Tensor v, Tensor? segments)
     {
+        (q, k, v) = (q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
         var layout = SequenceLayout.Read(q.size(0), q.size(2), segments);
         var positions = layout.PositionTensor(q.device);
         var documents = layout.IsUniform ? null : layout.SegmentTensor(q.device);

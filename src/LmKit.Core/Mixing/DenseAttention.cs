@@ -31,20 +31,22 @@ public static class DenseAttention
         var isFused = dropout is null && mask.DistanceCeiling is null && input.Encoding is null or RotaryEmbedding;
         if (HalfPrecision.Is(input.Queries.dtype) && !(isFused && input.Encoding is null))
             return AttendChecked(input.Widened(), mask, dropout).to(input.Queries.dtype).MoveToOuterDisposeScope();
-        var (keys, values) = (ShareHeads(input.Keys, input.Queries), ShareHeads(input.Values, input.Queries));
-        var isWhole = input.QuerySegments is null && queryCount == keyCount;
-        if (isFused)
+        if (!isFused)
+            return Weighted(mask.DistanceCeiling is null ? input : input.Decoded(), mask, dropout).MoveToOuterDisposeScope();
+        var (q, k) = (input.EncodedQueries(), input.EncodedKeys());
+        if (mask is CausalMask && input.QuerySegments is null && queryCount == keyCount)
         {
-            var q = input.Encoding?.EncodeQueries(input.Queries, input.QueryPositions) ?? input.Queries;
-            var k = input.Encoding?.EncodeKeys(keys, input.KeyPositions) ?? keys;
-            if (mask is CausalMask && isWhole)
-                return nn.functional.scaled_dot_product_attention(q, k, values, is_casual: true).MoveToOuterDisposeScope();
-            if (AllowedChecked(input, mask, out var blind) is not { } allowed)
-                return nn.functional.scaled_dot_product_attention(q, k, values).MoveToOuterDisposeScope();
-            var attended = nn.functional.scaled_dot_product_attention(q, k, values, allowed.unsqueeze(1));
-            return Blank(attended, blind).MoveToOuterDisposeScope();
+            var whole = nn.functional.scaled_dot_product_attention(q, ShareHeads(k, q), ShareHeads(input.Values, q), is_casual: true);
+            return whole.MoveToOuterDisposeScope();
         }
-        return Weighted(input with { Keys = keys, Values = values }, mask, dropout).MoveToOuterDisposeScope();
+        var (heads, keyHeads) = (q.size(1), k.size(1));
+        var allowed = AllowedChecked(input, mask, out var blind);
+        var attended = nn.functional.scaled_dot_product_attention(
+            SharedHeads.Join(q, keyHeads),
+            k,
+            input.Values,
+            allowed is null ? null : SharedHeads.Repeat(allowed, heads / keyHeads).unsqueeze(1));
+        return Blank(SharedHeads.Split(attended, heads), blind).MoveToOuterDisposeScope();
     }
 
     /// <summary>Repeats key or value heads for the queries that share them: (B, Hkv, M, P) to (B, H, M, P).</summary>
@@ -104,35 +106,33 @@ public static class DenseAttention
 
     private static Tensor Weighted(AttentionInput input, IAttentionMask mask, Dropout? dropout)
     {
-        var scaled = input.Queries * (1 / Math.Sqrt(input.Queries.size(3)));
+        var (heads, keyHeads) = (input.Queries.size(1), input.Keys.size(1));
+        var scale = 1 / Math.Sqrt(input.Queries.size(3));
         var distances = input.QueryPositions.unsqueeze(-1) - input.KeyPositions.unsqueeze(-2); // (B, L, M)
-        var scores = Scores(scaled, input.Keys, input.Encoding, input.QueryPositions, input.KeyPositions); // (B, H, L, M)
+        var scores = Scores(input.EncodedQueries(), input.EncodedKeys()); // (B, Hkv, H / Hkv * L, M)
         if (mask.DistanceCeiling is { } ceiling)
         {
             var far = distances.gt(ceiling);
-            if (input.Encoding is not null)
+            if (input.Encoding is { } encoding)
             {
-                var capped = Scores(scaled, input.Keys, input.Encoding, full_like(input.QueryPositions, ceiling), zeros_like(input.KeyPositions));
-                scores = where(far.unsqueeze(1), capped, scores);
+                var capped = Scores(
+                    encoding.EncodeQueries(input.Queries, full_like(input.QueryPositions, ceiling)),
+                    encoding.EncodeKeys(input.Keys, zeros_like(input.KeyPositions)));
+                scores = where(SharedHeads.Repeat(far, heads / keyHeads).unsqueeze(1), capped, scores);
             }
             distances = distances.clamp(max: ceiling);
         }
         if (input.Encoding?.Bias(distances, scores.dtype) is { } bias)
-            scores += bias;
+            scores += SharedHeads.Join(bias, keyHeads);
         Tensor? blind = null;
         if (AllowedChecked(input, mask, out blind) is { } allowed)
-            scores = scores.masked_fill(allowed.logical_not().unsqueeze(1), double.NegativeInfinity);
+            scores = scores.masked_fill(SharedHeads.Repeat(allowed.logical_not(), heads / keyHeads).unsqueeze(1), double.NegativeInfinity);
         var weights = scores.softmax(-1);
         if (dropout is not null)
             weights = dropout.call(weights);
-        return Blank(einsum("bhlm,bhmp->bhlp", weights, input.Values), blind);
-    }
+        return Blank(SharedHeads.Split(einsum("bhlm,bhmp->bhlp", weights, input.Values), heads), blind);
 
-    private static Tensor Scores(Tensor queries, Tensor keys, PositionEncoding? encoding, Tensor queryPositions, Tensor keyPositions)
-    {
-        var q = encoding?.EncodeQueries(queries, queryPositions) ?? queries;
-        var k = encoding?.EncodeKeys(keys, keyPositions) ?? keys;
-        return einsum("bhlp,bhmp->bhlm", q, k);
+        Tensor Scores(Tensor q, Tensor k) => einsum("bhlp,bhmp->bhlm", SharedHeads.Join(q, keyHeads) * scale, k);
     }
 
     private static Tensor Blank(Tensor attended, Tensor? blind) =>

@@ -3,48 +3,55 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Attention's carried state: keys before position encoding, values, and each key's position and document.</summary>
-/// <remarks>Rows are stored side by side in one buffer that grows by doubling. When the mask forgets, keys hidden from every later
+/// <summary>Attention's carried state: keys, values, and each key's position and document.</summary>
+/// <remarks>Rows are stored side by side in one buffer that grows by doubling. Rotary keys are held turned, each at its own position, so
+/// that no later call turns them again: the tensor is then named <c>turned_keys</c> instead of <c>keys</c>. A mask that attends in a
+/// way of its own, or that caps distances, gets keys before position encoding. A model in half precision that encodes positions holds
+/// keys and values in float32, in which scores are computed. When the mask forgets, keys hidden from every later
 /// query are dropped in batches, so the size stays bounded. A dropped or padded slot has document -1.</remarks>
 public sealed class KeyValueCache : MixerState
 {
-    private const long SpareSlots = 32;
+    private const int SpareSlots = 32;
 
     private readonly IAttentionMask mask;
-    private readonly string[] names = ["keys", "values", "positions", "documents", "cursor"];
+    private readonly PositionEncoding? encoding;
+    private readonly string[] names;
     private readonly Dictionary<string, Tensor> exposed = [];
     private DocumentCursor cursor;
-    private Tensor keys;
-    private Tensor values;
-    private Tensor positions;
-    private Tensor documents;
-    private long count;
-    private long dropAt = SpareSlots;
+    private KeySlots slots;
+    private Tensor keys;   // (B, Hkv, capacity, P)
+    private Tensor values; // the same
+    private int dropAt = SpareSlots;
 
-    internal KeyValueCache(IAttentionMask mask, long batch, long headCount, long headDim)
+    internal KeyValueCache(IAttentionMask mask, PositionEncoding? encoding, long batch, long headCount, long headDim)
     {
         this.mask = mask;
+        this.encoding = encoding;
+        HoldsEncodedKeys = encoding is RotaryEmbedding && (mask is IReachingMask || (mask is not IMaskedAttention && mask.DistanceCeiling is null));
+        names = [HoldsEncodedKeys ? "turned_keys" : "keys", "values", "positions", "documents", "cursor"];
         cursor = new DocumentCursor(batch);
+        slots = new KeySlots(batch);
         keys = empty(batch, headCount, 0, headDim).DetachFromDisposeScope();
         values = empty(batch, headCount, 0, headDim).DetachFromDisposeScope();
-        positions = empty([batch, 0], ScalarType.Int64).DetachFromDisposeScope();
-        documents = empty([batch, 0], ScalarType.Int64).DetachFromDisposeScope();
     }
 
     private KeyValueCache(KeyValueCache source, Tensor rows, long[] chosen)
     {
-        mask = source.mask;
+        (mask, encoding, names, HoldsEncodedKeys) = (source.mask, source.encoding, source.names, source.HoldsEncodedKeys);
         using var scope = NewDisposeScope();
         cursor = source.cursor.Fork(chosen);
+        slots = source.slots.Fork(chosen);
         var index = rows.to(source.keys.device);
-        Tensor Copy(Tensor buffer, long axis) => buffer.narrow(axis, 0, source.count).index_select(0, index).DetachFromDisposeScope();
-        (keys, values) = (Copy(source.keys, 2), Copy(source.values, 2));
-        (positions, documents) = (Copy(source.positions, 1), Copy(source.documents, 1));
-        (count, dropAt, Position) = (source.count, source.dropAt, source.Position);
+        Tensor Copy(Tensor buffer) => buffer.narrow(2, 0, source.Count).index_select(0, index).DetachFromDisposeScope();
+        (keys, values) = (Copy(source.keys), Copy(source.values));
+        (dropAt, Position) = (source.dropAt, source.Position);
     }
 
+    /// <summary>Whether keys are held as their encoding makes them.</summary>
+    internal bool HoldsEncodedKeys { get; }
+
     /// <summary>Keys held per row, spare slots not counted.</summary>
-    public long Count => count;
+    public long Count => slots.Count;
 
     /// <inheritdoc/>
     public override IReadOnlyDictionary<string, Tensor> Tensors
@@ -52,10 +59,10 @@ public sealed class KeyValueCache : MixerState
         get
         {
             Forget();
-            exposed["keys"] = keys.narrow(2, 0, count).DetachFromDisposeScope();
-            exposed["values"] = values.narrow(2, 0, count).DetachFromDisposeScope();
-            exposed["positions"] = positions.narrow(1, 0, count).DetachFromDisposeScope();
-            exposed["documents"] = documents.narrow(1, 0, count).DetachFromDisposeScope();
+            exposed[names[0]] = keys.narrow(2, 0, Count).DetachFromDisposeScope();
+            exposed["values"] = values.narrow(2, 0, Count).DetachFromDisposeScope();
+            exposed["positions"] = slots.PositionTensor(keys.device).DetachFromDisposeScope();
+            exposed["documents"] = slots.DocumentTensor(keys.device).DetachFromDisposeScope();
             exposed["cursor"] = tensor(cursor.ToArray()).DetachFromDisposeScope();
             return exposed;
         }
@@ -77,39 +84,39 @@ public sealed class KeyValueCache : MixerState
         foreach (var (name, tensor) in tensors)
             TensorCheck.CheckValues(tensor, name, nameof(KeyValueCache));
         foreach (var name in names.Where(name => !tensors.ContainsKey(name)))
-            throw new ArgumentException($"The saved key-value cache lacks '{name}'.", nameof(tensors));
+            throw new ArgumentException($"The saved key-value cache lacks '{name}'{(name == "turned_keys" ? "; it is of an earlier version, or of other positions: read the text again" : "")}.", nameof(tensors));
         foreach (var name in tensors.Keys.Except(names))
             throw new ArgumentException($"The saved state holds '{name}', which a {nameof(KeyValueCache)} does not.", nameof(tensors));
         using var scope = NewDisposeScope();
         var batch = keys.size(0);
-        var held = tensors["keys"].dim() == 4 ? tensors["keys"].size(2) : -1;
+        var given = tensors[names[0]];
+        var held = given.dim() == 4 ? given.size(2) : -1;
         long[] wide = [batch, keys.size(1), held, keys.size(3)];
-        Check("keys", wide);
+        Check(names[0], wide);
         Check("values", wide);
         Check("positions", [batch, held]);
         Check("documents", [batch, held]);
         ArgumentOutOfRangeException.ThrowIfNegative(position);
-        foreach (var name in (string[])["keys", "values"])
+        foreach (var name in names[..2])
         {
-            if (!tensors[name].is_floating_point() || tensors[name].dtype != tensors["keys"].dtype || !tensors[name].isfinite().all().item<bool>())
+            if (!tensors[name].is_floating_point() || tensors[name].dtype != given.dtype || !tensors[name].isfinite().all().item<bool>())
                 throw new ArgumentException($"The saved {name} ({tensors[name].dtype}) are not finite numbers of one floating dtype.", nameof(tensors));
         }
-        foreach (var name in (string[])["positions", "documents", "cursor"])
+        foreach (var name in names[2..])
         {
             if (!tensors[name].is_integral())
                 throw new ArgumentException($"The saved {name} ({tensors[name].dtype}) are not whole numbers.", nameof(tensors));
         }
-        if (HostValues.Read(tensors["positions"]).Any(value => value < 0) || HostValues.Read(tensors["documents"]).Any(value => value < -1))
+        var (positions, documents) = (HostValues.Read(tensors["positions"]), HostValues.Read(tensors["documents"]));
+        if (positions.Any(value => value < 0) || documents.Any(value => value < -1))
             throw new ArgumentException("The saved positions or documents are negative; a position is 0 or more, a document -1 for padding or more.", nameof(tensors));
         var restored = DocumentCursor.FromArray(HostValues.Read(tensors["cursor"]), batch);
+        slots = KeySlots.FromArrays(positions, documents, restored);
         Forget();
         cursor = restored;
-        Keep(ref keys, tensors["keys"].clone());
-        Keep(ref values, tensors["values"].clone());
-        Keep(ref positions, tensors["positions"].to(ScalarType.Int64, keys.device).clone());
-        Keep(ref documents, tensors["documents"].to(ScalarType.Int64, keys.device).clone());
-        count = keys.size(2);
-        dropAt = count + SpareSlots;
+        Keep(ref keys, given.contiguous().clone());
+        Keep(ref values, tensors["values"].contiguous().clone());
+        dropAt = slots.Count + SpareSlots;
         Position = position;
 
         void Check(string name, long[] shape)
@@ -125,24 +132,37 @@ public sealed class KeyValueCache : MixerState
         Forget();
         keys.Dispose();
         values.Dispose();
-        positions.Dispose();
-        documents.Dispose();
     }
 
-    /// <summary>Takes new keys and values in and gives what the queries of the same columns attend to; all in the caller's scope.</summary>
-    internal AttentionInput Extend(Tensor q, Tensor k, Tensor v, Tensor? segments, PositionEncoding? encoding)
+    /// <summary>Takes new keys and values in and attends, in one pass over what is held; everything in the caller's scope.</summary>
+    /// <param name="q">(B, L, H, P) before position encoding.</param>
+    /// <param name="k">(B, L, Hkv, P), likewise.</param>
+    /// <param name="v">(B, L, Hkv, P).</param>
+    /// <param name="segments">As in <see cref="SequenceContext"/>.</param>
+    /// <returns>(B, L, H, P), or null where that way does not serve the call, which then changed nothing.</returns>
+    internal Tensor? Step(Tensor q, Tensor k, Tensor v, Tensor? segments)
     {
-        Forget();
-        Adopt(k);
-        var length = q.size(2);
-        var layout = SequenceLayout.Read(q.size(0), length, segments, cursor);
+        if (!CachedAttention.IsServed(q, k, v, mask, encoding))
+            return null;
+        var layout = Begin(ref q, ref k, ref v, segments);
+        Reserve(k.size(1));
+        slots.Append(layout);
+        return CachedAttention.Cpu(q, k, v, keys, values, slots, layout, ((IReachingMask)mask).Reach, encoding);
+    }
+
+    /// <summary>Takes new keys and values in and gives what the queries of the same columns attend to; everything in the caller's scope.</summary>
+    /// <inheritdoc cref="Step"/>
+    internal AttentionInput Extend(Tensor q, Tensor k, Tensor v, Tensor? segments)
+    {
+        var layout = Begin(ref q, ref k, ref v, segments);
+        (q, k, v) = (q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
         var newPositions = layout.PositionTensor(q.device); // (B, L)
-        var newDocuments = layout.SegmentTensor(q.device);
-        var before = count;
-        Append(k, v, newPositions, newDocuments);
-        Position += length;
-        var allKeys = keys.narrow(2, 0, count);
-        var allValues = values.narrow(2, 0, count);
+        if (HoldsEncodedKeys)
+            k = encoding!.EncodeKeys(k, newPositions);
+        var before = Count;
+        Append(k, v, layout);
+        var allKeys = keys.narrow(2, 0, Count);
+        var allValues = values.narrow(2, 0, Count);
         if (is_grad_enabled() && (q.requires_grad || k.requires_grad || v.requires_grad))
         {
             // The buffer is written in place later, so what backward will read is a copy with this call's graph.
@@ -154,99 +174,117 @@ public sealed class KeyValueCache : MixerState
             allKeys,
             allValues,
             newPositions,
-            positions.narrow(1, 0, count),
-            layout.IsUniform ? null : newDocuments,
-            layout.IsUniform ? null : documents.narrow(1, 0, count),
-            encoding);
+            slots.PositionTensor(q.device),
+            layout.IsUniform ? null : layout.SegmentTensor(q.device),
+            layout.IsUniform ? null : slots.DocumentTensor(q.device),
+            encoding)
+        { HasEncodedKeys = HoldsEncodedKeys };
+    }
+
+    // Checks what a call brings, moves the cursor past it and widens it as the cache does.
+    private SequenceLayout Begin(ref Tensor q, ref Tensor k, ref Tensor v, Tensor? segments)
+    {
+        Forget();
+        if (encoding is not null && HalfPrecision.Is(k.dtype))
+            (q, k, v) = (HalfPrecision.Widen(q), HalfPrecision.Widen(k), HalfPrecision.Widen(v));
+        Adopt(k);
+        var layout = SequenceLayout.Read(q.size(0), q.size(1), segments, cursor);
+        Position += layout.Length;
+        return layout;
     }
 
     /// <summary>Drops what the mask hides from every later query, once enough has gathered to pay for the copy.</summary>
     internal void Trim()
     {
-        if (!mask.Forgets || count < dropAt)
+        if (!mask.Forgets || slots.Count < dropAt)
             return;
         using var scope = NewDisposeScope();
-        var next = tensor(cursor.Counts.ToArray(), [cursor.Batch, 1], device: keys.device);
-        var current = tensor(cursor.Documents.ToArray(), [cursor.Batch, 1], device: keys.device);
-        var heldDocuments = documents.narrow(1, 0, count);
-        var held = positions.narrow(1, 0, count); // (B, M)
-        var useful = heldDocuments.eq(current);
-        if (mask.Visible(next, held) is { } visible)
-            useful = useful.logical_and(visible.squeeze(1));
-        var flags = useful.cpu().contiguous().data<bool>().ToArray();
-        var (batch, width) = ((int)cursor.Batch, (int)count);
-        var kept = 0;
-        for (var row = 0; row < batch; row++)
-            kept = Math.Max(kept, flags.AsSpan(row * width, width).Count(true));
-        if (kept < width)
-            Select(flags, batch, width, kept);
-        dropAt = kept + Math.Max(SpareSlots, kept / 4);
+        var rows = slots.IsUniform ? Math.Min(1, (int)cursor.Batch) : (int)cursor.Batch;
+        var kept = new List<int>[rows];
+        for (var row = 0; row < rows; row++)
+            kept[row] = Useful(row);
+        var width = kept.Length == 0 ? 0 : kept.Max(row => row.Count);
+        if (width < slots.Count)
+            Select(kept, width);
+        dropAt = width + Math.Max(SpareSlots, width / 4);
     }
 
-    private void Select(bool[] flags, int batch, int width, int kept)
+    // The slots of a row that its next query may see.
+    private List<int> Useful(int row)
     {
-        var slots = new long[batch * kept];
-        var hidden = new bool[batch * kept];
-        for (var row = 0; row < batch; row++)
+        var positions = slots.Positions(row);
+        var documents = slots.Documents(row);
+        using var next = tensor(new[] { cursor.Counts[row] });
+        using var held = tensor(positions.ToArray());
+        using var visible = mask.Visible(next, held); // (1, M)
+        var seen = visible is null ? null : HostValues.Read(visible);
+        var useful = new List<int>();
+        for (var slot = 0; slot < positions.Length; slot++)
         {
-            var target = row * kept;
-            for (var slot = 0; slot < width; slot++)
-            {
-                if (flags[row * width + slot])
-                    slots[target++] = slot;
-            }
-            hidden.AsSpan(target, (row + 1) * kept - target).Fill(true);
+            if ((documents.IsEmpty || documents[slot] == cursor.Documents[row]) && (seen is null || seen[slot] != 0))
+                useful.Add(slot);
         }
-        var index = tensor(slots, [batch, kept], device: keys.device);
-        var wide = index.view(batch, 1, kept, 1).expand(batch, keys.size(1), kept, keys.size(3));
+        return useful;
+    }
+
+    private void Select(List<int>[] kept, int width)
+    {
+        var chosen = new long[kept.Length * width];
+        for (var row = 0; row < kept.Length; row++)
+        {
+            for (var index = 0; index < kept[row].Count; index++)
+                chosen[row * width + index] = kept[row][index];
+        }
+        var (batch, heads, dim) = (keys.size(0), keys.size(1), keys.size(3));
+        var wide = tensor(chosen, [kept.Length, 1, width, 1], device: keys.device).expand(batch, heads, width, dim);
         Keep(ref keys, keys.gather(2, wide));
         Keep(ref values, values.gather(2, wide));
-        Keep(ref positions, positions.gather(1, index));
-        Keep(ref documents, documents.gather(1, index).masked_fill(tensor(hidden, [batch, kept], device: keys.device), -1L));
-        count = kept;
+        slots.Select(kept, width);
     }
 
     // The cache takes the dtype and the device of what it is given, so a model that was moved after it was built streams too.
     private void Adopt(Tensor k)
     {
-        if (!keys.shape.Where((_, axis) => axis != 2).SequenceEqual(k.shape.Where((_, axis) => axis != 2)))
-            throw new ArgumentException($"The state holds keys of ({keys.size(0)}, {keys.size(1)}, ..., {keys.size(3)}) and the call brings ({string.Join(", ", k.shape)}).", nameof(k));
+        if (keys.size(0) != k.size(0) || keys.size(1) != k.size(2) || keys.size(3) != k.size(3))
+            throw new ArgumentException($"The state holds {keys.size(0)} rows of {keys.size(1)} key heads, {keys.size(3)} wide; the call brings ({string.Join(", ", k.shape)}).", nameof(k));
         if (keys.dtype == k.dtype && keys.device == k.device)
             return;
-        if (count > 0 && keys.dtype != k.dtype)
+        if (Count > 0 && keys.dtype != k.dtype)
             throw new ArgumentException($"The state holds keys in {keys.dtype} and the model now computes in {k.dtype}; start a new state.", nameof(k));
         Keep(ref keys, keys.to(k.dtype, k.device));
         Keep(ref values, values.to(k.dtype, k.device));
-        Keep(ref positions, positions.to(k.device));
-        Keep(ref documents, documents.to(k.device));
     }
 
-    private void Append(Tensor k, Tensor v, Tensor newPositions, Tensor newDocuments)
+    private void Append(Tensor k, Tensor v, SequenceLayout layout)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        var needed = count + k.size(2);
-        if (needed > keys.size(2))
-        {
-            var capacity = Math.Max(needed, Math.Min(2 * needed, needed + 4096));
-            keys = Grow(keys, 2, capacity);
-            values = Grow(values, 2, capacity);
-            positions = Grow(positions, 1, capacity);
-            documents = Grow(documents, 1, capacity);
-        }
-        keys.narrow(2, count, k.size(2)).copy_(k);
-        values.narrow(2, count, k.size(2)).copy_(v);
-        positions.narrow(1, count, k.size(2)).copy_(newPositions);
-        documents.narrow(1, count, k.size(2)).copy_(newDocuments);
-        count = needed;
+        var before = Count;
+        Reserve(k.size(2));
+        keys.narrow(2, before, k.size(2)).copy_(k);
+        values.narrow(2, before, k.size(2)).copy_(v);
+        slots.Append(layout);
     }
 
-    private Tensor Grow(Tensor buffer, int axis, long capacity)
+    // Makes room for more columns.
+    private void Reserve(long length)
+    {
+        var needed = Count + length;
+        if (needed <= keys.size(2))
+            return;
+        var capacity = Math.Max(needed, Math.Min(2 * needed, needed + 4096));
+        keys = Grow(keys, capacity);
+        values = Grow(values, capacity);
+    }
+
+    private Tensor Grow(Tensor buffer, long capacity)
     {
         var shape = buffer.shape;
-        shape[axis] = capacity;
+        shape[2] = capacity;
         var grown = empty(shape, buffer.dtype, buffer.device).DetachFromDisposeScope();
-        grown.narrow(axis, 0, count).copy_(buffer.narrow(axis, 0, count));
+        using var target = grown.narrow(2, 0, Count);
+        using var source = buffer.narrow(2, 0, Count);
+        target.copy_(source).Dispose();
         buffer.Dispose();
         return grown;
     }

@@ -5,13 +5,14 @@ namespace LmKit;
 
 /// <summary>Rotary position embedding: feature pairs t turn by position * base^(-2t/R).</summary>
 /// <remarks>Pairs are (t, t + R/2) of the first R features (half-split, as in Llama) or (2t, 2t + 1) (interleaved, as in GPT-J); the
-/// remaining features pass through. Phases are computed in float64 and then narrowed, so positions beyond 1e7 keep their precision; half
-/// precision turns in float32 and is rounded once.</remarks>
+/// remaining features pass through. Phases are computed in float64 and then narrowed, so positions beyond 1e7 keep their precision, and
+/// on the CPU they come from a table that all layers share; half precision turns in float32 and is rounded once.</remarks>
 public sealed class RotaryEmbedding : PositionEncoding
 {
     private readonly long rotaryDim;
     private readonly double wavelength;
     private readonly bool isInterleaved;
+    private readonly RotaryTable table;
 
     /// <summary>Makes the encoding.</summary>
     /// <param name="rotaryDim">How many features of each head turn (R); even.</param>
@@ -26,15 +27,28 @@ public sealed class RotaryEmbedding : PositionEncoding
         this.rotaryDim = rotaryDim;
         this.wavelength = wavelength;
         this.isInterleaved = isInterleaved;
+        table = RotaryTable.Of(rotaryDim, wavelength);
     }
 
-    /// <inheritdoc/>
-    public override Tensor EncodeQueries(Tensor queries, Tensor positions) => Rotate(queries, positions);
+    /// <summary>Features of each head that turn, R.</summary>
+    internal long RotaryDim => rotaryDim;
+
+    /// <summary>Whether pairs are neighbours.</summary>
+    internal bool IsInterleaved => isInterleaved;
+
+    /// <summary>The phases by position.</summary>
+    internal RotaryTable Table => table;
 
     /// <inheritdoc/>
-    public override Tensor EncodeKeys(Tensor keys, Tensor positions) => Rotate(keys, positions);
+    public override Tensor EncodeQueries(Tensor queries, Tensor positions) => Rotate(queries, positions, false);
 
-    private Tensor Rotate(Tensor x, Tensor positions)
+    /// <inheritdoc/>
+    public override Tensor EncodeKeys(Tensor keys, Tensor positions) => Rotate(keys, positions, false);
+
+    /// <summary>Turns keys (B, Hkv, M, P) back that were encoded at positions (B, M).</summary>
+    internal Tensor DecodeKeys(Tensor keys, Tensor positions) => Rotate(keys, positions, true);
+
+    private Tensor Rotate(Tensor x, Tensor positions, bool isBack)
     {
         var check = new TensorCheck(nameof(RotaryEmbedding));
         check.Floating(x, nameof(x), "B H L P");
@@ -47,11 +61,9 @@ public sealed class RotaryEmbedding : PositionEncoding
         var dtype = x.dtype;
         x = HalfPrecision.Widen(x);
         var half = rotaryDim / 2;
-        var t = arange(0, half, dtype: ScalarType.Float64, device: x.device);
-        var frequencies = (t * (-2.0 / rotaryDim * Math.Log(wavelength))).exp(); // (R/2)
-        var phases = positions.to(ScalarType.Float64).unsqueeze(-1) * frequencies; // (B, L, R/2)
-        var cos = phases.cos().to(x.dtype).unsqueeze(1); // (B, 1, L, R/2)
-        var sin = phases.sin().to(x.dtype).unsqueeze(1);
+        var (cos, sin) = Phases(positions, x); // (B or 1, 1, L, R/2)
+        if (isBack)
+            sin = sin.neg();
         var turning = x.narrow(-1, 0, rotaryDim);
         Tensor first, second;
         if (isInterleaved)
@@ -71,5 +83,34 @@ public sealed class RotaryEmbedding : PositionEncoding
         var rest = x.size(-1) - rotaryDim;
         var all = rest == 0 ? turned : cat([turned, x.narrow(-1, rotaryDim, rest)], -1);
         return HalfPrecision.Narrow(all, dtype).MoveToOuterDisposeScope();
+    }
+
+    private (Tensor Cos, Tensor Sin) Phases(Tensor positions, Tensor x)
+    {
+        var half = rotaryDim / 2;
+        if (x.device_type != DeviceType.CPU)
+        {
+            // Reading the positions would stall an accelerator's stream; the table lies on the host.
+            var t = arange(0, half, dtype: ScalarType.Float64, device: x.device);
+            var frequencies = (t * (-2.0 / rotaryDim * Math.Log(wavelength))).exp();
+            var phases = positions.to(ScalarType.Float64).unsqueeze(-1) * frequencies; // (B or 1, L, R/2)
+            return (phases.cos().to(x.dtype).unsqueeze(1), phases.sin().to(x.dtype).unsqueeze(1));
+        }
+        var rows = positions.size(0) > 1 && positions.stride(0) == 0 ? positions.narrow(0, 0, 1) : positions; // rows of a uniform batch share theirs
+        var read = HostValues.Read(rows);
+        var all = empty([rows.size(0), 1, rows.size(1), rotaryDim], x.dtype);
+        if (x.dtype == ScalarType.Float64)
+        {
+            using var memory = new TensorMemory<double>(all, nameof(positions));
+            for (var index = 0; index < read.Length; index++)
+                table.Read(read[index], memory.Span(index * rotaryDim, (int)rotaryDim));
+        }
+        else
+        {
+            using var memory = new TensorMemory<float>(all, nameof(positions));
+            for (var index = 0; index < read.Length; index++)
+                table.Read(read[index], memory.Span(index * rotaryDim, (int)rotaryDim));
+        }
+        return (all.narrow(-1, 0, half), all.narrow(-1, half, half));
     }
 }

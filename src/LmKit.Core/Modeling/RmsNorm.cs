@@ -29,9 +29,6 @@ public sealed class RmsNorm : nn.Module<Tensor, Tensor>, IParameterHints
     public override Tensor forward(Tensor x)
     {
         Shapes.CheckInput(x, weight, weight.IsInvalid ? 0 : weight.size(0), nameof(RmsNorm));
-        using var scope = NewDisposeScope();
-        var wide = HalfPrecision.Widen(x);
-        var scale = wide.square().mean([-1], keepdim: true).add_(epsilon).rsqrt(); // (..., 1)
-        return HalfPrecision.Narrow(wide * scale * weight, x.dtype).MoveToOuterDisposeScope();
+        return RootMeanSquare.Apply(x, weight, epsilon);
     }
 }

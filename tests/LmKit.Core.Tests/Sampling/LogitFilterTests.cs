@@ -7,6 +7,36 @@ namespace LmKit.Core.Tests;
 [NoTensorLeak]
 public sealed class LogitFilterTests
 {
+    [Theory]
+    [InlineData(0.1, false)]
+    [InlineData(3, false)]
+    [InlineData(3, true)]
+    [InlineData(12, true)]
+    public void Top_p_of_a_large_vocabulary_keeps_what_the_sorted_probabilities_say_ties_in_the_order_of_ids(double spread, bool hasTies)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(5);
+        var logits = randn([3, 2000], ScalarType.Float32, generator: random) * spread;
+        if (hasTies)
+            logits = logits.round();
+        foreach (var probability in new[] { 0, 0.3, 0.9, 0.999 })
+        {
+            var kept = TopP.Filter(probability)(logits, zeros(3, 1, dtype: ScalarType.Int64), 0).isfinite();
+            for (var row = 0; row < 3; row++)
+            {
+                var values = logits[row].to(ScalarType.Float64).data<double>().ToArray();
+                var total = values.Sum(Math.Exp);
+                var (ahead, expected) = (0.0, new bool[2000]);
+                foreach (var id in Enumerable.Range(0, 2000).OrderByDescending(id => values[id]))
+                {
+                    expected[id] = ahead < probability - 1e-9 || ahead == 0;
+                    ahead += Math.Exp(values[id]) / total;
+                }
+                Assert.Equal(expected, kept[row].data<bool>().ToArray());
+            }
+        }
+    }
+
     [Fact]
     public void Top_k_keeps_the_k_most_likely() => Assert.Equal([false, true, false, true], Kept(TopK.Filter(2), [0.1, 2, -1, 3]));
 

@@ -12,19 +12,20 @@ public sealed partial class PackedLinear
     /// <summary>The product by tiles of outputs: one stream over the packed weights, shared by up to eight rows at a time.</summary>
     internal static unsafe Tensor Cpu(Tensor x, PackedWeight weight, Tensor? bias)
     {
-        using var scope = NewDisposeScope();
         var shape = x.shape;
         shape[^1] = weight.OutFeatures;
         var y = empty(shape, ScalarType.Float32);
-        using var input = new TensorMemory<float>(x.contiguous(), nameof(x));
+        using var straight = x.is_contiguous() ? null : x.contiguous();
+        using var straightBias = bias?.is_contiguous() ?? true ? null : bias!.contiguous();
+        using var input = new TensorMemory<float>(straight ?? x, nameof(x));
         using var output = new TensorMemory<float>(y, nameof(y));
         if (output.Count == 0)
-            return y.MoveToOuterDisposeScope();
+            return y;
         var rows = (int)(output.Count / weight.OutFeatures);
-        using var offset = new TensorMemory<float>(bias is null ? empty(0) : bias.contiguous(), nameof(bias));
+        using var offset = bias is null ? default : new TensorMemory<float>(straightBias ?? bias, nameof(bias));
         using var memory = ScratchMemory.Rent(PackedProduct.PanelCount(rows, weight));
         Multiply(new PackedProduct(input.Start, offset.Start, output.Start, rows, weight, memory.Start), weight);
-        return y.MoveToOuterDisposeScope();
+        return y;
     }
 
     private static void Multiply(PackedProduct product, PackedWeight weight)

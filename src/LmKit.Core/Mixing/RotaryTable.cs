@@ -1,0 +1,101 @@
+namespace LmKit;
+
+/// <summary>Cosines and sines of rotary phases, position * base^(-2t/R), one row a position; all layers of all models with the same
+/// frequencies share one table.</summary>
+/// <remarks>Phases are computed in float64. Rows are made in blocks when they are first asked for and kept up to
+/// <see cref="LargestBytes"/>; positions beyond, and negative ones, are computed at each call. Lives on the host and dies with the last
+/// encoding that uses it. Thread-safe.</remarks>
+internal sealed class RotaryTable
+{
+    /// <summary>Bytes of the rows that a table keeps at most.</summary>
+    internal const long LargestBytes = 32L << 20;
+
+    private const int BlockRows = 128;
+
+    private static readonly Lock gate = new();
+    private static readonly Dictionary<(long RotaryDim, double Wavelength), WeakReference<RotaryTable>> shared = [];
+
+    [ThreadStatic]
+    private static long rowsRead;
+
+    private readonly double[] frequencies; // [R/2]
+    private readonly double[]?[] blocks;   // [row of the block][R/2 cosines, R/2 sines]
+
+    private RotaryTable(long rotaryDim, double wavelength)
+    {
+        frequencies = new double[rotaryDim / 2];
+        for (var t = 0; t < frequencies.Length; t++)
+            frequencies[t] = Math.Exp(t * (-2.0 / rotaryDim * Math.Log(wavelength)));
+        blocks = new double[]?[Math.Max(1, LargestBytes / (BlockRows * rotaryDim * sizeof(double)))];
+    }
+
+    /// <summary>The table of a width and a base.</summary>
+    internal static RotaryTable Of(long rotaryDim, double wavelength)
+    {
+        lock (gate)
+        {
+            if (shared.TryGetValue((rotaryDim, wavelength), out var held) && held.TryGetTarget(out var table))
+                return table;
+            foreach (var (key, reference) in shared)
+            {
+                if (!reference.TryGetTarget(out _))
+                    _ = shared.Remove(key);
+            }
+            var made = new RotaryTable(rotaryDim, wavelength);
+            shared[(rotaryDim, wavelength)] = new WeakReference<RotaryTable>(made);
+            return made;
+        }
+    }
+
+    /// <summary>Numbers of a row: R/2 cosines, then R/2 sines.</summary>
+    internal int Width => 2 * frequencies.Length;
+
+    /// <summary>Rows that are kept now.</summary>
+    internal long HeldRows => blocks.Count(block => block is not null) * (long)BlockRows;
+
+    /// <summary>Rows that this thread has read so far, of any table: what a call turns, and no more, may add to it.</summary>
+    internal static long RowsRead => rowsRead;
+
+    /// <summary>Writes a position's row.</summary>
+    /// <param name="position">The position; may be negative.</param>
+    /// <param name="row"><see cref="Width"/> numbers.</param>
+    internal void Read(long position, Span<double> row)
+    {
+        rowsRead++;
+        var block = position < 0 ? -1 : position / BlockRows;
+        if (block < 0 || block >= blocks.Length)
+            Compute(position, row);
+        else
+            Block(block).AsSpan((int)(position % BlockRows) * Width, Width).CopyTo(row);
+    }
+
+    /// <summary>Writes a position's row in float32.</summary>
+    /// <inheritdoc cref="Read(long, Span{double})"/>
+    internal void Read(long position, Span<float> row)
+    {
+        Span<double> wide = Width <= 512 ? stackalloc double[Width] : new double[Width];
+        Read(position, wide);
+        for (var index = 0; index < wide.Length; index++)
+            row[index] = (float)wide[index];
+    }
+
+    private double[] Block(long index)
+    {
+        if (Volatile.Read(ref blocks[index]) is { } made)
+            return made;
+        var fresh = new double[BlockRows * Width];
+        for (var row = 0; row < BlockRows; row++)
+            Compute(index * BlockRows + row, fresh.AsSpan(row * Width, Width));
+        // Threads that make the same block at once make the same numbers.
+        return Interlocked.CompareExchange(ref blocks[index], fresh, null) ?? fresh;
+    }
+
+    private void Compute(long position, Span<double> row)
+    {
+        for (var t = 0; t < frequencies.Length; t++)
+        {
+            var (sin, cos) = Math.SinCos(position * frequencies[t]);
+            (row[t], row[frequencies.Length + t]) = (cos, sin);
+        }
+    }
+}

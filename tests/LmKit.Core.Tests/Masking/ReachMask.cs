@@ -1,0 +1,22 @@
+using static TorchSharp.torch;
+
+namespace LmKit.Core.Tests;
+
+/// <summary>A mask of three numbers whose ceiling is its window, so that a predicate and a ceiling say all of it too.</summary>
+internal sealed class ReachMask(long window, long starts) : IAttentionMask, IReachingMask
+{
+    public bool IsCausal => true;
+
+    public bool Forgets => false;
+
+    public long? DistanceCeiling => window;
+
+    MaskReach IReachingMask.Reach => new(window, starts, window);
+
+    public Tensor? Visible(Tensor queries, Tensor keys)
+    {
+        using var scope = NewDisposeScope();
+        var (i, j) = (queries.unsqueeze(-1), keys.unsqueeze(-2));
+        return i.ge(j).logical_and((i - j).lt(window).logical_or(j.lt(starts))).MoveToOuterDisposeScope();
+    }
+}
