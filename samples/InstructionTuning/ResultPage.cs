@@ -98,6 +98,8 @@ public sealed class ResultPage
         Line($"| every window at once on at least {judged.Needed} of {seeds.Count} seeds | {(judged.Holding.Count == 0 ? "none" : Names(judged.Holding))} | {Mark(judged.Holding.Count >= judged.Needed)} |");
         Line($"| teacher: mean of good >= {Window.Good} | {judged.MeanGood:F2} | {Mark(judged.MeanGood >= Window.Good)} |");
         Line($"| control: its windows on every seed | | {Mark(judged.IsControlUnmoved)} |");
+        Line($"");
+        Line($"The specification asks each window of every one of three seeds, and good of their mean. With more seeds one in five may miss a window here, and good is asked of each.");
     }
 
     private void Ratings()
