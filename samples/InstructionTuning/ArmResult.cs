@@ -6,8 +6,7 @@ namespace LmKit.InstructionTuning;
 /// <param name="Scores">The probe's shares.</param>
 /// <param name="Replies">The replies behind them.</param>
 /// <param name="Loss">Loss of the last training step, in nats a token.</param>
-/// <param name="Elapsed">Training time.</param>
-public sealed record ArmResult(DatasetArm? Arm, long Seed, ProbeScores Scores, IReadOnlyList<Reply> Replies, double Loss, TimeSpan Elapsed)
+public sealed record ArmResult(DatasetArm? Arm, long Seed, ProbeScores Scores, IReadOnlyList<Reply> Replies, double Loss)
 {
     /// <summary>The arm in words.</summary>
     public string Name => Arm switch

@@ -7,6 +7,19 @@ public sealed class Probe(World world, Vocabulary vocabulary)
 {
     private const int LongestReply = 40;
 
+    /// <summary>Asks, completes and counts.</summary>
+    /// <param name="arm">The arm; null for the base model.</param>
+    /// <param name="seed">The seed.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="format">How it takes the question.</param>
+    /// <param name="loss">Loss of its last training step.</param>
+    /// <param name="cancellation">Observed before every token.</param>
+    public async Task<ArmResult> RunAsync(DatasetArm? arm, long seed, ILanguageModel model, IChatFormat format, double loss, CancellationToken cancellation)
+    {
+        var replies = await AskAsync(model, format, cancellation);
+        return new ArmResult(arm, seed, Score(replies, await ClozeAsync(model, cancellation)), replies, loss);
+    }
+
     /// <summary>The replies to the questions.</summary>
     /// <param name="model">The model.</param>
     /// <param name="format">How it takes the question.</param>

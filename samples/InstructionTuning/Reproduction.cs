@@ -1,53 +1,38 @@
 namespace LmKit.InstructionTuning;
 
-/// <summary>Whether the results of several seeds count as a reproduction: each condition, with the value it is judged by.</summary>
-/// <param name="Condition">The condition in words.</param>
-/// <param name="Values">One value a seed, or their mean.</param>
-/// <param name="Holds">Whether it holds.</param>
-public sealed record Reproduction(string Condition, IReadOnlyList<double> Values, bool Holds)
+/// <summary>Whether the results of several seeds count as a reproduction.</summary>
+/// <remarks>The specification takes three seeds and asks each window of every one. More seeds may miss one in five.</remarks>
+public sealed class Reproduction
 {
-    private const double NearlyAll = 0.9;
-    private const double Knows = 0.95;
-    private const double GoodMean = 0.5;
-    private const double Rarely = 0.1;
-    private const double Sometimes = 0.35;
+    private const int Fifths = 4;
 
-    /// <summary>The conditions, judged on results of any number of seeds.</summary>
-    public static IReadOnlyList<Reproduction> Judge(IReadOnlyList<ArmResult> results)
+    private Reproduction(IReadOnlyList<IReadOnlyList<ArmResult>> seeds)
     {
-        ArgumentNullException.ThrowIfNull(results);
-        return
-        [
-            AtLeast(DatasetArm.Teacher, "on_topic", scores => scores.OnTopic, NearlyAll),
-            AtLeast(DatasetArm.Teacher, "no_q", scores => scores.NoQuestion, NearlyAll),
-            AtLeast(DatasetArm.Teacher, "marker", scores => scores.Marker, NearlyAll),
-            AtLeast(DatasetArm.Teacher, "cloze", scores => scores.Cloze, Knows),
-            Mean(DatasetArm.Teacher, scores => scores.Good),
-            AtMost(null, "good", scores => scores.Good, Rarely),
-            AtMost(null, "no_q", scores => scores.NoQuestion, Sometimes),
-            AtMost(null, "marker", scores => scores.Marker, Rarely),
-            AtMost(DatasetArm.Original, "good", scores => scores.Good, Rarely),
-            AtMost(DatasetArm.Original, "no_q", scores => scores.NoQuestion, Sometimes),
-            AtMost(DatasetArm.Original, "marker", scores => scores.Marker, Rarely),
-        ];
-
-        double[] Of(DatasetArm? arm, Func<ProbeScores, double> score) => [.. results.Where(result => result.Arm == arm).Select(result => score(result.Scores))];
-
-        Reproduction AtLeast(DatasetArm? arm, string name, Func<ProbeScores, double> score, double least) =>
-            Every(arm, score, FormattableString.Invariant($"{Named(arm)}: {name} >= {least} on every seed"), value => value >= least);
-
-        Reproduction AtMost(DatasetArm? arm, string name, Func<ProbeScores, double> score, double most) =>
-            Every(arm, score, FormattableString.Invariant($"{Named(arm)}: {name} <= {most} on every seed"), value => value <= most);
-
-        Reproduction Every(DatasetArm? arm, Func<ProbeScores, double> score, string condition, Func<double, bool> holds) =>
-            Of(arm, score) is var values ? new Reproduction(condition, values, values.Length > 0 && values.All(holds)) : throw new InvalidOperationException();
-
-        Reproduction Mean(DatasetArm? arm, Func<ProbeScores, double> score)
-        {
-            var mean = Of(arm, score).DefaultIfEmpty(0).Average();
-            return new Reproduction(FormattableString.Invariant($"{Named(arm)}: mean of good >= {GoodMean}"), [mean], mean >= GoodMean);
-        }
+        Holding = [.. seeds.Where(arms => Window.All.All(window => window.Holds(arms))).Select(arms => arms[0].Seed)];
+        Needed = ((Fifths * seeds.Count) + 4) / 5;
+        MeanGood = seeds.Select(arms => arms.Single(arm => arm.Arm == DatasetArm.Teacher).Scores.Good).DefaultIfEmpty(0).Average();
+        IsControlUnmoved = seeds.All(arms => Window.All.Where(window => window.Arm == DatasetArm.Original).All(window => window.Holds(arms)));
+        IsReproduced = Needed > 0 && Holding.Count >= Needed && MeanGood >= Window.Good && IsControlUnmoved;
     }
 
-    private static string Named(DatasetArm? arm) => arm switch { null => "base", DatasetArm.Original => "control", _ => "teacher" };
+    /// <summary>The seeds on which every window holds.</summary>
+    public IReadOnlyList<long> Holding { get; }
+
+    /// <summary>How many of them it takes: four in five, rounded up.</summary>
+    public int Needed { get; }
+
+    /// <summary>The mean of the teacher's good, to be at least <see cref="Window.Good"/>.</summary>
+    public double MeanGood { get; }
+
+    /// <summary>Whether the control's windows hold on every seed.</summary>
+    public bool IsControlUnmoved { get; }
+
+    /// <summary>Whether all of that holds.</summary>
+    public bool IsReproduced { get; }
+
+    /// <summary>Judges the arms of each seed, the base model among them.</summary>
+    public static Reproduction Judge(IEnumerable<IReadOnlyList<ArmResult>> seeds) => new([.. seeds]);
+
+    /// <summary>Judges a recipe.</summary>
+    public static Reproduction Judge(IEnumerable<SeedResult> seeds, TuningRecipe recipe) => Judge(seeds.Select(seed => seed.Of(recipe)));
 }

@@ -9,9 +9,8 @@ public static class RunDisplay
 
     /// <summary>Runs the work, showing each training step that it reports.</summary>
     /// <param name="seed">The seed.</param>
-    /// <param name="settings">The size of the run.</param>
     /// <param name="work">The work.</param>
-    public static async Task<T> ShowAsync<T>(long seed, TuningSettings settings, Func<Action<string, TrainingStep>, Task<T>> work)
+    public static async Task<T> ShowAsync<T>(long seed, Func<Action<string, TrainingStep>, Task<T>> work)
     {
         if (!AnsiConsole.Profile.Capabilities.Interactive)
             return await work((arm, step) => Write(seed, arm, step));

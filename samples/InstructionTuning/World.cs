@@ -66,6 +66,9 @@ public sealed class World
     /// <summary>A sentence in the lecture's register.</summary>
     public static string Marked(string sentence) => $"indeed , {sentence}";
 
+    /// <summary>How many words a text has.</summary>
+    public static int WordCount(string text) => text.Count(letter => letter == ' ') + 1;
+
     /// <summary>The question for a fact.</summary>
     public static string Question(string entity, int attribute) => string.Format(null, Questions[attribute], entity);
 

@@ -6,7 +6,11 @@ namespace LmKit.InstructionTuning;
 /// <remarks>It states up to three facts that the text has not stated. Its answer is a function of the text. Thread-safe.</remarks>
 public sealed class WorldTeacher(World world) : IChatClient
 {
-    private const int MostFacts = 3;
+    /// <summary>Facts that an answer states at most.</summary>
+    public const int MostFacts = 3;
+
+    /// <summary>How many facts a text states in the lecture's register.</summary>
+    public static int FactsOf(string text) => text.Split(World.Marked("")).Length - 1;
 
     /// <inheritdoc/>
     public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
@@ -18,7 +22,7 @@ public sealed class WorldTeacher(World world) : IChatClient
         {
             ModelId = "world",
             FinishReason = ChatFinishReason.Stop,
-            Usage = new UsageDetails { InputTokenCount = WordCount(text), OutputTokenCount = WordCount(answer) },
+            Usage = new UsageDetails { InputTokenCount = World.WordCount(text), OutputTokenCount = World.WordCount(answer) },
         });
     }
 
@@ -50,5 +54,4 @@ public sealed class WorldTeacher(World world) : IChatClient
         return string.Join(' ', facts.Append(World.Closing(entity)));
     }
 
-    private static int WordCount(string text) => text.Count(letter => letter == ' ') + 1;
 }

@@ -38,6 +38,26 @@ public sealed class WorldTexts(World world, long seed)
         return $"{intro}{first} {second}";
     }
 
+    /// <summary>An article that states one to three facts of a place and goes on for about as many words with questions, another place, or boilerplate.</summary>
+    /// <param name="places">The places that it may name.</param>
+    public string VariedArticle(IReadOnlyList<string> places)
+    {
+        var entity = Pick(places);
+        var intro = random.NextDouble() < 0.5 ? World.Intro(entity) + " " : "";
+        var first = intro + Facts(1 + Below(3), attribute => world.Statement(entity, attribute, Below(2)));
+        var draw = random.NextDouble();
+        var other = Pick([.. places.Where(place => place != entity)]);
+        var order = SplitMix.Permutation(World.AttributeCount, unchecked((long)random.Next()), 0);
+        var second = new List<string>();
+        for (var left = World.WordCount(first); left > 0; left -= World.WordCount(second[^1]))
+        {
+            second.Add(draw < QuestionsAfter ? RandomQuestion(places)
+                : draw < QuestionsAfter + OtherPlaceAfter ? world.Statement(other, order[second.Count % order.Length], Below(2))
+                : Pick(World.Boilerplate));
+        }
+        return $"{first} {string.Join(' ', second)}";
+    }
+
     private string AnsweredQuestions() => Several(3, () =>
     {
         var (entity, attribute) = (Pick(world.Entities), Below(World.AttributeCount));

@@ -24,7 +24,7 @@ public sealed class LoraEmbedding : nn.Module<Tensor, Tensor>, IParameterHints, 
     /// <param name="inner">The table.</param>
     /// <param name="parameters">Makes the factors.</param>
     /// <param name="paddingIndex">An id whose column of A gets no gradient, or null.</param>
-    /// <exception cref="ArgumentException">The options ask for weight decomposition or a bias, which a table does not have.</exception>
+    /// <exception cref="ArgumentException">The options ask for weight decomposition or a bias, which a table does not have, or another start.</exception>
     /// <exception cref="ConfigurationException">An option is out of range.</exception>
     public LoraEmbedding(LoraOptions options, EmbeddingTable inner, ParameterFactory parameters, long? paddingIndex = null)
         : base(nameof(LoraEmbedding))
@@ -35,6 +35,8 @@ public sealed class LoraEmbedding : nn.Module<Tensor, Tensor>, IParameterHints, 
         OptionsJson.Validate(options, nameof(LoraEmbedding));
         if (options.IsWeightDecomposed || options.HasBias)
             throw new ArgumentException($"{(options.IsWeightDecomposed ? "use_dora" : "lora_bias")} is for linears; an embedding has plain adapters only.", nameof(options));
+        if (options.InitializationDeviation is { } deviation)
+            throw new ArgumentException(FormattableString.Invariant($"initialization_deviation = {deviation} is for linears; an embedding's factors start at zero and at N(0, 1)."), nameof(options));
         this.inner = inner;
         own = options.Copy();
         padding = paddingIndex;

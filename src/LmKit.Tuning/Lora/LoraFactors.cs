@@ -9,13 +9,15 @@ internal static class LoraFactors
 {
     private const double OrthogonalScale = 0.1;
 
-    internal static (Parameter A, Parameter B) Make(LoraInitialization kind, int rank, long inFeatures, long outFeatures, ParameterFactory parameters)
+    internal static (Parameter A, Parameter B) Make(LoraInitialization kind, double? deviation, int rank, long inFeatures, long outFeatures, ParameterFactory parameters)
     {
+        if (deviation is not null && kind != LoraInitialization.Gaussian)
+            throw new ArgumentException(FormattableString.Invariant($"initialization_deviation = {deviation} belongs to a gaussian start; initialization is {kind}. Choose Gaussian, or leave the deviation out."), nameof(deviation));
         var bound = 1 / Math.Sqrt(inFeatures);
         return kind switch
         {
             LoraInitialization.KaimingUniform => (parameters.Uniform(-bound, bound, rank, inFeatures), parameters.Constant(0, outFeatures, rank)),
-            LoraInitialization.Gaussian => (parameters.Normal(1.0 / rank, rank, inFeatures), parameters.Constant(0, outFeatures, rank)),
+            LoraInitialization.Gaussian => (parameters.Normal(deviation ?? 1.0 / rank, rank, inFeatures), parameters.Constant(0, outFeatures, rank)),
             LoraInitialization.Orthogonal => Orthogonal(rank, inFeatures, outFeatures, parameters),
             _ => throw new ArgumentException($"initialization = {kind} is not a start that adapters have.", nameof(kind)),
         };

@@ -70,7 +70,7 @@ public sealed partial class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IPa
         if (inner is not LoraLinear)
             Freeze((nn.Module)inner);
         var parameters = site.Parameters.AtLeastFloat32();
-        (A, B) = LoraFactors.Make(own.Initialization, Rank, InFeatures, OutFeatures, parameters);
+        (A, B) = LoraFactors.Make(own.Initialization, own.InitializationDeviation, Rank, InFeatures, OutFeatures, parameters);
         shift = own.HasBias ? parameters.Constant(0, OutFeatures) : null;
         magnitude = own.IsWeightDecomposed ? parameters.From(_ => RowNorms(BaseWeight), OutFeatures) : null;
         dropout = site.Dropout(dropoutRate);

@@ -37,6 +37,11 @@ public sealed class LoraOptions
     /// <summary>How A starts. Default PEFT's.</summary>
     public LoraInitialization Initialization { get; set; }
 
+    /// <summary>Standard deviation of a Gaussian start's A; null, the default, is PEFT's 1 / r.</summary>
+    /// <remarks>Refused with any other start. An adapter folder says only that the start was Gaussian: PEFT has no key for more.</remarks>
+    [Range(1e-9, 1e9)]
+    public double? InitializationDeviation { get; set; }
+
     /// <summary>Other ranks for some modules, by pattern.</summary>
     public Dictionary<string, int> RankPattern { get; set; } = [];
 

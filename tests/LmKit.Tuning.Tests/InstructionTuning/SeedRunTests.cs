@@ -10,24 +10,73 @@ public class SeedRunTests
     public async Task The_whole_pipeline_runs_at_toy_size_and_no_tuning_document_names_a_held_out_place()
     {
         using var folder = new TemporaryFolder();
-        var run = new SeedRun(new TuningSettings(6, 40, 3), 0, folder.Path);
+        var settings = new TuningSettings(6, 40, 3);
         var steps = new List<string>();
 
-        var results = await run.ExecuteAsync((arm, _) => steps.Add(arm), default);
+        var result = await new SeedRun(settings, TuningRecipe.All, 0, folder.Path).ExecuteAsync((arm, _) => steps.Add(arm), default);
 
-        Assert.Equal([null, DatasetArm.Original, DatasetArm.Teacher, DatasetArm.ResponseOnly], results.Select(result => result.Arm));
-        Assert.Equal([6, 3, 3, 3], steps.CountBy(arm => arm).Select(pair => pair.Value));
-        Assert.All(results, result => Assert.Equal(20, result.Replies.Count));
-        Assert.Equal(4, run.Ratings!.Models.Count);
-        Assert.Equal(0, run.Ratings.InvalidRate);
+        Assert.Equal(["varied", "literal"], result.Recipes.Select(recipe => recipe.Recipe.Name));
+        Assert.Equal([6, 3, 3, 3, 3, 3, 3], steps.CountBy(arm => arm).Select(pair => pair.Value));
         var world = new World(0);
-        var records = DatasetRecord.ReadAll(Path.Combine(folder["dataset"], "data-00000.jsonl")).ToArray();
-        Assert.Equal(run.ExampleCount, records.Length);
-        Assert.All(records, record => Assert.DoesNotContain(world.HeldOut, place => $"{record.Prompt} {record.Response} {record.Reference}".Contains(place, StringComparison.Ordinal)));
-        Assert.All(records, record => Assert.DoesNotContain('?', record.Prompt + record.Response));
-        Assert.All(records, record => Assert.StartsWith("indeed ,", record.Response, StringComparison.Ordinal));
-        var page = ResultPage.Write(results, TuningSettings.Toy, [new SeedSummary(0, TimeSpan.Zero, 1, run.Ratings)], 1);
-        Assert.Contains("## Counts as reproduced: no", page, StringComparison.Ordinal);
+        foreach (var recipe in result.Recipes)
+        {
+            var arms = result.Of(recipe.Recipe);
+            Assert.Equal([null, DatasetArm.Original, DatasetArm.Teacher, DatasetArm.ResponseOnly], arms.Select(arm => arm.Arm));
+            Assert.All(arms, arm => Assert.Equal(20, arm.Replies.Count));
+            Assert.Equal(4, recipe.Ratings.Models.Count);
+            Assert.Equal(0, recipe.Ratings.InvalidRate);
+            var records = DatasetRecord.ReadAll(Path.Combine(folder[recipe.Recipe.Name], "dataset", "data-00000.jsonl")).ToArray();
+            Assert.Equal(recipe.FactCounts.Sum(), records.Length);
+            Assert.All(records, record => Assert.DoesNotContain(world.HeldOut, place => $"{record.Prompt} {record.Response} {record.Reference}".Contains(place, StringComparison.Ordinal)));
+            Assert.All(records, record => Assert.DoesNotContain('?', record.Prompt + record.Response));
+            Assert.All(records, record => Assert.StartsWith("indeed ,", record.Response, StringComparison.Ordinal));
+        }
+        var page = ResultPage.Write([result], settings, 1);
+        Assert.Contains("## The varied recipe counts as reproduced: no", page, StringComparison.Ordinal);
+        Assert.Contains("## The literal recipe counts as reproduced: no", page, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task The_varied_recipes_responses_state_one_two_and_three_facts_in_good_shares_and_the_literal_ones_never_three(long seed)
+    {
+        Assert.All(await Shares(TuningRecipe.Varied), share => Assert.InRange(share, 0.15, 0.6));
+        var literal = await Shares(TuningRecipe.Literal);
+        Assert.True(literal[0] > 0.75 && literal[2] < 0.01, string.Join(", ", literal));
+
+        async Task<double[]> Shares(TuningRecipe recipe)
+        {
+            using var folder = new TemporaryFolder();
+            var records = await new RecipeRun(new World(seed), recipe, TuningSettings.Default, seed, folder.Path).RecordsAsync(default);
+            return [.. RecipeRun.FactCounts(records).Select(count => count / (double)records.Count)];
+        }
+    }
+
+    [Fact]
+    public void A_varied_article_goes_on_for_about_as_many_words_without_its_place()
+    {
+        var world = new World(3);
+        var texts = new WorldTexts(world, 3);
+        var openings = new List<int>();
+        for (var index = 0; index < 300; index++)
+        {
+            var sentences = texts.VariedArticle(world.Tuned).Split(['.', '?'], StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+            var place = sentences[0].Split(' ').First(world.Entities.Contains);
+            var (opening, rest) = Parts(sentences, place);
+            openings.Add(opening.Count(sentence => !World.Intro(place).StartsWith(sentence, StringComparison.Ordinal)));
+            Assert.InRange(Words(rest) - Words(opening), 0, 7);
+        }
+        Assert.Equal([1, 2, 3], openings.Distinct().Order());
+
+        static (string[] Opening, string[] Remainder) Parts(string[] sentences, string place)
+        {
+            var count = sentences.TakeWhile(sentence => sentence.Split(' ') is var words && words.Contains(place) && !words[0].StartsWith("wh", StringComparison.Ordinal)).Count();
+            return (sentences[..count], sentences[count..]);
+        }
+
+        static int Words(string[] sentences) => sentences.Sum(sentence => World.WordCount(sentence) + 1);
     }
 
     [Fact]
@@ -63,22 +112,37 @@ public class SeedRunTests
     }
 
     [Fact]
-    public void A_reproduction_needs_every_window_on_every_seed()
+    public void A_reproduction_needs_every_window_on_four_seeds_in_five_and_a_control_that_never_learns()
     {
-        var teacher = new ProbeScores(1, 1, 1, 0.6, 0.2, 1);
+        var learned = new ProbeScores(1, 1, 1, 0.6, 0.2, 1);
         var nothing = new ProbeScores(0, 0, 0, 0, 0, 1);
-        Assert.True(Holds(teacher, nothing));
-        Assert.False(Holds(teacher with { OnTopic = 0.85 }, nothing));
-        Assert.False(Holds(teacher with { Good = 0.3 }, nothing));
-        Assert.False(Holds(teacher, nothing with { NoQuestion = 0.4 }));
 
-        // The second seed is the one that is changed; its mean of good is taken with the first's 0.6.
-        static bool Holds(ProbeScores tuned, ProbeScores control) => Reproduction.Judge(
+        Assert.Equal((true, 5, 4), Judge(5, learned, nothing));
+        Assert.Equal((true, 3, 3), Judge(3, learned, nothing));
+        Assert.Equal((false, 0, 0), Judge(0, learned, nothing));
+        Assert.Equal((true, 4, 4), Judge(5, learned with { OnTopic = 0.85 }, nothing));
+        Assert.Equal((false, 2, 3), Judge(3, learned with { OnTopic = 0.85 }, nothing));
+        Assert.Equal((false, 3, 4), Judge(5, learned with { OnTopic = 0.85 }, nothing, changed: 2));
+        Assert.Equal((true, 4, 4), Judge(5, learned with { NoQuestion = 0.85 }, nothing));
+        Assert.Equal((true, 4, 4), Judge(5, learned with { Marker = 0.85 }, nothing));
+        Assert.Equal((true, 4, 4), Judge(5, learned with { Cloze = 0.9 }, nothing));
+        Assert.Equal((true, 4, 4), Judge(5, learned with { Good = 0.45 }, nothing));
+        Assert.Equal((false, 4, 4), Judge(5, learned with { Good = 0.05 }, nothing)); // the mean
+        Assert.Equal((false, 4, 4), Judge(5, learned, nothing with { NoQuestion = 0.4 })); // the control may never learn
+        Assert.Equal((false, 4, 4), Judge(5, learned, nothing with { Good = 0.15 }));
+        Assert.Equal((false, 4, 4), Judge(5, learned, nothing with { Marker = 0.15 }));
+
+        // The last seeds are the ones that are changed.
+        static (bool IsReproduced, int Holding, int Needed) Judge(int count, ProbeScores teacher, ProbeScores control, int changed = 1)
+        {
+            var usual = (Teacher: new ProbeScores(1, 1, 1, 0.6, 0.2, 1), Control: new ProbeScores(0, 0, 0, 0, 0, 1));
+            var judged = Reproduction.Judge(Enumerable.Range(0, count).Select(seed => Arms(seed, seed < count - changed ? usual : (teacher, control))));
+            return (judged.IsReproduced, judged.Holding.Count, judged.Needed);
+        }
+
+        static IReadOnlyList<ArmResult> Arms(long seed, (ProbeScores Teacher, ProbeScores Control) scores) =>
         [
-            Of(null, 0, new ProbeScores(0, 0, 0, 0, 0, 1)), Of(DatasetArm.Original, 0, new ProbeScores(0, 0, 0, 0, 0, 1)), Of(DatasetArm.Teacher, 0, new ProbeScores(1, 1, 1, 0.6, 0, 1)),
-            Of(null, 1, new ProbeScores(0, 0, 0, 0, 0, 1)), Of(DatasetArm.Original, 1, control), Of(DatasetArm.Teacher, 1, tuned),
-        ]).All(condition => condition.Holds);
-
-        static ArmResult Of(DatasetArm? arm, long seed, ProbeScores scores) => new(arm, seed, scores, [], 0, TimeSpan.Zero);
+            new(null, seed, new ProbeScores(0, 0, 0, 0, 0, 1), [], 0), new(DatasetArm.Original, seed, scores.Control, [], 0), new(DatasetArm.Teacher, seed, scores.Teacher, [], 0),
+        ];
     }
 }
