@@ -152,7 +152,7 @@ public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
             _ = attention.call(piece, new SequenceContext(state));
         var (starts, window, length) = (Number(golden, "n_global"), Number(golden, "L_local"), x.size(1));
         var held = state.Tensors["positions"][0].data<long>().ToArray();
-        var rotary = new RotaryEmbedding(golden.Tensor("cache_k_unrotated_after_all").size(3), double.Parse(golden.Metadata["base"], CultureInfo.InvariantCulture));
+        var rotary = new RotaryEmbedding(golden.Tensor("cache_k_unrotated_after_all").size(3), golden.Options.Number("base"));
         foreach (var (ours, theirs) in new[] { ("turned_keys", "cache_k_unrotated_after_all"), ("values", "cache_v_after_all") })
         {
             for (var slot = 0L; slot < starts + window; slot++)

@@ -57,4 +57,23 @@ public sealed class TrainerOptionsTests : TrainingScene
         using var mode = inference_mode();
         Assert.Contains("inference_mode", Assert.Throws<InvalidOperationException>(() => trainer.Run()).Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void An_average_is_kept_only_where_its_decay_is_set()
+    {
+        using var task = new PullTask((Pull: 1, Count: 1));
+        using var without = new Trainer(task, new TrainingOptions { Steps = 1 });
+        using var with = new Trainer(task, new TrainingOptions { Steps = 1, AverageDecay = 0.5 });
+        Assert.Null(without.Average);
+        Assert.NotNull(with.Average);
+    }
+
+    [Fact]
+    public void What_is_left_open_is_as_documented()
+    {
+        var options = new TrainingOptions();
+        Assert.Equal((1000L, 1, 1e-3, LearningRateShape.Cosine, 0L, 0.1, 1), (options.Steps, options.AccumulationCount, options.LearningRate, options.Shape, options.WarmupSteps, options.FinalShare, options.CycleCount));
+        Assert.Equal((0.9, 0.999, 1e-8, 0.1, DecayScope.Matrices), (options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay, options.DecayScope));
+        Assert.Equal((1.0, 0.0, 0L, 0L, null), (options.MaxGradientNorm, options.AverageDecay, options.EvaluationInterval, options.CheckpointInterval, options.CheckpointFolder));
+    }
 }
