@@ -8,10 +8,11 @@ public class CaseRunTests
     public void A_case_that_cannot_run_here_is_listed_with_its_reason_and_fails_nothing()
     {
         using var output = new StringWriter();
-        var run = new CaseRun(new RatioOptions(), 1, output, TextWriter.Null);
+        var run = new CaseRun(new RatioOptions(), output, TextWriter.Null);
 
-        run.MeasureTimes([new RatioCase("case", 1, 1, _ => throw new InvalidOperationException()) { Hindrance = () => "a library is missing" }], isTuned: false);
+        var row = run.Measure(new RatioCase("case", 1, 1, _ => throw new InvalidOperationException()) { Hindrance = () => "a library is missing" });
 
+        Assert.Null(row);
         Assert.Contains("# case: not run, a library is missing", output.ToString(), StringComparison.Ordinal);
         Assert.Empty(run.Times);
         Assert.False(run.HasFailed);

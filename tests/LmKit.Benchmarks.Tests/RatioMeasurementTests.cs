@@ -22,8 +22,8 @@ public sealed class RatioMeasurementTests : IDisposable
     {
         var baseline = tensor(new[] { 100.0, 0.0 });
 
-        Assert.Null(Agreement.Difference([baseline], [baseline + 0.9], 0.01));
-        Assert.Contains("1.1", Agreement.Difference([baseline], [baseline + 1.1], 0.01), StringComparison.Ordinal);
+        Assert.Null(RatioAgreement.Difference([baseline], [baseline + 0.9], 0.01));
+        Assert.Contains("1.1", RatioAgreement.Difference([baseline], [baseline + 1.1], 0.01), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -31,16 +31,16 @@ public sealed class RatioMeasurementTests : IDisposable
     {
         var broken = tensor(new[] { 1.0, double.NaN });
 
-        Assert.NotNull(Agreement.Difference([ones(2)], [broken], 1));
-        Assert.NotNull(Agreement.Difference([broken], [broken], 1));
+        Assert.NotNull(RatioAgreement.Difference([ones(2)], [broken], 1));
+        Assert.NotNull(RatioAgreement.Difference([broken], [broken], 1));
     }
 
     [Fact]
     public void Counts_and_shapes_must_be_the_same()
     {
-        Assert.Contains("1 tensors, ours 0", Agreement.Difference([ones(1)], [], 1), StringComparison.Ordinal);
-        Assert.Contains("(2, 3), ours (3, 2)", Agreement.Difference([ones(2, 3)], [ones(3, 2)], 1), StringComparison.Ordinal);
-        Assert.Null(Agreement.Difference([ones(0, 3)], [ones(0, 3)], 0));
+        Assert.Contains("1 tensors, ours 0", RatioAgreement.Difference([ones(1)], [], 1), StringComparison.Ordinal);
+        Assert.Contains("(2, 3), ours (3, 2)", RatioAgreement.Difference([ones(2, 3)], [ones(3, 2)], 1), StringComparison.Ordinal);
+        Assert.Null(RatioAgreement.Difference([ones(0, 3)], [ones(0, 3)], 0));
     }
 
     [Fact]

@@ -23,7 +23,7 @@ internal static class GreedyAgreement
             var (theirs, our) = (baseline.Step(tokens[^1]), ours.Step(tokens[^1]));
             var (theirChoice, ourChoice) = (theirs.argmax().item<long>(), our.argmax().item<long>());
             var difference = theirChoice == ourChoice
-                ? Agreement.Difference([theirs], [our], tolerance)
+                ? RatioAgreement.Difference([theirs], [our], tolerance)
                 : $"token {chosen} after the context is {theirChoice} for the baseline and {ourChoice} for ours";
             if (difference is not null)
             {

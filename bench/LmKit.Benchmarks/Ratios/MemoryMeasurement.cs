@@ -27,7 +27,7 @@ internal static class MemoryMeasurement
         var bytes = PeakMemory.Of(() => results = isOurs ? sides.Ours() : sides.Baseline());
 
         // The other side comes after the figure is taken; checking once is enough.
-        if (isOurs && Agreement.Difference(sides.Baseline(), results, one.Tolerance) is { } difference)
+        if (isOurs && RatioAgreement.Difference(sides.Baseline(), results, one.Tolerance) is { } difference)
         {
             throw new RatioDisagreementException($"{one.Name}: the two sides disagree, so no ratio is given: {difference}.");
         }

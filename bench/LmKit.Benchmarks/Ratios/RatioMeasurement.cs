@@ -45,7 +45,7 @@ internal static class RatioMeasurement
     private static void RequireAgreement(RatioCase one, RatioSides sides)
     {
         using var scope = NewDisposeScope();
-        if (Agreement.Difference(sides.Baseline(), sides.Ours(), one.IsSameComputation ? one.Tolerance : double.PositiveInfinity) is { } difference)
+        if (RatioAgreement.Difference(sides.Baseline(), sides.Ours(), one.IsSameComputation ? one.Tolerance : double.PositiveInfinity) is { } difference)
         {
             throw new RatioDisagreementException($"{one.Name}: the two sides disagree, so no ratio is given: {difference}.");
         }

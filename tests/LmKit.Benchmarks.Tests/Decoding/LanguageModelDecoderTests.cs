@@ -29,8 +29,8 @@ public sealed class LanguageModelDecoderTests
         var (first, second) = (decoder.Step(3), decoder.Step(3));
         decoder.Return();
 
-        Assert.Null(Agreement.Difference([first], [decoder.Step(3)], _tolerance));
-        Assert.NotNull(Agreement.Difference([first], [second], _tolerance));
+        Assert.Null(RatioAgreement.Difference([first], [decoder.Step(3)], _tolerance));
+        Assert.NotNull(RatioAgreement.Difference([first], [second], _tolerance));
     }
 
     [Fact]
@@ -48,7 +48,7 @@ public sealed class LanguageModelDecoderTests
 
         for (var at = 1; at < text.Length; at++)
         {
-            Assert.Null(Agreement.Difference([plain.Step(tensor(text[at..(at + 1)]), at)], [ours.Step(text[at])], _tolerance));
+            Assert.Null(RatioAgreement.Difference([plain.Step(tensor(text[at..(at + 1)]), at)], [ours.Step(text[at])], _tolerance));
         }
     }
 }

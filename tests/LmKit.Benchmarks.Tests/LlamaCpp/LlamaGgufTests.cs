@@ -27,8 +27,8 @@ public sealed class LlamaGgufTests
         var permuted = Scores(neighbours, LlamaGguf.Neighboured(query, _headDim), LlamaGguf.Neighboured(key, _headDim));
         var unpermuted = Scores(neighbours, query, key);
 
-        Assert.Null(Agreement.Difference([expected], [permuted], 1e-5));
-        Assert.NotNull(Agreement.Difference([expected], [unpermuted], 1e-2));
+        Assert.Null(RatioAgreement.Difference([expected], [permuted], 1e-5));
+        Assert.NotNull(RatioAgreement.Difference([expected], [unpermuted], 1e-2));
 
         Tensor Scores(RotaryEmbedding rotary, Tensor queries, Tensor keys) => Turned(rotary, queries).matmul(Turned(rotary, keys).transpose(2, 3));
 

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit.Benchmarks.Ratios;
 
 /// <summary>Says whether two sides computed the same; a ratio of different results means nothing.</summary>
-internal static class Agreement
+internal static class RatioAgreement
 {
     /// <summary>The first disagreement in words, or null if both sides agree within the tolerance.</summary>
     public static string? Difference(IReadOnlyList<Tensor> baseline, IReadOnlyList<Tensor> ours, double tolerance)
