@@ -63,6 +63,45 @@ public class SamplerTests
         Close.Check("row 0", one, many.narrow(0, 0, 1));
     }
 
+    // A network mixes tokens of a row; rows of a batch must not meet, nor the numbers drawn for them.
+    [Theory]
+    [MemberData(nameof(Samplers))]
+    public void A_row_of_a_network_is_the_same_in_a_batch_of_one_and_of_many(int which)
+    {
+        using var scope = NewDisposeScope();
+        using var network = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = 7, ModelDim = 16, LayerCount = 2, HeadCount = 2, ConditionDim = 8, Seed = 3 }, ScalarType.Float64);
+        Stir(network);
+        network.eval();
+        var denoiser = new TransformerDenoiser(network, Mask);
+        var prompt = tensor(new long[] { 0, 5, 3, 1, 4, 2, 2, 0 }, [4, 2]);
+        using var many = Draws.Last(_samplers[which](denoiser), prompt, 9, 9);
+        using var one = Draws.Last(_samplers[which](denoiser), prompt.narrow(0, 0, 1), 9, 9);
+        Close.Check("row 0", one, many.narrow(0, 0, 1));
+
+        // Other rows beside it change nothing of it, and the row is not always the same.
+        var others = prompt.clone();
+        others.narrow(0, 1, 3).copy_(tensor(new long[] { 1, 1, 5, 5, 0, 3 }, [3, 2]));
+        using var beside = Draws.Last(_samplers[which](denoiser), others, 9, 9);
+        Close.Check("beside others", one, beside.narrow(0, 0, 1));
+        Assert.True(Enumerable.Range(10, 8).Any(seed =>
+        {
+            using var drawn = Draws.Last(_samplers[which](denoiser), prompt.narrow(0, 0, 1), 9, (ulong)seed);
+            return !drawn.Equals(one);
+        }) || which is 6);
+    }
+
+    // A fresh network's output is zero, so that no token would matter to another.
+    private static void Stir(DiffusionTransformer network)
+    {
+        using var frozen = no_grad();
+        using var random = new Generator(4);
+        foreach (var parameter in network.parameters())
+        {
+            using var noise = randn(parameter.shape, ScalarType.Float64, generator: random);
+            parameter.add_(noise.mul_(0.4));
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Samplers))]
     public void The_ledger_equals_the_calls_that_were_made(int which)

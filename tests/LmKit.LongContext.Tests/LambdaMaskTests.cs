@@ -23,6 +23,17 @@ public class LambdaMaskTests
         { 8, 3, 0, 1, 41 },
     };
 
+    // Queries with a gap, keys out of order, the same position twice, queries before keys, and one query that is not the last key.
+    public static TheoryData<long[], long[]> Gaps => new()
+    {
+        { [7, 9, 10], [0, 1, 2, 5, 6, 7, 9, 10] },
+        { [10], [0, 1, 2, 5, 10, 7, 9] },
+        { [6, 7], [0, 3, 5, 5, 6, 7] },
+        { [3, 2], [0, 1, 2, 3] },
+        { [5], [0, 1, 2, 3, 4, 5, 6, 7] },
+        { [8], [0, 1, 2, 3, 5, 6, 7] },
+    };
+
     [Theory]
     [MemberData(nameof(Shapes))]
     public void Every_form_equals_the_definition(long window, long starts, long? ceiling, int sharing, int length)
@@ -177,6 +188,25 @@ public class LambdaMaskTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Gaps))]
+    public void Positions_that_do_not_count_up_by_one_are_what_the_definition_says(long[] queries, long[] keys)
+    {
+        foreach (var encoding in Encodings())
+        {
+            using var scope = NewDisposeScope();
+            var mask = Make(4, 2, 3);
+            var input = Inputs.Uniform(Inputs.Random(1, 2, 4, queries.Length, 8), Inputs.Random(2, 2, 2, keys.Length, 8), Inputs.Random(3, 2, 2, keys.Length, 8), encoding) with
+            {
+                QueryPositions = tensor(queries).expand(2, -1),
+                KeyPositions = tensor(keys).expand(2, -1),
+            };
+            var kept = (from i in queries select (from j in keys select i >= j && (i - j < 4 || j < 2)).ToArray()).ToArray();
+
+            Close.Check($"{encoding?.GetType().Name}", PlainPositions.Attended(input, kept, 4, 3), mask.Attend(input)!, absolute: Tolerance);
+        }
+    }
+
     private static LambdaMask Make(long window, long starts, long? ceiling = null) =>
         new(new LambdaMaskOptions { LocalLength = window, GlobalLength = starts, DistanceCeiling = ceiling });
 
@@ -199,7 +229,7 @@ public class LambdaMaskTests
         KeyPositions = input.KeyPositions.narrow(1, 0, start + count),
     };
 
-    // Section 2.2 of the method, pair by pair.
+    // Section 2.2 of the method, pair by pair, with rotation and slopes written out in PlainPositions.
     private static Tensor Definition(AttentionInput input, long window, long starts, long ceiling)
     {
         var (batch, heads, length) = (input.Queries.size(0), input.Queries.size(1), input.Queries.size(2));
@@ -213,11 +243,9 @@ public class LambdaMaskTests
             var k = input.Keys.index_select(2, kept).repeat_interleave(sharing, 1);
             var v = input.Values.index_select(2, kept).repeat_interleave(sharing, 1);
             var q = input.Queries.narrow(2, i, 1).expand(-1, -1, kept.size(0), -1);
-            var turned = input.Encoding?.EncodeQueries(q, shown) ?? q;
-            var still = input.Encoding?.EncodeKeys(k, zeros_like(shown)) ?? k;
+            var (turned, still) = (PlainPositions.Turned(input.Encoding, q, shown), PlainPositions.Turned(input.Encoding, k, zeros_like(shown)));
             var scores = (turned * still).sum(-1) / Math.Sqrt(q.size(3)); // (B, H, M)
-            if (input.Encoding?.Bias(shown.unsqueeze(1), scores.dtype) is { } bias)
-                scores += bias.squeeze(2);
+            scores += PlainPositions.Bias(input.Encoding, heads, shown);
             rows.Add((scores.softmax(-1).unsqueeze(-1) * v).sum(2, keepdim: true));
         }
         return cat(rows, 2);

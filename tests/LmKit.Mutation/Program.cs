@@ -28,7 +28,8 @@ static int Run(string[] options)
     Mutant[] wanted = [.. named.Concat(sample).Where(mutant => before.GetValueOrDefault(mutant.Key)?.Last != MutantResult.Seen)];
     var results = new Dictionary<string, MutantResult>(before);
     using var worker = new WorkerClient();
-    foreach (var (mutant, outcome, test) in new MutationRun(worker, Console.Out, TimeSpan.FromMinutes(Number(options, "--minutes", 60))).Run(wanted))
+    var minutes = TimeSpan.FromMinutes(Number(options, "--minutes", 60));
+    foreach (var (mutant, outcome, test) in new MutationRun(worker, Console.Out, minutes).Run(wanted, Text(options, "--tests")?.Split(',')))
     {
         results[mutant.Key] = new MutantResult(mutant.Text, mutant.Key, named.Contains(mutant), before.GetValueOrDefault(mutant.Key)?.First ?? outcome, outcome, test);
         new ResultFile(seed, count, DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), clock.Elapsed.TotalMinutes, [.. results.Values]).Write();
@@ -64,14 +65,15 @@ static int WriteReport(string[] seeds)
     return 0;
 }
 
-static double Number(string[] options, string name, double usual) =>
-    Array.IndexOf(options, name) is var at and >= 0 && at + 1 < options.Length ? double.Parse(options[at + 1], CultureInfo.InvariantCulture) : usual;
+static string? Text(string[] options, string name) => Array.IndexOf(options, name) is var at and >= 0 && at + 1 < options.Length ? options[at + 1] : null;
+
+static double Number(string[] options, string name, double usual) => Text(options, name) is { } text ? double.Parse(text, CultureInfo.InvariantCulture) : usual;
 
 static int Usage()
 {
     Console.WriteLine("""
         run [--seed 1] [--count 200] [--minutes 60]   try changes of Core's sources, and those of named.json, against Core's tests
-        run --seed 1 --survivors                      try those again that the last run's tests did not see
+        run --seed 1 --survivors [--tests A,B]        try those again that the last run's tests did not see, with classes that are new
         report SEED...                                write docs/results/mutation.md from the runs of these seeds
         list                                          every change that could be made
         """);

@@ -148,4 +148,19 @@ public class BadInputTests
         Assert.Contains(option, Assert.Throws<ConfigurationException>(() => add(ToyModel.Builder(1)).Build()).Message, StringComparison.Ordinal);
         Assert.Contains(option, Assert.ThrowsAny<ArgumentException>(() => ToyModel.Component(ToyModel.Builder(1), make)).Message, StringComparison.Ordinal);
     }
+
+    // Without taps a convolution has x.Length - 1 samples by the rule; x itself must fit all the same.
+    [Theory]
+    [InlineData(9, 0)]
+    [InlineData(0, 9)]
+    [InlineData(5, 5)]
+    public void A_transform_too_small_for_what_it_is_given_is_refused_and_one_that_fits_is_not(long samples, long taps)
+    {
+        using var scope = NewDisposeScope();
+        var fft = new MonarchFft(2, 4);
+        Assert.Contains("would wrap around a transform of 8", Assert.Throws<ArgumentException>(() => fft.Convolve(ones(samples), ones(taps))).Message, StringComparison.Ordinal);
+        foreach (var (length, width) in new[] { (8L, 0L), (0L, 8L), (4L, 5L) })
+            _ = fft.Convolve(ones(length), ones(width));
+        Close.Check("no taps", zeros(8), fft.Convolve(ones(8), ones(0)), absolute: 1e-6);
+    }
 }

@@ -170,4 +170,16 @@ public sealed class PickleReaderTests : IDisposable
         Assert.Contains(File, error.Message, StringComparison.Ordinal);
         Assert.Contains(fault, error.Message, StringComparison.Ordinal);
     }
+
+    // Joined with dots, each of many short names holds the long one above it.
+    [Fact]
+    public void Names_that_would_fill_the_memory_are_refused_and_short_ones_are_read()
+    {
+        byte[] Nested(int length) => Join(Raw("\u0080\u0002}"), Text(new string('p', length)), Raw("}"), Join([.. Enumerable.Range(0, 500).Select(index => Join(Text($"k{index}"), Raw("K\u0005s")))]), Raw("s."));
+
+        Write(File, Nested(10));
+        Assert.Equal(500, PickleReader.Read(File).Values.Count);
+        Write(File, Nested(100_000));
+        Assert.Contains("takes more than", Assert.Throws<PickleException>(() => PickleReader.Read(File)).Message, StringComparison.Ordinal);
+    }
 }

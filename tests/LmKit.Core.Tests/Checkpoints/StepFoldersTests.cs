@@ -50,4 +50,14 @@ public sealed class StepFoldersTests : IDisposable
         foreach (var step in steps)
             folders.Save(step, folder => File.WriteAllText(Path.Combine(folder, header), "{}"));
     }
+
+    [Fact]
+    public void Saving_says_which_folder_it_wrote()
+    {
+        var folders = new StepFolders(root, "one.json");
+        var saved = folders.Save(7, folder => File.WriteAllText(Path.Combine(folder, "one.json"), "{}"));
+
+        Assert.Equal(Path.Combine(root, "step-00000007"), saved);
+        Assert.Equal(saved, folders.Latest());
+    }
 }

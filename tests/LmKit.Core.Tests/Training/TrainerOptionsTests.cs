@@ -57,4 +57,14 @@ public sealed class TrainerOptionsTests : TrainingScene
         using var mode = inference_mode();
         Assert.Contains("inference_mode", Assert.Throws<InvalidOperationException>(() => trainer.Run()).Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void An_average_is_kept_only_where_its_decay_is_set()
+    {
+        using var task = new PullTask((Pull: 1, Count: 1));
+        using var without = new Trainer(task, new TrainingOptions { Steps = 1 });
+        using var with = new Trainer(task, new TrainingOptions { Steps = 1, AverageDecay = 0.5 });
+        Assert.Null(without.Average);
+        Assert.NotNull(with.Average);
+    }
 }

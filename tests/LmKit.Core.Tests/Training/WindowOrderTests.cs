@@ -98,4 +98,14 @@ public sealed class WindowOrderTests : IDisposable
         using var data = Counting(1);
         Assert.Contains("at least two", Assert.Throws<ArgumentException>(() => EvaluationWindows.Read(data, 4, 1)).Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Every_offset_that_leaves_room_begins_an_epoch()
+    {
+        using var data = Counting(103);
+        var windows = new RandomWindows(data, 4, 1, seed: 3);
+        var first = Enumerable.Range(0, 80).Select(_ => Enumerable.Range(0, (int)windows.WindowsPerEpoch).Min(_ => Next(windows)[0])).ToHashSet();
+        Assert.Equal([0, 1, 2, 3], first.Order());
+        Assert.Equal(25, windows.WindowsPerEpoch); // of the 100 that offset 3 leaves
+    }
 }

@@ -8,9 +8,11 @@ internal sealed class MutationRun(WorkerClient worker, TextWriter log, TimeSpan 
     private readonly Stopwatch clock = Stopwatch.StartNew();
 
     /// <summary>What became of each change; those for which the time did not last are left out.</summary>
-    internal IEnumerable<(Mutant Mutant, string Outcome, string? Test)> Run(IReadOnlyList<Mutant> mutants)
+    /// <param name="mutants">The changes.</param>
+    /// <param name="classes">Parts of the names of the tests to run; null for all.</param>
+    internal IEnumerable<(Mutant Mutant, string Outcome, string? Test)> Run(IReadOnlyList<Mutant> mutants, string[]? classes)
     {
-        var tests = worker.Cover();
+        var tests = worker.Cover(classes);
         log.WriteLine($"{tests.Count} test methods, {tests.Sum(test => test.Seconds):0} s; {mutants.Count} changes, of which {mutants.Count(mutant => tests.Any(test => test.Reached.Contains(mutant.Id)))} are reached");
         var done = 0;
         foreach (var mutant in mutants)

@@ -17,10 +17,10 @@ internal sealed class WorkerClient : IDisposable
     private Task<string?>? reading;
 
     /// <summary>Runs every test and says what each reaches.</summary>
-    internal IReadOnlyList<TestMethod> Cover()
+    internal IReadOnlyList<TestMethod> Cover(string[]? classes)
     {
         Start();
-        child!.StandardInput.WriteLine("cover");
+        child!.StandardInput.WriteLine($"cover\t{string.Join(',', classes ?? [])}");
         var found = new List<TestMethod>();
         while (true)
         {
