@@ -13,29 +13,27 @@ return args switch
 
 static int Run(string[] options)
 {
-    var (seed, count) = ((long)Number(options, "--seed", 1), (int)Number(options, "--count", 200));
     var clock = Stopwatch.StartNew();
-    var earlier = options.Contains("--survivors") ? ResultFile.Read(seed) ?? throw new InvalidOperationException($"There is no {ResultFile.Path(seed)} to try again.") : null;
     _ = Directory.CreateDirectory(Repository.Artifacts);
     var core = new CoreCompilation();
     var all = Candidates(core);
-    var random = new Random((int)seed);
-    random.Shuffle(all);
-    var (named, sample) = new MutatedBuild(core, Console.Out).Make(NamedMutants.Read(core.Chosen), all, count);
-    Console.WriteLine($"{sample.Count} of {all.Length} changes and {named.Count} named ones built after {clock.Elapsed.TotalSeconds:0} s");
+    var (named, samples) = (NamedMutants.Read(core.Chosen), Sample.Parse(Text(options, "--sample") ?? "1:200", all));
+    new MutatedBuild(core, Console.Out).Make(named, samples);
+    Console.WriteLine($"{samples.Sum(sample => sample.Taken.Count)} of {all.Length} changes and {named.Count} named ones built after {clock.Elapsed.TotalSeconds:0} s");
 
-    var before = earlier?.Results.ToDictionary(result => result.Key) ?? [];
-    Mutant[] wanted = [.. named.Concat(sample).Where(mutant => before.GetValueOrDefault(mutant.Key)?.Last != MutantResult.Seen)];
-    var results = new Dictionary<string, MutantResult>(before);
+    var goesOn = options.Contains("--go-on");
+    var files = samples.Select(sample => new ResultFile(sample, named, goesOn)).ToArray();
+    Mutant[] wanted = [.. files.SelectMany(file => file.Wanted).Distinct().OrderByDescending(mutant => files.Any(file => file.Has(mutant)))];
     using var worker = new WorkerClient();
-    var minutes = TimeSpan.FromMinutes(Number(options, "--minutes", 60));
-    foreach (var (mutant, outcome, test) in new MutationRun(worker, Console.Out, minutes).Run(wanted, Text(options, "--tests")?.Split(',')))
+    var run = new MutationRun(worker, Console.Out, TimeSpan.FromMinutes(Number(options, "--minutes", 60))) { NewTests = Text(options, "--new-tests")?.Split(',') };
+    foreach (var (mutant, outcome, test) in run.Run(wanted, mutant => files.Any(file => file.Has(mutant))))
     {
-        results[mutant.Key] = new MutantResult(mutant.Text, mutant.Key, named.Contains(mutant), before.GetValueOrDefault(mutant.Key)?.First ?? outcome, outcome, test);
-        new ResultFile(seed, count, DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), clock.Elapsed.TotalMinutes, [.. results.Values]).Write();
+        foreach (var file in files)
+            file.Add(mutant, outcome, test, clock.Elapsed);
+        clock.Restart();
     }
-    MutantResult[] sampled = [.. results.Values.Where(result => !result.IsNamed)];
-    Console.WriteLine($"seed {seed}: seen {Report.Score(sampled, result => result.Last)}; named {Report.Score(results.Values.Except(sampled), result => result.Last)}; {clock.Elapsed.TotalMinutes:0.0} minutes");
+    foreach (var file in files)
+        Console.WriteLine($"seed {file.Seed}: seen {Report.Score(file.Results.Where(result => !result.IsNamed), result => result.Last)}; named {Report.Score(file.Results.Where(result => result.IsNamed), result => result.Last)}; {file.Minutes:0.0} minutes");
     return 0;
 }
 
@@ -61,7 +59,7 @@ static int List()
 
 static int WriteReport(string[] seeds)
 {
-    Report.Write(seeds.Select(seed => ResultFile.Read(long.Parse(seed, CultureInfo.InvariantCulture)) ?? throw new InvalidOperationException($"Seed {seed} was not run here.")));
+    Report.Write(seeds.Select(seed => ResultFile.Read(long.Parse(seed, CultureInfo.InvariantCulture))));
     return 0;
 }
 
@@ -72,10 +70,10 @@ static double Number(string[] options, string name, double usual) => Text(option
 static int Usage()
 {
     Console.WriteLine("""
-        run [--seed 1] [--count 200] [--minutes 60]   try changes of Core's sources, and those of named.json, against Core's tests
-        run --seed 1 --survivors [--tests A,B]        try those again that the last run's tests did not see, with classes that are new
-        report SEED...                                write docs/results/mutation.md from the runs of these seeds
-        list                                          every change that could be made
+        run [--sample 1:200] [--minutes 60]     try changes of Core's sources, drawn by seeds, and those of named.json, against Core's tests
+        run --go-on [--new-tests A,B]           try those that no run has tried, and those again that were not seen: by the tests of new classes A and B
+        report SEED...                          write docs/results/mutation.md from the runs of these seeds
+        list                                    every change that could be made
         """);
     return 2;
 }

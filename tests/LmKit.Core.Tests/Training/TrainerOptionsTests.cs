@@ -67,4 +67,13 @@ public sealed class TrainerOptionsTests : TrainingScene
         Assert.Null(without.Average);
         Assert.NotNull(with.Average);
     }
+
+    [Fact]
+    public void What_is_left_open_is_as_documented()
+    {
+        var options = new TrainingOptions();
+        Assert.Equal((1000L, 1, 1e-3, LearningRateShape.Cosine, 0L, 0.1, 1), (options.Steps, options.AccumulationCount, options.LearningRate, options.Shape, options.WarmupSteps, options.FinalShare, options.CycleCount));
+        Assert.Equal((0.9, 0.999, 1e-8, 0.1, DecayScope.Matrices), (options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay, options.DecayScope));
+        Assert.Equal((1.0, 0.0, 0L, 0L, null), (options.MaxGradientNorm, options.AverageDecay, options.EvaluationInterval, options.CheckpointInterval, options.CheckpointFolder));
+    }
 }

@@ -11,19 +11,16 @@ internal sealed class MutatedBuild(CoreCompilation core, TextWriter log)
     /// <summary>Where the tests run.</summary>
     internal static string Folder { get; } = Path.Combine(Repository.Artifacts, "bin");
 
-    /// <summary>Builds as many changes as are wanted of those that compile.</summary>
+    /// <summary>Builds as many changes as each sample wants of those that compile.</summary>
     /// <param name="named">Changes that must be in it.</param>
-    /// <param name="candidates">Changes to take from, in their order.</param>
-    /// <param name="count">How many of these.</param>
-    internal (IReadOnlyList<Mutant> Named, IReadOnlyList<Mutant> Sample) Make(IReadOnlyList<Mutant> named, IEnumerable<Mutant> candidates, int count)
+    /// <param name="samples">Samples to fill.</param>
+    internal void Make(IReadOnlyList<Mutant> named, IReadOnlyList<Sample> samples)
     {
-        var waiting = new Queue<Mutant>(candidates);
-        var taken = new List<Mutant>();
         while (true)
         {
-            while (taken.Count < count && waiting.Count > 0)
-                taken.Add(waiting.Dequeue());
-            Mutant[] all = [.. named, .. taken];
+            foreach (var sample in samples)
+                sample.Fill();
+            Mutant[] all = [.. named.Concat(samples.SelectMany(sample => sample.Taken)).Distinct()];
             for (var id = 0; id < all.Length; id++)
                 all[id].Id = id;
             var compilation = core.Complete(Switched(all));
@@ -31,7 +28,7 @@ internal sealed class MutatedBuild(CoreCompilation core, TextWriter log)
             if (errors.Length == 0)
             {
                 Write(compilation);
-                return (named, taken);
+                return;
             }
             var dropped = errors.SelectMany(error => AtFault(error, all)).ToHashSet();
             if (dropped.FirstOrDefault(named.Contains) is { } broken)
@@ -39,7 +36,8 @@ internal sealed class MutatedBuild(CoreCompilation core, TextWriter log)
             if (dropped.Count == 0)
                 throw new InvalidOperationException($"The changed sources do not compile: {errors[0]}");
             log.WriteLine($"{dropped.Count} changes do not compile; others take their place");
-            _ = taken.RemoveAll(dropped.Contains);
+            foreach (var sample in samples)
+                _ = sample.Taken.RemoveAll(dropped.Contains);
         }
     }
 

@@ -15,7 +15,7 @@ internal static class Report
             # Tests against changed sources
 
             A seeded sample of small changes (operators, borders, conditions, constants, names, statements, results) of Core's sampling, chat, training, masks,
-            mixers and checkpoints. Each is tried against the tests of LmKit.Core.Tests that reach it; a change is seen when a test fails with it, twice, and passes
+            mixers and checkpoints. Each is tried against the tests of LmKit.Core.Tests that reach it; a change is seen when a test fails with it and passes
             without it. A change that no test reaches has survived. Error texts, attributes, constants and static initialisers are not changed.
             `dotnet run -c Release --project tests/LmKit.Mutation -- run` makes this page; CONTRIBUTING.md says how.
 

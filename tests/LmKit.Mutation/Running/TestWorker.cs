@@ -21,7 +21,7 @@ internal static class TestWorker
             var words = line.Split('\t');
             if (words[0] == "cover")
             {
-                framework.Run(framework.Methods.Where(method => words[1].Split(',').Any(part => method.Contains(part, StringComparison.Ordinal))), new CoverSink(gate, Answer));
+                framework.Run(framework.Methods, new CoverSink(gate, Answer));
                 Answer("done");
             }
             else

@@ -17,10 +17,10 @@ internal sealed class WorkerClient : IDisposable
     private Task<string?>? reading;
 
     /// <summary>Runs every test and says what each reaches.</summary>
-    internal IReadOnlyList<TestMethod> Cover(string[]? classes)
+    internal IReadOnlyList<TestMethod> Cover()
     {
         Start();
-        child!.StandardInput.WriteLine($"cover\t{string.Join(',', classes ?? [])}");
+        child!.StandardInput.WriteLine("cover");
         var found = new List<TestMethod>();
         while (true)
         {

@@ -1,0 +1,81 @@
+using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit.Core.Tests;
+
+/// <summary>What a saved cache may be restored from.</summary>
+[NoTensorLeak]
+public sealed class KeyValueCacheTests
+{
+    [Fact]
+    public void It_goes_on_from_what_it_saved()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = LanguageModelTests.Model();
+        var tokens = LanguageModelTests.Tokens(2, 9);
+        var (saved, before) = Saved(model, tokens);
+        before.Dispose();
+        using var state = (ModelState)model.NewState(2);
+        Assert.Equal(0, First(state).Count);
+        First(state).Restore(saved, 5);
+
+        Assert.Equal((5, 5), (First(state).Count, First(state).Position));
+        foreach (var (name, value) in First(state).Tensors)
+            Close.Check(name, saved[name], value);
+    }
+
+    [Fact]
+    public void Tensors_that_are_no_caches_are_refused_and_the_state_stays()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = LanguageModelTests.Model();
+        var (saved, cache) = Saved(model, LanguageModelTests.Tokens(2, 9));
+        using var owner = cache;
+        var first = First(cache);
+        foreach (var (name, wrong, text) in new (string, Tensor?, string)[]
+        {
+            ("keys", null, "lacks 'keys'"),
+            ("cursor", null, "lacks 'cursor'"),
+            ("more", zeros(1), "'more'"),
+            ("keys", saved["keys"].to(ScalarType.Int64), "saved keys"),
+            ("values", saved["values"].to(ScalarType.Int64), "saved values"),
+            ("values", saved["values"].to(ScalarType.Float32), "saved values"),
+            ("keys", saved["keys"] * double.NaN, "saved keys"),
+            ("values", saved["values"] / 0.0, "saved values"),
+            ("keys", saved["keys"].narrow(2, 0, 4), "do not fit"),
+            ("values", saved["values"].narrow(1, 0, 1), "do not fit"),
+            ("positions", saved["positions"].narrow(1, 0, 4), "saved positions"),
+            ("documents", saved["documents"].narrow(0, 0, 1), "saved documents"),
+            ("positions", saved["positions"].to(ScalarType.Float32), "saved positions"),
+            ("documents", saved["documents"].to(ScalarType.Float64), "saved documents"),
+            ("cursor", saved["cursor"].to(ScalarType.Float64), "saved cursor"),
+            ("positions", saved["positions"] - 1, "negative"),
+            ("documents", saved["documents"] - 2, "negative"),
+        })
+        {
+            var tensors = new Dictionary<string, Tensor>(saved);
+            if (wrong is null)
+                tensors.Remove(name);
+            else
+                tensors[name] = wrong;
+            Assert.Contains(text, Assert.ThrowsAny<ArgumentException>(() => first.Restore(tensors, 5)).Message, StringComparison.Ordinal);
+        }
+        Assert.Equal("position", Assert.Throws<ArgumentOutOfRangeException>(() => first.Restore(saved, -1)).ParamName);
+        Assert.Equal("tensors", Assert.Throws<ArgumentNullException>(() => first.Restore(null!, 5)).ParamName);
+        Assert.Equal((5, 5), (first.Count, first.Position));
+        // Position 0 and padding are sound.
+        first.Restore(new Dictionary<string, Tensor>(saved) { ["documents"] = saved["documents"] - 1 }, 0);
+    }
+
+    private static (Dictionary<string, Tensor> Tensors, ModelState State) Saved(LanguageModel model, Tensor tokens)
+    {
+        var state = (ModelState)model.NewState(2);
+        model.call(tokens.narrow(1, 0, 5), new SequenceContext(state)).Dispose();
+        return (First(state).Tensors.ToDictionary(pair => pair.Key, pair => pair.Value.clone()), state);
+    }
+
+    private static KeyValueCache First(ModelState state) => state.Layers.OfType<KeyValueCache>().First();
+}
