@@ -23,6 +23,8 @@ static int Run(string[] options)
 
     var goesOn = options.Contains("--go-on");
     var files = samples.Select(sample => new ResultFile(sample, named, goesOn)).ToArray();
+    foreach (var file in files)
+        Array.ForEach(files, file.Take);
     Mutant[] wanted = [.. files.SelectMany(file => file.Wanted).Distinct().OrderByDescending(mutant => files.Any(file => file.Has(mutant)))];
     using var worker = new WorkerClient();
     var run = new MutationRun(worker, Console.Out, TimeSpan.FromMinutes(Number(options, "--minutes", 60))) { NewTests = Text(options, "--new-tests")?.Split(',') };

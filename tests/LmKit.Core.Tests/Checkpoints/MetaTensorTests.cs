@@ -61,4 +61,13 @@ public sealed class MetaTensorTests
         Assert.Contains("meta device", error.Message, StringComparison.Ordinal);
         Assert.Equal(name, error.ParamName);
     }
+
+    [Fact]
+    public void Whole_numbers_are_not_read_from_it_nor_from_fractions()
+    {
+        using var scope = NewDisposeScope();
+        Assert.Equal([1, 0], HostValues.Read(tensor(new[] { true, false })));
+        Assert.ThrowsAny<ArgumentException>(() => HostValues.Read(empty([2], ScalarType.Int64, new Device(DeviceType.META))));
+        Assert.ThrowsAny<ArgumentException>(() => HostValues.Read(ones(2)));
+    }
 }

@@ -80,4 +80,15 @@ public sealed class AttentionInputTests
         Assert.Equal(isRefused ? "keys" : null, (error as ArgumentException)?.ParamName);
         Assert.Equal(isRefused, error is not null);
     }
+
+    [Fact]
+    public void A_missing_mask_or_encoding_that_turns_nothing_are_told_apart()
+    {
+        using var scope = NewDisposeScope();
+        var input = Input(2, 2, 4);
+        Assert.Equal("mask", Assert.Throws<ArgumentNullException>(() => DenseAttention.Attend(input, null!)).ParamName);
+        var encoding = new AlibiEncoding(2);
+        Close.Check("queries", input.Queries, encoding.EncodeQueries(input.Queries, input.QueryPositions));
+        Close.Check("keys", input.Keys, encoding.EncodeKeys(input.Keys, input.KeyPositions));
+    }
 }

@@ -47,6 +47,7 @@ public sealed class AttentionDefinitionTests
 
         var (expected, actual) = (Attended(options, seen["q"], seen["k"], seen["v"]), seen["z"]);
         Assert.Equal(expected.Length, actual.Length);
+        Assert.Equal(options.KeyValueHeadCount == 0 ? options.HeadCount : options.KeyValueHeadCount, seen["k"].GetLength(1));
         for (var i = 0; i < Length; i++)
         {
             for (var head = 0; head < options.HeadCount; head++)

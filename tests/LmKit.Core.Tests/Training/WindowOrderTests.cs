@@ -108,4 +108,17 @@ public sealed class WindowOrderTests : IDisposable
         Assert.Equal([0, 1, 2, 3], first.Order());
         Assert.Equal(25, windows.WindowsPerEpoch); // of the 100 that offset 3 leaves
     }
+
+    [Fact]
+    public void A_place_that_no_epoch_has_is_refused_and_any_epoch_is_none()
+    {
+        using var data = Counting(100);
+        var windows = new RandomWindows(data, 10, 1, seed: 3);
+        using var scope = torch.NewDisposeScope();
+        windows.Seek(torch.tensor(new[] { 500, windows.WindowsPerEpoch }));
+        Assert.Equal((500L, windows.WindowsPerEpoch), (windows.Epoch, windows.Index));
+        foreach (var place in new[] { [0, windows.WindowsPerEpoch + 1], [-1, 0], [0, -1], [0], new long[] { 0, 0, 0 } })
+            Assert.Throws<CheckpointMismatchException>(() => windows.Seek(torch.tensor(place)));
+        Assert.Equal((500L, windows.WindowsPerEpoch), (windows.Epoch, windows.Index));
+    }
 }

@@ -44,6 +44,17 @@ internal sealed class ResultFile
 
     internal static ResultFile Read(long seed) => File.Exists(Path(seed)) ? new(Stored(seed)) : throw new InvalidOperationException($"Seed {seed} was not run here: there is no {Path(seed)}.");
 
+    /// <summary>Takes over what another sample's run has seen of the same changes.</summary>
+    internal void Take(ResultFile other)
+    {
+        var keys = own.Select(mutant => mutant.Key).ToHashSet();
+        foreach (var result in other.Results.Where(result => result.Last == MutantResult.Seen && keys.Contains(result.Key)).ToArray())
+        {
+            if (results.GetValueOrDefault(result.Key)?.Last != MutantResult.Seen)
+                results[result.Key] = result;
+        }
+    }
+
     /// <summary>Whether a change was tried before.</summary>
     internal bool Has(Mutant mutant) => own.Contains(mutant) && results.ContainsKey(mutant.Key);
 
