@@ -54,6 +54,7 @@ public sealed class KeyValueCacheTests
             ("cursor", saved["cursor"].to(ScalarType.Float64), "saved cursor"),
             ("positions", saved["positions"] - 1, "negative"),
             ("documents", saved["documents"] - 2, "negative"),
+            ("documents", saved["documents"] - 1, "saved documents are not all 0"),
         })
         {
             var tensors = new Dictionary<string, Tensor>(saved);
@@ -66,8 +67,7 @@ public sealed class KeyValueCacheTests
         Assert.Equal("position", Assert.Throws<ArgumentOutOfRangeException>(() => first.Restore(saved, -1)).ParamName);
         Assert.Equal("tensors", Assert.Throws<ArgumentNullException>(() => first.Restore(null!, 5)).ParamName);
         Assert.Equal((5, 5), (first.Count, first.Position));
-        // Position 0 and padding are sound.
-        first.Restore(new Dictionary<string, Tensor>(saved) { ["documents"] = saved["documents"] - 1 }, 0);
+        first.Restore(saved, 5);
     }
 
     private static (Dictionary<string, Tensor> Tensors, ModelState State) Saved(LanguageModel model, Tensor tokens)
