@@ -25,6 +25,14 @@ public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
     {
         ["ckpt: sae_lens_standard/sparsity.safetensors"] = "firing rates beside the weights, which no reader takes in",
         ["misc: resample.exp_avg_after.*"] = "Adam's moments before the resampling are not in the file; those of the features that are pointed anew are compared with zero",
+        ["afa_repo_saes: topafa_raw.param.b_enc"] = "the published code adds no encoder bias in this kind",
+        ["afa_repo_saes: topafa_norm.param.b_enc"] = "the published code adds no encoder bias in this kind",
+        ["afa_repo_saes: topk_raw.param.b_enc"] = "the published code adds no encoder bias in this kind",
+        ["afa_repo_saes: topk_norm.param.b_enc"] = "the published code adds no encoder bias in this kind",
+        ["afa_repo_saes: batchtopk_raw.param.b_enc"] = "the published code adds no encoder bias in this kind",
+        ["saelens_saes: standard.dead"] = "its loss has no term of dead features",
+        ["saelens_saes: jumprelu_step.dead"] = "its loss has no term of dead features",
+        ["saelens_saes: gated.dead"] = "its loss has no term of dead features",
         ["supervised: attr.obj"] = "an attribute of the data set that no dictionary and no edit of the file uses",
     };
 }
