@@ -15,6 +15,7 @@ namespace LmKit;
 public sealed class RunIdentity
 {
     private const string None = "none";
+    private const string Unset = "null";
     private const int ProbeSeed = 20_240_229;
 
     private static readonly string[] _free = ["checkpoint_folder", "checkpoint_interval", "evaluation_interval"];
@@ -45,7 +46,7 @@ public sealed class RunIdentity
         ArgumentException.ThrowIfNullOrEmpty(name);
         if (value is JsonArray or JsonObject)
             throw new ArgumentException($"'{name}' has the value {value.ToJsonString()}; an entry is a text, a number, a truth value or null.", nameof(value));
-        Set(name, value?.ToJsonString() ?? "null");
+        Set(name, value?.ToJsonString() ?? Unset);
         return this;
     }
 
@@ -113,7 +114,8 @@ public sealed class RunIdentity
         return this;
     }
 
-    /// <summary>Every entry that differs, by name, with both values; only the first one when the runs are of different kinds.</summary>
+    /// <summary>Every entry that differs, by name, with both values; only the first one when the runs are of different kinds. An option
+    /// that is null and one that an earlier version did not know are the same: neither is set.</summary>
     /// <param name="found">The identity in a checkpoint.</param>
     public IReadOnlyList<TensorMismatch> Differences(RunIdentity found)
     {
@@ -121,7 +123,7 @@ public sealed class RunIdentity
         if (order[0] is var kind && Text(kind) != found.Text(kind))
             return [new TensorMismatch(kind, Text(kind), found.Text(kind))];
         return [.. order.Union(found.order)
-            .Where(name => values.GetValueOrDefault(name) != found.values.GetValueOrDefault(name))
+            .Where(name => values.GetValueOrDefault(name, Unset) != found.values.GetValueOrDefault(name, Unset))
             .Select(name => new TensorMismatch(name, Text(name), found.Text(name)))];
     }
 
@@ -154,7 +156,7 @@ public sealed class RunIdentity
         }
         else
         {
-            Set(name, value?.ToJsonString() ?? "null");
+            Set(name, value?.ToJsonString() ?? Unset);
         }
     }
 

@@ -103,6 +103,16 @@ public sealed class RunIdentityTests : TrainingScene
     }
 
     [Fact]
+    public void An_option_that_is_not_set_is_as_one_that_was_not_known()
+    {
+        var (before, now) = (new RunIdentity("task", "a"), new RunIdentity("task", "a").Add("new_option", null));
+
+        Assert.Empty(now.Differences(before));
+        Assert.Empty(before.Differences(now));
+        Assert.Single(now.Add("new_option", 1).Differences(before));
+    }
+
+    [Fact]
     public void Runs_of_different_tasks_are_compared_no_further()
     {
         using var model = Model();

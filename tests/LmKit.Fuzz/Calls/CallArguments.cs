@@ -45,6 +45,9 @@ internal sealed class CallArguments(FuzzRandom random, bool isUsual = false)
     /// <summary>Ids below a limit.</summary>
     internal Tensor Ids(long limit, params long[] shape) => Made(shape, sizes => randint(0, limit, [.. sizes], dtype: ScalarType.Int64));
 
+    /// <summary>What was saved before.</summary>
+    internal Tensor Saved(Tensor saved) => Made(saved.shape, sizes => sizes.AsSpan().SequenceEqual(saved.shape) ? saved.clone() : zeros([.. sizes], saved.dtype));
+
     /// <summary>Truth values.</summary>
     internal Tensor Flags(params long[] shape) => Made(shape, sizes => rand([.. sizes]).gt(0.5));
 

@@ -19,7 +19,7 @@ internal static class CoreCalls
             using var state = Begun(CallModels.Mixers);
             var tensors = state.Tensors.ToDictionary(pair => pair.Key, pair => pair.Value.clone());
             var name = a.Random.Pick([.. tensors.Keys]);
-            tensors[name] = tensors[name].is_floating_point() ? a.Floats(tensors[name].shape) : a.Ids(9, tensors[name].shape);
+            tensors[name] = tensors[name].is_floating_point() ? a.Floats(tensors[name].shape) : a.Saved(tensors[name]);
             using var other = CallModels.Mixers.NewState(2);
             other.Restore(tensors, a.Size(state.Position));
             return CallModels.Mixers.call(ToyModels.Tokens(2, 3), new SequenceContext(other));
