@@ -110,7 +110,7 @@ public class IoiTests
         AttributeBlock[] blocks = [new("io", [0], [names]), new("s", [1], [names]), new("io_pos", [2], [2])];
         using var supervised = SupervisedDictionary.Fit(activations, batch.Attributes, blocks);
         var approximation = ApproximationTest.Run(model, _section, supervised, batch, activations.mean([0L]));
-        Assert.Equal(batch.Score(_section.Logits(model, batch)), approximation.CleanDifference);
+        Assert.Equal(batch.Score(_section.Logits(model, batch)), approximation.CleanDifference, 12);
         var control = ControllabilityTest.RunSupervised(model, _section, supervised, batch, other, 0);
         Assert.Equal((1, Agreement.Of(_section.Logits(model, batch), _section.Logits(model, batch, _section.Read(model, other)))), (control.FeatureCount, control.AgreementWithoutEdit));
 

@@ -22,10 +22,13 @@ public sealed record SampleQuality(int StepCount, long SampleCount, double? Perp
     /// <summary>Standard error of the entropy.</summary>
     public double EntropyError { get; init; } = double.NaN;
 
+    /// <summary>Standard error of the share of duplicates.</summary>
+    public double DuplicateError => SampleCount <= 0 ? double.NaN : Estimate.OfShare(Math.Clamp((long)Math.Round(DuplicateRate * SampleCount), 0, SampleCount), SampleCount, "samples").StandardError;
+
     /// <summary>The three figures in a line, each with its error, and from how many samples they are.</summary>
     public override string ToString()
     {
         var perplexity = Perplexity is { } value ? string.Create(CultureInfo.InvariantCulture, $"perplexity {value:F2} +- {PerplexityError:F2}, ") : "";
-        return string.Create(CultureInfo.InvariantCulture, $"{perplexity}divergence {Divergence:F4} +- {DivergenceError:F4}, entropy {Entropy:F3} +- {EntropyError:F3}, duplicates {DuplicateRate:P1} of {SampleCount:N0} samples in {StepCount} steps");
+        return string.Create(CultureInfo.InvariantCulture, $"{perplexity}divergence {Divergence:F4} +- {DivergenceError:F4}, entropy {Entropy:F3} +- {EntropyError:F3}, duplicates {DuplicateRate:P1} +- {DuplicateError:P1} of {SampleCount:N0} samples in {StepCount} steps");
     }
 }

@@ -13,6 +13,18 @@ namespace LmKit;
 /// <param name="NormalizedError">Mean over rows of e / |x|^2 (OpenAI).</param>
 public sealed record ReconstructionQuality(double ExplainedVariance, double LegacyExplainedVariance, double UnexplainedFraction, double VarianceShare, double MeanSquaredError, double NormalizedError)
 {
+    /// <summary>Rows compared; 0 where that is not known.</summary>
+    public long RowCount { get; init; }
+
+    /// <summary>Standard error over rows of <see cref="ExplainedVariance"/> and <see cref="UnexplainedFraction"/>; NaN where it is not known.</summary>
+    public double ExplainedVarianceError { get; init; } = double.NaN;
+
+    /// <summary>Standard error over rows of <see cref="MeanSquaredError"/>.</summary>
+    public double MeanSquaredErrorError { get; init; } = double.NaN;
+
+    /// <summary>Standard error over rows of <see cref="NormalizedError"/>.</summary>
+    public double NormalizedErrorError { get; init; } = double.NaN;
+
     // Of |x|^2: what is left of rows all alike after their mean is taken off is rounding.
     private const double Rounding = 1e-24;
 
@@ -40,8 +52,16 @@ public sealed record ReconstructionQuality(double ExplainedVariance, double Lega
             unexplained,
             1 - share,
             residual.square().mean().item<double>(),
-            MeanShare(error, squares));
+            MeanShare(error, squares))
+        {
+            RowCount = input.size(0),
+            ExplainedVarianceError = double.IsNaN(unexplained) ? double.NaN : Estimate.OfRatio(Numbers(error), Numbers(spread), input.size(0), "rows", "").StandardError,
+            MeanSquaredErrorError = Estimate.OfValues(Numbers(error / input.size(1)), "rows").StandardError,
+            NormalizedErrorError = Estimate.OfValues(Numbers(error / squares.masked_fill(squares.eq(0), double.NaN)), "rows").StandardError,
+        };
     }
+
+    private static double[] Numbers(Tensor each) => each.cpu().data<double>().ToArray();
 
     private static double MeanShare(Tensor error, Tensor whole) => (error / whole.masked_fill(whole.eq(0), double.NaN)).mean().item<double>();
 }

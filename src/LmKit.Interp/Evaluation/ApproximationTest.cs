@@ -22,15 +22,20 @@ public static class ApproximationTest
         using var frozen = no_grad();
         var activations = section.Read(model, batch);
         var rebuilt = Rebuild(dictionary, activations, batch, scale);
-        var clean = batch.Score(section.Logits(model, batch));
-        var ablated = Difference(mean.expand_as(activations));
+        var clean = Differences(null);
+        var ablated = Differences(mean.expand_as(activations));
         return new(
-            clean,
-            ablated,
-            LogitDifferenceScore.Of(clean, ablated, Difference(rebuilt)),
-            LogitDifferenceScore.Of(clean, ablated, Difference(mean + activations - rebuilt)));
+            clean.Average(),
+            ablated.Average(),
+            LogitDifferenceScore.OfPrompts(clean, ablated, Differences(rebuilt)),
+            LogitDifferenceScore.OfPrompts(clean, ablated, Differences(mean + activations - rebuilt)))
+        {
+            PromptCount = clean.Length,
+            CleanError = Estimate.OfValues(clean, "prompts").StandardError,
+            AblatedError = Estimate.OfValues(ablated, "prompts").StandardError,
+        };
 
-        double Difference(Tensor values) => batch.Score(section.Logits(model, batch, values));
+        double[] Differences(Tensor? values) => batch.Scores(section.Logits(model, batch, values)).cpu().data<double>().ToArray();
     }
 
     private static Tensor Rebuild(IDictionary dictionary, Tensor activations, TaskBatch batch, ActivationScale? scale)

@@ -7,6 +7,12 @@ namespace LmKit;
 /// <param name="RemovedWeight">Mean total weight of the features that were changed.</param>
 public sealed record ControllabilityResult(int FeatureCount, double Agreement, double AgreementWithoutEdit, double RemovedWeight)
 {
+    /// <summary>Prompts that it is the mean of; 0 where that is not known.</summary>
+    public long PromptCount { get; init; }
+
+    /// <summary>Standard error of <see cref="Agreement"/> as a share of prompts; NaN where their number is not known.</summary>
+    public double AgreementError => PromptCount == 0 ? double.NaN : Estimate.OfShare((long)Math.Round(Agreement * PromptCount), PromptCount, "prompts").StandardError;
+
     /// <summary>Whether the test can tell dictionaries apart.</summary>
     public bool HasResolution => AgreementWithoutEdit < 0.9;
 }

@@ -33,7 +33,10 @@ public static class ControllabilityTest
                 count,
                 Agreement.Of(section.Logits(model, clean, edited), goal),
                 before,
-                MeanWeight(removed));
+                MeanWeight(removed))
+            {
+                PromptCount = clean.Tokens.size(0),
+            };
         })];
     }
 
@@ -60,7 +63,10 @@ public static class ControllabilityTest
             blocks.Count,
             Agreement.Of(section.Logits(model, clean, edited), goal),
             Agreement.Of(section.Logits(model, clean), goal),
-            MeanWeight(weights.sum(1)));
+            MeanWeight(weights.sum(1)))
+        {
+            PromptCount = clean.Tokens.size(0),
+        };
     }
 
     // Prompts whose codes rebuild nothing have no weights.

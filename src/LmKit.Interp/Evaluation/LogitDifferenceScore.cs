@@ -11,6 +11,12 @@ namespace LmKit;
 /// little.</param>
 public sealed record LogitDifferenceScore(double Sufficiency, double Recovered, double SignedRecovered, double Necessity, bool IsIllConditioned)
 {
+    /// <summary>Standard error of <see cref="Sufficiency"/> over prompts; NaN where it is not known.</summary>
+    public double SufficiencyError { get; init; } = double.NaN;
+
+    /// <summary>Standard error of <see cref="SignedRecovered"/> over prompts, and of <see cref="Necessity"/>, which is 1 less its size.</summary>
+    public double RecoveredError { get; init; } = double.NaN;
+
     private const double UndefinedLimit = 0.05;
     private const double ConditionLimit = 0.1;
 
@@ -27,5 +33,27 @@ public sealed record LogitDifferenceScore(double Sufficiency, double Recovered, 
             Shares.Of(intervention - ablated, span),
             Math.Abs(span) < UndefinedLimit * Math.Abs(clean) ? double.NaN : 1 - Shares.Of(Math.Abs(ablated - intervention), Math.Abs(span)),
             Math.Abs(span) < ConditionLimit * Math.Abs(clean) || span == 0);
+    }
+
+    /// <summary>Makes the scores of one intervention, with their errors, from the logit differences of each prompt.</summary>
+    /// <remarks>The scores are quotients of means over the same prompts, so their errors are those of a ratio of sums.</remarks>
+    /// <param name="clean">Of the clean runs.</param>
+    /// <param name="ablated">Under mean ablation.</param>
+    /// <param name="intervention">Under the intervention.</param>
+    /// <exception cref="ArgumentException">The lists are empty or differ in length.</exception>
+    public static LogitDifferenceScore OfPrompts(IReadOnlyList<double> clean, IReadOnlyList<double> ablated, IReadOnlyList<double> intervention)
+    {
+        ArgumentNullException.ThrowIfNull(clean);
+        ArgumentNullException.ThrowIfNull(ablated);
+        ArgumentNullException.ThrowIfNull(intervention);
+        if (clean.Count == 0 || ablated.Count != clean.Count || intervention.Count != clean.Count)
+            throw new ArgumentException($"Each prompt has three differences; got {clean.Count} clean, {ablated.Count} ablated and {intervention.Count} under the intervention.", nameof(intervention));
+        double[] spans = [.. clean.Zip(ablated, (one, other) => one - other)];
+        double[] moves = [.. intervention.Zip(ablated, (one, other) => one - other)];
+        return Of(clean.Average(), ablated.Average(), intervention.Average()) with
+        {
+            SufficiencyError = Estimate.OfRatio(intervention, clean, clean.Count, "prompts", "").StandardError,
+            RecoveredError = Estimate.OfRatio(moves, spans, clean.Count, "prompts", "").StandardError,
+        };
     }
 }

@@ -25,9 +25,9 @@ public sealed class IoiBatch : TaskBatch
     /// <summary>Token (B) of the subject.</summary>
     public Tensor Subjects { get; }
 
-    /// <summary>The mean logit difference.</summary>
+    /// <summary>The logit difference of each prompt (B).</summary>
     /// <inheritdoc/>
-    public override double Score(Tensor logits) => LogitDifference.Mean(logits, this);
+    public override Tensor Scores(Tensor logits) => LogitDifference.Each(logits, this);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

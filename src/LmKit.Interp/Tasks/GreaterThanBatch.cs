@@ -18,16 +18,16 @@ public sealed class GreaterThanBatch : TaskBatch
 
     internal IReadOnlyList<long> Events { get; }
 
-    /// <summary>Mean probability of the years after the prompt's, less that of the years up to it.</summary>
+    /// <summary>Probability of the years after the prompt's, less that of the years up to it, of each prompt (B).</summary>
     /// <inheritdoc/>
-    public override double Score(Tensor logits)
+    public override Tensor Scores(Tensor logits)
     {
         ArgumentNullException.ThrowIfNull(logits);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var chances = logits.to(ScalarType.Float64).softmax(-1).index_select(1, YearTokens.to(logits.device)); // (B, 100)
         var later = arange(YearTokens.size(0), device: logits.device).unsqueeze(0).gt(Attributes.to(logits.device) + 1);
-        return (chances * where(later, 1.0, -1.0)).sum(1).mean().item<double>();
+        return (chances * where(later, 1.0, -1.0)).sum(1).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

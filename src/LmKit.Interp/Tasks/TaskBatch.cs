@@ -29,9 +29,18 @@ public abstract class TaskBatch : IDisposable
     /// <summary>Attribute values (B, A).</summary>
     public Tensor Attributes { get; }
 
+    /// <summary>The task's metric of each prompt (B) in float64; the caller disposes it.</summary>
+    /// <param name="logits">Logits (B, V) where the answer is predicted.</param>
+    public abstract Tensor Scores(Tensor logits);
+
     /// <summary>The task's metric, averaged over the prompts.</summary>
     /// <param name="logits">Logits (B, V) where the answer is predicted.</param>
-    public abstract double Score(Tensor logits);
+    public double Score(Tensor logits)
+    {
+        using var scores = Scores(logits);
+        using var mean = scores.mean();
+        return mean.item<double>();
+    }
 
     /// <summary>The tokens on a model's device, within the open dispose scope.</summary>
     internal Tensor TokensFor(LanguageModel model) => Tokens.to(model.parameters().First().device);
