@@ -96,11 +96,11 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
     {
         var shape = new MaskReach(LocalLength, GlobalLength, ceiling);
         if (input.QuerySegments is not null)
-            return LambdaDense.Attend(input, shape, this);
+            return LambdaDense.Attend(input.Widened(), shape, this);
         var held = new HeldKeys(input.KeyPositions);
         var positions = HeldKeys.Host(input.QueryPositions);
         if (!held.EndsWith(positions))
-            return LambdaDense.Attend(input, shape, this);
+            return LambdaDense.Attend(input.Widened(), shape, this);
         return positions.Length == 1 ? LambdaStep.Attend(input, shape, held, positions[0]) : LambdaTiles.Attend(input, shape, held, positions);
     }
 }

@@ -111,11 +111,13 @@ public sealed class KeyValueCache : MixerState
         if (positions.Any(value => value < 0) || documents.Any(value => value < -1))
             throw new ArgumentException("The saved positions or documents are negative; a position is 0 or more, a document -1 for padding or more.", nameof(tensors));
         var restored = DocumentCursor.FromArray(HostValues.Read(tensors["cursor"]), batch);
-        slots = KeySlots.FromArrays(positions, documents, restored);
+        var restoredSlots = KeySlots.FromArrays(positions, documents, restored);
+        // Copied before anything is let go: what is given may be this state's own.
+        var (restoredKeys, restoredValues) = (given.contiguous().clone(), tensors["values"].contiguous().clone());
         Forget();
-        cursor = restored;
-        Keep(ref keys, given.contiguous().clone());
-        Keep(ref values, tensors["values"].contiguous().clone());
+        (slots, cursor) = (restoredSlots, restored);
+        Keep(ref keys, restoredKeys);
+        Keep(ref values, restoredValues);
         dropAt = slots.Count + SpareSlots;
         Position = position;
 
@@ -142,6 +144,7 @@ public sealed class KeyValueCache : MixerState
     /// <returns>(B, L, H, P), or null where that way does not serve the call, which then changed nothing.</returns>
     internal Tensor? Step(Tensor q, Tensor k, Tensor v, Tensor? segments)
     {
+        Check(q, k, v);
         if (!CachedAttention.IsServed(q, k, v, mask, encoding))
             return null;
         var layout = Begin(ref q, ref k, ref v, segments);
@@ -154,6 +157,7 @@ public sealed class KeyValueCache : MixerState
     /// <inheritdoc cref="Step"/>
     internal AttentionInput Extend(Tensor q, Tensor k, Tensor v, Tensor? segments)
     {
+        Check(q, k, v);
         var layout = Begin(ref q, ref k, ref v, segments);
         (q, k, v) = (q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
         var newPositions = layout.PositionTensor(q.device); // (B, L)
@@ -180,6 +184,20 @@ public sealed class KeyValueCache : MixerState
             encoding)
         { HasEncodedKeys = HoldsEncodedKeys };
     }
+
+    // What an edit at a hook point made of them may be of any shape; the state is as it was when it is refused.
+    private static void Check(Tensor q, Tensor k, Tensor v)
+    {
+        if (q.dim() == 4 && k.dim() == 4 && v.shape.AsSpan().SequenceEqual(k.shape) && k.size(0) == q.size(0) && k.size(1) == q.size(1) && k.size(3) == q.size(3)
+            && k.size(2) > 0 && q.size(2) % k.size(2) == 0 && k.dtype == q.dtype && v.dtype == q.dtype && IsWith(k, q) && IsWith(v, q))
+            return;
+        throw new ArgumentException(
+            $"{nameof(Attention)} takes queries (B, L, H, P), keys and values (B, L, Hkv, P) of one dtype on one device; got queries ({string.Join(", ", q.shape)}) {q.dtype}, "
+            + $"keys ({string.Join(", ", k.shape)}) {k.dtype} and values ({string.Join(", ", v.shape)}) {v.dtype}. An edit at a hook point keeps shape, dtype and device.");
+    }
+
+    // A device is an object of its own in each answer, which == would compare.
+    private static bool IsWith(Tensor one, Tensor other) => one.device_type == other.device_type && one.device_index == other.device_index;
 
     // Checks what a call brings, moves the cursor past it and widens it as the cache does.
     private SequenceLayout Begin(ref Tensor q, ref Tensor k, ref Tensor v, Tensor? segments)
@@ -247,7 +265,7 @@ public sealed class KeyValueCache : MixerState
     {
         if (keys.size(0) != k.size(0) || keys.size(1) != k.size(2) || keys.size(3) != k.size(3))
             throw new ArgumentException($"The state holds {keys.size(0)} rows of {keys.size(1)} key heads, {keys.size(3)} wide; the call brings ({string.Join(", ", k.shape)}).", nameof(k));
-        if (keys.dtype == k.dtype && keys.device == k.device)
+        if (keys.dtype == k.dtype && IsWith(keys, k))
             return;
         if (Count > 0 && keys.dtype != k.dtype)
             throw new ArgumentException($"The state holds keys in {keys.dtype} and the model now computes in {k.dtype}; start a new state.", nameof(k));
@@ -273,11 +291,22 @@ public sealed class KeyValueCache : MixerState
         if (needed <= keys.size(2))
             return;
         var capacity = Math.Max(needed, Math.Min(2 * needed, needed + 4096));
-        keys = Grow(keys, capacity);
-        values = Grow(values, capacity);
+        Tensor? wider = null;
+        try
+        {
+            wider = Grown(keys, capacity);
+            var widerValues = Grown(values, capacity);
+            keys.Dispose();
+            values.Dispose();
+            (keys, values, wider) = (wider, widerValues, null);
+        }
+        finally
+        {
+            wider?.Dispose(); // memory for one but not for both
+        }
     }
 
-    private Tensor Grow(Tensor buffer, long capacity)
+    private Tensor Grown(Tensor buffer, long capacity)
     {
         var shape = buffer.shape;
         shape[2] = capacity;
@@ -285,7 +314,6 @@ public sealed class KeyValueCache : MixerState
         using var target = grown.narrow(2, 0, Count);
         using var source = buffer.narrow(2, 0, Count);
         target.copy_(source).Dispose();
-        buffer.Dispose();
         return grown;
     }
 

@@ -9,13 +9,16 @@ namespace LmKit;
 /// on the CPU they come from a table that all layers share; half precision turns in float32 and is rounded once.</remarks>
 public sealed class RotaryEmbedding : PositionEncoding
 {
+    /// <summary>The widest head whose phases are kept; models' heads are 64 to 256 wide.</summary>
+    internal const long WidestTurn = 1 << 15;
+
     private readonly long rotaryDim;
     private readonly double wavelength;
     private readonly bool isInterleaved;
     private readonly RotaryTable table;
 
     /// <summary>Makes the encoding.</summary>
-    /// <param name="rotaryDim">How many features of each head turn (R); even.</param>
+    /// <param name="rotaryDim">How many features of each head turn (R); even, at most 32,768.</param>
     /// <param name="wavelength">The base, 10000 in the original.</param>
     /// <param name="isInterleaved">Whether pairs are neighbours (GPT-J) instead of halves (Llama).</param>
     public RotaryEmbedding(long rotaryDim, double wavelength = 10_000, bool isInterleaved = false)
@@ -24,6 +27,8 @@ public sealed class RotaryEmbedding : PositionEncoding
             throw new ArgumentOutOfRangeException(nameof(wavelength), wavelength, "The base of rotary positions is a positive, finite number.");
         if (rotaryDim <= 0 || rotaryDim % 2 != 0)
             throw new ArgumentException($"rotary_dim = {rotaryDim}: rotary turns pairs of features, so the width must be even and positive.", nameof(rotaryDim));
+        if (rotaryDim > WidestTurn)
+            throw new ArgumentOutOfRangeException(nameof(rotaryDim), rotaryDim, $"Rotary turns at most {WidestTurn} features of a head.");
         this.rotaryDim = rotaryDim;
         this.wavelength = wavelength;
         this.isInterleaved = isInterleaved;

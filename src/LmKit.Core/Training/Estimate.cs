@@ -33,7 +33,8 @@ public sealed record Estimate(double Value, double StandardError, long UnitCount
             throw new ArgumentException($"Each unit has a sum and a count; got {sums.Count} sums and {counts.Count} counts.", nameof(counts));
         if (counts.Any(count => count < 0) || counts.Sum() == 0)
             throw new ArgumentException($"A mean needs at least one {nameof(TokenCount)}; the {counts.Count} counts sum to {counts.Sum()}.", nameof(counts));
-        return OfRatio(sums, [.. counts.Select(count => (double)count)], counts.Sum(), unit, method);
+        var full = counts.Index().Where(one => one.Item > 0).ToArray();
+        return OfRatio([.. full.Select(one => sums[one.Index])], [.. full.Select(one => (double)one.Item)], counts.Sum(), unit, method);
     }
 
     /// <summary>The mean of one number a unit.</summary>
@@ -89,11 +90,11 @@ public sealed record Estimate(double Value, double StandardError, long UnitCount
     /// <summary>A ratio of sums over units, for quotients of measured quantities.</summary>
     internal static Estimate OfRatio(IReadOnlyList<double> parts, IReadOnlyList<double> wholes, long tokens, string unit, string method)
     {
-        var (whole, used) = (wholes.Sum(), wholes.Count(one => one != 0));
+        var (whole, used) = (wholes.Sum(), wholes.Count);
         var value = parts.Sum() / whole;
         var squares = parts.Zip(wholes, (part, one) => part - value * one).Sum(rest => rest * rest);
         var error = used > 1 ? Math.Sqrt(squares * used / (used - 1)) / Math.Abs(whole) : double.NaN;
-        return new Estimate(value, error, used, unit, tokens, method);
+        return new Estimate(value, double.IsFinite(error) ? error : double.NaN, used, unit, tokens, method);
     }
 
     // Two digits of the error, and the value as far.

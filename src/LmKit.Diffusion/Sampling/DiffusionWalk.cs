@@ -52,7 +52,11 @@ public sealed record DiffusionWalk(Tensor Fixed, UniformSource Uniforms, RowUnif
 
     /// <summary>The same, where a caller's own numbers come for the whole grid (B, L, V), as in the official code.</summary>
     internal Tensor Draw(MaskedPositions at, Tensor weights, long batch, long length) =>
-        Draw(at, weights, () => Uniforms(batch, length, weights.size(1)).flatten(0, 1).index_select(0, at.Index.cpu()));
+        Draw(at, weights, () =>
+        {
+            var uniforms = Uniforms(batch, length, weights.size(1)).flatten(0, 1);
+            return uniforms.index_select(0, at.Index.to(uniforms.device));
+        });
 
     /// <inheritdoc/>
     public void Dispose()

@@ -84,7 +84,7 @@ public sealed record SpliceQuality(
         }
 
         // Means of each row of tokens, which is as long as any other.
-        double[] Rows(Tensor each) => each.view(tokens.size(0), -1).mean([1]).data<double>().ToArray();
+        double[] Rows(Tensor each) => each.view(tokens.size(0), -1).mean([1]).cpu().data<double>().ToArray();
 
         double[] Loss(Tensor logs) => Rows(logs.gather(1, targets).neg());
 

@@ -19,7 +19,7 @@ public static class FeatureResampling
         var weights = Probabilities(autoencoder, activations);
         if (!weights.isfinite().all().item<bool>())
             return;
-        var rows = multinomial(weights, features.numel(), replacement: true, generator: random);
+        var rows = multinomial(weights.cpu(), features.numel(), replacement: true, generator: random).to(weights.device);
         Start(autoencoder, features, RowScaling.Of(activations, autoencoder.Options.InputNormalization).Values.index_select(0, rows));
         foreach (var moment in Both(optimizer, "W_dec"))
             moment.index_fill_(0, features, 0);

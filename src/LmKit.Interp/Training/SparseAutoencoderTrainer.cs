@@ -217,6 +217,11 @@ public sealed class SparseAutoencoderTrainer : IDisposable
             throw new CheckpointException(path, null, $"'step' is {header.Step}; this run ends at {options.Steps}.");
         RunCheckpoints.CheckContent(path, saved, hash);
         CheckpointLoader.Check(path, State(), saved);
+        foreach (var (name, value) in saved)
+        {
+            if ((name == "position" || name.StartsWith("steps.", StringComparison.Ordinal)) && value.item<long>() is var number && number < 0)
+                throw new CheckpointException(path, name, $"it is {number}; it counts up from 0.");
+        }
         return (header, saved);
     }
 

@@ -12,6 +12,16 @@ public class EstimateTests
     }
 
     [Fact]
+    public void Units_without_tokens_are_left_out_and_a_ratio_over_nothing_has_no_error()
+    {
+        Assert.Equal(Estimate.OfUnits([1, 2], [1, 1], "windows"), Estimate.OfUnits([1, 0, 2], [1, 0, 1], "windows"));
+        var nothing = Estimate.OfRatio([1, 2], [1, -1], 2, "prompts", "");
+        Assert.True(double.IsNaN(nothing.StandardError));
+        // A prompt whose difference is exactly 0 is a prompt like any other.
+        Assert.Equal(2, Estimate.OfRatio([1, 2], [0, 2], 2, "prompts", "").UnitCount);
+    }
+
+    [Fact]
     public void The_error_over_units_of_uneven_size_is_what_other_draws_of_units_scatter()
     {
         var random = new Random(1);

@@ -13,6 +13,9 @@ internal static partial class CachedAttention
     // Longer calls are products of matrices, at which the library is good.
     private const long MostTokens = 8;
 
+    // Numbers of the phases that all new tokens need for keys at the ceiling; beyond this the general form serves the call.
+    private const double MostFarPhases = 1 << 20;
+
     /// <summary>Whether the CPU form serves a call.</summary>
     /// <param name="q">Queries (B, L, H, P) before position encoding.</param>
     /// <param name="k">Keys (B, L, Hkv, P), likewise.</param>
@@ -20,10 +23,11 @@ internal static partial class CachedAttention
     /// <param name="mask">What is seen.</param>
     /// <param name="encoding">The position encoding, or null.</param>
     internal static bool IsServed(Tensor q, Tensor k, Tensor v, IAttentionMask mask, PositionEncoding? encoding) =>
-        mask is IReachingMask
+        mask is IReachingMask reaching
         && encoding is null or RotaryEmbedding or AlibiEncoding
         && q.size(1) is > 0 and <= MostTokens
         && q.size(0) > 0
+        && (encoding is not RotaryEmbedding rotary || (double)reaching.Reach.Starts * q.size(1) * rotary.RotaryDim <= MostFarPhases)
         && (q.dtype == ScalarType.Float32 || (HalfPrecision.Is(q.dtype) && encoding is not null))
         && q.device_type == DeviceType.CPU
         && KernelSelection.Current == KernelChoice.Cpu

@@ -60,7 +60,7 @@ internal sealed class PackedMap(PackedLinearOptions options) : IDisposable
         && weight.device_type == DeviceType.CPU
         && weight.dtype == ScalarType.Float32
         && bias?.dtype is null or ScalarType.Float32
-        && !(is_grad_enabled() && (x.requires_grad || weight.requires_grad));
+        && !(is_grad_enabled() && (x.requires_grad || weight.requires_grad || bias?.requires_grad == true));
 
     private static Tensor Rounded(Parameter weight)
     {
