@@ -22,7 +22,9 @@ public static class MaskingProcess
             throw new ArgumentException($"Tokens ({string.Join(", ", tokens.shape)}) need uniforms of the same shape, got ({string.Join(", ", uniforms.shape)}), and one masked share a row, got {maskedShare.numel()}.", nameof(uniforms));
         using var scope = NewDisposeScope();
         var isMasked = uniforms.lt(maskedShare.view(-1, 1));
-        return tokens.masked_fill(isMasked, maskId).MoveToOuterDisposeScope();
+        // Held until the call returns: a number that is converted on the way may be finalized while libtorch still reads it.
+        using var mask = maskId.ToScalar();
+        return tokens.masked_fill(isMasked, mask).MoveToOuterDisposeScope();
     }
 
     /// <summary>Fails unless tokens are clean ids of a vocabulary: (B, L) int64, none of them the mask.</summary>
