@@ -8,7 +8,7 @@ public static class GeometricMedian
 {
     /// <summary>Of points (B, D); the caller disposes it.</summary>
     /// <param name="points">The points.</param>
-    /// <param name="tolerance">Stops when a round moves less.</param>
+    /// <param name="tolerance">Stops when a round moves less, or not at all.</param>
     /// <param name="maxRounds">Rounds at most.</param>
     public static Tensor Of(Tensor points, double tolerance = 1e-5, int maxRounds = 100)
     {
@@ -32,7 +32,7 @@ public static class GeometricMedian
             var next = weights.unsqueeze(0).mm(points).squeeze(0) / weights.sum();
             var moved = (next - median).norm().to(ScalarType.Float64).item<double>();
             median = next.MoveToOuterDisposeScope();
-            if (moved < tolerance)
+            if (moved < tolerance || moved == 0)
                 break;
         }
         return median.to(dtype).MoveToOuterDisposeScope();

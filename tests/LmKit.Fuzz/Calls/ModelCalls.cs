@@ -74,7 +74,7 @@ internal static class ModelCalls
         CallTarget.Of("norm-error", a => ActivationNorm.Error(a.Floats(7, 4), a.Floats(7, 6))),
         CallTarget.Of("norm-gap", a => ActivationNorm.ExactGap(a.Floats(7, 6), a.Floats(6, 4))),
         CallTarget.Of("coherence", a => DecoderCoherence.Of(a.Floats(6, 4)).ToString()),
-        CallTarget.Of("geometric-median", a => GeometricMedian.Of(a.Floats(7, 4), a.Number(1e-5), a.Count(9))),
+        CallTarget.Of("geometric-median", a => GeometricMedian.Of(a.Floats(7, 4), a.Number(1e-5), Math.Min(a.Count(9), 5_000))),
         CallTarget.Of("reconstruction-quality", a => ReconstructionQuality.Of(a.Floats(7, 4), a.Floats(7, 4)).ToString()),
         CallTarget.Of("auxiliary-loss", a => AuxiliaryLoss.Normalized(a.Floats(7, 4), a.Floats(7, 4))),
         CallTarget.Of("feature-activity", a => { using var activity = new FeatureActivity(6); activity.Update(a.Floats(7, 6), a.Size(1)); return activity.Dead(a.Size(3)); }),
