@@ -8,6 +8,22 @@ namespace LmKit.Core.Tests.Kernels;
 [Trait("Category", "Kernel")]
 public class PackedLinearTests
 {
+    [Fact]
+    public void A_bias_that_alone_is_trained_gets_its_gradient_from_packed_linears_in_evaluation()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new LanguageModelBuilder { VocabSize = 11, ModelDim = 16, LayerCount = 1 }.AddAttention(attention => (attention.HeadCount, attention.HasBias) = (2, true)).AddPackedLinear().Build();
+        model.eval();
+        var biases = model.named_parameters().Where(pair => pair.name.EndsWith("q_proj.bias", StringComparison.Ordinal)).Select(pair => pair.parameter).ToArray();
+        foreach (var parameter in model.parameters())
+            parameter.requires_grad = false;
+        Assert.NotEmpty(biases);
+        biases[0].requires_grad = true;
+        model.call(tensor(new long[] { 1, 2, 3, 4 }, [1, 4]), null).sum().backward();
+        Assert.NotNull(biases[0].grad);
+        Assert.True(biases[0].grad!.abs().sum().item<float>() > 0);
+    }
+
     [Theory]
     [InlineData(WeightFormat.Full)]
     [InlineData(WeightFormat.BFloat16)]
