@@ -26,6 +26,12 @@ public sealed class RotaryTableTests
         Assert.Equal(row.Select(value => (float)value), narrow);
     }
 
+    [Theory]
+    [InlineData(32_770)]
+    [InlineData(1L << 40)]
+    public void A_width_that_no_head_has_is_refused_before_memory_is_asked_for(long width) =>
+        Assert.Equal("rotaryDim", Assert.Throws<ArgumentOutOfRangeException>(() => new RotaryEmbedding(width)).ParamName);
+
     [Fact]
     public void It_keeps_no_more_rows_than_its_bound()
     {
