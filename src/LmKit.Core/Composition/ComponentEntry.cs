@@ -4,27 +4,82 @@ using System.Text.Json.Nodes;
 namespace LmKit;
 
 /// <summary>One line of a configuration: a component, its options, and where it applies.</summary>
-/// <param name="Slot">The slot it fills or wraps.</param>
-/// <param name="Kind">The kind's name.</param>
-/// <param name="Package">The package that brings the kind.</param>
-/// <param name="Options">The options as JSON; never changed after construction.</param>
-/// <param name="Layers">The layers it applies to; null for all.</param>
-/// <param name="Sites">The site patterns it applies to (<see cref="LinearSite.Matches"/>); null for all.</param>
-public sealed record ComponentEntry(
-    ComponentSlot Slot,
-    string Kind,
-    string Package,
-    JsonObject Options,
-    ImmutableArray<int>? Layers = null,
-    ImmutableArray<string>? Sites = null)
+/// <remarks>Immutable, and equal by value: entries are equal when their JSON texts are.</remarks>
+public sealed record ComponentEntry
 {
+    private readonly JsonObject options; // never changed and never handed out
+    private readonly string text;
+
+    /// <summary>Makes an entry.</summary>
+    /// <param name="slot">The slot that it fills or wraps.</param>
+    /// <param name="kind">The kind's name.</param>
+    /// <param name="package">The package that brings the kind.</param>
+    /// <param name="options">The options as JSON; copied.</param>
+    /// <param name="layers">The layers it applies to; null for all.</param>
+    /// <param name="sites">The site patterns it applies to (<see cref="LinearSite.Matches"/>); null for all linears of layers.</param>
+    public ComponentEntry(Slot slot, string kind, string package, JsonObject options, ImmutableArray<int>? layers = null, ImmutableArray<string>? sites = null)
+    {
+        ArgumentNullException.ThrowIfNull(slot);
+        ArgumentNullException.ThrowIfNull(kind);
+        ArgumentNullException.ThrowIfNull(package);
+        ArgumentNullException.ThrowIfNull(options);
+        (Slot, Kind, Package, Layers, Sites) = (slot, kind, package, layers, sites);
+        this.options = (JsonObject)options.DeepClone();
+        text = ToJsonObject().ToJsonString(OptionsJson.Settings);
+    }
+
+    /// <summary>The slot it fills or wraps.</summary>
+    public Slot Slot { get; }
+
+    /// <summary>The kind's name.</summary>
+    public string Kind { get; }
+
+    /// <summary>The package that brings the kind.</summary>
+    public string Package { get; }
+
+    /// <summary>A copy of the options.</summary>
+    public JsonObject Options => (JsonObject)options.DeepClone();
+
+    /// <summary>The layers it applies to; null for all.</summary>
+    public ImmutableArray<int>? Layers { get; }
+
+    /// <summary>The site patterns it applies to (<see cref="LinearSite.Matches"/>); null for all linears of layers.</summary>
+    public ImmutableArray<string>? Sites { get; }
+
+    /// <summary>The options themselves, only to be read.</summary>
+    internal JsonObject Frozen => options;
+
     /// <summary>Whether it applies to a layer.</summary>
     public bool AppliesTo(int layer) => Layers is not { } layers || layers.Contains(layer);
 
-    /// <summary>Whether it applies to a linear's site.</summary>
+    /// <summary>Whether it applies to a linear's site; the head is reached by its name alone.</summary>
     public bool AppliesTo(LinearSite site)
     {
         ArgumentNullException.ThrowIfNull(site);
-        return AppliesTo(site.LayerIndex) && (Sites is not { } sites || sites.Any(site.Matches));
+        return site.Path == LinearSite.Head
+            ? Layers is null && Sites is { } named && named.Contains(site.Path)
+            : AppliesTo(site.LayerIndex) && (Sites is not { } sites || sites.Any(site.Matches));
     }
+
+    /// <summary>Entries are equal when their JSON texts are.</summary>
+    public bool Equals(ComponentEntry? other) => other is not null && text == other.text;
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => text.GetHashCode(StringComparison.Ordinal);
+
+    /// <summary>The entry as JSON text.</summary>
+    public override string ToString() => text;
+
+    /// <summary>The same with other options.</summary>
+    internal ComponentEntry WithOptions(JsonObject other) => new(Slot, Kind, Package, other, Layers, Sites);
+
+    internal JsonObject ToJsonObject() => new()
+    {
+        ["slot"] = Slot.Name,
+        ["kind"] = Kind,
+        ["package"] = Package,
+        ["layers"] = Layers is { } layers ? new JsonArray([.. layers.Select(layer => (JsonNode)layer)]) : null,
+        ["sites"] = Sites is { } sites ? new JsonArray([.. sites.Select(site => (JsonNode)site)]) : null,
+        ["options"] = options.DeepClone(),
+    };
 }

@@ -1,22 +1,15 @@
 namespace LmKit;
 
-/// <summary>The component kinds that an app knows, by slot and name.</summary>
+/// <summary>The component kinds that an app knows beside Core's own, by slot and name.</summary>
 /// <remarks>Each package has one verb that adds all of its kinds (<c>AddSsm</c>, <c>AddStructured</c>); a builder verb registers
 /// its own kind. Nothing is found by scanning assemblies. Not thread-safe while kinds are added.</remarks>
 public sealed class ComponentRegistry
 {
-    private readonly Dictionary<(ComponentSlot Slot, string Name), ComponentKind> kinds = [];
-
-    /// <summary>Makes a registry that knows LmKit.Core's own kinds.</summary>
-    public ComponentRegistry()
-    {
-        foreach (var kind in CoreKinds.All)
-            Add(kind);
-    }
+    private readonly Dictionary<(Slot Slot, string Name), Kind> kinds = [];
 
     /// <summary>Adds a kind; adding the same kind again changes nothing.</summary>
     /// <exception cref="ArgumentException">Another kind of the same slot has that name.</exception>
-    public ComponentRegistry Add(ComponentKind kind)
+    public ComponentRegistry Add(Kind kind)
     {
         ArgumentNullException.ThrowIfNull(kind);
         if (!kinds.TryAdd((kind.Slot, kind.Name), kind) && kinds[(kind.Slot, kind.Name)] != kind)
@@ -24,11 +17,28 @@ public sealed class ComponentRegistry
         return this;
     }
 
-    internal ComponentKind Find(ComponentEntry entry, string path) =>
-        kinds.TryGetValue((entry.Slot, entry.Kind), out var kind)
-            ? kind
-            : throw new ConfigurationException(
-                $"{path}.kind",
-                $"'{entry.Kind}' is not a known {entry.Slot} kind. It comes from {entry.Package}: run 'dotnet add package {entry.Package}' "
+    /// <summary>The kinds added so far.</summary>
+    internal IReadOnlyCollection<Kind> All => kinds.Values;
+
+    /// <summary>A registry of its own with the same kinds.</summary>
+    internal ComponentRegistry Copy()
+    {
+        var copy = new ComponentRegistry();
+        foreach (var kind in kinds.Values)
+            _ = copy.Add(kind);
+        return copy;
+    }
+
+    internal Kind Find(Slot slot, string name, string package, string path, IReadOnlyList<Kind> more)
+    {
+        if (kinds.TryGetValue((slot, name), out var kind))
+            return kind;
+        if (more.FirstOrDefault(one => one.Slot == slot && one.Name == name) is { } own)
+            return own;
+        var other = kinds.Values.Concat(more).FirstOrDefault(one => one.Name == name);
+        throw new ConfigurationException($"{path}.kind", other is not null
+            ? $"'{name}' is a {other.Slot} kind of {other.Package}, not a {slot} kind."
+            : $"'{name}' is not a known {slot} kind. It comes from {package}: run 'dotnet add package {package}' "
                 + "and register the package's kinds, e.g. LanguageModel.Load(folder, kinds => kinds.Add...()).");
+    }
 }

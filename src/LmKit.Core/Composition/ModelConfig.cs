@@ -1,18 +1,24 @@
 using System.Collections.Immutable;
+using System.ComponentModel;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 
 namespace LmKit;
 
-/// <summary>A model's whole configuration as data: the builder only writes it, and building reads nothing else.</summary>
-/// <remarks>Immutable. <see cref="ToJson"/> is deterministic (fixed key order, defaults written out, invariant numbers) and
-/// round-trips, so a configuration can be snapshot-tested and shipped as <c>config.json</c>.</remarks>
+/// <summary>A model's whole configuration as a value: the builder only writes it, and building reads nothing else.</summary>
+/// <remarks>Immutable, and equal by value: configurations are equal when their JSON texts are. <see cref="ToJson"/> is deterministic (fixed
+/// key order, defaults written out, invariant numbers) and round-trips; serialising the object itself with System.Text.Json gives the same,
+/// and <see cref="ToString"/> is the text, so any snapshot library shows every size and option.</remarks>
+[JsonConverter(typeof(ModelConfigJsonConverter))]
+[TypeConverter(typeof(ModelConfigTypeConverter))]
 public sealed record ModelConfig
 {
-    /// <summary>The version of the format that this library writes.</summary>
-    public const int CurrentFormat = 1;
+    /// <summary>The version of the format that this library writes; it reads version 1 too.</summary>
+    public const int CurrentFormat = 2;
 
-    private readonly JsonObject model;
+    private readonly JsonObject model; // never changed and never handed out
 
     /// <summary>Makes a configuration.</summary>
     /// <param name="options">Sizes and model-wide treatment; copied.</param>
@@ -47,48 +53,41 @@ public sealed record ModelConfig
     /// <inheritdoc/>
     public override int GetHashCode() => ToJson().GetHashCode(StringComparison.Ordinal);
 
-    /// <summary>Writes it as JSON text.</summary>
-    public string ToJson()
-    {
-        var root = new JsonObject
-        {
-            ["format"] = CurrentFormat,
-            ["model"] = model.DeepClone(),
-            ["components"] = new JsonArray([.. Components.Select(Write)]),
-        };
-        return root.ToJsonString(OptionsJson.Settings) + "\n";
-    }
+    /// <summary>The JSON text.</summary>
+    public override string ToString() => ToJson();
 
-    /// <summary>Reads JSON text as <see cref="ToJson"/> wrote it.</summary>
+    /// <summary>Writes it as JSON text.</summary>
+    public string ToJson() => ToJsonObject().ToJsonString(OptionsJson.Settings) + "\n";
+
+    internal JsonObject ToJsonObject() => new()
+    {
+        ["format"] = CurrentFormat,
+        ["model"] = model.DeepClone(),
+        ["components"] = new JsonArray([.. Components.Select(entry => (JsonNode)entry.ToJsonObject())]),
+    };
+
+    /// <summary>Reads JSON text as <see cref="ToJson"/> wrote it, of this version or an earlier one.</summary>
     /// <exception cref="ConfigurationException">The text is not such a configuration; names the place.</exception>
     public static ModelConfig FromJson(string json)
     {
         ArgumentNullException.ThrowIfNull(json);
         var root = StrictJson.ParseObject(json, (place, problem, cause) => new ConfigurationException(place, problem, cause));
         var format = Member<JsonValue>(root, "$", "format").TryGetValue(out int version) ? version : 0;
-        if (format != CurrentFormat)
-            throw new ConfigurationException("$.format", $"{StrictJson.Shown(root["format"])} is not a format this LmKit reads; it reads {CurrentFormat}.");
+        if (format is < 1 or > CurrentFormat)
+            throw new ConfigurationException("$.format", $"{StrictJson.Shown(root["format"])} is not a format this LmKit reads; it reads 1 to {CurrentFormat}.");
         foreach (var (key, _) in root)
         {
             if (key is not ("format" or "model" or "components"))
                 throw new ConfigurationException($"$.{key}", "unknown member; a configuration has format, model and components.");
         }
-        var model = Member<JsonObject>(root, "$", "model");
-        var components = Member<JsonArray>(root, "$", "components").Select(Read);
-        var config = new ModelConfig((JsonObject)model.DeepClone(), [.. components]);
+        var model = (JsonObject)Member<JsonObject>(root, "$", "model").DeepClone();
+        var components = Member<JsonArray>(root, "$", "components").Select(Read).ToList();
+        if (format < 2)
+            FirstFormat.Upgrade(model, components);
+        var config = new ModelConfig(model, [.. components]);
         _ = config.ReadOptions();
         return config;
     }
-
-    private static JsonNode Write(ComponentEntry entry) => new JsonObject
-    {
-        ["slot"] = JsonSerializer.SerializeToNode(entry.Slot, OptionsJson.Settings),
-        ["kind"] = entry.Kind,
-        ["package"] = entry.Package,
-        ["layers"] = entry.Layers is { } layers ? new JsonArray([.. layers.Select(layer => (JsonNode)layer)]) : null,
-        ["sites"] = entry.Sites is { } sites ? new JsonArray([.. sites.Select(site => (JsonNode)site)]) : null,
-        ["options"] = entry.Options.DeepClone(),
-    };
 
     private static ComponentEntry Read(JsonNode? node, int index)
     {
@@ -102,10 +101,10 @@ public sealed record ModelConfig
         try
         {
             return new ComponentEntry(
-                Slot(Member<JsonValue>(entry, path, "slot"), path),
+                ReadSlot(Member<JsonValue>(entry, path, "slot"), path),
                 Member<JsonValue>(entry, path, "kind").GetValue<string>(),
                 Member<JsonValue>(entry, path, "package").GetValue<string>(),
-                (JsonObject)Member<JsonObject>(entry, path, "options").DeepClone(),
+                Member<JsonObject>(entry, path, "options"),
                 List<int>(entry, path, "layers"),
                 List<string>(entry, path, "sites"));
         }
@@ -120,24 +119,95 @@ public sealed record ModelConfig
         null => null,
         JsonArray list => [.. list.Select((item, index) => item is JsonValue value && value.TryGetValue<T>(out var read)
             ? read
-            : throw new ConfigurationException($"{path}.{name}[{index}]", $"{StrictJson.Shown(item)} is no {(typeof(T) == typeof(int) ? "number of a layer" : "text")}."))],
-        var other => throw new ConfigurationException($"{path}.{name}", $"{StrictJson.Shown(other)} is no list."),
+            : throw new ConfigurationException($"{path}.{name}[{index}]", $"{StrictJson.Shown(item)} is not {(typeof(T) == typeof(int) ? "the number of a layer" : "a text")}."))],
+        var other => throw new ConfigurationException($"{path}.{name}", $"{StrictJson.Shown(other)} is not a list."),
     };
 
-    private static ComponentSlot Slot(JsonValue value, string path)
-    {
-        try
-        {
-            return value.Deserialize<ComponentSlot>(OptionsJson.Settings);
-        }
-        catch (JsonException error)
-        {
-            var slots = Enum.GetValues<ComponentSlot>().Select(slot => JsonSerializer.Serialize(slot, OptionsJson.Settings));
-            throw new ConfigurationException($"{path}.slot", $"{StrictJson.Shown(value)} is no slot; slots are {string.Join(", ", slots)}.", error);
-        }
-    }
+    private static Slot ReadSlot(JsonValue value, string path) =>
+        (value.TryGetValue<string>(out var name) ? Slots.All.FirstOrDefault(slot => slot.Name == name) : null)
+        ?? throw new ConfigurationException($"{path}.slot", $"{StrictJson.Shown(value)} is not a slot; slots are {string.Join(", ", Slots.All)}.");
 
     private static T Member<T>(JsonObject parent, string path, string name)
         where T : JsonNode =>
         parent[name] as T ?? throw new ConfigurationException($"{path}.{name}", "is missing or of the wrong type.");
+
+    private sealed class ModelConfigJsonConverter : JsonConverter<ModelConfig>
+    {
+        public override ModelConfig Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+        {
+            try
+            {
+                using var document = JsonDocument.ParseValue(ref reader);
+                return FromJson(document.RootElement.GetRawText());
+            }
+            catch (ConfigurationException error)
+            {
+                throw new JsonException(error.Message, error);
+            }
+        }
+
+        public override void Write(Utf8JsonWriter writer, ModelConfig value, JsonSerializerOptions options) => value.ToJsonObject().WriteTo(writer, options);
+    }
+
+    private sealed class ModelConfigTypeConverter : TypeConverter
+    {
+        public override bool CanConvertFrom(ITypeDescriptorContext? context, Type sourceType) => sourceType == typeof(string) || base.CanConvertFrom(context, sourceType);
+
+        public override object? ConvertFrom(ITypeDescriptorContext? context, CultureInfo? culture, object value) =>
+            value is string text ? FromJson(text) : base.ConvertFrom(context, culture, value);
+
+        public override object? ConvertTo(ITypeDescriptorContext? context, CultureInfo? culture, object? value, Type destinationType) =>
+            value is ModelConfig config && destinationType == typeof(string) ? config.ToJson() : base.ConvertTo(context, culture, value, destinationType);
+    }
+}
+
+/// <summary>Configurations of the first format: positions stood among the options of attention and of the model.</summary>
+file static class FirstFormat
+{
+    private static readonly string[] members = ["position_encoding", "rotary_dim", "rope_theta", "rotary_interleaved"];
+
+    internal static void Upgrade(JsonObject model, List<ComponentEntry> components)
+    {
+        var upgraded = new List<ComponentEntry>();
+        if (model["max_position_embeddings"] is { } count)
+        {
+            _ = model.Remove("max_position_embeddings");
+            if (count is not JsonValue value || !value.TryGetValue<long>(out var positions) || positions != 0)
+                upgraded.Add(Positions("learned", new JsonObject { ["max_position_embeddings"] = count.DeepClone() }, null));
+        }
+        var hasEncodings = components.Any(entry => IsAttention(entry) && Encoding(entry.Frozen) != "none");
+        foreach (var entry in components)
+        {
+            if (!IsAttention(entry))
+            {
+                upgraded.Add(entry);
+                continue;
+            }
+            var options = entry.Options;
+            var encoding = Encoding(options);
+            var rotary = new JsonObject();
+            foreach (var name in members)
+            {
+                if (options[name] is { } member && name != "position_encoding")
+                    rotary[name] = member.DeepClone();
+                _ = options.Remove(name);
+            }
+            upgraded.Add(entry.WithOptions(options));
+            if (hasEncodings)
+                upgraded.Add(Positions(encoding, encoding == "rotary" ? rotary : [], entry.Layers));
+        }
+        components.Clear();
+        components.AddRange(upgraded);
+    }
+
+    private static bool IsAttention(ComponentEntry entry) => entry.Slot == Slots.Mixer && entry is { Kind: "attention", Package: "LmKit.Core" };
+
+    private static string Encoding(JsonObject options) => options["position_encoding"] switch
+    {
+        null => "none",
+        JsonValue value when value.TryGetValue<string>(out var name) => name,
+        var other => throw new ConfigurationException("$.components", $"position_encoding = {StrictJson.Shown(other)} is not a text."),
+    };
+
+    private static ComponentEntry Positions(string kind, JsonObject options, ImmutableArray<int>? layers) => new(Slots.Positions, kind, "LmKit.Core", options, layers);
 }

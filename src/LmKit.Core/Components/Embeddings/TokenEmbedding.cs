@@ -1,0 +1,79 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The model's first step: x = dropout(E[token] + P[position]), the table P only where learned positions are configured.</summary>
+public sealed class TokenEmbedding : nn.Module<Tensor, SequenceContext?, Tensor>, IEmbedding
+{
+    [ComponentName(Name = "word_embeddings")]
+    private readonly EmbeddingTable words;
+    [ComponentName(Name = "learned")]
+    private readonly IPositionTable? positions;
+    private readonly Dropout dropout;
+
+    /// <summary>Makes it for a model.</summary>
+    public TokenEmbedding(LayerContext layer)
+        : base(nameof(TokenEmbedding))
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        var options = layer.Options;
+        words = new EmbeddingTable(options.VocabSize, options.ModelDim, options.InitializerRange, layer.Parameters);
+        positions = layer.PositionTable();
+        dropout = layer.Dropout(options.EmbeddingDropoutRate);
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public Parameter Table => words.Weight;
+
+    /// <inheritdoc/>
+    public long? ContextLength => positions?.Count;
+
+    /// <summary>Embeds tokens (B, L) as (B, L, D).</summary>
+    /// <param name="tokens">Token ids.</param>
+    /// <param name="context">Segments, and the <see cref="ICursorState"/> whose cursor learned positions count on from.</param>
+    /// <exception cref="ArgumentException">A token id lies outside the vocabulary, or a position beyond the table.</exception>
+    public override Tensor forward(Tensor tokens, SequenceContext? context)
+    {
+        var check = new TensorCheck(nameof(TokenEmbedding));
+        check.Integers(tokens, nameof(tokens), "B L");
+        if (context?.Segments is { } given)
+            check.Integers(given, nameof(SequenceContext.Segments), "B L");
+        ObjectDisposedException.ThrowIf(words.Weight.IsInvalid, this);
+        if (tokens.device_type != words.Weight.device_type)
+            throw new ArgumentException($"The model lies on {words.Weight.device}; got tokens on {tokens.device}. Move them with to().", nameof(tokens));
+        using var scope = NewDisposeScope();
+        if (context?.Segments is { } segments)
+            tokens = tokens.masked_fill(segments.lt(0), 0L);
+        CheckRange(tokens);
+        var x = words.call(tokens);
+        if (positions is not null)
+        {
+            // Counted on a copy, so that a refused position leaves the state as it was.
+            var state = context?.State as ICursorState;
+            var cursor = state?.Cursor.Copy();
+            var layout = SequenceLayout.Read(tokens.size(0), tokens.size(1), context?.Segments, cursor);
+            x += positions.call(layout.PositionTensor(tokens.device));
+            if (cursor is not null)
+                state!.Cursor = cursor;
+        }
+        return dropout.call(x).MoveToOuterDisposeScope();
+    }
+
+    private void CheckRange(Tensor tokens)
+    {
+        // On an accelerator the check would stall the stream at every step; the native lookup reports there.
+        if (tokens.device_type != DeviceType.CPU || tokens.numel() == 0)
+            return;
+        using var packed = tokens.contiguous();
+        var index = 0L;
+        foreach (var token in packed.data<long>())
+        {
+            if (token < 0 || token >= words.Count)
+                throw new ArgumentException($"Token id {token} at row {index / tokens.size(1)}, column {index % tokens.size(1)} is outside the vocabulary of {words.Count}.", nameof(tokens));
+            index++;
+        }
+    }
+}

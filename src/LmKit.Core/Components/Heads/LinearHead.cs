@@ -1,0 +1,48 @@
+using System.ComponentModel.DataAnnotations;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Options of the linear head.</summary>
+public sealed class LinearHeadOptions
+{
+    /// <summary>Whether the head has a bias. Default false; GPT-J and Phi have one.</summary>
+    public bool HasBias { get; set; }
+
+    /// <summary>Soft cap c of the logits: c tanh(logits / c) (final_logit_softcapping, Gemma 2: 30); 0 for none, the default.</summary>
+    [Range(0.0, 1e6)]
+    public double SoftCap { get; set; }
+
+    /// <summary>Factor of the logits, before the soft cap. Default 1.</summary>
+    [Range(-1e6, 1e6)]
+    public double Scale { get; set; } = 1;
+}
+
+/// <summary>The head that is one linear, over the embedding's table or of its own.</summary>
+public static class HeadComponents
+{
+    /// <summary>The linear head: logits = cap(scale * (h W^T + b)).</summary>
+    public static readonly Kind<LinearHeadOptions, LanguageModelHead> Linear = Slots.Head.Define<LinearHeadOptions>("linear", Create);
+
+    /// <summary>Chooses the linear head; the default. <see cref="LanguageModelOptions.IsHeadTied"/> says whether its weight is the embedding's.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="configure">Fills the options.</param>
+    public static LanguageModelBuilder AddLinearHead(this LanguageModelBuilder builder, Action<LinearHeadOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.Add(Linear, configure);
+    }
+
+    private static LanguageModelHead Create(LinearHeadOptions options, HeadSite site)
+    {
+        var (scale, cap) = (options.Scale, options.SoftCap);
+        return new LanguageModelHead(site.Linear(options.HasBias), scale == 1 && cap == 0 ? null : Transform);
+
+        Tensor Transform(Tensor logits)
+        {
+            using var scope = NewDisposeScope();
+            var scaled = scale == 1 ? logits : logits * scale;
+            return (cap == 0 ? scaled : (scaled / cap).tanh() * cap).MoveToOuterDisposeScope();
+        }
+    }
+}

@@ -1,0 +1,127 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>Rotary position embedding: feature pairs t turn by position * base^(-2t/R).</summary>
+/// <remarks>Pairs are (t, t + R/2) of the first R features (half-split, as in Llama) or (2t, 2t + 1) (interleaved, as in GPT-J); the
+/// remaining features pass through. Phases are computed in float64 and then narrowed, so positions beyond 1e7 keep their precision, and
+/// on the CPU they come from a table that all layers share; half precision turns in float32 and is rounded once.</remarks>
+public sealed class RotaryEmbedding : PositionEncoding
+{
+    /// <summary>The widest head whose phases are kept; models' heads are 64 to 256 wide.</summary>
+    internal const long WidestTurn = 1 << 15;
+
+    private readonly long rotaryDim;
+    private readonly double wavelength;
+    private readonly bool isInterleaved;
+    private readonly RotaryTable table;
+
+    /// <summary>Makes the encoding.</summary>
+    /// <param name="rotaryDim">How many features of each head turn (R); even, at most 32,768.</param>
+    /// <param name="wavelength">The base, 10000 in the original.</param>
+    /// <param name="isInterleaved">Whether pairs are neighbours (GPT-J) instead of halves (Llama).</param>
+    public RotaryEmbedding(long rotaryDim, double wavelength = 10_000, bool isInterleaved = false)
+    {
+        if (!(wavelength > 0 && double.IsFinite(wavelength)))
+            throw new ArgumentOutOfRangeException(nameof(wavelength), wavelength, "The base of rotary positions is a positive, finite number.");
+        if (rotaryDim <= 0 || rotaryDim % 2 != 0)
+            throw new ArgumentException($"rotary_dim = {rotaryDim}: rotary turns pairs of features, so the width must be even and positive.", nameof(rotaryDim));
+        if (rotaryDim > WidestTurn)
+            throw new ArgumentOutOfRangeException(nameof(rotaryDim), rotaryDim, $"Rotary turns at most {WidestTurn} features of a head.");
+        this.rotaryDim = rotaryDim;
+        this.wavelength = wavelength;
+        this.isInterleaved = isInterleaved;
+        table = RotaryTable.Of(rotaryDim, wavelength);
+    }
+
+    /// <summary>Features of each head that turn, R.</summary>
+    internal long RotaryDim => rotaryDim;
+
+    /// <summary>Whether pairs are neighbours.</summary>
+    internal bool IsInterleaved => isInterleaved;
+
+    /// <summary>The phases by position.</summary>
+    internal RotaryTable Table => table;
+
+    /// <inheritdoc/>
+    public override bool TurnsKeys => true;
+
+    /// <inheritdoc/>
+    public override bool IsBiasFree => true;
+
+    /// <inheritdoc/>
+    public override Tensor EncodeQueries(Tensor queries, Tensor positions) => Rotate(queries, positions, false);
+
+    /// <inheritdoc/>
+    public override Tensor EncodeKeys(Tensor keys, Tensor positions) => Rotate(keys, positions, false);
+
+    /// <inheritdoc/>
+    public override Tensor DecodeKeys(Tensor keys, Tensor positions) => Rotate(keys, positions, true);
+
+    private Tensor Rotate(Tensor x, Tensor positions, bool isBack)
+    {
+        var check = new TensorCheck(nameof(RotaryEmbedding));
+        check.Floating(x, nameof(x), "B H L P");
+        check.Integers(positions, nameof(positions), "_ L");
+        if (positions.size(0) != x.size(0) && positions.size(0) != 1)
+            throw new ArgumentException($"{nameof(RotaryEmbedding)} takes positions (B, L) or (1, L) with B = {x.size(0)}; got ({string.Join(", ", positions.shape)}).", nameof(positions));
+        if (x.size(3) < rotaryDim)
+            throw new ArgumentException($"{nameof(RotaryEmbedding)} turns {rotaryDim} features of each head; heads are {x.size(3)} wide.", nameof(x));
+        using var scope = NewDisposeScope();
+        var dtype = x.dtype;
+        x = HalfPrecision.Widen(x);
+        var half = rotaryDim / 2;
+        var (cos, sin) = Phases(positions, x); // (B or 1, 1, L, R/2)
+        if (isBack)
+            sin = sin.neg();
+        var turning = x.narrow(-1, 0, rotaryDim);
+        Tensor first, second;
+        if (isInterleaved)
+        {
+            var pairs = turning.unflatten(3, [half, 2]); // (B, H, L, R/2, 2)
+            (first, second) = (pairs.select(-1, 0), pairs.select(-1, 1));
+        }
+        else
+        {
+            (first, second) = (turning.narrow(-1, 0, half), turning.narrow(-1, half, half));
+        }
+        var turnedFirst = first * cos - second * sin;
+        var turnedSecond = second * cos + first * sin;
+        var turned = isInterleaved
+            ? stack([turnedFirst, turnedSecond], -1).flatten(3)
+            : cat([turnedFirst, turnedSecond], -1);
+        var rest = x.size(-1) - rotaryDim;
+        var all = rest == 0 ? turned : cat([turned, x.narrow(-1, rotaryDim, rest)], -1);
+        return HalfPrecision.Narrow(all, dtype).MoveToOuterDisposeScope();
+    }
+
+    private (Tensor Cos, Tensor Sin) Phases(Tensor positions, Tensor x)
+    {
+        var half = rotaryDim / 2;
+        if (x.device_type != DeviceType.CPU)
+        {
+            // Reading the positions would stall an accelerator's stream; the table lies on the host.
+            var t = arange(0, half, dtype: ScalarType.Float64, device: x.device);
+            var frequencies = (t * (-2.0 / rotaryDim * Math.Log(wavelength))).exp();
+            var phases = positions.to(ScalarType.Float64).unsqueeze(-1) * frequencies; // (B or 1, L, R/2)
+            return (phases.cos().to(x.dtype).unsqueeze(1), phases.sin().to(x.dtype).unsqueeze(1));
+        }
+        var rows = positions.size(0) > 1 && positions.stride(0) == 0 ? positions.narrow(0, 0, 1) : positions; // rows of a uniform batch share theirs
+        var read = HostValues.Read(rows);
+        var all = empty([rows.size(0), 1, rows.size(1), rotaryDim], x.dtype);
+        if (x.dtype == ScalarType.Float64)
+        {
+            using var memory = new TensorMemory<double>(all, nameof(positions));
+            for (var index = 0; index < read.Length; index++)
+                table.Read(read[index], memory.Span(index * rotaryDim, (int)rotaryDim));
+        }
+        else
+        {
+            using var memory = new TensorMemory<float>(all, nameof(positions));
+            for (var index = 0; index < read.Length; index++)
+                table.Read(read[index], memory.Span(index * rotaryDim, (int)rotaryDim));
+        }
+        return (all.narrow(-1, 0, half), all.narrow(-1, half, half));
+    }
+}

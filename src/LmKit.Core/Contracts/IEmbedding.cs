@@ -1,0 +1,35 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A model's first step: tokens (B, L) int64 to (B, L, D).</summary>
+/// <remarks>An embedding derives from <c>torch.nn.Module</c>, so that its parameters are found. Padding (segment -1) may hold any token.</remarks>
+public interface IEmbedding : nn.IModule<Tensor, SequenceContext?, Tensor>
+{
+    /// <summary>The table (V, D) that a tied head multiplies by; null when there is none to tie to.</summary>
+    Parameter? Table { get; }
+
+    /// <summary>The most tokens of one text that it can embed; null where nothing bounds them.</summary>
+    long? ContextLength => null;
+}
+
+/// <summary>What a head slot puts into a model.</summary>
+/// <param name="Map">Hidden states (..., D) to (..., V); registered as <c>lm_head</c>. It derives from <c>torch.nn.Module</c>.</param>
+/// <param name="Transform">Applied to what the map gives, such as a soft cap; null for nothing.</param>
+public sealed record LanguageModelHead(nn.IModule<Tensor, Tensor> Map, Func<Tensor, Tensor>? Transform = null);
+
+/// <summary>What a head is told while it is built.</summary>
+/// <param name="Layer">Sizes, parameters and place.</param>
+/// <param name="VocabSize">Vocabulary size V.</param>
+/// <param name="Embedding">The model's embedding.</param>
+/// <param name="IsTied">Whether the head multiplies by the embedding's table.</param>
+public sealed record HeadSite(LayerContext Layer, long VocabSize, IEmbedding Embedding, bool IsTied)
+{
+    /// <summary>Makes the linear that the configuration wants at <see cref="LinearSite.Head"/>: over the embedding's table when tied.</summary>
+    /// <param name="hasBias">Whether it has a bias.</param>
+    /// <exception cref="ArgumentException">The head is tied, and the embedding has no table.</exception>
+    public ILinear Linear(bool hasBias = false) => Layer.Head(VocabSize, hasBias, !IsTied ? null : Embedding.Table is null
+        ? throw new ArgumentException($"tie_word_embeddings = true, but {Embedding.GetType().Name} has no table to tie the head to; set it to false.")
+        : () => Embedding.Table!);
+}

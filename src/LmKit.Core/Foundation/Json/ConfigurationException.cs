@@ -1,0 +1,35 @@
+namespace LmKit;
+
+/// <summary>A configuration that cannot work: names the place in it, the value, and the remedy; the file too, where it came from one.</summary>
+public sealed class ConfigurationException : Exception
+{
+    private const int MaxShown = 2_000;
+
+    private readonly string problem;
+
+    /// <summary>Makes the exception.</summary>
+    /// <param name="path">Where, as a JSON path such as <c>$.components[2].options.head_dim</c>.</param>
+    /// <param name="problem">The value and what is wrong with it, with the remedy.</param>
+    /// <param name="innerException">The cause, where there is one.</param>
+    public ConfigurationException(string path, string problem, Exception? innerException = null)
+        : this(null, path, problem, innerException)
+    {
+    }
+
+    private ConfigurationException(string? file, string path, string problem, Exception? innerException)
+        : base(Cut((file is null ? "" : $"{file}: ") + (problem.Contains($"({path})", StringComparison.Ordinal) ? problem : $"{path}: {problem}")), innerException) =>
+        (FilePath, Path, this.problem) = (file, path, problem);
+
+    /// <summary>The file that holds the configuration, or null when it came from no file.</summary>
+    public string? FilePath { get; }
+
+    /// <summary>Where, as a JSON path.</summary>
+    public string Path { get; }
+
+    /// <summary>The same fault, said of a file; one that names its file already stays as it is.</summary>
+    internal static ConfigurationException In(string file, ConfigurationException error) =>
+        error.FilePath is null ? new(file, error.Path, error.problem, error) : error;
+
+    // A hostile value may be as long as its file.
+    private static string Cut(string message) => message.Length <= MaxShown ? message : $"{message[..MaxShown]}...";
+}

@@ -1,4 +1,0 @@
-namespace LmKit;
-
-/// <summary>Options of the causal mask; it has none.</summary>
-public sealed class CausalMaskOptions;

@@ -1,0 +1,258 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>A language model: embedding, layers, final norm, head.</summary>
+/// <remarks>Built from a <see cref="ModelConfig"/> alone. Calls may run side by side on different threads as long as nobody trains
+/// it and each has its own state. Disposing, and moving to another device or dtype, wait for the calls that run; a call of a disposed
+/// model gets <see cref="ObjectDisposedException"/>.</remarks>
+public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>, ILanguageModel, IUseGated
+{
+    [ComponentName(Name = "embeddings")]
+    private readonly IEmbedding embedding;
+    private readonly ModuleList<nn.Module<Tensor, SequenceContext?, Tensor>> layers;
+    [ComponentName(Name = "ln_f")]
+    private readonly nn.IModule<Tensor, Tensor> norm;
+    [ComponentName(Name = "lm_head")]
+    private readonly nn.IModule<Tensor, Tensor> head;
+    private readonly Func<Tensor, Tensor>? headTransform;
+    private readonly IBlock[] blocks;
+    private readonly Generator random;
+    private readonly ModelBuild build;
+    private readonly UseGate gate = new(nameof(LanguageModel));
+    private readonly HookPoint embedded = new("embeddings.out");
+    private readonly HookPoint final = new("ln_f.out");
+
+    private LanguageModel(ModelPlan plan, ComponentRegistry kinds, ParameterFactory parameters, Generator random)
+        : base(nameof(LanguageModel))
+    {
+        build = new ModelBuild(plan);
+        Kinds = kinds;
+        this.random = random;
+        var options = plan.Options;
+        VocabSize = options.VocabSize;
+        IsCausal = !options.IsBidirectional;
+        var hookPoints = new List<HookPoint> { embedded };
+        embedding = Part(build.Create(Slots.Embedding, options.LayerCount, Context(options.LayerCount, "embeddings")), "embeddings");
+        ContextLength = embedding.ContextLength;
+        blocks = [.. Enumerable.Range(0, options.LayerCount).Select(Layer)];
+        layers = new ModuleList<nn.Module<Tensor, SequenceContext?, Tensor>>([.. blocks.Select((block, index) => (nn.Module<Tensor, SequenceContext?, Tensor>)Part(block, $"layers.{index}"))]);
+        var last = Context(options.LayerCount, "ln_f");
+        norm = Part(build.Create(Slots.Norm, options.LayerCount, last), "ln_f");
+        var made = build.Create(Slots.Head, options.LayerCount, new HeadSite(Context(options.LayerCount, LinearSite.Head), options.VocabSize, embedding, options.IsHeadTied));
+        (head, headTransform) = (Part(made.Map, LinearSite.Head), made.Transform);
+        build.CheckAllUsed();
+        hookPoints.Add(final);
+        HookPoints = hookPoints.ToDictionary(point => point.Name);
+        RegisterComponents();
+        eval();
+
+        IBlock Layer(int index)
+        {
+            var context = Context(index, $"layers.{index}");
+            return build.Create(Slots.Block, index, context);
+        }
+
+        LayerContext Context(int layer, string path) => new(build, layer, path, parameters, random, hookPoints);
+
+        static TPart Part<TPart>(TPart part, string path)
+            where TPart : class => part is nn.Module
+            ? part
+            : throw new ConfigurationException("$.components", $"{part.GetType().Name} at {path} must derive from torch.nn.Module, so that its parameters are found.");
+    }
+
+    /// <summary>The configuration it was built from, with every default written out, and with what its parts changed in their own options
+    /// since then, such as an adapter's strength: building from it gives this model again.</summary>
+    public ModelConfig Config => build.Config;
+
+    /// <summary>The kinds it was built with.</summary>
+    internal ComponentRegistry Kinds { get; }
+
+    /// <inheritdoc/>
+    public long VocabSize { get; }
+
+    /// <inheritdoc/>
+    public bool IsCausal { get; }
+
+    /// <inheritdoc/>
+    public long? ContextLength { get; }
+
+    UseGate IUseGated.Gate => gate;
+
+    /// <summary>The places where activations can be read and edited, by name.</summary>
+    public IReadOnlyDictionary<string, HookPoint> HookPoints { get; }
+
+    /// <summary>The generator that dropout draws from; its state belongs to a training checkpoint.</summary>
+    public Generator Random => random;
+
+    /// <summary>Builds a model from a configuration; it is in evaluation mode, and a trainer switches as it needs.</summary>
+    /// <param name="config">What to build.</param>
+    /// <param name="kinds">The kinds it may name.</param>
+    /// <param name="device">Where; the CPU by default.</param>
+    /// <param name="dtype">Dtype of the parameters.</param>
+    /// <param name="initializes">False leaves parameters undefined, for a checkpoint to fill.</param>
+    /// <exception cref="ConfigurationException">The configuration cannot work; names the place and the value.</exception>
+    public static LanguageModel Build(
+        ModelConfig config,
+        ComponentRegistry kinds,
+        Device? device = null,
+        ScalarType dtype = ScalarType.Float32,
+        bool initializes = true) => Build(config, kinds, device, dtype, initializes, null);
+
+    internal static LanguageModel Build(ModelConfig config, ComponentRegistry kinds, Device? device, ScalarType dtype, bool initializes, ParameterBudget? budget)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(kinds);
+        LibTorch.EnsureLoaded();
+        var plan = new ModelPlan(config, kinds);
+        var random = new Generator(plan.Options.Seed);
+        try
+        {
+            var parameters = new ParameterFactory(random, dtype, device, initializes) { Budget = budget };
+            return parameters.Complete(() => new LanguageModel(plan, kinds, parameters, random));
+        }
+        catch
+        {
+            random.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Loads a model folder: <c>config.json</c>, and <c>model.safetensors</c> or the files that
+    /// <c>model.safetensors.index.json</c> names; the model is in evaluation mode.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="kinds">Adds the kinds of the packages in use, such as <c>kinds => kinds.AddSsm()</c>.</param>
+    /// <param name="device">Where; the CPU by default.</param>
+    /// <param name="dtype">Dtype of the parameters, to which the file's are converted; null takes the file's. Parameters that their
+    /// module keeps in float32 or wider stay so.</param>
+    /// <exception cref="ConfigurationException">The configuration cannot work, names an unknown kind, asks for far more than the weights
+    /// hold, or is of another library; names the file.</exception>
+    /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration; lists every mismatch.</exception>
+    /// <exception cref="SafetensorsException">A weights file breaks its format, or the index and its files do not agree.</exception>
+    /// <exception cref="IOException">A file is missing.</exception>
+    /// <exception cref="ArgumentException">A weight is not finite; names it.</exception>
+    public static LanguageModel Load(string folder, Action<ComponentRegistry>? kinds = null, Device? device = null, ScalarType? dtype = null)
+    {
+        var registry = new ComponentRegistry();
+        kinds?.Invoke(registry);
+        return ModelFolder.Load(folder, registry, device, dtype);
+    }
+
+    /// <summary>Makes the sampler that the configuration wants, over this model.</summary>
+    public ISampler CreateSampler() => build.CreateSampler(this);
+
+    /// <summary>Saves the model folder in one step; a failure leaves the files that were there.</summary>
+    /// <param name="folder">The folder; everything in it that the save does not write stays.</param>
+    /// <param name="more">Writes further files into the folder that it is given, such as the tokenizer's
+    /// (<see cref="TokenizerFiles"/>); null for none.</param>
+    /// <exception cref="IOException">The folder cannot be written, or holds a <c>config.json</c> or <c>model.safetensors</c> that is not a
+    /// model's of this library; nothing was changed.</exception>
+    public void Save(string folder, Action<string>? more = null)
+    {
+        using var use = gate.Enter();
+        ModelFolder.Save(folder, this, more);
+    }
+
+    /// <inheritdoc/>
+    public MixerState NewState(long batch)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batch);
+        using var use = gate.Enter();
+        return new ModelState(ModelState.Together([.. blocks.Select(block => (Func<MixerState>)(() => block.NewState(batch)))]), new DocumentCursor(batch));
+    }
+
+    /// <inheritdoc/>
+    public Tensor Hidden(Tensor tokens, SequenceContext? context = null)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        var state = context?.State switch
+        {
+            null => null,
+            ModelState own when own.Layers.Count == blocks.Length => own,
+            var other => throw new ArgumentException($"{other.GetType().Name} is not a state of this model; NewState makes one.", nameof(context)),
+        };
+        state?.CheckWhole();
+        using var use = gate.Enter();
+        using var scope = NewDisposeScope();
+        var x = embedding.call(tokens, context); // (B, L, D)
+        try
+        {
+            x = embedded.Pass(x);
+            for (var index = 0; index < blocks.Length; index++)
+                x = blocks[index].call(x, context is null ? null : context with { State = state?.Layers[index] });
+        }
+        catch
+        {
+            state?.MarkTorn();
+            throw;
+        }
+        state?.Advance(tokens.size(1));
+        return final.Pass(norm.call(x)).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public Tensor Logits(Tensor hidden)
+    {
+        using var use = gate.Enter();
+        if (headTransform is null)
+            return head.call(hidden);
+        using var logits = head.call(hidden);
+        return headTransform(logits);
+    }
+
+    /// <summary>The parameters that <see cref="Logits"/> reads: the embedding when the head is tied.</summary>
+    internal IEnumerable<Parameter> HeadParameters => build.Options.IsHeadTied && embedding.Table is { } table ? [table, .. ((nn.Module)head).parameters()] : ((nn.Module)head).parameters();
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor tokens, SequenceContext? context)
+    {
+        using var use = gate.Enter();
+        using var hidden = Hidden(tokens, context);
+        return Logits(hidden);
+    }
+
+    /// <inheritdoc/>
+    protected override nn.Module _to(Device device, ScalarType dtype, bool non_blocking)
+    {
+        gate.Alone(() => base._to(device, dtype, non_blocking));
+        return this;
+    }
+
+    /// <inheritdoc/>
+    protected override nn.Module _to(DeviceType deviceType, int deviceIndex, bool non_blocking)
+    {
+        gate.Alone(() => base._to(deviceType, deviceIndex, non_blocking));
+        return this;
+    }
+
+    /// <inheritdoc/>
+    protected override nn.Module _to(ScalarType dtype, bool non_blocking)
+    {
+        gate.Alone(() => base._to(dtype, non_blocking));
+        return this;
+    }
+
+    /// <inheritdoc/>
+    public override void train(bool train = true)
+    {
+        using var use = gate.Enter();
+        base.train(train);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            gate.Close(Free);
+        else
+            base.Dispose(disposing);
+
+        void Free()
+        {
+            random.Dispose();
+            base.Dispose(true);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>What makes a model, or a part of one, from what a builder wrote.</summary>
+public static class LanguageModelBuilding
+{
+    /// <summary>Builds the model.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <exception cref="ConfigurationException">The configuration cannot work; names the option and its value.</exception>
+    public static LanguageModel Build(this LanguageModelBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return LanguageModel.Build(builder.Config, builder.Kinds, builder.Device, builder.Dtype);
+    }
+
+    /// <summary>The context in which one layer's mixer would be built, for building or testing a mixer by itself.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="layer">The layer.</param>
+    /// <param name="random">Source of initial values and dropout; must outlive what is built.</param>
+    public static LayerContext CreateLayerContext(this LanguageModelBuilder builder, int layer, Generator random)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return new(new ModelBuild(new ModelPlan(builder.Config, builder.Kinds)), layer, $"layers.{layer}.mixer", new ParameterFactory(random, builder.Dtype, builder.Device), random);
+    }
+}

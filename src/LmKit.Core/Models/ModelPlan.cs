@@ -1,0 +1,84 @@
+using System.Text.RegularExpressions;
+
+namespace LmKit;
+
+/// <summary>A configuration resolved against the known kinds: every entry's kind and validated options, and who wins which place.</summary>
+/// <remarks>Immutable and pure: it answers the same whatever was built from it; <see cref="ModelBuild"/> notes what one building asked for.</remarks>
+internal sealed class ModelPlan
+{
+    private readonly PlannedComponent[] components;
+    private readonly ILookup<Slot, PlannedComponent> bySlot;
+
+    internal ModelPlan(ModelConfig config, ComponentRegistry registry)
+    {
+        Options = config.ReadOptions();
+        components = [.. config.Components.Select((entry, index) => Resolve(entry, index, registry))];
+        bySlot = components.ToLookup(component => component.Entry.Slot);
+    }
+
+    internal LanguageModelOptions Options { get; }
+
+    internal IReadOnlyList<PlannedComponent> Components => components;
+
+    /// <summary>The component that wins a layer's slot, or null where none was added.</summary>
+    internal PlannedComponent? Winner(Slot slot, int layer) => bySlot[slot].LastOrDefault(component => component.Entry.AppliesTo(layer));
+
+    /// <summary>The component that wins a slot of which there is one, or what applies to the whole model.</summary>
+    internal PlannedComponent? Winner(Slot slot) => bySlot[slot].LastOrDefault(component => component.Entry.Layers is null);
+
+    /// <summary>The components of a slot that apply to a linear's site, in their order; the last one wins, and wrappers all apply.</summary>
+    internal IReadOnlyList<PlannedComponent> At(Slot slot, LinearSite site) => [.. bySlot[slot].Where(component => component.Entry.AppliesTo(site))];
+
+    private PlannedComponent Resolve(ComponentEntry entry, int index, ComponentRegistry registry)
+    {
+        var path = $"$.components[{index}]";
+        var kind = registry.Find(entry.Slot, entry.Kind, entry.Package, path, CoreKinds.All);
+        // The model's last norm stands behind the last layer.
+        var last = entry.Slot == Slots.Norm ? Options.LayerCount : Options.LayerCount - 1;
+        if (entry.Layers is { } list && list.Length > last + 1)
+            throw new ConfigurationException($"{path}.layers", $"{list.Length} layers are listed; this model has {Options.LayerCount}. List each once.");
+        foreach (var layer in entry.Layers ?? [])
+        {
+            if (layer < 0 || layer > last)
+                throw new ConfigurationException($"{path}.layers", $"{layer} is not a layer of this model; its layers are 0 to {Options.LayerCount - 1}.");
+        }
+        if (entry.Layers is not null && (entry.Slot.Scope == SlotScope.Model || kind == PositionComponents.Learned))
+            throw new ConfigurationException($"{path}.layers", $"'{entry.Kind}' acts on the whole model, not in single layers; leave the layers out.");
+        if (entry.Sites is not null && entry.Slot.Scope != SlotScope.Sites)
+            throw new ConfigurationException($"{path}.sites", $"sites are those of linears, and '{entry.Kind}' is a {entry.Slot}; leave them out.");
+        return new PlannedComponent(index, path, entry, kind, OptionsJson.Read(entry.Frozen, kind.OptionsType, $"{path}.options"));
+    }
+}
+
+/// <summary>An entry of a configuration with its kind and its options.</summary>
+internal sealed partial record PlannedComponent(int Index, string Path, ComponentEntry Entry, Kind Kind, object Options)
+{
+    internal TPart Create<TPart>(object place)
+        where TPart : class
+    {
+        try
+        {
+            return ((Kind<TPart>)Kind).Create(Options, place);
+        }
+        catch (Exception error) when (BuildFault.IsOfOptions(error))
+        {
+            throw Fault(error);
+        }
+    }
+
+    // The name of the option in C# gets its name in the file beside it.
+    private ConfigurationException Fault(Exception error)
+    {
+        var problem = Parameter().Replace(error.Message, "");
+        var named = Regex.Match(problem, $@"\b{Regex.Escape(Kind.OptionsType.Name)}\.(\w+)( = [^ ;,)]+)?");
+        if (named.Success && Kind.OptionsType.GetProperty(named.Groups[1].Value) is { } property)
+        {
+            var place = $"{Path}.options.{OptionsJson.JsonName(property)}";
+            return new ConfigurationException(place, problem.Insert(named.Index + named.Length, $" ({place})"), error);
+        }
+        return new ConfigurationException($"{Path}.options", $"{Entry.Kind}: {problem}", error);
+    }
+
+    [GeneratedRegex(@" \(Parameter '[^']*'\)", RegexOptions.CultureInvariant)]
+    private static partial Regex Parameter();
+}
