@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -109,5 +110,72 @@ public sealed class SupervisedDictionary : nn.Module<Tensor, Tensor>, IDictionar
             options.Blocks,
             zeros([count, options.ModelDim], parameters.Dtype, parameters.Device),
             zeros([options.ModelDim], parameters.Dtype, parameters.Device));
+    }
+}
+
+/// <summary>Options of a supervised dictionary.</summary>
+public sealed class SupervisedOptions
+{
+    /// <summary>Width D of the activations. No default.</summary>
+    [Range(1L, long.MaxValue)]
+    public long ModelDim { get; set; }
+
+    /// <summary>The blocks, in the order of their features. Default none.</summary>
+    public IReadOnlyList<AttributeBlock> Blocks { get; set; } = [];
+
+    /// <summary>Features of all blocks; fails by name on a block that cannot be.</summary>
+    internal long CountFeatures()
+    {
+        var count = 0L;
+        foreach (var block in Blocks)
+        {
+            if (block.Columns.Count != block.Sizes.Count || block.Sizes.Any(size => size < 1))
+                throw new ArgumentException($"Block '{block.Name}' has {block.Columns.Count} columns and the sizes {string.Join(", ", block.Sizes.Take(8))}; one size of at least 1 belongs to each column.");
+            try
+            {
+                count = checked(count + block.Sizes.Aggregate(1L, (product, size) => checked(product * size)));
+            }
+            catch (OverflowException error)
+            {
+                throw new ArgumentException($"Block '{block.Name}' has more features than can be counted.", error);
+            }
+        }
+        return count;
+    }
+}
+
+/// <summary>How a supervised dictionary finds its codes.</summary>
+public enum SupervisedMethod
+{
+    /// <summary>Mean activation of a value less the mean of all; right when attributes are independent and balanced.</summary>
+    Mean,
+
+    /// <summary>Least squares on all values together.</summary>
+    LeastSquares,
+}
+
+/// <summary>The two ways to find supervised atoms, from one-hot codes (B, F).</summary>
+internal static class SupervisedFit
+{
+    // Every block sums to the bias column, so the design never has full rank: small singular values are cut off.
+    private const double RelativeCutoff = 1e-10;
+
+    internal static (Tensor Atoms, Tensor Bias) Means(Tensor activations, Tensor codes)
+    {
+        var dtype = activations.dtype;
+        (activations, codes) = (HalfPrecision.Widen(activations), HalfPrecision.Widen(codes)); // half precision cannot count the rows of a value
+        var bias = activations.mean([0L]);
+        var counts = codes.sum([0L]).unsqueeze(1);
+        var means = codes.t().mm(activations) / counts.clamp_min(1) - bias;
+        return (where(counts.gt(0), means, zeros_like(means)).to(dtype), bias.to(dtype));
+    }
+
+    internal static (Tensor Atoms, Tensor Bias) LeastSquares(Tensor activations, Tensor codes)
+    {
+        var design = cat([ones([codes.size(0), 1], codes.dtype, codes.device), codes], 1).to(ScalarType.Float64);
+        var (u, s, vh) = linalg.svd(design, fullMatrices: false);
+        var inverse = where(s.gt(s.max() * RelativeCutoff), 1 / s, zeros_like(s));
+        var solution = (vh.t() * inverse).mm(u.t().mm(activations.to(ScalarType.Float64))).to(activations.dtype);
+        return (solution.narrow(0, 1, codes.size(1)).clone(), solution[0].clone());
     }
 }
