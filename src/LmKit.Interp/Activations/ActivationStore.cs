@@ -141,3 +141,37 @@ public sealed class ActivationStore : IDisposable
         return (long)(mixed >> 2);
     }
 }
+
+/// <summary>What a store of activations holds.</summary>
+/// <param name="ModelId">Names the model, in the user's words.</param>
+/// <param name="HookName">The point that was read.</param>
+/// <param name="ModelDim">Width D.</param>
+/// <param name="ShardRows">Rows of a full shard.</param>
+/// <param name="Precision">How values are kept; half precision halves the disk. Rows are served as float32 either way.</param>
+/// <param name="HasTokens">Whether every row carries its token, sequence and position.</param>
+public sealed record ActivationStoreInfo(
+    string ModelId, string HookName, long ModelDim, long ShardRows = 65_536, ActivationPrecision Precision = ActivationPrecision.Full, bool HasTokens = false);
+
+/// <summary>How a store keeps activations on disk.</summary>
+public enum ActivationPrecision
+{
+    /// <summary>Four bytes a value.</summary>
+    Full,
+
+    /// <summary>Two bytes, 11 significant bits, up to 65 504 in size; a larger value is refused.</summary>
+    Half,
+
+    /// <summary>Two bytes, 8 significant bits, any size.</summary>
+    BrainHalf,
+}
+
+/// <summary>A store of activations is damaged or belongs to something else.</summary>
+public sealed class ActivationStoreException : IOException
+{
+    /// <summary>Makes the exception from the file or folder and its fault.</summary>
+    public ActivationStoreException(string path, string fault, Exception? innerException = null)
+        : base($"{path}: {fault}", innerException) => FilePath = path;
+
+    /// <summary>What was refused.</summary>
+    public string FilePath { get; }
+}

@@ -65,3 +65,23 @@ public sealed record ReconstructionQuality(double ExplainedVariance, double Lega
 
     private static double MeanShare(Tensor error, Tensor whole) => (error / whole.masked_fill(whole.eq(0), double.NaN)).mean().item<double>();
 }
+
+/// <summary>Bits that a code of some active features takes: L0 (bits + log2 h).</summary>
+public static class DescriptionLength
+{
+    /// <summary>The length in bits.</summary>
+    /// <param name="activeCount">Active features in a row (L0).</param>
+    /// <param name="bitsPerValue">Bits of one value; the authors take 7.</param>
+    /// <param name="featureCount">Features h.</param>
+    public static double Bits(double activeCount, double bitsPerValue, double featureCount) => activeCount * (bitsPerValue + Math.Log2(featureCount));
+}
+
+/// <summary>Quotients of measured quantities: NaN where there is nothing to divide by, never an infinity.</summary>
+internal static class Shares
+{
+    // Far above float64's rounding of sums and far below what any data has.
+    private const double Rounding = 1e-12;
+
+    /// <summary>part / whole, or NaN where the whole is 0 up to the rounding of quantities of a size.</summary>
+    internal static double Of(double part, double whole, double size = 0) => Math.Abs(whole) <= Rounding * Math.Abs(size) || whole == 0 ? double.NaN : part / whole;
+}

@@ -59,3 +59,19 @@ public sealed class AutoencoderPass : IDisposable
         return new HashSet<Tensor>(all.OfType<Tensor>().Where(tensor => !ReferenceEquals(tensor, Input)), ReferenceEqualityComparer.Instance);
     }
 }
+
+/// <summary>Features of a batch: pre-activations, rectified values before any selection, and the codes kept, each (B, F).</summary>
+internal sealed record FeatureActivations(Tensor Pre, Tensor Dense, Tensor Codes)
+{
+    /// <summary>The codes as a list, where a training step works with that: then it alone has a graph, and the tensors are values.</summary>
+    internal KeptCodes? Kept { get; init; }
+}
+
+/// <summary>The codes that rows keep, without those that are zero because they were not chosen.</summary>
+/// <param name="Places">Where they stand.</param>
+/// <param name="Values">The codes (N), with their graph.</param>
+internal sealed record KeptCodes(KeptFeatures Places, Tensor Values)
+{
+    /// <summary>Sums a number of each entry (N) over the entries of each row (B).</summary>
+    internal Tensor RowSums(Tensor numbers) => zeros([Places.RowCount], numbers.dtype).index_add(0, Places.Rows(), numbers, 1);
+}

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Diagnostics.CodeAnalysis;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -62,4 +63,16 @@ public sealed class BatchTopAfaAutoencoder : SparseAutoencoder
         var best = (sorted.cumsum(0) - target).abs().argmin();
         return dense.gt(0).logical_and(dense.to(ScalarType.Float64).square().ge(sorted.gather(0, best.unsqueeze(0))));
     }
+}
+
+/// <summary>Options of the batch form of top-AFA.</summary>
+[Experimental("LMKIT0001", UrlFormat = "docs/experimental/{0}.md")]
+public sealed class BatchTopAfaOptions : SparseAutoencoderOptions
+{
+    /// <summary>Share of a new batch in the threshold for inference. Default 0.01.</summary>
+    [Range(0.0, 1.0)]
+    public double ThresholdRate { get; set; } = 0.01;
+
+    /// <summary>Whether rows outside training are coded by the threshold, once there is one. Default true.</summary>
+    public bool UsesThreshold { get; set; } = true;
 }

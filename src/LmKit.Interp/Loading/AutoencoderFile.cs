@@ -74,3 +74,66 @@ public static class AutoencoderFile
     private static InvalidDataException Unknown(string path) => new(
         $"{path}: no published layout fits. Known are cfg.json with sae_weights.safetensors (SAELens) or sae.safetensors (sparsify), hyperparams.json with final.safetensors (Llama Scope), params.npz (Gemma Scope), ae.pt with config.json (dictionary_learning), sae.pt with config.json (top-AFA), and one LAYER.pt (OpenAI).");
 }
+
+/// <summary>A published autoencoder and what its files say about it.</summary>
+/// <param name="Autoencoder">The autoencoder, in evaluation mode.</param>
+/// <param name="Layout">The layout it was read from.</param>
+/// <param name="HookName">The place in its model, as published; null when the files do not say.</param>
+/// <param name="ModelName">The model, as published; null when the files do not say.</param>
+public sealed record LoadedAutoencoder(SparseAutoencoder Autoencoder, AutoencoderLayout Layout, string? HookName, string? ModelName) : IDisposable
+{
+    /// <summary>The head whose activations it was made for, as published; null for all, or when the files do not say.</summary>
+    public long? HeadIndex { get; init; }
+
+    /// <summary>Settings of the files that are set, that LmKit does not know and that no setting known to change results resembles; look at
+    /// them before trusting the codes.</summary>
+    public IReadOnlyList<string> UnreadSettings { get; init; } = [];
+
+    /// <inheritdoc/>
+    public void Dispose() => Autoencoder.Dispose();
+}
+
+/// <summary>What a published file does not say, or what should be read in another way.</summary>
+public sealed class AutoencoderLoadOptions
+{
+    /// <summary>Features kept in a row, for a TopK file that does not say it (OpenAI's).</summary>
+    public long? ActiveCount { get; set; }
+
+    /// <summary>Whether a TopK file of dictionary_learning is coded by its threshold. Default false.</summary>
+    public bool UsesThreshold { get; set; }
+
+    /// <summary>What activations were multiplied by before training, sqrt(d) over their mean norm, where a SAELens file says
+    /// <c>expected_average_only_in</c> and holds no scale; it is folded into the weights. 1 for weights that it is folded into already.</summary>
+    public double? InputScale { get; set; }
+
+    /// <summary>Dtype of the parameters. Default float32.</summary>
+    public TorchSharp.torch.ScalarType Dtype { get; set; } = TorchSharp.torch.ScalarType.Float32;
+
+    /// <summary>Where they live; the CPU by default.</summary>
+    public TorchSharp.torch.Device? Device { get; set; }
+}
+
+/// <summary>The published layouts of sparse autoencoders.</summary>
+public enum AutoencoderLayout
+{
+    /// <summary>SAELens: <c>cfg.json</c> and <c>sae_weights.safetensors</c>, of version 6 or older.</summary>
+    SaeLens,
+
+    /// <summary>Gemma Scope: <c>params.npz</c>.</summary>
+    GemmaScope,
+
+    /// <summary>OpenAI: <c>LAYER.pt</c>.</summary>
+    OpenAi,
+
+    /// <summary>dictionary_learning: <c>ae.pt</c> and <c>config.json</c>.</summary>
+    DictionaryLearning,
+
+    /// <summary>sparsify: <c>sae.safetensors</c> and <c>cfg.json</c>.</summary>
+    Sparsify,
+
+    /// <summary>Llama Scope: <c>hyperparams.json</c> and <c>final.safetensors</c>.</summary>
+    LlamaScope,
+
+    /// <summary>The top-AFA code: <c>sae.pt</c> and <c>config.json</c>.</summary>
+    TopAfa,
+}

@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.AI;
 using Microsoft.ML.Tokenizers;
 
 namespace LmKit;
@@ -57,5 +59,55 @@ public sealed class ExampleEncoder
         var border = begins + prompt.Count;
         var example = new SupervisedExample(tokens, [.. tokens.Select((_, index) => options.LossOn == LossTarget.All ? index >= begins : index >= border)]);
         return example.TargetCount > 0 ? example : null;
+    }
+}
+
+/// <summary>How prompts and responses become examples.</summary>
+public sealed class ExampleOptions
+{
+    /// <summary>Most tokens of an example. Default 2048.</summary>
+    [Range(2, 1 << 24)]
+    public int MaxLength { get; set; } = 2048;
+
+    /// <summary>Tokens of the response that stay when an example is too long; the prompt gives way first beyond that. Default 16.</summary>
+    [Range(1, 1 << 24)]
+    public int MinResponseTokens { get; set; } = 16;
+
+    /// <summary>What is learned. Default the response.</summary>
+    public LossTarget LossOn { get; set; }
+
+    /// <summary>The id that begins an example, or null for none.</summary>
+    public int? BeginId { get; set; }
+
+    /// <summary>The id that ends a whole response, or null for the tokenizer's end of text.</summary>
+    public int? EndId { get; set; }
+}
+
+/// <summary>Which tokens of an example are learned.</summary>
+public enum LossTarget
+{
+    /// <summary>The response and its end.</summary>
+    Response,
+
+    /// <summary>Every token that another one precedes.</summary>
+    All,
+}
+
+/// <summary>The verb that makes a conversation a training example.</summary>
+public static class ChatExampleExtensions
+{
+    /// <summary>A conversation as a training example in which the assistant's turns are learned.</summary>
+    /// <remarks>What the assistant says is what the template marks as generated. Where it marks nothing, it is what each of the
+    /// assistant's messages adds to the text before it with the assistant's turn opened.</remarks>
+    /// <param name="format">The template and tokenizer that the model is served with.</param>
+    /// <param name="messages">The conversation.</param>
+    /// <exception cref="TemplateException">The template refuses the messages, or does not write a conversation as the beginning of a longer
+    /// one, so that what the assistant says cannot be told apart.</exception>
+    public static SupervisedExample Example(this ChatTemplateFormat format, IReadOnlyList<ChatMessage> messages)
+    {
+        ArgumentNullException.ThrowIfNull(format);
+        ArgumentNullException.ThrowIfNull(messages);
+        var tokens = format.EncodeTurns(messages);
+        return new SupervisedExample([.. tokens.Select(token => token.Id)], [.. tokens.Select(token => token.IsGenerated)]);
     }
 }

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Microsoft.ML.Tokenizers;
 
 namespace LmKit;
@@ -64,4 +65,35 @@ public sealed record TextHalves(string Prompt, string Reference, int PromptWords
         }
         return half;
     }
+}
+
+/// <summary>Where a document is cut in two.</summary>
+public sealed class SplitOptions
+{
+    /// <summary>What is counted. Default words.</summary>
+    public SplitUnit Unit { get; set; }
+
+    /// <summary>Share of the document that becomes the prompt. Default one half.</summary>
+    [Range(0.001, 0.999)]
+    public double Fraction { get; set; } = 0.5;
+
+    /// <summary>Most units of the prompt; 0 for no bound, the default.</summary>
+    [Range(0, int.MaxValue)]
+    public int MaxPromptLength { get; set; }
+
+    /// <summary>Whether the cut moves to the nearest end of a sentence within the bound; the published method does not. Default false.</summary>
+    public bool SnapsToSentence { get; set; }
+}
+
+/// <summary>What is counted when a document is cut.</summary>
+public enum SplitUnit
+{
+    /// <summary>Maximal runs of characters that are not white space.</summary>
+    Word,
+
+    /// <summary>Characters as people see them (grapheme clusters); a cut may fall inside a word.</summary>
+    Grapheme,
+
+    /// <summary>Tokens of a tokenizer; a cut never falls inside a grapheme.</summary>
+    Token,
 }

@@ -147,3 +147,57 @@ public static class BradleyTerry
         }
     }
 }
+
+/// <summary>Comparisons of two models with one outcome.</summary>
+/// <param name="First">The first model's index.</param>
+/// <param name="Second">The second model's index.</param>
+/// <param name="Outcome">1 when the first won, 0 when the second did, 1/2 for a tie.</param>
+/// <param name="Count">How many times.</param>
+public readonly record struct Battle(int First, int Second, double Outcome, double Count = 1);
+
+/// <summary>Fitted ratings r with P(i beats j) = 1 / (1 + 10^(r_j - r_i)).</summary>
+/// <param name="Natural">One for each model, mean 0.</param>
+/// <param name="IsRegularized">Whether a penalty was needed since some models never lost to, or never beat, the others.</param>
+/// <param name="Iterations">Newton steps taken.</param>
+public sealed record Ratings(IReadOnlyList<double> Natural, bool IsRegularized, int Iterations)
+{
+    /// <summary>On the Elo scale: 1000 + 400 r.</summary>
+    public IReadOnlyList<double> Elo => [.. Natural.Select(rating => 1000 + 400 * rating)];
+
+    /// <summary>On the Elo scale, shifted so that one model has a given rating.</summary>
+    public IReadOnlyList<double> Anchored(int model, double rating) => [.. Natural.Select(other => rating + 400 * (other - Natural[model]))];
+
+    /// <summary>The probability that one model beats another.</summary>
+    public double WinRate(int model, int other) => 1 / (1 + Math.Pow(10, Natural[other] - Natural[model]));
+}
+
+/// <summary>Small dense linear systems.</summary>
+internal static class LinearSystem
+{
+    /// <summary>Solves H x = g by elimination with pivots; both are overwritten.</summary>
+    internal static double[] Solve(double[,] H, double[] g)
+    {
+        var n = g.Length;
+        for (var column = 0; column < n; column++)
+        {
+            var pivot = Enumerable.Range(column, n - column).MaxBy(row => Math.Abs(H[row, column]));
+            for (var j = column; j < n && pivot != column; j++)
+                (H[column, j], H[pivot, j]) = (H[pivot, j], H[column, j]);
+            (g[column], g[pivot]) = (g[pivot], g[column]);
+            for (var row = column + 1; row < n; row++)
+            {
+                var factor = H[column, column] == 0 ? 0 : H[row, column] / H[column, column];
+                for (var j = column; j < n && factor != 0; j++)
+                    H[row, j] -= factor * H[column, j];
+                g[row] -= factor * g[column];
+            }
+        }
+        for (var row = n - 1; row >= 0; row--)
+        {
+            for (var j = row + 1; j < n; j++)
+                g[row] -= H[row, j] * g[j];
+            g[row] = H[row, row] == 0 ? 0 : g[row] / H[row, row];
+        }
+        return g;
+    }
+}

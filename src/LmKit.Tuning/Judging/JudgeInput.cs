@@ -2,6 +2,18 @@ using System.Text.Json;
 
 namespace LmKit;
 
+/// <summary>A question whose answers are judged.</summary>
+/// <param name="Id">Its name, which must differ between questions.</param>
+/// <param name="Text">The question.</param>
+/// <param name="Category">What it belongs to, for scores by category; empty for none.</param>
+/// <param name="Reference">A right answer for the judge to compare with, or null.</param>
+public sealed record JudgeQuestion(string Id, string Text, string Category = "", string? Reference = null);
+
+/// <summary>One model's answers.</summary>
+/// <param name="Model">The model's name.</param>
+/// <param name="Answers">The answers by the questions' names; a question without one is left out.</param>
+public sealed record ModelAnswers(string Model, IReadOnlyDictionary<string, string> Answers);
+
 /// <summary>What every judge run checks before, and writes after.</summary>
 internal static class JudgeInput
 {

@@ -128,3 +128,13 @@ public static class LoraAdapters
     /// <summary>What a module or parameter would be called without adapters.</summary>
     internal static string BaseName(string name) => name.Replace(BaseSegment, "", StringComparison.Ordinal);
 }
+
+/// <summary>What merging does with an adapter on a layer that is not dense.</summary>
+public enum MergeMode
+{
+    /// <summary>Leaves the adapter beside the structured layer.</summary>
+    KeepAdapter,
+
+    /// <summary>Computes with the dense sum of both from then on, at a dense layer's cost.</summary>
+    Densify,
+}

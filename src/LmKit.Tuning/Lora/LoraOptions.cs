@@ -79,3 +79,44 @@ public sealed class LoraOptions
         return copy;
     }
 }
+
+/// <summary>How the factors of an adapter start; a fresh adapter changes nothing, since B A = 0.</summary>
+public enum LoraInitialization
+{
+    /// <summary>A from U(-1/sqrt(I), 1/sqrt(I)), B zero: PEFT's default.</summary>
+    KaimingUniform,
+
+    /// <summary>A from N(0, 1/r^2), or of <see cref="LoraOptions.InitializationDeviation"/>; B zero.</summary>
+    Gaussian,
+
+    /// <summary>Both random in orthogonal halves of the r dimensions, so that B A = 0 up to rounding; r must be even.</summary>
+    Orthogonal,
+}
+
+/// <summary>The builder's verb for low-rank adapters.</summary>
+public static class LoraBuilderExtensions
+{
+    /// <summary>Puts adapters around the linears at sites; used twice on a site, the site has two.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="configure">Fills the options.</param>
+    /// <param name="sites">Site patterns (<see cref="LinearSite.Matches"/>); null for all.</param>
+    /// <param name="layers">The layers; null for all.</param>
+    public static LanguageModelBuilder UseLora(
+        this LanguageModelBuilder builder,
+        Action<LoraOptions>? configure = null,
+        string[]? sites = null,
+        int[]? layers = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.UseLinear(TuningKinds.Lora, configure, sites, layers);
+    }
+}
+
+/// <summary>The component kinds of LmKit.Tuning.</summary>
+public static class TuningKinds
+{
+    /// <summary>The low-rank adapter around a linear.</summary>
+    public static readonly LinearWrapperKind<LoraOptions> Lora = new("lora", (options, inner, site) => new LoraLinear(options, inner, site, record: options));
+
+    internal static IReadOnlyList<ComponentKind> All { get; } = [Lora];
+}

@@ -57,3 +57,80 @@ internal sealed class ChatRequests(IChatClient client, RequestOptions options, A
             ? Convert.ToInt32(property.GetValue(error), CultureInfo.InvariantCulture)
             : options.StatusOf?.Invoke(error);
 }
+
+/// <summary>A chat client that gave no answer.</summary>
+/// <param name="attempts">Requests made.</param>
+/// <param name="status">The status code of the last, where there is one.</param>
+/// <param name="innerException">The last failure.</param>
+public sealed class ChatRequestException(int attempts, int? status, Exception innerException)
+    : Exception($"The chat client gave no answer in {attempts} requests{(status is null ? "" : $"; the last had status {status}")}: {innerException?.GetType().Name}.", innerException)
+{
+    /// <summary>Requests made.</summary>
+    public int Attempts { get; } = attempts;
+
+    /// <summary>The status code of the last request, where there is one.</summary>
+    public int? Status { get; } = status;
+
+    /// <summary>Whether the client refuses this caller altogether, so that going on is of no use.</summary>
+    public bool IsRefusal => Status is 401 or 403;
+}
+
+/// <summary>How many requests may run: halved when there were too many, one more after a number of successes, up to a maximum.</summary>
+internal sealed class AdaptiveLimit : IDisposable
+{
+    private const int SuccessesToGrow = 50;
+
+    private readonly int maximum;
+    private readonly Lock gate = new();
+    private readonly SemaphoreSlim changed = new(0);
+    private int running;
+    private int successes;
+
+    internal AdaptiveLimit(int maximum) => this.maximum = Current = maximum;
+
+    internal int Current { get; private set; }
+
+    /// <summary>Takes a place, as soon as there is one. One caller at a time.</summary>
+    internal async Task EnterAsync(CancellationToken cancellation)
+    {
+        while (true)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            lock (gate)
+            {
+                if (running < Current)
+                {
+                    running++;
+                    return;
+                }
+            }
+            await changed.WaitAsync(cancellation).ConfigureAwait(false);
+        }
+    }
+
+    internal void Exit()
+    {
+        lock (gate)
+            running--;
+        _ = changed.Release();
+    }
+
+    internal void Halve()
+    {
+        lock (gate)
+            (Current, successes) = (Math.Max(1, Current / 2), 0);
+    }
+
+    internal void Succeed()
+    {
+        lock (gate)
+        {
+            if (Current == maximum || ++successes < SuccessesToGrow)
+                return;
+            (Current, successes) = (Current + 1, 0);
+        }
+        _ = changed.Release();
+    }
+
+    public void Dispose() => changed.Dispose();
+}

@@ -67,19 +67,17 @@ public sealed class ChatTemplateFormat : IChatFormat
         }
     }
 
-    /// <summary>A conversation as a training example in which the assistant's turns are learned.</summary>
+    /// <summary>The tokens of a conversation, each with whether the assistant says it.</summary>
     /// <remarks>What the assistant says is what the template marks as generated. Where it marks nothing, it is what each of the
     /// assistant's messages adds to the text before it with the assistant's turn opened.</remarks>
     /// <exception cref="TemplateException">The template refuses the messages, or does not write a conversation as the beginning of a longer
     /// one, so that what the assistant says cannot be told apart.</exception>
-    public SupervisedExample Example(IReadOnlyList<ChatMessage> messages)
+    internal IReadOnlyList<(int Id, bool IsGenerated)> EncodeTurns(IReadOnlyList<ChatMessage> messages)
     {
-        ArgumentNullException.ThrowIfNull(messages);
         var chat = Render(messages, false);
         if (!template.MarksGeneration)
             chat = chat with { Generated = [.. messages.Index().Where(entry => entry.Item.Role == ChatRole.Assistant).Select(entry => Added(messages, entry.Index, chat.Text))] };
-        var tokens = Tokens(chat).ToArray();
-        return new SupervisedExample([.. tokens.Select(token => token.Id)], [.. tokens.Select(token => token.IsGenerated)]);
+        return [.. Tokens(chat)];
     }
 
     private Range Added(IReadOnlyList<ChatMessage> messages, int index, string whole)

@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace LmKit;
 
 /// <summary>A chat as a template wrote it.</summary>
@@ -7,4 +9,31 @@ public sealed record RenderedChat(IReadOnlyList<ChatTextRun> Runs, IReadOnlyList
 {
     /// <summary>The whole text.</summary>
     public string Text => string.Concat(Runs.Select(run => run.Text));
+}
+
+/// <summary>Characters of a rendered chat that have one origin.</summary>
+/// <param name="Text">The characters.</param>
+/// <param name="IsTemplate">Whether the template wrote them; only then may they become special tokens.</param>
+public sealed record ChatTextRun(string Text, bool IsTemplate);
+
+/// <summary>What a chat template is given beside the messages.</summary>
+public sealed class ChatRenderOptions
+{
+    /// <summary>Whether the assistant's turn is opened at the end.</summary>
+    public bool AddGenerationPrompt { get; set; }
+
+    /// <summary>The text of the token that begins a text; empty for none.</summary>
+    public string BosToken { get; set; } = "";
+
+    /// <summary>The text of the token that ends a text.</summary>
+    public string EosToken { get; set; } = "";
+
+    /// <summary>Tools as the template expects them, or null.</summary>
+    public JsonNode? Tools { get; set; }
+
+    /// <summary>Further variables.</summary>
+    public IReadOnlyDictionary<string, JsonNode?> Extras { get; set; } = new Dictionary<string, JsonNode?>();
+
+    /// <summary>What the template takes for the present time; the system's clock by default.</summary>
+    public Func<DateTimeOffset> Clock { get; set; } = () => DateTimeOffset.Now;
 }
