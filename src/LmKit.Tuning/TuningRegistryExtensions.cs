@@ -7,8 +7,6 @@ public static class TuningRegistryExtensions
     public static ComponentRegistry AddTuning(this ComponentRegistry registry)
     {
         ArgumentNullException.ThrowIfNull(registry);
-        foreach (var kind in TuningKinds.All)
-            registry.Add(kind);
-        return registry;
+        return registry.Add(LoraComponent.Kind);
     }
 }

@@ -19,7 +19,7 @@ public sealed record DictionaryConfig(string Kind, string Package, JsonObject Op
     /// <param name="kind">The kind.</param>
     /// <param name="configure">Fills its options.</param>
     /// <param name="hookName">The point of the model.</param>
-    public static DictionaryConfig Of<TOptions>(DictionaryKind<TOptions> kind, Action<TOptions> configure, string? hookName = null)
+    public static DictionaryConfig For<TOptions>(Kind<TOptions, IDictionary> kind, Action<TOptions> configure, string? hookName = null)
         where TOptions : class, new()
     {
         ArgumentNullException.ThrowIfNull(kind);
@@ -31,16 +31,16 @@ public sealed record DictionaryConfig(string Kind, string Package, JsonObject Op
 
     /// <summary>Makes the dictionary; the caller disposes it.</summary>
     /// <param name="parameters">Makes its parameters.</param>
-    /// <param name="kinds">Kinds that the configuration may name; null for those of LmKit.Interp.</param>
+    /// <param name="kinds">Kinds that the configuration may name; null for those of LmKit.Interp, which are always known.</param>
     /// <exception cref="ConfigurationException">The kind is unknown or an option cannot work; names the place and the value.</exception>
-    public IDictionary Create(ParameterFactory parameters, DictionaryRegistry? kinds = null)
+    public IDictionary Create(ParameterFactory parameters, ComponentRegistry? kinds = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        var kind = (kinds ?? new DictionaryRegistry()).Find(Kind, Package);
+        var kind = (Kind<IDictionary>)(kinds ?? new ComponentRegistry()).Find(Slots.Dictionary, Kind, Package, "$", InterpKinds.All);
         var options = OptionsJson.Read(Options, kind.OptionsType, "$.options");
         try
         {
-            return kind.Create(options, parameters);
+            return kind.Create(options, new DictionarySite(parameters));
         }
         catch (Exception error) when (error is ArgumentException or NotSupportedException or ArithmeticException or ExternalException or OutOfMemoryException)
         {

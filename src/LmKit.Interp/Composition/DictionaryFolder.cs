@@ -21,7 +21,7 @@ public static class DictionaryFolder
     public static void Save(string folder, SparseAutoencoder dictionary, string? hookName = null, string? modelName = null)
     {
         ArgumentNullException.ThrowIfNull(dictionary);
-        Save(folder, dictionary, new DictionaryRegistry().Of(dictionary.Options.GetType()), dictionary.Options, hookName, modelName);
+        Save(folder, dictionary, KindOf(dictionary.Options), dictionary.Options, hookName, modelName);
     }
 
     /// <summary>Saves a supervised dictionary.</summary>
@@ -29,7 +29,7 @@ public static class DictionaryFolder
     public static void Save(string folder, SupervisedDictionary dictionary, string? hookName = null, string? modelName = null)
     {
         ArgumentNullException.ThrowIfNull(dictionary);
-        Save(folder, dictionary, new DictionaryRegistry().Of(dictionary.Options.GetType()), dictionary.Options, hookName, modelName);
+        Save(folder, dictionary, KindOf(dictionary.Options), dictionary.Options, hookName, modelName);
     }
 
     /// <summary>Saves a dictionary of a kind of one's own.</summary>
@@ -42,7 +42,7 @@ public static class DictionaryFolder
     /// <exception cref="ArgumentException">The dictionary is no module.</exception>
     /// <exception cref="IOException">The folder cannot be written, or holds a <c>config.json</c> that is not a dictionary's; nothing was
     /// changed.</exception>
-    public static void Save<TOptions>(string folder, IDictionary dictionary, DictionaryKind<TOptions> kind, TOptions options, string? hookName = null, string? modelName = null)
+    public static void Save<TOptions>(string folder, IDictionary dictionary, Kind<TOptions, IDictionary> kind, TOptions options, string? hookName = null, string? modelName = null)
         where TOptions : class, new()
     {
         ArgumentNullException.ThrowIfNull(dictionary);
@@ -59,7 +59,7 @@ public static class DictionaryFolder
     /// <exception cref="ConfigurationException">The configuration cannot work or names an unknown kind.</exception>
     /// <exception cref="CheckpointMismatchException">The weights do not fit it; lists every mismatch.</exception>
     /// <exception cref="SafetensorsException">The weights' file is damaged, or a tensor of it is not finite; names both.</exception>
-    public static IDictionary Load(string folder, DictionaryRegistry? kinds = null, Device? device = null)
+    public static IDictionary Load(string folder, ComponentRegistry? kinds = null, Device? device = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         LibTorch.EnsureLoaded();
@@ -73,9 +73,12 @@ public static class DictionaryFolder
         return AtomicFolder.Read(folder, _files, ConfigOf);
     }
 
+    private static Kind KindOf(object options) => InterpKinds.All.FirstOrDefault(kind => kind.OptionsType == options.GetType())
+        ?? throw new ArgumentException($"LmKit.Interp has no kind of dictionary with {options.GetType().Name}; save it with its kind.", nameof(options));
+
     private static DictionaryConfig ConfigOf(string folder) => DictionaryConfig.Read(Path.Combine(folder, ConfigFile));
 
-    private static IDictionary LoadWhole(string folder, DictionaryRegistry? kinds, Device? device)
+    private static IDictionary LoadWhole(string folder, ComponentRegistry? kinds, Device? device)
     {
         using var random = new Generator(0);
         var weights = Path.Combine(folder, WeightsFile);
@@ -96,7 +99,7 @@ public static class DictionaryFolder
         }
     }
 
-    private static IDictionary Create(string file, string weights, ParameterFactory parameters, DictionaryRegistry? kinds)
+    private static IDictionary Create(string file, string weights, ParameterFactory parameters, ComponentRegistry? kinds)
     {
         try
         {
@@ -136,7 +139,7 @@ public static class DictionaryFolder
         }
     }
 
-    private static void Save(string folder, nn.Module dictionary, DictionaryKind kind, object options, string? hookName, string? modelName)
+    private static void Save(string folder, nn.Module dictionary, Kind kind, object options, string? hookName, string? modelName)
     {
         var config = new DictionaryConfig(kind.Name, kind.Package, OptionsJson.Write(options), hookName, modelName);
         AtomicFolder.Write(

@@ -93,9 +93,13 @@ public enum LoraInitialization
     Orthogonal,
 }
 
-/// <summary>The builder's verb for low-rank adapters.</summary>
-public static class LoraBuilderExtensions
+/// <summary>Low-rank adapters as a component.</summary>
+public static class LoraComponent
 {
+    /// <summary>The low-rank adapter around a linear.</summary>
+    public static readonly Kind<LoraOptions, ILinear> Kind =
+        Slots.LinearWrapper.Define<LoraOptions>("lora", (options, place) => new LoraLinear(options, place.Inner, place.Site, record: options));
+
     /// <summary>Puts adapters around the linears at sites; used twice on a site, the site has two.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="configure">Fills the options.</param>
@@ -108,15 +112,6 @@ public static class LoraBuilderExtensions
         int[]? layers = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.UseLinear(TuningKinds.Lora, configure, sites, layers);
+        return builder.Add(Kind, configure, layers, sites);
     }
-}
-
-/// <summary>The component kinds of LmKit.Tuning.</summary>
-public static class TuningKinds
-{
-    /// <summary>The low-rank adapter around a linear.</summary>
-    public static readonly LinearWrapperKind<LoraOptions> Lora = new("lora", (options, inner, site) => new LoraLinear(options, inner, site, record: options));
-
-    internal static IReadOnlyList<ComponentKind> All { get; } = [Lora];
 }

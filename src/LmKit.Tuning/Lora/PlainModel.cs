@@ -47,7 +47,7 @@ internal static class PlainModel
     private static ModelConfig Config(LanguageModel model, string[] densified)
     {
         var config = model.Config;
-        var components = config.Components.RemoveAll(entry => entry.Slot == ComponentSlot.LinearWrapper && entry.Kind == TuningKinds.Lora.Name && entry.Package == TuningKinds.Lora.Package);
+        var components = config.Components.RemoveAll(entry => entry.Slot == Slots.LinearWrapper && entry.Kind == LoraComponent.Kind.Name && entry.Package == LoraComponent.Kind.Package);
         if (densified.Length == 0)
             return config with { Components = components };
         components = components.AddRange(new LanguageModelBuilder().AddDenseLinear(densified).Config.Components);
@@ -55,9 +55,9 @@ internal static class PlainModel
         // A structured kind that has no place any more would only make readers need its package.
         return config with
         {
-            Components = components.RemoveAll(entry => entry.Slot == ComponentSlot.Linear
+            Components = components.RemoveAll(entry => entry.Slot == Slots.Linear
                 && entry.Sites?.Contains(LinearSite.Head) != true
-                && !sites.Any(site => components.LastOrDefault(other => other.Slot == ComponentSlot.Linear && other.AppliesTo(site)) is { } winner && ReferenceEquals(winner, entry))),
+                && !sites.Any(site => components.LastOrDefault(other => other.Slot == Slots.Linear && other.AppliesTo(site)) is { } winner && ReferenceEquals(winner, entry))),
         };
     }
 
