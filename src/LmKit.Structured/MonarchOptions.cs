@@ -15,3 +15,60 @@ public sealed class MonarchOptions
     /// <summary>How the factors start. Default the authors' code.</summary>
     public MonarchInitialization Initialization { get; set; }
 }
+
+/// <summary>How the factors of a <see cref="MonarchLinear"/> start.</summary>
+public enum MonarchInitialization
+{
+    /// <summary>Each factor from U(-1/sqrt(f), 1/sqrt(f)), f its own block width: the authors' code. The layer's output is then
+    /// sqrt(3) smaller than a dense layer's.</summary>
+    Official,
+
+    /// <summary>As <see cref="Official"/> with the second factor times sqrt(3), which gives the output scale of a dense layer.</summary>
+    DenseMatched,
+
+    /// <summary>Each factor from N(0, std^2) with std = sqrt(1/f) min(1, sqrt(g/f)), f and g its block's in and out widths, bias 0, and
+    /// structure-aware learning-rate factors (Qiu et al. 2024).</summary>
+    [JsonStringEnumMemberName("mup")]
+    MuP,
+}
+
+/// <summary>The builder's verb for Monarch linears.</summary>
+public static class MonarchBuilderExtensions
+{
+    /// <summary>Puts Monarch linears at sites.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="configure">Fills the options.</param>
+    /// <param name="sites">Site patterns (<see cref="LinearSite.Matches"/>); null for all.</param>
+    /// <param name="layers">The layers; null for all.</param>
+    public static LanguageModelBuilder AddMonarchLinear(
+        this LanguageModelBuilder builder,
+        Action<MonarchOptions>? configure = null,
+        string[]? sites = null,
+        int[]? layers = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.AddLinear(StructuredKinds.Monarch, configure, sites, layers);
+    }
+}
+
+/// <summary>The component kinds of LmKit.Structured.</summary>
+public static class StructuredKinds
+{
+    /// <summary>The Monarch linear.</summary>
+    public static readonly LinearKind<MonarchOptions> Monarch = new("monarch", (options, site) => new MonarchLinear(options, site));
+
+    internal static IReadOnlyList<ComponentKind> All { get; } = [Monarch];
+}
+
+/// <summary>The registry's verb for this package.</summary>
+public static class StructuredRegistryExtensions
+{
+    /// <summary>Adds every kind of LmKit.Structured, so that saved models which name them can be loaded.</summary>
+    public static ComponentRegistry AddStructured(this ComponentRegistry registry)
+    {
+        ArgumentNullException.ThrowIfNull(registry);
+        foreach (var kind in StructuredKinds.All)
+            registry.Add(kind);
+        return registry;
+    }
+}

@@ -1,4 +1,5 @@
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -37,5 +38,62 @@ internal sealed class DiscriminatorHead : nn.Module<Tensor, Tensor>
             using var scope = NewDisposeScope();
             return second.call(nn.functional.silu(first.call(x))).MoveToOuterDisposeScope();
         }
+    }
+}
+
+/// <summary>A linear whose weight is divided by an estimate of its largest singular value, u^T W v.</summary>
+/// <remarks>In training mode each call does one power iteration first: v = norm(W^T u), u = norm(W v). Evaluation uses the stored
+/// vectors. Names are those of published checkpoints: bias, weight_orig, weight_u, weight_v.</remarks>
+internal sealed class SpectralAffine : nn.Module<Tensor, Tensor>
+{
+    private const double Epsilon = 1e-12;
+
+    private readonly Parameter bias;
+    [ComponentName(Name = "weight_orig")]
+    private readonly Parameter weight;
+    [ComponentName(Name = "weight_u")]
+    private readonly Tensor left;
+    [ComponentName(Name = "weight_v")]
+    private readonly Tensor right;
+
+    internal SpectralAffine(long inFeatures, long outFeatures, ParameterFactory parameters)
+        : base(nameof(SpectralAffine))
+    {
+        var bound = 1 / Math.Sqrt(inFeatures);
+        bias = parameters.Uniform(-bound, bound, outFeatures);
+        weight = parameters.Uniform(-bound, bound, outFeatures, inFeatures);
+        left = Direction(outFeatures);
+        right = Direction(inFeatures);
+        RegisterComponents();
+
+        Tensor Direction(long width)
+        {
+            using var scope = NewDisposeScope();
+            using var drawn = parameters.Normal(1, width);
+            return Unit(drawn.detach()).clone().DetachFromDisposeScope();
+        }
+    }
+
+    public override Tensor forward(Tensor x)
+    {
+        Shapes.CheckInput(x, weight, weight.IsInvalid ? 0 : weight.size(1), nameof(Discriminator));
+        using var scope = NewDisposeScope();
+        if (training)
+            Iterate();
+        var sigma = weight.mv(right.clone()).dot(left.clone());
+        return nn.functional.linear(x, weight / sigma, bias).MoveToOuterDisposeScope();
+    }
+
+    private void Iterate()
+    {
+        using var frozen = no_grad();
+        right.copy_(Unit(weight.t().mv(left)));
+        left.copy_(Unit(weight.mv(right)));
+    }
+
+    private static Tensor Unit(Tensor vector)
+    {
+        var wide = HalfPrecision.Widen(vector);
+        return (wide / wide.norm().clamp(min: Epsilon)).to(vector.dtype);
     }
 }

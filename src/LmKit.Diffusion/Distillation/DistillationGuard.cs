@@ -148,3 +148,23 @@ public sealed class DistillationGuard : IDisposable
 
     private static SampleQuality Quality(double[] row) => new((int)row[2], (long)row[3], row[4] < 0 ? null : row[4], row[5], row[6], row[7]) { PerplexityError = row[8], DivergenceError = row[9], EntropyError = row[10] };
 }
+
+/// <summary>One reading of a distillation's guard.</summary>
+/// <param name="Step">Steps done.</param>
+/// <param name="Teacher">The teacher's samples at the guarded number of steps, measured once.</param>
+/// <param name="Student">The student's, with its weight average.</param>
+/// <param name="Verdict">Whether to go on.</param>
+public sealed record GuardReading(long Step, SampleQuality Teacher, SampleQuality Student, GuardVerdict Verdict);
+
+/// <summary>What a guard thinks of a distillation.</summary>
+public enum GuardVerdict
+{
+    /// <summary>It goes on.</summary>
+    Continue,
+
+    /// <summary>The samples' entropy has fallen too far below the teacher's: modes collapse.</summary>
+    EntropyFell,
+
+    /// <summary>The n-gram divergence from the reference has stopped falling.</summary>
+    DivergenceStalled,
+}

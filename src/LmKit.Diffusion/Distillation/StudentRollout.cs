@@ -55,3 +55,13 @@ internal sealed record StudentRollout(Tensor Tokens, Tensor LogProbability, (Ten
         return new StudentRollout(tokens, total!, [.. states.TakeLast(KeptStates)]);
     }
 }
+
+/// <summary>Where a student's rollout starts.</summary>
+public enum RolloutStart
+{
+    /// <summary>A sequence of masks.</summary>
+    Masks,
+
+    /// <summary>Reference rows, corrupted at the first of the rollout's times.</summary>
+    Data,
+}

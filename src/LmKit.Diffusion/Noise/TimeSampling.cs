@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -119,4 +120,63 @@ public sealed class TimeSampling
     }
 
     private static Tensor Write(IEnumerable<double> values) => tensor(values.ToArray(), dtype: ScalarType.Float64);
+}
+
+/// <summary>Options of drawing noise times for training and for the bound.</summary>
+public sealed class TimeSamplingOptions
+{
+    /// <summary>One time in each of B equal strata of the batch (official option "antithetic_sampling"). Default true.</summary>
+    public bool IsStratified { get; set; } = true;
+
+    /// <summary>The smallest time (sampling_eps). Default 1e-3 (official code).</summary>
+    [Range(0.0, 0.5)]
+    public double MinTime { get; set; } = 1e-3;
+
+    /// <summary>How times and weights are paired. Default the plain bound.</summary>
+    public LossWeighting Weighting { get; set; }
+
+    /// <summary>Steps T of the discrete-time bound; 0 is continuous time, the default.</summary>
+    [Range(0, int.MaxValue)]
+    public int DiscreteSteps { get; set; }
+}
+
+/// <summary>How noise times and loss weights are paired; all are the same bound in expectation.</summary>
+public enum LossWeighting
+{
+    /// <summary>Uniform times, weight (d sigma / dt) / (e^sigma - 1).</summary>
+    Elbo,
+
+    /// <summary>Times drawn so that the weight is constant (official option "importance_sampling").</summary>
+    Importance,
+
+    /// <summary>The masked share itself is drawn and the network is conditioned on t (official option "change_of_variables").</summary>
+    ChangeOfVariables,
+}
+
+/// <summary>The noise of one batch, one entry a row, in float64.</summary>
+/// <param name="Time">Time t (B).</param>
+/// <param name="Level">What the network is conditioned on (B): sigma(t), or t under the change of variables.</param>
+/// <param name="MaskedShare">Probability (B) that a token is masked.</param>
+/// <param name="Weight">Factor (B) of the loss -log p(x_0).</param>
+public sealed record NoiseLevels(Tensor Time, Tensor Level, Tensor MaskedShare, Tensor Weight) : IDisposable
+{
+    /// <summary>The scale of <see cref="Level"/>; a network with time conditioning must have been made for it.</summary>
+    public LevelScale Scale { get; init; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var part in new[] { Time, Level, MaskedShare, Weight })
+            part.Dispose();
+    }
+}
+
+/// <summary>On which scale a network with time conditioning is told how noisy its input is, in training and sampling alike.</summary>
+public enum LevelScale
+{
+    /// <summary>The total noise sigma(t): the plain bound and importance sampling.</summary>
+    TotalNoise,
+
+    /// <summary>The time t of the change of variables, ln(masked share) = (1 - t) f_0 + t f_T: <see cref="LossWeighting.ChangeOfVariables"/>.</summary>
+    Time,
 }

@@ -8,15 +8,17 @@ namespace LmKit;
 /// reference within 1e-5 of the largest entry.</remarks>
 internal sealed partial class H3Step : IDisposable
 {
-    private readonly Tensor taps; // (D, N), ssm_k_D included
+    private readonly string owner; // the mixer, for messages
+    private readonly Tensor taps;  // (D, N), ssm_k_D included
     private readonly DiagonalStep diagonal;
     private readonly long headDim;
     private readonly long[] recentShape;   // a row's last keys (D, N)
     private readonly long[] diagonalShape; // a row's diagonal state (hd, hd, H, n, 2)
     private H3StepTables? tables;
 
-    internal H3Step(DiscreteDiagonal diagonal, Tensor taps, Tensor skip, long headDim)
+    internal H3Step(string owner, DiscreteDiagonal diagonal, Tensor taps, Tensor skip, long headDim)
     {
+        this.owner = owner;
         this.headDim = headDim;
         recentShape = taps.shape;
         diagonalShape = [headDim, headDim, taps.size(0) / headDim, diagonal.LogA.Real.size(-1), 2];
@@ -68,13 +70,13 @@ internal sealed partial class H3Step : IDisposable
         return true;
     }
 
-    private static void Check(string name, Tensor part, long[] wanted)
+    private void Check(string name, Tensor part, long[] wanted)
     {
         var given = part.shape;
         if (!given.AsSpan().SequenceEqual(wanted))
         {
             throw new ArgumentException(
-                $"{nameof(H3Mixer)} carries {name} of ({string.Join(", ", wanted)}); this state holds ({string.Join(", ", given)}). Use a state of this mixer's own {nameof(H3Mixer.NewState)}.",
+                $"{owner} carries {name} of ({string.Join(", ", wanted)}); this state holds ({string.Join(", ", given)}). Use a state of this mixer's own {nameof(IMixer.NewState)}.",
                 nameof(part));
         }
     }
