@@ -24,9 +24,12 @@ public sealed class LambdaMaskOptions
     public long? DistanceCeiling { get; set; }
 }
 
-/// <summary>The builder's verb for the Lambda mask.</summary>
-public static class LambdaMaskBuilderExtensions
+/// <summary>The Lambda mask as a component.</summary>
+public static class LambdaMaskComponent
 {
+    /// <summary>The Lambda mask.</summary>
+    public static readonly Kind<LambdaMaskOptions, IAttentionMask> Kind = Slots.Mask.Define<LambdaMaskOptions>("lambda", (options, layer) => new LambdaMask(options, layer));
+
     /// <summary>Gives the attention of layers LM-Infinite's Lambda mask.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="configure">Fills the options.</param>
@@ -34,28 +37,13 @@ public static class LambdaMaskBuilderExtensions
     public static LanguageModelBuilder AddLambdaMask(this LanguageModelBuilder builder, Action<LambdaMaskOptions>? configure = null, int[]? layers = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.AddMask(LongContextKinds.Lambda, configure, layers);
+        return builder.Add(Kind, configure, layers);
     }
-}
 
-/// <summary>The component kinds of LmKit.LongContext.</summary>
-public static class LongContextKinds
-{
-    /// <summary>The Lambda mask.</summary>
-    public static readonly MaskKind<LambdaMaskOptions> Lambda = new("lambda", (options, layer) => new LambdaMask(options, layer));
-
-    internal static IReadOnlyList<ComponentKind> All { get; } = [Lambda];
-}
-
-/// <summary>The registry's verb for this package.</summary>
-public static class LongContextRegistryExtensions
-{
     /// <summary>Adds every kind of LmKit.LongContext, so that saved models which name them can be loaded.</summary>
     public static ComponentRegistry AddLongContext(this ComponentRegistry registry)
     {
         ArgumentNullException.ThrowIfNull(registry);
-        foreach (var kind in LongContextKinds.All)
-            registry.Add(kind);
-        return registry;
+        return registry.Add(Kind);
     }
 }

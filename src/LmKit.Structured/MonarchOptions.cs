@@ -32,9 +32,12 @@ public enum MonarchInitialization
     MuP,
 }
 
-/// <summary>The builder's verb for Monarch linears.</summary>
-public static class MonarchBuilderExtensions
+/// <summary>The Monarch linear as a component.</summary>
+public static class MonarchComponent
 {
+    /// <summary>The Monarch linear.</summary>
+    public static readonly Kind<MonarchOptions, ILinear> Kind = Slots.Linear.Define<MonarchOptions>("monarch", (options, site) => new MonarchLinear(options, site));
+
     /// <summary>Puts Monarch linears at sites.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="configure">Fills the options.</param>
@@ -47,28 +50,13 @@ public static class MonarchBuilderExtensions
         int[]? layers = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.AddLinear(StructuredKinds.Monarch, configure, sites, layers);
+        return builder.Add(Kind, configure, layers, sites);
     }
-}
 
-/// <summary>The component kinds of LmKit.Structured.</summary>
-public static class StructuredKinds
-{
-    /// <summary>The Monarch linear.</summary>
-    public static readonly LinearKind<MonarchOptions> Monarch = new("monarch", (options, site) => new MonarchLinear(options, site));
-
-    internal static IReadOnlyList<ComponentKind> All { get; } = [Monarch];
-}
-
-/// <summary>The registry's verb for this package.</summary>
-public static class StructuredRegistryExtensions
-{
     /// <summary>Adds every kind of LmKit.Structured, so that saved models which name them can be loaded.</summary>
     public static ComponentRegistry AddStructured(this ComponentRegistry registry)
     {
         ArgumentNullException.ThrowIfNull(registry);
-        foreach (var kind in StructuredKinds.All)
-            registry.Add(kind);
-        return registry;
+        return registry.Add(Kind);
     }
 }

@@ -71,3 +71,20 @@ public sealed class H3Options
 
     internal DiagonalSsmOptions Diagonal => new(StateDim, Discretization, Initialization, MinTimeStep, MaxTimeStep, MatrixCount, RealPart, IsReal, BandLimit);
 }
+
+/// <summary>The H3 mixer as a component.</summary>
+public static class H3Component
+{
+    /// <summary>The H3 mixer.</summary>
+    public static readonly Kind<H3Options, IMixer> Kind = Slots.Mixer.Define<H3Options>("h3", (options, layer) => new H3Mixer(options, layer));
+
+    /// <summary>Puts H3 into layers.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="configure">Fills the options.</param>
+    /// <param name="layers">The layers; null for all.</param>
+    public static LanguageModelBuilder AddH3(this LanguageModelBuilder builder, Action<H3Options>? configure = null, int[]? layers = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.Add(Kind, configure, layers);
+    }
+}

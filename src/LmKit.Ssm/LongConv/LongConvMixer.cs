@@ -117,3 +117,20 @@ public sealed class LongConvOptions
     [Range(0.1, 1e9)]
     public double MinDecayTime { get; set; } = 2;
 }
+
+/// <summary>The gated long convolution as a component.</summary>
+public static class LongConvComponent
+{
+    /// <summary>The gated long convolution.</summary>
+    public static readonly Kind<LongConvOptions, IMixer> Kind = Slots.Mixer.Define<LongConvOptions>("long_conv", (options, layer) => new LongConvMixer(options, layer));
+
+    /// <summary>Puts gated long convolutions into layers; bidirectional where the model is.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="configure">Fills the options.</param>
+    /// <param name="layers">The layers; null for all.</param>
+    public static LanguageModelBuilder AddLongConv(this LanguageModelBuilder builder, Action<LongConvOptions>? configure = null, int[]? layers = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.Add(Kind, configure, layers);
+    }
+}

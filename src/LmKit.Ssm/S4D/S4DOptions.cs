@@ -53,3 +53,20 @@ public sealed class S4DOptions
 
     internal DiagonalSsmOptions Diagonal => new(StateDim, Discretization, Initialization, MinTimeStep, MaxTimeStep, MatrixCount, RealPart.Exp, IsReal, BandLimit);
 }
+
+/// <summary>The S4D mixer as a component.</summary>
+public static class S4DComponent
+{
+    /// <summary>The S4D mixer.</summary>
+    public static readonly Kind<S4DOptions, IMixer> Kind = Slots.Mixer.Define<S4DOptions>("s4d", (options, layer) => new S4DMixer(options, layer));
+
+    /// <summary>Puts S4D into layers; bidirectional where the model is.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="configure">Fills the options.</param>
+    /// <param name="layers">The layers; null for all.</param>
+    public static LanguageModelBuilder AddS4D(this LanguageModelBuilder builder, Action<S4DOptions>? configure = null, int[]? layers = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.Add(Kind, configure, layers);
+    }
+}

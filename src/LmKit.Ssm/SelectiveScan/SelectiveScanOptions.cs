@@ -41,3 +41,20 @@ public sealed class SelectiveScanOptions
     [JsonPropertyName("dt_init_floor")]
     public double TimeStepFloor { get; set; } = 1e-4;
 }
+
+/// <summary>The selective scan (Mamba-1) as a component.</summary>
+public static class SelectiveScanComponent
+{
+    /// <summary>The selective scan (Mamba-1).</summary>
+    public static readonly Kind<SelectiveScanOptions, IMixer> Kind = Slots.Mixer.Define<SelectiveScanOptions>("selective_scan", (options, layer) => new SelectiveScanMixer(options, layer));
+
+    /// <summary>Puts selective scans (Mamba-1) into layers.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="configure">Fills the options.</param>
+    /// <param name="layers">The layers; null for all.</param>
+    public static LanguageModelBuilder AddSelectiveScan(this LanguageModelBuilder builder, Action<SelectiveScanOptions>? configure = null, int[]? layers = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.Add(Kind, configure, layers);
+    }
+}

@@ -82,3 +82,20 @@ public sealed class ShiftOptions
     [JsonPropertyName("d_state")]
     public long StateDim { get; set; } = 64;
 }
+
+/// <summary>The shift state space layer as a component.</summary>
+public static class ShiftComponent
+{
+    /// <summary>The shift state space layer.</summary>
+    public static readonly Kind<ShiftOptions, IMixer> Kind = Slots.Mixer.Define<ShiftOptions>("shift", (options, layer) => new ShiftMixer(options, layer));
+
+    /// <summary>Puts shift state spaces into layers; a bidirectional model takes none.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="configure">Fills the options.</param>
+    /// <param name="layers">The layers; null for all.</param>
+    public static LanguageModelBuilder AddShift(this LanguageModelBuilder builder, Action<ShiftOptions>? configure = null, int[]? layers = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.Add(Kind, configure, layers);
+    }
+}
