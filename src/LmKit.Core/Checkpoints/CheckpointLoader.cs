@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -122,4 +123,48 @@ public static class CheckpointLoader
     }
 
     private static string Text(IEnumerable<long> shape) => $"({string.Join(", ", shape)})";
+}
+
+/// <summary>A training checkpoint is damaged: cut short, altered, of the wrong form, or holding values that are not finite.</summary>
+/// <remarks>One that is whole but belongs to another run is refused by <see cref="CheckpointMismatchException"/> instead.</remarks>
+public sealed class CheckpointException : IOException
+{
+    /// <summary>Makes the exception from the file or folder, the tensor that the fault concerns (null for the whole file) and the fault.</summary>
+    public CheckpointException(string path, string? tensorName, string fault, Exception? innerException = null)
+        : base(tensorName is null ? $"{path}: {fault}" : $"{path}: tensor '{tensorName}': {fault}", innerException)
+    {
+        FilePath = path;
+        TensorName = tensorName;
+        Fault = fault;
+    }
+
+    internal string Fault { get; }
+
+    /// <summary>The file or folder that was refused.</summary>
+    public string FilePath { get; }
+
+    /// <summary>The tensor that the fault concerns, or null when it concerns the whole file.</summary>
+    public string? TensorName { get; }
+}
+
+/// <summary>The tensors of a module that a checkpoint holds.</summary>
+public static class ModuleTensors
+{
+    /// <summary>A module's parameters and persistent buffers by name, which <see cref="CheckpointLoader"/> loads again.</summary>
+    /// <remarks>The tensors are the module's own, not copies: they stay the module's and change with it.</remarks>
+    public static IReadOnlyDictionary<string, Tensor> Of(nn.Module module)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        return module.state_dict();
+    }
+
+    /// <summary>The name of a floating tensor with a value that is not finite, or null.</summary>
+    public static string? FirstNotFinite(IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        foreach (var (name, tensor) in tensors)
+            TensorCheck.CheckAlive(tensor, name, nameof(ModuleTensors));
+        using var frozen = no_grad();
+        return tensors.FirstOrDefault(pair => !FiniteNumbers.All(pair.Value)).Key;
+    }
 }

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Runtime.CompilerServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -99,5 +100,77 @@ public static class PickleReader
             [0x80, >= 2 and <= 5, ..] => "it is a bare pickle, as PyTorch wrote before version 1.6; load it where it was made and save it again with torch.save, or as safetensors",
             _ => null,
         };
+    }
+}
+
+/// <summary>A PyTorch file holds something other than tensors, numbers, texts, lists and dictionaries, or is damaged.</summary>
+public sealed class PickleException : IOException
+{
+    /// <summary>Makes the exception from the file and its fault.</summary>
+    public PickleException(string path, string fault, Exception? innerException = null)
+        : base($"{path}: {fault}", innerException) => FilePath = path;
+
+    /// <summary>The file that was refused.</summary>
+    public string FilePath { get; }
+}
+
+/// <summary>A storage of a PyTorch file: values in one row, over which tensors lie.</summary>
+/// <param name="Values">The values (N).</param>
+internal sealed record PickleStorage(Tensor Values);
+
+/// <summary>A class or function that a pickle names and that is on the short list of harmless ones; it is never looked up or called.</summary>
+internal sealed record PickleGlobal(string Module, string Name)
+{
+    internal bool IsAllowed => (Module, Name) is
+        ("collections", "OrderedDict") or ("torch._utils", "_rebuild_tensor_v2") or ("torch._utils", "_rebuild_parameter")
+        || (Module == "torch" && PickleStorages.Knows(Name));
+}
+
+/// <summary>Compares the keys of a pickle's dictionaries and of its memory; hashes are mixed with a secret, so that no file can make all meet.</summary>
+internal sealed class PickleKeys : IEqualityComparer<object>, IEqualityComparer<int>
+{
+    internal static readonly PickleKeys Instance = new();
+
+    bool IEqualityComparer<object>.Equals(object? x, object? y) => Equals(x, y);
+
+    int IEqualityComparer<object>.GetHashCode(object key) => key switch
+    {
+        string text => text.GetHashCode(StringComparison.Ordinal),
+        long number => Mixed(number),
+        double number => Mixed(BitConverter.DoubleToInt64Bits(number == 0 ? 0 : number)),
+        bool truth => HashCode.Combine(truth),
+        _ => RuntimeHelpers.GetHashCode(key),
+    };
+
+    public bool Equals(int x, int y) => x == y;
+
+    public int GetHashCode(int key) => HashCode.Combine(key);
+
+    // Both halves apart: a number's own hash folds them into one, which a file can choose to be the same for all.
+    private static int Mixed(long number) => HashCode.Combine((int)number, (int)(number >> 32));
+}
+
+/// <summary>What reading one pickle may allocate in all, so that a small file cannot ask for much.</summary>
+/// <param name="path">The file, for the error.</param>
+/// <param name="fileLength">Its length in bytes.</param>
+internal sealed class PickleBudget(string path, long fileLength)
+{
+    private const long Floor = 44L << 20;
+
+    // Bytes that one of each takes here at most, growth of its container included.
+    internal const int Item = 32;
+    internal const int Entry = 96;
+    internal const int Dictionary = 200;
+    internal const int Tensor = 640;
+
+    private readonly long limit = Floor + (3 * fileLength);
+    private long spent;
+
+    /// <summary>Takes bytes before they are allocated.</summary>
+    internal void Charge(long bytes)
+    {
+        spent += bytes;
+        if (spent > limit)
+            throw new PickleException(path, $"what it builds takes more than {limit} bytes, though the file has only {fileLength}; no checkpoint of tensors does");
     }
 }

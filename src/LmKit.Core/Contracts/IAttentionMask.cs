@@ -26,3 +26,33 @@ public interface IAttentionMask
     /// <returns>(..., L, M) bool, or null when every key is seen.</returns>
     Tensor? Visible(Tensor queries, Tensor keys);
 }
+
+/// <summary>A mask that brings its own way to attend, faster than or beyond what <see cref="IAttentionMask.Visible"/> can say.</summary>
+/// <remarks><see cref="Attention"/> asks it first, except while dropout acts on the attention weights. Its result must equal
+/// attention through <see cref="IAttentionMask.Visible"/> wherever that defines one.</remarks>
+public interface IMaskedAttention
+{
+    /// <summary>Attends, or declines a case that it does not serve.</summary>
+    /// <param name="input">Queries, keys and values before position encoding, with positions and segments.</param>
+    /// <returns>(B, H, L, P), or null to let <see cref="Attention"/> do it.</returns>
+    Tensor? Attend(AttentionInput input);
+}
+
+/// <summary>A causal mask whose whole meaning is three numbers, so that a token's step over a cache needs no mask tensors.</summary>
+/// <remarks>Such a mask attends over keys that are encoded already, as over keys that are not
+/// (<see cref="AttentionInput.HasEncodedKeys"/>).</remarks>
+internal interface IReachingMask
+{
+    /// <summary>The three numbers.</summary>
+    MaskReach Reach { get; }
+}
+
+/// <summary>The keys that a query sees and the distances at which it sees them, in three numbers.</summary>
+/// <param name="Window">Keys nearer than this are seen at their true distance.</param>
+/// <param name="Starts">Keys beyond it are seen where their position is below this.</param>
+/// <param name="Ceiling">The distance at which those are seen.</param>
+internal readonly record struct MaskReach(long Window, long Starts, long Ceiling)
+{
+    /// <summary>All earlier keys and the query's own, at true distances.</summary>
+    internal static MaskReach All => new(long.MaxValue, 0, 0);
+}

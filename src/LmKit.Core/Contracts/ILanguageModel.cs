@@ -29,3 +29,35 @@ public interface ILanguageModel : nn.IModule<Tensor, SequenceContext?, Tensor>
     /// <summary>Logits (..., V) of hidden states (..., D).</summary>
     Tensor Logits(Tensor hidden);
 }
+
+/// <summary>A module that knows how some of its own parameters want to be trained.</summary>
+public interface IParameterHints
+{
+    /// <summary>The hint for one of the module's own parameters, or null for the default treatment.</summary>
+    /// <param name="parameterName">The parameter's component name within the module.</param>
+    ParameterHint? Hint(string parameterName);
+}
+
+/// <summary>How one parameter departs from the default treatment in training.</summary>
+/// <param name="LearningRateScale">Factor on the learning rate.</param>
+/// <param name="MaxLearningRate">Upper bound of the peak learning rate, or null for none.</param>
+/// <param name="Decays">Whether weight decay acts; null leaves it to the run's <see cref="DecayScope"/>.</param>
+/// <param name="IsVector">Whether it counts among the vectors however many axes it has, as a table of embeddings does.</param>
+public sealed record ParameterHint(double LearningRateScale = 1, double? MaxLearningRate = null, bool? Decays = null, bool IsVector = false);
+
+/// <summary>A module that keeps something made from its parameters for fast inference, such as weights in another layout.</summary>
+/// <remarks>It must notice by itself that it trains, or that its parameters moved. Whoever writes into parameters in place otherwise
+/// (loading, averaging, merging) calls <see cref="ForgetAll"/>; LmKit's own writers do.</remarks>
+public interface IPreparedWeights
+{
+    /// <summary>Drops what was made; the next call makes it anew.</summary>
+    void Forget();
+
+    /// <summary>Lets a module and everything in it forget.</summary>
+    static void ForgetAll(nn.Module module)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        foreach (var part in module.modules().Prepend(module).OfType<IPreparedWeights>())
+            part.Forget();
+    }
+}

@@ -23,3 +23,23 @@ public interface IMixer : nn.IModule<Tensor, SequenceContext?, Tensor>
     /// <exception cref="NotSupportedException">The mixer is not causal.</exception>
     MixerState NewState(long batch);
 }
+
+/// <summary>The one-argument form of a mixer's call.</summary>
+public static class MixerCalls
+{
+    /// <summary>Mixes whole, unpadded sequences: <c>call(x, null)</c>.</summary>
+    /// <param name="mixer">The mixer.</param>
+    /// <param name="x">(B, L, D).</param>
+    public static Tensor call(this IMixer mixer, Tensor x)
+    {
+        ArgumentNullException.ThrowIfNull(mixer);
+        return mixer.call(x, null);
+    }
+}
+
+/// <summary>What a mixer may know beside its input: the carried state and the documents of a packed or padded batch.</summary>
+/// <param name="State">Advanced in place by the call; null means the start of a sequence and nothing to carry.</param>
+/// <param name="Segments">Document ids (B, L) int64, -1 for padding; ids differ between the documents of a row and mean the
+/// same in every call that shares a state. Null continues each row's last document (document 0 at the start).</param>
+/// <remarks>Padding may stand anywhere; it neither reads nor changes state, and its outputs are finite but unspecified.</remarks>
+public sealed record SequenceContext(MixerState? State = null, Tensor? Segments = null);

@@ -40,3 +40,18 @@ public static class DecayGroups
         return hint with { Decays = hint.Decays ?? (scope == DecayScope.All || (parameter.dim() >= 2 && !hint.IsVector)) };
     }
 }
+
+/// <summary>Parameters that are trained alike.</summary>
+/// <param name="Hint">How they depart from the default.</param>
+/// <param name="Parameters">Them, by full name.</param>
+public sealed record DecayGroup(ParameterHint Hint, IReadOnlyList<(string Name, Parameter Parameter)> Parameters);
+
+/// <summary>Which parameters weight decay acts on, where their module does not say so itself.</summary>
+public enum DecayScope
+{
+    /// <summary>Matrices; vectors, norms and embeddings stay as they are.</summary>
+    Matrices,
+
+    /// <summary>Every parameter, biases, norms and embeddings included, as the published H3 recipes have it.</summary>
+    All,
+}

@@ -27,3 +27,19 @@ public sealed record LearningRateSchedule(LearningRateShape Shape, long WarmupSt
 
     private double HalfCosine(double progress) => Floor + (1 - Floor) * 0.5 * (1 + Math.Cos(Math.PI * progress));
 }
+
+/// <summary>How the learning rate falls after the warm-up.</summary>
+public enum LearningRateShape
+{
+    /// <summary>Half a cosine from the peak to the floor.</summary>
+    Cosine,
+
+    /// <summary>Several half cosines one after another, each from the peak to the floor.</summary>
+    CosineRestarts,
+
+    /// <summary>A line from the peak to the floor.</summary>
+    Linear,
+
+    /// <summary>The peak throughout.</summary>
+    Constant,
+}

@@ -100,14 +100,9 @@ public sealed record H3Preset(
             builder.AddH3(h3 => (h3.StateDim, h3.ShiftDim, h3.HeadDim) = (StateDim, ShiftDim, HeadDim), recurrent);
         if (AttentionLayers.Length > 0)
         {
-            builder.AddAttention(
-                attention =>
-                {
-                    attention.HeadCount = HeadCount;
-                    attention.RotaryDim = RotaryDim;
-                    attention.Positions = RotaryDim > 0 ? PositionKind.Rotary : PositionKind.None;
-                },
-                [.. AttentionLayers]);
+            builder.AddAttention(attention => attention.HeadCount = HeadCount, [.. AttentionLayers]);
+            if (RotaryDim > 0)
+                builder.AddRotary(rotary => rotary.Dim = RotaryDim, [.. AttentionLayers]);
         }
         return builder.AddMlp(mlp => mlp.MlpDim = MlpDim);
     }

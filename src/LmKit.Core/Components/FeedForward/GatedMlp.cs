@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -34,4 +36,19 @@ public sealed class GatedMlp : nn.Module<Tensor, Tensor>
         using var scope = NewDisposeScope();
         return down.call(activation.Apply(gate.call(x)) * up.call(x)).MoveToOuterDisposeScope();
     }
+}
+
+/// <summary>Options of the gated feed-forward part.</summary>
+public sealed class GatedMlpOptions
+{
+    /// <summary>Inner width (intermediate_size); 0 stands for 8/3 d_model rounded up to a multiple of 8 (Llama's rule), the default.</summary>
+    [Range(0, int.MaxValue)]
+    [JsonPropertyName("intermediate_size")]
+    public long MlpDim { get; set; }
+
+    /// <summary>The gate's function. Default SiLU (Llama).</summary>
+    public Activation Activation { get; set; } = Activation.Silu;
+
+    /// <summary>Whether the linears have biases. Default false (Llama).</summary>
+    public bool HasBias { get; set; }
 }

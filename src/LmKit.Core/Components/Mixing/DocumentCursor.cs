@@ -120,3 +120,10 @@ public sealed class DocumentCursor
 
     internal void MarkRagged() => IsUniform = false;
 }
+
+/// <summary>A state that knows where its rows stand.</summary>
+internal interface ICursorState
+{
+    /// <summary>Where the rows stand; a call replaces it by a moved copy.</summary>
+    DocumentCursor Cursor { get; set; }
+}

@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -31,4 +33,13 @@ public sealed class RmsNorm : nn.Module<Tensor, Tensor>, IParameterHints
         Shapes.CheckInput(x, weight, weight.IsInvalid ? 0 : weight.size(0), nameof(RmsNorm));
         return RootMeanSquare.Apply(x, weight, epsilon);
     }
+}
+
+/// <summary>Options of root-mean-square normalisation.</summary>
+public sealed class RmsNormOptions
+{
+    /// <summary>Added to the mean square. Default 1e-5 (Llama-2; Llama-1 used 1e-6).</summary>
+    [Range(0.0, 1.0)]
+    [JsonPropertyName("rms_norm_eps")]
+    public double Epsilon { get; set; } = 1e-5;
 }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -54,4 +55,14 @@ public readonly unsafe ref struct TensorMemory<T>
         ushort => ScalarType.BFloat16,
         _ => throw new NotSupportedException($"Kernels read float, double, long and the bits of bfloat16, not {typeof(T).Name}."),
     };
+}
+
+/// <summary>Where a tensor's first element lies, storage offset included.</summary>
+/// <remarks>One native call; of the accessors that TorchSharp shows one forgets the offset and the others cost far more.</remarks>
+internal static partial class TensorAddress
+{
+    internal static nint Of(Tensor tensor) => Data(tensor.Handle);
+
+    [LibraryImport("LibTorchSharp", EntryPoint = "THSTensor_data")]
+    private static partial nint Data(nint tensor);
 }

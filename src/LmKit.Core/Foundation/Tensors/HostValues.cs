@@ -19,3 +19,36 @@ public static class HostValues
         return indices.cpu().to(ScalarType.Int64).contiguous().data<long>().ToArray();
     }
 }
+
+/// <summary>Visits the memory of a contiguous CPU tensor in pieces that a span can hold.</summary>
+internal static class TensorBytes
+{
+    private const long PieceLength = 1 << 28;
+
+    /// <summary>Takes one piece: where it starts in the tensor, in bytes, and its memory.</summary>
+    public delegate void Visitor(long start, Span<byte> bytes);
+
+    /// <summary>Calls <paramref name="visit"/> for every piece in order.</summary>
+    public static void Visit(Tensor tensor, Visitor visit)
+    {
+        using var scope = NewDisposeScope();
+        var size = (int)tensor.element_size();
+        var count = tensor.numel();
+        var flat = tensor.detach().reshape(count);
+        for (long start = 0; start < count; start += PieceLength / size)
+        {
+            using var piece = flat.narrow(0, start, Math.Min(PieceLength / size, count - start));
+            visit(start * size, piece.bytes);
+        }
+    }
+}
+
+/// <summary>The mode that training needs, whatever mode the caller is in.</summary>
+internal static class GradientMode
+{
+    /// <summary>Records gradients until the result is disposed, on this thread, also inside <c>no_grad</c>.</summary>
+    /// <exception cref="InvalidOperationException">The thread is in inference mode, whose tensors can never be trained.</exception>
+    public static IDisposable Record() => is_inference_mode_enabled()
+        ? throw new InvalidOperationException("Training was called inside torch.inference_mode(), where no gradient can be recorded; end that mode first, or use no_grad, which training overrides.")
+        : enable_grad();
+}

@@ -158,3 +158,21 @@ internal sealed class UseGate
         internal Visit? Without(UseGate gate) => Gate == gate ? Outer : new Visit(Gate, Outer?.Without(gate));
     }
 }
+
+/// <summary>A visit behind a <see cref="UseGate"/>; ends when it is disposed.</summary>
+internal readonly ref struct UseLease
+{
+    private readonly UseGate? gate;
+
+    internal UseLease(UseGate gate) => this.gate = gate;
+
+    /// <summary>Ends the visit.</summary>
+    public void Dispose() => gate?.Leave();
+}
+
+/// <summary>A module whose disposal waits for its running calls.</summary>
+internal interface IUseGated
+{
+    /// <summary>The gate that its calls pass.</summary>
+    UseGate Gate { get; }
+}

@@ -148,3 +148,18 @@ public static class TextDocuments
     private static TextDataException NotUtf8(string path, DecoderFallbackException failure) =>
         new(path, $"the file is not UTF-8 text: {failure.Message} Convert it, or leave it out.", failure);
 }
+
+/// <summary>One document of training text.</summary>
+/// <param name="Place">Where it comes from: a file, or FILE:LINE.</param>
+/// <param name="Text">Its text, not empty.</param>
+public sealed record TextDocument(string Place, string Text);
+
+/// <summary>Training text, or a token file made from it, cannot be used; the message names the place and the fault.</summary>
+public sealed class TextDataException : IOException
+{
+    /// <summary>Makes the exception from the place (a file, a folder, FILE:LINE), its fault with the remedy, and the cause.</summary>
+    public TextDataException(string place, string fault, Exception? innerException = null)
+        : base($"{place}: {fault}", innerException)
+    {
+    }
+}

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace LmKit;
 
@@ -188,4 +189,19 @@ public static class TokenizerFiles
 
     private static void WriteKind(string folder, TokenizerKind kind) =>
         AtomicFile.WriteText(Path.Combine(folder, KindFile), JsonSerializer.Serialize(kind, Json) + "\n");
+}
+
+/// <summary>What <c>lmkit_tokenizer.json</c> holds.</summary>
+internal sealed record TokenizerKind(
+    [property: JsonPropertyName("kind")] string Kind,
+    [property: JsonPropertyName("end_of_text")] string? EndOfText);
+
+/// <summary>A folder's tokenizer files are missing or malformed; the message names the file and the fault.</summary>
+public sealed class TokenizerException : IOException
+{
+    /// <summary>Makes the exception from the file, its fault with the remedy, and the cause.</summary>
+    public TokenizerException(string path, string fault, Exception? innerException = null)
+        : base($"{path}: {fault}", innerException)
+    {
+    }
 }

@@ -161,3 +161,35 @@ internal sealed class RunCheckpoints
 
     private static string Shortened(string name) => name.Length > 60 ? name[..60] + "..." : name;
 }
+
+/// <summary>A training checkpoint that was read whole and belongs to the run that asked for it.</summary>
+/// <param name="Header">What it says.</param>
+/// <param name="Parts">Its tensors by part and name, finite all of them; they belong to the caller's scope.</param>
+/// <param name="Report">Where it was found and what was passed over.</param>
+internal sealed record RunCheckpoint(RunHeader Header, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> Parts, ResumeReport Report);
+
+/// <summary>A checkpoint that could not be read.</summary>
+/// <param name="Folder">Its folder, which stays as it is until a run writes that step again.</param>
+/// <param name="Reason">What is wrong with it, with the file's and where it can the tensor's name.</param>
+public sealed record DamagedCheckpoint(string Folder, string Reason);
+
+/// <summary>What resuming found.</summary>
+/// <param name="Folder">The checkpoint that was taken.</param>
+/// <param name="Step">Its step.</param>
+/// <param name="Damaged">Newer checkpoints that could not be read and were passed over, newest first; empty when all is well.</param>
+public sealed record ResumeReport(string Folder, long Step, IReadOnlyList<DamagedCheckpoint> Damaged);
+
+/// <summary>Training met a loss or gradient that is not finite; parameters are as after the last good step.</summary>
+/// <param name="step">The step that failed, from 1.</param>
+/// <param name="quantity">What was not finite.</param>
+/// <param name="checkpoint">The last good checkpoint, or null.</param>
+public sealed class TrainingDivergedException(long step, string quantity, string? checkpoint)
+    : Exception($"The {quantity} of step {step} is not finite. Lower the learning rate or look at the data. "
+        + (checkpoint is null ? "No checkpoint was kept." : $"The last good checkpoint is {checkpoint}."))
+{
+    /// <summary>The step that failed, from 1.</summary>
+    public long Step { get; } = step;
+
+    /// <summary>The last good checkpoint, or null.</summary>
+    public string? Checkpoint { get; } = checkpoint;
+}

@@ -70,3 +70,8 @@ internal sealed record SeenKeys(long Position, IReadOnlyList<KeyRun> Far, IReadO
         return index < 0 ? ~index : index;
     }
 }
+
+/// <summary>Neighbouring slots of a cache that one query sees alike.</summary>
+/// <param name="Start">The first slot.</param>
+/// <param name="Length">How many.</param>
+internal readonly record struct KeyRun(int Start, int Length);

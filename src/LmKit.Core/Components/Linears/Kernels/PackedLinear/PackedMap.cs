@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -82,4 +83,25 @@ internal sealed class PackedMap(PackedLinearOptions options) : IDisposable
             return fresh;
         }
     }
+}
+
+/// <summary>Options of the packed linear.</summary>
+public sealed class PackedLinearOptions
+{
+    /// <summary>How the weights are kept for inference. Default bfloat16; training always sees float32.</summary>
+    public WeightFormat Format { get; set; } = WeightFormat.BFloat16;
+
+    /// <summary>Most rows of a call that go through the packed weights; longer calls take the library's product. Default 16.</summary>
+    [Range(0, 1024)]
+    public int MaxRows { get; set; } = 16;
+}
+
+/// <summary>How a weight's numbers are kept for inference.</summary>
+public enum WeightFormat
+{
+    /// <summary>As they are, 4 bytes each.</summary>
+    Full,
+
+    /// <summary>Rounded to bfloat16, 2 bytes each: half the memory traffic, weights exact to 1 part in 256.</summary>
+    BFloat16,
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -100,5 +101,47 @@ internal sealed unsafe class PackedWeight : IDisposable
         NativeMemory.AlignedFree(memory);
         memory = null;
         GC.RemoveMemoryPressure(TileCount * TileBytes);
+    }
+}
+
+/// <summary>How a packed weight keeps two inputs of a tile's outputs.</summary>
+internal unsafe interface IPackedNumbers
+{
+    /// <summary>Bytes of two inputs of one output.</summary>
+    static abstract int PairBytes { get; }
+
+    /// <summary>Reads two inputs of as many outputs as there are lanes.</summary>
+    static abstract void Load<V, T>(byte* from, out V first, out V second)
+        where V : struct
+        where T : struct, ILanes<V>;
+}
+
+/// <summary>Float32: the first input of every output, then the second.</summary>
+internal readonly unsafe struct FullNumbers : IPackedNumbers
+{
+    public static int PairBytes => 2 * sizeof(float);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load<V, T>(byte* from, out V first, out V second)
+        where V : struct
+        where T : struct, ILanes<V>
+    {
+        first = T.Load((float*)from);
+        second = T.Load((float*)from + T.Count);
+    }
+}
+
+/// <summary>Bfloat16: the two inputs of an output side by side, so that a shift and a mask give both.</summary>
+internal readonly unsafe struct RoundedNumbers : IPackedNumbers
+{
+    public static int PairBytes => 2 * sizeof(ushort);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load<V, T>(byte* from, out V first, out V second)
+        where V : struct
+        where T : struct, ILanes<V>
+    {
+        first = T.LoadFirst((ushort*)from);
+        second = T.LoadSecond((ushort*)from);
     }
 }
