@@ -73,7 +73,7 @@ public static class DictionaryFolder
         return AtomicFolder.Read(folder, _files, ConfigOf);
     }
 
-    private static Kind KindOf(object options) => InterpKinds.All.FirstOrDefault(kind => kind.OptionsType == options.GetType())
+    private static Kind<IDictionary> KindOf(object options) => InterpKinds.All.FirstOrDefault(kind => kind.OptionsType == options.GetType())
         ?? throw new ArgumentException($"LmKit.Interp has no kind of dictionary with {options.GetType().Name}; save it with its kind.", nameof(options));
 
     private static DictionaryConfig ConfigOf(string folder) => DictionaryConfig.Read(Path.Combine(folder, ConfigFile));
