@@ -20,7 +20,7 @@ public class FileSizeTests(Xunit.Abstractions.ITestOutputHelper output)
     {
         var files = Repository.Files("src", ".cs").OrderByDescending(file => file.Lines.Length).ToList();
         var lengths = files.Select(file => file.Lines.Length).Order().ToList();
-        var (median, tail) = (Percentile(lengths, 50), Percentile(lengths, 90));
+        var (median, tail) = (FileLengths.Percentile(lengths, 50), FileLengths.Percentile(lengths, 90));
         output.WriteLine($"{lengths.Count} files, median {median} lines, 90th percentile {tail}, longest {lengths.LastOrDefault()}");
         var longest = string.Join("\n  ", files.Take(10).Select(file => $"{file.Path}: {file.Lines.Length} lines"));
 
@@ -33,8 +33,5 @@ public class FileSizeTests(Xunit.Abstractions.ITestOutputHelper output)
     [InlineData(new[] { 10, 20, 30, 40, 50, 60, 70, 80, 90, 100 }, 90, 90)]
     [InlineData(new int[0], 50, 0)]
     public void A_percentile_is_the_value_that_share_does_not_exceed(int[] ascending, int percent, int expected) =>
-        Assert.Equal(expected, Percentile(ascending, percent));
-
-    private static int Percentile(IReadOnlyList<int> ascending, int percent) =>
-        ascending.Count == 0 ? 0 : ascending[(ascending.Count * percent + 99) / 100 - 1];
+        Assert.Equal(expected, FileLengths.Percentile(ascending, percent));
 }
