@@ -12,6 +12,12 @@ internal sealed class Package
     private static readonly string[] _implicitUsings =
         ["System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Net.Http", "System.Threading", "System.Threading.Tasks"];
 
+    // What the program itself runs on: the framework, TorchSharp and the agreed libraries, without our own assemblies.
+    private static readonly MetadataReference[] _libraries =
+        [.. from path in ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
+            where !Path.GetFileName(path).StartsWith("LmKit.", StringComparison.Ordinal)
+            select MetadataReference.CreateFromFile(path)];
+
     private Package(string name, string folder, CSharpCompilation compilation)
     {
         (Name, Folder, Compilation) = (name, folder, compilation);
@@ -43,9 +49,14 @@ internal sealed class Package
             + string.Concat((friends ?? []).Select(friend => $"[assembly: System.Runtime.CompilerServices.InternalsVisibleTo(\"{friend}\")]\n"));
         var trees = files.Select(file => CSharpSyntaxTree.ParseText(file.Text, _parsing, file.Path)).Prepend(CSharpSyntaxTree.ParseText(known, _parsing));
         var options = new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true, nullableContextOptions: NullableContextOptions.Enable);
-        var references = core is null ? Libraries() : Libraries().Append(core.Compilation.ToMetadataReference());
+        var references = core is null ? _libraries : _libraries.Append(core.Compilation.ToMetadataReference());
         return new Package(name, folder, CSharpCompilation.Create(name, trees, references, options));
     }
+
+    /// <summary>The declarations of types outside all others.</summary>
+    internal static IEnumerable<MemberDeclarationSyntax> Declarations(SyntaxTree tree) =>
+        tree.GetRoot().DescendantNodes(node => node is CompilationUnitSyntax or BaseNamespaceDeclarationSyntax).OfType<MemberDeclarationSyntax>()
+            .Where(node => node is BaseTypeDeclarationSyntax or DelegateDeclarationSyntax);
 
     /// <summary>The path from the root of the file that a type is named after, or of its first file.</summary>
     internal static string FileOf(INamedTypeSymbol type)
@@ -71,17 +82,10 @@ internal sealed class Package
     private static IEnumerable<string> Included(IEnumerable<XElement> items, string kind) =>
         items.Where(item => item.Name.LocalName == kind).Select(item => item.Attribute("Include")?.Value).OfType<string>();
 
-    // What the program itself runs on: the framework, TorchSharp and the agreed libraries, without our own assemblies.
-    private static IEnumerable<MetadataReference> Libraries() =>
-        from path in ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
-        where !Path.GetFileName(path).StartsWith("LmKit.", StringComparison.Ordinal)
-        select MetadataReference.CreateFromFile(path);
-
     private IEnumerable<INamedTypeSymbol> DeclaredTypes() =>
         (from tree in Compilation.SyntaxTrees
          where tree.FilePath.Length > 0
          let model = Compilation.GetSemanticModel(tree)
-         from node in tree.GetRoot().DescendantNodes(node => node is CompilationUnitSyntax or BaseNamespaceDeclarationSyntax)
-         where node is BaseTypeDeclarationSyntax or DelegateDeclarationSyntax
+         from node in Declarations(tree)
          select (INamedTypeSymbol)model.GetDeclaredSymbol(node)!).Distinct<INamedTypeSymbol>(SymbolEqualityComparer.Default);
 }

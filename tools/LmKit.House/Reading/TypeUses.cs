@@ -22,22 +22,24 @@ internal static class TypeUses
     /// <exception cref="InvalidOperationException">Names were found that mean nothing: the reading would miss arrows.</exception>
     internal static IReadOnlySet<TypeUse> In(Package package)
     {
-        var uses = new HashSet<TypeUse>();
-        var unknown = new List<string>();
+        var (uses, unknown) = (new HashSet<TypeUse>(), new List<string>());
+        var names = Names(package);
         foreach (var tree in package.Compilation.SyntaxTrees.Where(tree => tree.FilePath.Length > 0))
         {
             var model = package.Compilation.GetSemanticModel(tree);
-            foreach (var node in tree.GetRoot().DescendantNodes(node => !IsNameof(node)))
+            foreach (var declaration in Package.Declarations(tree))
             {
-                if (node is not (SimpleNameSyntax or ImplicitObjectCreationExpressionSyntax) || node.FirstAncestorOrSelf<UsingDirectiveSyntax>() is not null || From(model, node) is not { } from)
-                    continue;
-                var found = model.GetSymbolInfo(node);
-                if (found.Symbol is null && found.CandidateSymbols.Length == 0 && node is SimpleNameSyntax { Identifier.ValueText: not ("var" or "unmanaged" or "notnull" or "_") } && node.Parent is not (NameColonSyntax or NameEqualsSyntax) && model.GetTypeInfo(node).Type is IErrorTypeSymbol)
-                    unknown.Add($"{tree.FilePath}: {node}");
-                if (Declaring(found.Symbol ?? found.CandidateSymbols.FirstOrDefault()) is { } to
-                    && !SymbolEqualityComparer.Default.Equals(from, to) && SymbolEqualityComparer.Default.Equals(to.ContainingAssembly, package.Compilation.Assembly))
+                var from = (INamedTypeSymbol)model.GetDeclaredSymbol(declaration)!;
+                foreach (var node in declaration.DescendantNodes(node => !IsNameof(node)).Where(node => IsAsked(node, names)))
                 {
-                    uses.Add(new TypeUse(from, to, tree.FilePath));
+                    var symbol = model.GetSymbolInfo(node);
+                    if (symbol.Symbol is null && IsUnknown(model, node))
+                        unknown.Add($"{tree.FilePath}: {node}");
+                    if (Declaring(symbol.Symbol ?? symbol.CandidateSymbols.FirstOrDefault()) is { } to
+                        && !SymbolEqualityComparer.Default.Equals(from, to) && SymbolEqualityComparer.Default.Equals(to.ContainingAssembly, package.Compilation.Assembly))
+                    {
+                        uses.Add(new TypeUse(from, to, tree.FilePath));
+                    }
                 }
             }
         }
@@ -61,8 +63,19 @@ internal static class TypeUses
 
     private static bool IsNameof(SyntaxNode node) => node is InvocationExpressionSyntax { Expression: IdentifierNameSyntax { Identifier.ValueText: "nameof" } };
 
-    private static INamedTypeSymbol? From(SemanticModel model, SyntaxNode node) =>
-        node.Ancestors().LastOrDefault(ancestor => ancestor is BaseTypeDeclarationSyntax or DelegateDeclarationSyntax) is { } declaration
-            ? (INamedTypeSymbol?)model.GetDeclaredSymbol(declaration)
-            : null;
+    // Most names of a source are locals and other libraries' members: only those that something of the package bears are looked up.
+    private static HashSet<string> Names(Package package) =>
+        [.. package.Compilation.GetSymbolsWithName(_ => true, SymbolFilter.TypeAndMember).Select(symbol => symbol.Name), "var"];
+
+    // Names of types are asked after in any case: one that is not understood must not be passed over.
+    private static bool IsAsked(SyntaxNode node, HashSet<string> names) => node switch
+    {
+        ImplicitObjectCreationExpressionSyntax => true,
+        SimpleNameSyntax name => names.Contains(name.Identifier.ValueText) || SyntaxFacts.IsInTypeOnlyContext(name),
+        _ => false,
+    };
+
+    private static bool IsUnknown(SemanticModel model, SyntaxNode node) =>
+        node is SimpleNameSyntax { Identifier.ValueText: not ("var" or "unmanaged" or "notnull" or "_") } && node.Parent is not (NameColonSyntax or NameEqualsSyntax)
+        && model.GetTypeInfo(node).Type is IErrorTypeSymbol;
 }
