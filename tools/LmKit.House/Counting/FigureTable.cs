@@ -13,7 +13,10 @@ internal static class FigureTable
     {
         var (output, first) = (After(options, "--out"), After(options, "--first"));
         if (options.Length != 2 * new[] { output, first }.Count(value => value is not null))
-            throw new ArgumentException($"figures: '{string.Join(' ', options)}' is not understood; it takes --out FILE and --first DATE.", nameof(options));
+        {
+            Console.Error.WriteLine($"figures: '{string.Join(' ', options)}' is not understood; it takes --out FILE and --first DATE.");
+            return 2;
+        }
         var figures = HouseFigures.Count();
         if (first is not null)
             File.WriteAllText(_firstPath, JsonSerializer.Serialize(new FirstFigures(first, figures.ToDictionary(figure => figure.Key, figure => figure.Now)), _indented) + "\n");
