@@ -175,6 +175,7 @@ file static class FirstFormat
             if (count is not JsonValue value || !value.TryGetValue<long>(out var positions) || positions != 0)
                 upgraded.Add(Positions("learned", new JsonObject { ["max_position_embeddings"] = count.DeepClone() }, null));
         }
+        var layerCount = model["n_layer"] is JsonValue layers && layers.TryGetValue<int>(out var stated) ? Math.Min(stated, 10_000) : 0;
         var hasEncodings = components.Any(entry => IsAttention(entry) && Encoding(entry.Frozen) != "none");
         foreach (var entry in components)
         {
@@ -193,12 +194,16 @@ file static class FirstFormat
                 _ = options.Remove(name);
             }
             upgraded.Add(entry.WithOptions(options));
-            if (hasEncodings)
+            if (hasEncodings && WinsALayer(entry, components, layerCount))
                 upgraded.Add(Positions(encoding, encoding == "rotary" ? rotary : [], entry.Layers));
         }
         components.Clear();
         components.AddRange(upgraded);
     }
+
+    // Attention that another mixer replaced everywhere has no use for positions.
+    private static bool WinsALayer(ComponentEntry entry, List<ComponentEntry> components, int layerCount) =>
+        Enumerable.Range(0, layerCount).Any(layer => ReferenceEquals(components.LastOrDefault(other => other.Slot == Slots.Mixer && other.AppliesTo(layer)), entry));
 
     private static bool IsAttention(ComponentEntry entry) => entry.Slot == Slots.Mixer && entry is { Kind: "attention", Package: "LmKit.Core" };
 
