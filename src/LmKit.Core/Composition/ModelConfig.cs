@@ -176,7 +176,7 @@ file static class FirstFormat
                 upgraded.Add(Positions("learned", new JsonObject { ["max_position_embeddings"] = count.DeepClone() }, null));
         }
         var hasEncodings = components.Any(entry => IsAttention(entry) && Encoding(entry.Frozen) != "none");
-        foreach (var entry in components)
+        foreach (var (index, entry) in components.Index())
         {
             if (!IsAttention(entry))
             {
@@ -193,11 +193,21 @@ file static class FirstFormat
                 _ = options.Remove(name);
             }
             upgraded.Add(entry.WithOptions(options));
-            if (hasEncodings)
+            if (hasEncodings && !IsLost(entry, components.Skip(index + 1), model["n_layer"]))
                 upgraded.Add(Positions(encoding, encoding == "rotary" ? rotary : [], entry.Layers));
         }
         components.Clear();
         components.AddRange(upgraded);
+    }
+
+    // Whether later mixers take all its layers, so that nothing would ask for its positions.
+    private static bool IsLost(ComponentEntry entry, IEnumerable<ComponentEntry> later, JsonNode? layerCount)
+    {
+        var others = later.Where(other => other.Slot == Slots.Mixer).ToList();
+        var taken = others.SelectMany(other => other.Layers ?? []).ToHashSet();
+        return others.Any(other => other.Layers is null) || (entry.Layers is { } layers
+            ? layers.All(taken.Contains)
+            : layerCount is JsonValue value && value.TryGetValue<int>(out var count) && taken.Count(layer => layer >= 0 && layer < count) == count);
     }
 
     private static bool IsAttention(ComponentEntry entry) => entry.Slot == Slots.Mixer && entry is { Kind: "attention", Package: "LmKit.Core" };
