@@ -1,8 +1,10 @@
 using System.Diagnostics.Metrics;
+using LmKit.Conformance;
 using static TorchSharp.torch;
 
 namespace LmKit.Diffusion.Tests;
 
+[NoTensorLeak]
 public sealed class DistillationMeterTests
 {
     [Theory]

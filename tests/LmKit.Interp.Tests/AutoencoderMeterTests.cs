@@ -1,9 +1,11 @@
 using System.Diagnostics.Metrics;
+using LmKit.Conformance;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit.Interp.Tests;
 
+[NoTensorLeak]
 public sealed class AutoencoderMeterTests
 {
     [Fact]
