@@ -61,10 +61,14 @@ public sealed partial class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IPa
         isEnabled = LoraPattern.ResolveNamed(own.EnabledPattern, path, own.IsEnabled);
         isRankStabilized = own.IsRankStabilized;
         dropoutRate = own.DropoutRate;
-        if (Rank is < 1 or > 65536 || !double.IsFinite(Alpha) || !double.IsFinite(strength))
-            throw new ArgumentException($"At {path} rank_pattern, alpha_pattern and strength_pattern give rank {Rank}, alpha {Alpha}, strength {strength}; a rank is 1 to 65536, the others are finite.", nameof(options));
+        if (Rank is < 1 or > 65536)
+            throw new ArgumentException($"{nameof(LoraOptions)}.{nameof(own.RankPattern)} gives {path} the rank {Rank}; a rank is 1 to 65536.", nameof(options));
+        if (!double.IsFinite(Alpha))
+            throw new ArgumentException($"{nameof(LoraOptions)}.{nameof(own.AlphaPattern)} gives {path} an alpha that is not finite.", nameof(options));
+        if (!double.IsFinite(strength))
+            throw new ArgumentException($"{nameof(LoraOptions)}.{nameof(own.StrengthPattern)} gives {path} a strength that is not finite.", nameof(options));
         if (own.IsWeightDecomposed && inner is not DenseLinear)
-            throw new ArgumentException($"use_dora needs a dense layer; {path} is a {inner.GetType().Name}. Leave that site out, or use plain LoRA.", nameof(options));
+            throw new ArgumentException($"{nameof(LoraOptions)}.{nameof(own.IsWeightDecomposed)} = true needs a dense layer; {path} is a {inner.GetType().Name}. Leave that site out, or use plain LoRA.", nameof(options));
         this.inner = inner;
         Chain = (inner as LoraLinear)?.Chain ?? new LoraChain(inner);
         if (inner is not LoraLinear)
