@@ -31,8 +31,6 @@ public sealed class RewardGuidedSampler : DiffusionSampler
         : base(new TransformerDenoiser(student, maskId, isTimeConditioned), schedule, options ??= new RewardGuidedSamplerOptions())
     {
         ArgumentNullException.ThrowIfNull(discriminator);
-        if (options.CandidateCount < 1)
-            throw new ArgumentException($"{nameof(RewardGuidedSamplerOptions)}.{nameof(options.CandidateCount)} = {options.CandidateCount} must be 1 or more.", nameof(options));
         this.student = student;
         this.discriminator = discriminator;
         this.options = options;
