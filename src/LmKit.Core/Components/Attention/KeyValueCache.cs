@@ -143,7 +143,7 @@ public sealed partial class KeyValueCache : MixerState
     /// <param name="segments">As in <see cref="SequenceContext"/>.</param>
     /// <param name="softCap">The bound of the scores, or null.</param>
     /// <returns>(B, L, H, P), or null where that way does not serve the call, which then changed nothing.</returns>
-    internal Tensor? Step(Tensor q, Tensor k, Tensor v, Tensor? segments, double? softCap)
+    internal Tensor? Step(Tensor q, Tensor k, Tensor v, Tensor? segments, double? softCap = null)
     {
         Check(q, k, v);
         if (!CachedAttention.IsServed(q, k, v, mask, encoding))
@@ -156,7 +156,7 @@ public sealed partial class KeyValueCache : MixerState
 
     /// <summary>Takes new keys and values in and gives what the queries of the same columns attend to; everything in the caller's scope.</summary>
     /// <inheritdoc cref="Step"/>
-    internal AttentionInput Extend(Tensor q, Tensor k, Tensor v, Tensor? segments, double? softCap)
+    internal AttentionInput Extend(Tensor q, Tensor k, Tensor v, Tensor? segments, double? softCap = null)
     {
         Check(q, k, v);
         var layout = Begin(ref q, ref k, ref v, segments);
