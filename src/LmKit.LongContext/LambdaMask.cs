@@ -42,11 +42,11 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
     {
         ArgumentNullException.ThrowIfNull(layer);
         if (layer.IsBidirectional)
-            throw new ArgumentException($"{nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsBidirectional)} = true lets tokens see later tokens, and the Lambda mask is causal; drop it or build a causal model.", nameof(layer));
+            throw new ArgumentException($"{nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsBidirectional)} = true ($.model.is_bidirectional) lets tokens see later tokens, and the Lambda mask is causal; drop it or build a causal model.", nameof(layer));
         if (layer.HasLearnedPositions)
         {
             throw new ArgumentException(
-                "Learned absolute positions end with their table, so the Lambda mask cannot carry the model beyond it; use rotary, ALiBi or no positions.",
+                "Learned absolute positions end with their table (max_position_embeddings), so the Lambda mask cannot carry the model beyond it; use rotary, ALiBi or no positions.",
                 nameof(layer));
         }
     }
