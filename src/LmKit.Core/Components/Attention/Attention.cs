@@ -149,8 +149,8 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         if (ownWay is not { HasDenseForm: false })
             return;
         if (options.DropoutRate > 0)
-            throw new ArgumentException($"{nameof(AttentionOptions)}.{nameof(options.DropoutRate)} = {options.DropoutRate} acts on the weights of attention, which {mask} does not give out: it can only attend by itself. Set {nameof(options.DropoutRate)} to 0, or take another mask.", nameof(options));
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(AttentionOptions)}.{nameof(options.DropoutRate)} = {options.DropoutRate} acts on the weights of attention, which {mask} does not give out: it can only attend by itself. Set {nameof(options.DropoutRate)} to 0, or take another mask."), nameof(options));
         if (options.SoftCap is { } cap && !ownWay.ServesSoftCap)
-            throw new ArgumentException($"{nameof(AttentionOptions)}.{nameof(options.SoftCap)} = {cap} cannot be obeyed under {mask}, which can only attend by itself and does not serve soft caps. Leave {nameof(options.SoftCap)} out, or take another mask.", nameof(options));
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(AttentionOptions)}.{nameof(options.SoftCap)} = {cap} cannot be obeyed under {mask}, which can only attend by itself and does not serve soft caps. Leave {nameof(options.SoftCap)} out, or take another mask."), nameof(options));
     }
 }
