@@ -23,6 +23,12 @@ public sealed record AttentionInput(
     Tensor? KeySegments,
     PositionEncoding? Encoding)
 {
+    /// <summary>The bound of the scores: each becomes cap tanh(score / cap) before anything is added to it. Null, the default, for none.</summary>
+    public double? SoftCap { get; init; }
+
+    /// <summary>Scaled scores as <see cref="SoftCap"/> bounds them, in the caller's dispose scope; in float32 or wider.</summary>
+    internal Tensor Cap(Tensor scores) => SoftCap is { } cap ? (scores / cap).tanh() * cap : scores;
+
     /// <summary>Whether the keys are encoded already, each at its own position; the queries are not.</summary>
     internal bool HasEncodedKeys { get; init; }
 
@@ -66,6 +72,8 @@ public sealed record AttentionInput(
             throw new ArgumentException($"Attention has at least one head, at least one number wide; got {check["H"]} heads of width {check["P"]}.", nameof(Queries));
         if (check["G"] == 0 || check["H"] % check["G"] != 0)
             throw new ArgumentException($"{check["H"]} query heads cannot share {check["G"]} key heads.", nameof(Keys));
+        if (SoftCap is not (null or (>= 1e-9 and <= 1e9)))
+            throw new ArgumentException($"A soft cap of scores is a number from 1e-9 to 1e9; got {SoftCap}.", nameof(SoftCap));
         try
         {
             Encoding?.CheckHeads(check["H"]);

@@ -12,8 +12,8 @@ public interface IPositionTable : nn.IModule<Tensor, Tensor>
 
 /// <summary>How attention learns the distance between query and key.</summary>
 /// <remarks>A relative encoding: the score of a query and a key at distance d depends on positions only through d, as
-/// <c>EncodeQueries(q, d) . EncodeKeys(k, 0) + Bias(d)</c>, for any common offset of both positions. Pure and thread-safe; holds no
-/// tensors.</remarks>
+/// <c>EncodeQueries(q, d) . EncodeKeys(k, 0) + Bias(d)</c>, for any common offset of both positions. Encoding is linear: a query times c
+/// is encoded to c times as much, so attention may fold its scale into the queries. Pure and thread-safe; holds no tensors.</remarks>
 public abstract class PositionEncoding
 {
     /// <summary>Whether it changes queries, keys or scores; false for an encoding that acts at the embedding alone, or not at all.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 
 namespace LmKit;
 
@@ -47,7 +48,7 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
         var chosen = slot.Scope == SlotScope.Model ? plan.Winner(slot) : plan.Winner(slot, layer);
         var part = chosen?.Create<TPart>(place) ?? Default(slot, layer, place);
         if (part is IMixer mixer && mixer.IsCausal == Options.IsBidirectional)
-            throw new ConfigurationException(chosen?.Path ?? "$", $"'{chosen?.Entry.Kind}' in layer {layer} is {(mixer.IsCausal ? "causal" : "not causal")}, but is_bidirectional is {Options.IsBidirectional}.");
+            throw new ConfigurationException(chosen?.Path ?? "$", $"'{chosen?.Entry.Kind}' in layer {layer} is {(mixer.IsCausal ? "causal" : "not causal")}, but {nameof(LanguageModelOptions)}.{nameof(Options.IsBidirectional)} = {(Options.IsBidirectional ? "true" : "false")} ($.model.is_bidirectional).");
         return part;
     }
 
@@ -96,7 +97,7 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
         if (site.IsTied && !site.IsTableTaken)
         {
             (linear as IDisposable)?.Dispose();
-            throw new ConfigurationException(chosen?.Path ?? "$", $"'{chosen?.Entry.Kind}' cannot stand at {site.Path}, because tie_word_embeddings = true makes the head the embedding's table; set it to false, or leave {site.Path} out of the sites.");
+            throw new ConfigurationException(chosen?.Path ?? "$", $"'{chosen?.Entry.Kind}' cannot stand at {site.Path}, because {nameof(LanguageModelOptions)}.{nameof(Options.IsHeadTied)} = true ($.model.tie_word_embeddings) makes the head the embedding's table; set it to false, or leave {site.Path} out of the sites.");
         }
         foreach (var wrapper in plan.At(Slots.LinearWrapper, site).Reverse())
         {
@@ -182,9 +183,34 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     }
 }
 
-/// <summary>Which errors of a part that is built are faults of its options.</summary>
-internal static class BuildFault
+/// <summary>Which errors of a part that is built are faults of its options, and what a configuration says of them.</summary>
+internal static partial class BuildFault
 {
+    /// <summary>A fault with both names of the option: its name in C# gets its place in the file beside it.</summary>
+    /// <param name="kind">The kind of the part.</param>
+    /// <param name="path">Where its options stand.</param>
+    /// <param name="error">What building it threw.</param>
+    internal static ConfigurationException Of(Kind kind, string path, Exception error)
+    {
+        var problem = Parameter().Replace(error.Message, "");
+        foreach (Match named in Option().Matches(problem))
+        {
+            if (named.Groups["type"].Value != kind.OptionsType.Name || kind.OptionsType.GetProperty(named.Groups["name"].Value) is not { } property)
+                continue;
+            var place = $"{path}.{OptionsJson.JsonName(property)}{named.Groups["index"].Value}";
+            return new ConfigurationException(place, problem.Insert(named.Index + named.Length, $" ({place})"), error);
+        }
+        return new ConfigurationException(path, $"{kind.Name}: {problem}", error);
+    }
+
+    // What the runtime appends to an argument's error.
+    [GeneratedRegex(@" \(Parameter '[^']*'\)(\r?\n.*)?", RegexOptions.CultureInvariant)]
+    private static partial Regex Parameter();
+
+    // Type.Name, an index, and the value.
+    [GeneratedRegex(@"\b(?<type>\w+)\.(?<name>\w+)(?<index>\[\d+\])?( = (\[[^\]]*\]|'[^']*'|[^ ;,)]+))?", RegexOptions.CultureInvariant)]
+    private static partial Regex Option();
+
     internal static bool IsOfOptions(Exception error) =>
         error is ArgumentException or NotSupportedException or ArithmeticException or ExternalException or OutOfMemoryException;
 }

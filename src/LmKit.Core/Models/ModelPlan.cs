@@ -1,5 +1,3 @@
-using System.Text.RegularExpressions;
-
 namespace LmKit;
 
 /// <summary>A configuration resolved against the known kinds: every entry's kind and validated options, and who wins which place.</summary>
@@ -57,7 +55,7 @@ internal sealed class ModelPlan
 }
 
 /// <summary>An entry of a configuration with its kind and its options.</summary>
-internal sealed partial record PlannedComponent(int Index, string Path, ComponentEntry Entry, Kind Kind, object Options)
+internal sealed record PlannedComponent(int Index, string Path, ComponentEntry Entry, Kind Kind, object Options)
 {
     internal TPart Create<TPart>(object place)
         where TPart : class
@@ -68,23 +66,7 @@ internal sealed partial record PlannedComponent(int Index, string Path, Componen
         }
         catch (Exception error) when (BuildFault.IsOfOptions(error))
         {
-            throw Fault(error);
+            throw BuildFault.Of(Kind, $"{Path}.options", error);
         }
     }
-
-    // The name of the option in C# gets its name in the file beside it.
-    private ConfigurationException Fault(Exception error)
-    {
-        var problem = Parameter().Replace(error.Message, "");
-        var named = Regex.Match(problem, $@"\b{Regex.Escape(Kind.OptionsType.Name)}\.(\w+)( = [^ ;,)]+)?");
-        if (named.Success && Kind.OptionsType.GetProperty(named.Groups[1].Value) is { } property)
-        {
-            var place = $"{Path}.options.{OptionsJson.JsonName(property)}";
-            return new ConfigurationException(place, problem.Insert(named.Index + named.Length, $" ({place})"), error);
-        }
-        return new ConfigurationException($"{Path}.options", $"{Entry.Kind}: {problem}", error);
-    }
-
-    [GeneratedRegex(@" \(Parameter '[^']*'\)", RegexOptions.CultureInvariant)]
-    private static partial Regex Parameter();
 }

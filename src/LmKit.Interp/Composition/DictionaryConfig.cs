@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -42,9 +41,9 @@ public sealed record DictionaryConfig(string Kind, string Package, JsonObject Op
         {
             return kind.Create(options, new DictionarySite(parameters));
         }
-        catch (Exception error) when (error is ArgumentException or NotSupportedException or ArithmeticException or ExternalException or OutOfMemoryException)
+        catch (Exception error) when (BuildFault.IsOfOptions(error))
         {
-            throw new ConfigurationException("$.options", $"{Kind}: {error.Message}", error);
+            throw BuildFault.Of(kind, "$.options", error);
         }
     }
 

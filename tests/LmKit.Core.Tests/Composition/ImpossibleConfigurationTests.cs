@@ -40,11 +40,11 @@ public class ImpossibleConfigurationTests
 
     [Fact]
     public void Heads_that_do_not_divide_the_width_are_refused() =>
-        Fails(ToyModel.Builder().AddAttention(a => a.HeadCount = 3), "$.components[0].options", "num_attention_heads = 3", "d_model = 8");
+        Fails(ToyModel.Builder().AddAttention(a => a.HeadCount = 3), "$.components[0].options.num_attention_heads", "AttentionOptions.HeadCount = 3 ($.components[0].options.num_attention_heads) does not divide ModelDim = 8; give HeadDim.");
 
     [Fact]
     public void Key_heads_that_do_not_divide_the_heads_are_refused() =>
-        Fails(ToyModel.Builder().AddAttention(a => (a.HeadCount, a.KeyValueHeadCount) = (4, 3)), "$.components[0].options", "num_key_value_heads = 3");
+        Fails(ToyModel.Builder().AddAttention(a => (a.HeadCount, a.KeyValueHeadCount) = (4, 3)), "$.components[0].options.num_key_value_heads", "AttentionOptions.KeyValueHeadCount = 3 ($.components[0].options.num_key_value_heads) does not divide HeadCount = 4.");
 
     [Fact]
     public void An_odd_rotary_width_is_refused() =>

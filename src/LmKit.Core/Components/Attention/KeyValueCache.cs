@@ -141,8 +141,9 @@ public sealed partial class KeyValueCache : MixerState
     /// <param name="k">(B, L, Hkv, P), likewise.</param>
     /// <param name="v">(B, L, Hkv, P).</param>
     /// <param name="segments">As in <see cref="SequenceContext"/>.</param>
+    /// <param name="softCap">The bound of the scores, or null.</param>
     /// <returns>(B, L, H, P), or null where that way does not serve the call, which then changed nothing.</returns>
-    internal Tensor? Step(Tensor q, Tensor k, Tensor v, Tensor? segments)
+    internal Tensor? Step(Tensor q, Tensor k, Tensor v, Tensor? segments, double? softCap = null)
     {
         Check(q, k, v);
         if (!CachedAttention.IsServed(q, k, v, mask, encoding))
@@ -150,12 +151,12 @@ public sealed partial class KeyValueCache : MixerState
         var layout = Begin(ref q, ref k, ref v, segments);
         Reserve(k.size(1));
         slots.Append(layout);
-        return CachedAttention.Cpu(q, k, v, keys, values, slots, layout, ((IReachingMask)mask).Reach, encoding);
+        return CachedAttention.Cpu(q, k, v, keys, values, slots, layout, ((IReachingMask)mask).Reach, encoding, softCap);
     }
 
     /// <summary>Takes new keys and values in and gives what the queries of the same columns attend to; everything in the caller's scope.</summary>
     /// <inheritdoc cref="Step"/>
-    internal AttentionInput Extend(Tensor q, Tensor k, Tensor v, Tensor? segments)
+    internal AttentionInput Extend(Tensor q, Tensor k, Tensor v, Tensor? segments, double? softCap = null)
     {
         Check(q, k, v);
         var layout = Begin(ref q, ref k, ref v, segments);
@@ -182,7 +183,7 @@ public sealed partial class KeyValueCache : MixerState
             layout.IsUniform ? null : layout.SegmentTensor(q.device),
             layout.IsUniform ? null : slots.DocumentTensor(q.device),
             encoding)
-        { HasEncodedKeys = HoldsEncodedKeys };
+        { HasEncodedKeys = HoldsEncodedKeys, SoftCap = softCap };
     }
 
     // What an edit at a hook point made of them may be of any shape; the state is as it was when it is refused.
