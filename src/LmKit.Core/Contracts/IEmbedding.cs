@@ -30,7 +30,7 @@ public sealed record HeadSite(LayerContext Layer, long VocabSize, IEmbedding Emb
     /// <param name="hasBias">Whether it has a bias.</param>
     /// <exception cref="ArgumentException">The head is tied, and the embedding has no table.</exception>
     public ILinear Linear(bool hasBias = false) => Layer.Head(VocabSize, hasBias, !IsTied ? null : Embedding.Table is null
-        ? throw new ArgumentException($"tie_word_embeddings = true, but {Embedding.GetType().Name} has no table to tie the head to; set it to false.")
+        ? throw new ArgumentException($"{nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsHeadTied)} = true, but {Embedding.GetType().Name} has no table to tie the head to; set it to false.")
         : () => Embedding.Table!);
 }
 

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
+using static TorchSharp.torch;
 
 namespace LmKit;
 
@@ -9,7 +11,8 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
     private readonly List<string> sitesSeen = [];
     private readonly HashSet<(Slot Slot, int Layer)> asked = [];
     private readonly HashSet<int> usedPositions = [];
-    private readonly HashSet<Kind> assumed = [];
+    private readonly HashSet<(string Option, int Layer)> obeyed = [];
+    private readonly Dictionary<Kind, PlannedComponent> assumed = [];
 
     /// <inheritdoc/>
     public LanguageModelOptions Options => plan.Options;
@@ -20,7 +23,7 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
     /// <summary>The same configuration with every default written out: options, and the components that building assumed.</summary>
     internal ModelConfig Config => new(
         Options,
-        [.. assumed.OrderBy(kind => kind.Slot.Order).Select(Assumed), .. plan.Components.Select(component => component.Entry.WithOptions(OptionsJson.Write(component.Options)))]);
+        [.. assumed.Values.OrderBy(component => component.Kind.Slot.Order).Select(component => component.Entry), .. plan.Components.Select(component => component.Entry.WithOptions(OptionsJson.Write(component.Options)))]);
 
     /// <inheritdoc/>
     public TPart Create<TPart, TPlace>(Slot<TPart, TPlace> slot, int layer, TPlace place)
@@ -28,11 +31,14 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
         where TPlace : class
     {
         _ = asked.Add((slot, layer));
-        var chosen = slot.Scope == SlotScope.Model ? plan.Winner(slot) : plan.Winner(slot, layer);
-        var part = chosen?.Create<TPart>(place) ?? Default(slot, layer, place);
-        if (part is IMixer mixer && mixer.IsCausal == Options.IsBidirectional)
-            throw new ConfigurationException(chosen?.Path ?? "$", $"'{chosen?.Entry.Kind}' in layer {layer} is {(mixer.IsCausal ? "causal" : "not causal")}, but is_bidirectional is {Options.IsBidirectional}.");
-        if (part is PositionEncoding { ActsOnScores: true } or NoPositions && chosen is not null)
+        var chosen = (slot.Scope == SlotScope.Model ? plan.Winner(slot) : plan.Winner(slot, layer)) ?? Default(slot, layer);
+        var part = chosen.Create<TPart>(place);
+        CheckModule(part is LanguageModelHead head ? head.Map : part, chosen);
+        var isCausal = part is IMixer mixer ? mixer.IsCausal : part is IBlock block ? block.IsCausal : !Options.IsBidirectional;
+        if (isCausal == Options.IsBidirectional)
+            throw new ConfigurationException(chosen.Path, $"the {slot} '{chosen.Entry.Kind}' in layer {layer} {(isCausal ? "lets no token see a later one" : "lets tokens see later ones")}, "
+                + $"but {nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsBidirectional)} = {(isCausal ? "true" : "false")} ($.model.is_bidirectional).");
+        if (part is PositionEncoding { ActsOnScores: true } or NoPositions)
             _ = usedPositions.Add(chosen.Index);
         return part;
     }
@@ -52,27 +58,33 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
     }
 
     /// <inheritdoc/>
+    public void Note(string option, int layer) => _ = obeyed.Add((option, layer));
+
+    /// <inheritdoc/>
     public ILinear CreateLinear(LinearSite site)
     {
         sitesSeen.Add(site.Path);
         var candidates = plan.At(Slots.Linear, site);
         foreach (var candidate in candidates)
             MarkUsed(candidate, site);
-        var chosen = candidates.Count > 0 ? candidates[^1] : null;
-        var linear = chosen?.Create<ILinear>(site) ?? Default(Slots.Linear, site.LayerIndex, site);
+        var chosen = candidates.Count > 0 ? candidates[^1] : Default(Slots.Linear, site.LayerIndex);
+        var linear = chosen.Create<ILinear>(site);
+        CheckModule(linear, chosen);
         if (site.IsTied && !site.IsTableTaken)
         {
             (linear as IDisposable)?.Dispose();
-            throw new ConfigurationException(chosen?.Path ?? "$", $"'{chosen?.Entry.Kind}' cannot stand at {site.Path}, because tie_word_embeddings = true makes the head the embedding's table; set it to false, or leave {site.Path} out of the sites.");
+            throw new ConfigurationException(chosen.Path, $"'{chosen.Entry.Kind}' cannot stand at {site.Path}, because {nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsHeadTied)} = true "
+                + $"($.model.tie_word_embeddings) makes the head the embedding's table; set it to false, or leave {site.Path} out of the sites.");
         }
         foreach (var wrapper in plan.At(Slots.LinearWrapper, site).Reverse())
         {
             MarkUsed(wrapper, site);
             linear = wrapper.Create<ILinear>(new WrappedSite(linear, site));
+            CheckModule(linear, chosen = wrapper);
         }
         if (linear.InFeatures == site.InFeatures && linear.OutFeatures == site.OutFeatures)
             return linear;
-        throw new ConfigurationException(chosen?.Path ?? "$.components", $"the linear at {site.Path} maps {linear.InFeatures} to {linear.OutFeatures} features; "
+        throw new ConfigurationException(chosen.Path, $"the linear at {site.Path} maps {linear.InFeatures} to {linear.OutFeatures} features; "
             + $"{site.InFeatures} to {site.OutFeatures} were asked for.");
     }
 
@@ -84,9 +96,11 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
     internal IReadOnlyList<IDictionary> CreateDictionaries(int layer, DictionarySite site) =>
         [.. plan.Components.Where(component => component.Entry.Slot == Slots.Dictionary && component.Entry.AppliesTo(layer)).Select(component => component.Create<IDictionary>(site))];
 
-    /// <summary>Fails for an entry that found no place: a pattern that names no site, a mask or positions that no layer asks for.</summary>
+    /// <summary>Fails for what found no place: a pattern that names no site, a part that no layer asks for, a dropout that nothing applies.</summary>
     internal void CheckAllUsed()
     {
+        CheckDropout(nameof(LanguageModelOptions.EmbeddingDropoutRate), "embedding_dropout_rate", Options.EmbeddingDropoutRate, Slots.Embedding, [Options.LayerCount]);
+        CheckDropout(nameof(LanguageModelOptions.ResidualDropoutRate), "residual_dropout_rate", Options.ResidualDropoutRate, Slots.Block, Enumerable.Range(0, Options.LayerCount));
         foreach (var component in plan.Components)
         {
             var (entry, path) = (component.Entry, component.Path);
@@ -96,10 +110,24 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
                     throw new ConfigurationException($"{path}.sites", $"'{site}' is not in a layer, but '{entry.Kind}' is given layers; add it for {site} by itself, without layers.");
                 throw new ConfigurationException($"{path}.sites", $"'{site}' names no linear of this model; it has {string.Join(", ", sitesSeen.Select(seen => seen[(seen.LastIndexOf('.') + 1)..]).Distinct())}.");
             }
-            var isLost = entry.Slot == Slots.Mask ? !asked.Any(place => place.Slot == Slots.Mask && entry.AppliesTo(place.Layer))
-                : entry.Slot == Slots.Positions && !usedPositions.Contains(component.Index) && !asked.Any(place => place.Slot == Slots.Positions && IsOvershadowed(component, place.Layer));
+            var isLost = entry.Slot == Slots.Positions
+                ? !usedPositions.Contains(component.Index) && !asked.Any(place => place.Slot == Slots.Positions && IsOvershadowed(component, place.Layer))
+                : entry.Slot.Scope == SlotScope.Layers && entry.Slot != Slots.Dictionary && !asked.Any(place => place.Slot == entry.Slot && entry.AppliesTo(place.Layer));
             if (isLost)
-                throw new ConfigurationException(path, $"nothing {(entry.Layers is { } layers ? $"in layers {string.Join(", ", layers)}" : "in this model")} asks for {(entry.Slot == Slots.Mask ? "a mask" : "positions")}, so '{entry.Kind}' has nothing to act on; add attention layers or drop it.");
+                throw new ConfigurationException(path, $"nothing {(entry.Layers is { } layers ? $"in layers {string.Join(", ", layers)}" : "in this model")} asks for {What(entry.Slot)}, so '{entry.Kind}' has nothing to act on; "
+                    + (entry.Slot == Slots.Mask || entry.Slot == Slots.Positions ? "add attention layers or drop it." : "drop it, or add a block that asks for one."));
+        }
+
+        static string What(Slot slot) => slot == Slots.Positions ? "positions" : $"a {slot.Name.Replace('_', '-')}{(slot == Slots.FeedForward ? " part" : "")}";
+    }
+
+    private void CheckDropout(string option, string jsonName, double rate, Slot slot, IEnumerable<int> layers)
+    {
+        foreach (var layer in layers.Where(layer => rate > 0 && !obeyed.Contains((option, layer))))
+        {
+            var place = $"$.model.{jsonName}";
+            var kind = (slot.Scope == SlotScope.Model ? plan.Winner(slot) : plan.Winner(slot, layer)) ?? Default(slot, layer);
+            throw new ConfigurationException(place, string.Create(CultureInfo.InvariantCulture, $"{nameof(LanguageModelOptions)}.{option} = {rate} ({place}): the {slot} '{kind.Entry.Kind}' does not apply it; set it to 0."));
         }
     }
 
@@ -107,18 +135,22 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
     private bool IsOvershadowed(PlannedComponent component, int layer) =>
         component.Entry.AppliesTo(layer) && plan.Winner(Slots.Positions, layer) is { } winner && winner.Index > component.Index;
 
-    private TPart Default<TPart, TPlace>(Slot<TPart, TPlace> slot, int layer, TPlace place)
-        where TPart : class
-        where TPlace : class
+    private PlannedComponent Default(Slot slot, int layer)
     {
         var kind = CoreKinds.Default(slot, Options.IsBidirectional)
             ?? throw new ConfigurationException("$.components", $"layer {layer} has no {slot}; add one for it, e.g. AddAttention().");
-        _ = assumed.Add(kind);
-        return ((Kind<TPart>)kind).Create(Activator.CreateInstance(kind.OptionsType)!, place);
+        if (!assumed.TryGetValue(kind, out var component))
+            assumed[kind] = component = PlannedComponent.Assumed(kind);
+        return component;
     }
 
-    private static ComponentEntry Assumed(Kind kind) =>
-        new(kind.Slot, kind.Name, kind.Package, OptionsJson.Write(Activator.CreateInstance(kind.OptionsType)!));
+    // What is no module would keep its parameters to itself. Masks, positions and samplers have none.
+    private static void CheckModule(object part, PlannedComponent chosen)
+    {
+        if (part is not (IBlock or IMixer or IEmbedding or nn.IModule<Tensor, Tensor>) || part is nn.Module)
+            return;
+        throw new ConfigurationException(chosen.Path, $"{part.GetType().Name}, which the {chosen.Entry.Slot} '{chosen.Entry.Kind}' made, must derive from torch.nn.Module, so that its parameters are found.");
+    }
 
     private void MarkUsed(PlannedComponent component, LinearSite site)
     {

@@ -53,6 +53,13 @@ internal sealed class ModelPlan
 /// <summary>An entry of a configuration with its kind and its options.</summary>
 internal sealed partial record PlannedComponent(int Index, string Path, ComponentEntry Entry, Kind Kind, object Options)
 {
+    /// <summary>A component that nothing in the configuration names.</summary>
+    internal static PlannedComponent Assumed(Kind kind)
+    {
+        var options = Activator.CreateInstance(kind.OptionsType)!;
+        return new(-1, "$.components", new ComponentEntry(kind.Slot, kind.Name, kind.Package, OptionsJson.Write(options)), kind, options);
+    }
+
     internal TPart Create<TPart>(object place)
         where TPart : class
     {
@@ -70,13 +77,17 @@ internal sealed partial record PlannedComponent(int Index, string Path, Componen
     private ConfigurationException Fault(Exception error)
     {
         var problem = Parameter().Replace(error.Message, "");
-        var named = Regex.Match(problem, $@"\b{Regex.Escape(Kind.OptionsType.Name)}\.(\w+)( = [^ ;,)]+)?");
-        if (named.Success && Kind.OptionsType.GetProperty(named.Groups[1].Value) is { } property)
+        (Type Type, string Path)[] named = Index < 0 ? [(typeof(LanguageModelOptions), "$.model")] : [(Kind.OptionsType, $"{Path}.options"), (typeof(LanguageModelOptions), "$.model")];
+        foreach (var (type, path) in named)
         {
-            var place = $"{Path}.options.{OptionsJson.JsonName(property)}";
-            return new ConfigurationException(place, problem.Insert(named.Index + named.Length, $" ({place})"), error);
+            var option = Regex.Match(problem, $@"\b{Regex.Escape(type.Name)}\.(\w+)( = [^ ;,)]+)?");
+            if (option.Success && type.GetProperty(option.Groups[1].Value) is { } property)
+            {
+                var place = $"{path}.{OptionsJson.JsonName(property)}";
+                return new ConfigurationException(place, problem.Insert(option.Index + option.Length, $" ({place})"), error);
+            }
         }
-        return new ConfigurationException($"{Path}.options", $"{Entry.Kind}: {problem}", error);
+        return new ConfigurationException(Index < 0 ? Path : $"{Path}.options", $"{Entry.Kind}: {problem}", error);
     }
 
     [GeneratedRegex(@" \(Parameter '[^']*'\)", RegexOptions.CultureInvariant)]

@@ -16,16 +16,16 @@ internal static class ChunkedCrossEntropy
     /// <summary>Rows whose logits are made at a time when nobody says: as many as keep them within 64 MiB of float32, at least 1.</summary>
     internal static long DefaultRows(long vocabSize) => Math.Max(1, LogitsAtOnce / vocabSize);
 
-    /// <summary>The loss, 0-d; models other than <see cref="LanguageModel"/> take all rows at once.</summary>
+    /// <summary>The loss, 0-d; a model that does not know its <see cref="ILanguageModel.HeadParameters"/> takes all rows at once.</summary>
     /// <param name="model">The model, whose head is applied.</param>
     /// <param name="rows">Hidden states (N, D).</param>
     /// <param name="targets">Token ids (N).</param>
     /// <param name="chunk">Rows at a time.</param>
     internal static Tensor Sum(ILanguageModel model, Tensor rows, Tensor targets, long chunk)
     {
-        if (rows.size(0) <= chunk || model is not LanguageModel known)
+        if (rows.size(0) <= chunk || model.HeadParameters is not { } known)
             return Loss(model, rows, targets);
-        Parameter[] head = [.. known.HeadParameters.Where(parameter => parameter.requires_grad)];
+        Parameter[] head = [.. known.Where(parameter => parameter.requires_grad)];
         return KernelFunction.Run([rows, targets, .. head], () => Forward(model, rows, targets, chunk), (gradient, inputs) => Backward(model, inputs[0], inputs[1], head, chunk, gradient));
     }
 
