@@ -24,9 +24,10 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     public bool HasPositionTable { get; private set; }
 
     /// <summary>The same configuration with every default written out: options, and the components that building assumed.</summary>
+    /// <remarks>Dense linears are assumed for a head that no entry names, also where they are listed for the layers.</remarks>
     internal ModelConfig Config => new(
         Options,
-        [.. assumed.Values.OrderBy(component => component.Kind.Slot.Order).Select(component => component.Entry), .. plan.Components.Select(component => component.Entry.WithOptions(OptionsJson.Write(component.Options)))]);
+        [.. assumed.Values.OrderBy(component => component.Kind.Slot.Order).Select(component => component.Entry).Except(Written.Components), .. Written.Components]);
 
     /// <summary>The configuration without what building assumed, with the options as they are now.</summary>
     internal ModelConfig Written => new(Options, [.. plan.Components.Select(component => component.Entry.WithOptions(OptionsJson.Write(component.Options)))]);
@@ -50,8 +51,10 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
         CheckModule(part is LanguageModelHead head ? head.Map : part, chosen);
         var isCausal = part is IMixer mixer ? mixer.IsCausal : part is IBlock block ? block.IsCausal : !Options.IsBidirectional;
         if (isCausal == Options.IsBidirectional)
-            throw new ConfigurationException(chosen.Path, $"the {slot} '{chosen.Entry.Kind}' in layer {layer} {(isCausal ? "lets no token see a later one" : "lets tokens see later ones")}, "
+            throw new ConfigurationException(chosen.Path, $"the {slot} '{chosen.Entry.Kind}' in layer {layer} is {(isCausal ? "causal" : "not causal")}, "
                 + $"but {nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsBidirectional)} = {(isCausal ? "true" : "false")} ($.model.is_bidirectional).");
+        if (place is HeadSite { IsTied: true, IsTableTaken: false })
+            throw Tied($"the head '{chosen.Entry.Kind}' does not use the embedding's table");
         if (part is PositionEncoding { ActsOnScores: true } or NoPositions)
             _ = usedPositions.Add(chosen.Index);
         return part;
@@ -87,8 +90,7 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
         if (site.IsTied && !site.IsTableTaken)
         {
             (linear as IDisposable)?.Dispose();
-            throw new ConfigurationException(chosen.Path, $"'{chosen.Entry.Kind}' cannot stand at {site.Path}, because {nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsHeadTied)} = true "
-                + $"($.model.tie_word_embeddings) makes the head the embedding's table; set it to false, or leave {site.Path} out of the sites.");
+            throw Tied($"'{chosen.Entry.Kind}' cannot stand at {site.Path}, because it does not use the embedding's table", chosen.Path, $", or leave {site.Path} out of the sites");
         }
         foreach (var wrapper in plan.At(Slots.LinearWrapper, site).Reverse())
         {
@@ -159,6 +161,12 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
         if (!assumed.TryGetValue(kind, out var component))
             assumed[kind] = component = PlannedComponent.Assumed(kind);
         return component;
+    }
+
+    private static ConfigurationException Tied(string problem, string? path = null, string remedy = "")
+    {
+        const string Place = "$.model.tie_word_embeddings";
+        return new(path ?? Place, $"{nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsHeadTied)} = true ({Place}), but {problem}; set it to false{remedy}.");
     }
 
     // What is no module would keep its parameters to itself. Masks, positions and samplers have none.

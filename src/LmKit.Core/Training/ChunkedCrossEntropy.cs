@@ -64,17 +64,22 @@ internal static class ChunkedCrossEntropy
     {
         using var recorded = enable_grad();
         var rowGradient = empty_like(rows);
-        var headGradients = head.Select(parameter => zeros_like(parameter, HalfPrecision.Wide(parameter.dtype))).ToArray();
+        var headGradients = new Tensor?[head.Length];
+        List<int> read = [.. Enumerable.Range(0, head.Length)];
         for (long start = 0; start < rows.size(0); start += chunk)
         {
             using var scope = NewDisposeScope();
             var count = Math.Min(chunk, rows.size(0) - start);
             var part = rows.narrow(0, start, count).detach().requires_grad_(true);
-            var gradients = autograd.grad([Loss(model, part, targets.narrow(0, start, count))], [part, .. head]);
+            var gradients = autograd.grad([Loss(model, part, targets.narrow(0, start, count))], [part, .. read.Select(index => head[index])], allow_unused: true);
             rowGradient.narrow(0, start, count).copy_(gradients[0] * gradient);
-            for (var index = 0; index < head.Length; index++)
-                headGradients[index].add_(gradients[index + 1] * gradient);
+            read = [.. read.Where((_, place) => !gradients[place + 1].IsInvalid)]; // the others are not read, as an adapter that is switched off
+            foreach (var (index, headGradient) in read.Zip(gradients.Skip(1).Where(one => !one.IsInvalid)))
+            {
+                headGradients[index] ??= zeros_like(head[index], HalfPrecision.Wide(head[index].dtype)).MoveToOuterDisposeScope();
+                headGradients[index]!.add_(headGradient * gradient);
+            }
         }
-        return [rows.requires_grad ? rowGradient : null, null, .. headGradients.Zip(head, (sum, parameter) => HalfPrecision.Narrow(sum, parameter.dtype))];
+        return [rows.requires_grad ? rowGradient : null, null, .. headGradients.Zip(head, (sum, parameter) => sum is null ? null : HalfPrecision.Narrow(sum, parameter.dtype))];
     }
 }
