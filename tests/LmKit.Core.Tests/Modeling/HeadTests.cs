@@ -121,7 +121,7 @@ public class HeadTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    [MayLeakTensors("autograd.grad gives an empty handle for a tensor that nothing read, and TorchSharp counts it for good.")]
+    [MayLeakTensors] // autograd.grad gives an empty handle for what nothing read, and TorchSharp counts it for good
     public void A_part_of_the_head_that_a_call_does_not_read_gets_no_gradient(bool isTied)
     {
         using var scope = NewDisposeScope();
