@@ -12,7 +12,9 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     private readonly HashSet<(int Component, string Site)> usedSites = [];
     private readonly List<string> sitesSeen = [];
     private readonly HashSet<(Slot Slot, int Layer)> asked = [];
-    private readonly HashSet<int> usedPositions = [];
+    private readonly Dictionary<int, int> encodings = []; // by layer, the component whose encoding its attention has; -1 for the default
+    private int table = -1; // the component whose table the embedding has
+    private PositionSite? positionSite;
     private readonly HashSet<(string Option, int Layer)> obeyed = [];
     private readonly Dictionary<Kind, PlannedComponent> assumed = [];
     private readonly Dictionary<string, List<(int Component, ILinear Linear)>> wrapped = [];
@@ -55,23 +57,41 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
                 + $"but {nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsBidirectional)} = {(isCausal ? "true" : "false")} ($.model.is_bidirectional).");
         if (place is HeadSite { IsTied: true, IsTableTaken: false })
             throw Tied($"the head '{chosen.Entry.Kind}' does not use the embedding's table");
-        if (part is PositionEncoding { ActsOnScores: true } or NoPositions)
-            _ = usedPositions.Add(chosen.Index);
         return part;
+    }
+
+    /// <inheritdoc/>
+    public PositionEncoding CreatePositions(PositionSite site)
+    {
+        positionSite = site;
+        var layer = site.Layer.LayerIndex;
+        _ = asked.Add((Slots.Positions, layer));
+        foreach (var candidate in plan.LastFirst(Slots.Positions, layer))
+        {
+            var encoding = candidate.Create<PositionEncoding>(site);
+            if (IsOfEmbedding(encoding))
+                continue;
+            encodings[layer] = candidate.Index;
+            return encoding;
+        }
+        encodings[layer] = -1;
+        return Default(Slots.Positions, layer).Create<PositionEncoding>(site);
     }
 
     /// <inheritdoc/>
     public IPositionTable? CreatePositionTable(LayerContext embedding)
     {
-        if (plan.Winner(Slots.Positions) is not { } chosen)
-            return null;
         // Encodings of attention ask for heads, which an embedding has not; one head as wide as the model serves to look whether there is a table.
-        var table = chosen.Create<PositionEncoding>(new PositionSite(embedding, 1, embedding.ModelDim)).CreateTable(embedding);
-        if (table is null)
-            return null;
-        _ = usedPositions.Add(chosen.Index);
-        HasPositionTable = true;
-        return table;
+        positionSite ??= new PositionSite(embedding, 1, embedding.ModelDim);
+        foreach (var candidate in plan.LastFirst(Slots.Positions))
+        {
+            if (Encoding(candidate, positionSite)?.CreateTable(embedding) is not { } made)
+                continue;
+            table = candidate.Index;
+            HasPositionTable = true;
+            return made;
+        }
+        return null;
     }
 
     /// <inheritdoc/>
@@ -130,7 +150,7 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
                 throw new ConfigurationException($"{path}.sites", $"'{site}' names no linear of this model; it has {string.Join(", ", sitesSeen.Select(seen => seen[(seen.LastIndexOf('.') + 1)..]).Distinct())}.");
             }
             var isLost = entry.Slot == Slots.Positions
-                ? !usedPositions.Contains(component.Index) && !asked.Any(place => place.Slot == Slots.Positions && IsOvershadowed(component, place.Layer))
+                ? component.Index != table && !encodings.ContainsValue(component.Index) && !IsOvershadowed(component)
                 : entry.Slot.Scope == SlotScope.Layers && entry.Slot != Slots.Dictionary && !asked.Any(place => place.Slot == entry.Slot && entry.AppliesTo(place.Layer));
             if (isLost)
                 throw new ConfigurationException(path, $"nothing {(entry.Layers is { } layers ? $"in layers {string.Join(", ", layers)}" : "in this model")} asks for {What(entry.Slot)}, so '{entry.Kind}' has nothing to act on; "
@@ -151,8 +171,26 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     }
 
     // Whether a later entry took its place.
-    private bool IsOvershadowed(PlannedComponent component, int layer) =>
-        component.Entry.AppliesTo(layer) && plan.Winner(Slots.Positions, layer) is { } winner && winner.Index > component.Index;
+    private bool IsOvershadowed(PlannedComponent component) =>
+        positionSite is { } site && Encoding(component, site) is { } encoding && IsOfEmbedding(encoding)
+            ? table > component.Index
+            : encodings.Any(place => component.Entry.AppliesTo(place.Key) && place.Value > component.Index);
+
+    // The embedding's table and the scores of attention are two places: what acts at one leaves the other as it is.
+    private static bool IsOfEmbedding(PositionEncoding encoding) => !encoding.ActsOnScores && encoding is not NoPositions;
+
+    // Null where it cannot be made for the place; the layer that asks for it says why.
+    private static PositionEncoding? Encoding(PlannedComponent component, PositionSite site)
+    {
+        try
+        {
+            return component.Create<PositionEncoding>(site);
+        }
+        catch (ConfigurationException)
+        {
+            return null;
+        }
+    }
 
     private PlannedComponent Default(Slot slot, int layer)
     {
