@@ -57,6 +57,13 @@ internal sealed class ModelPlan
 /// <summary>An entry of a configuration with its kind and its options.</summary>
 internal sealed record PlannedComponent(int Index, string Path, ComponentEntry Entry, Kind Kind, object Options)
 {
+    /// <summary>A component that nothing in the configuration names.</summary>
+    internal static PlannedComponent Assumed(Kind kind)
+    {
+        var options = Activator.CreateInstance(kind.OptionsType)!;
+        return new(-1, "$.components", new ComponentEntry(kind.Slot, kind.Name, kind.Package, OptionsJson.Write(options)), kind, options);
+    }
+
     internal TPart Create<TPart>(object place)
         where TPart : class
     {
@@ -66,7 +73,7 @@ internal sealed record PlannedComponent(int Index, string Path, ComponentEntry E
         }
         catch (Exception error) when (BuildFault.IsOfOptions(error))
         {
-            throw BuildFault.Of(Kind, $"{Path}.options", error);
+            throw BuildFault.Of(Kind, Index < 0 ? null : $"{Path}.options", error);
         }
     }
 }
