@@ -10,7 +10,7 @@ namespace LmKit;
 /// <param name="KeyPositions">(B, M) int64, likewise.</param>
 /// <param name="QuerySegments">(B, L) int64 document ids, -1 for padding; null when every row is one document without padding.</param>
 /// <param name="KeySegments">(B, M) int64, likewise; null exactly when <paramref name="QuerySegments"/> is.</param>
-/// <param name="Encoding">The position encoding, or null for none.</param>
+/// <param name="Encoding">The position encoding, or null for none; one that depends on the length is the one of this text's length.</param>
 /// <remarks>Attending hides padding and other documents; a query that sees no key gives 0. When the segments are null all rows
 /// share the same positions, and the positions are consecutive over the new tokens.</remarks>
 public sealed record AttentionInput(
@@ -67,6 +67,8 @@ public sealed record AttentionInput(
         if (check["G"] == 0 || check["H"] % check["G"] != 0)
             throw new ArgumentException($"{check["H"]} query heads cannot share {check["G"]} key heads.", nameof(Keys));
         Encoding?.CheckHeads(check["H"]);
+        if (Encoding is { DependsOnLength: true })
+            throw new ArgumentException($"The angles of {Encoding} depend on the length of the text; attention takes what its {nameof(PositionEncoding.ForLength)} gives.", nameof(Encoding));
     }
 
     /// <summary>Fails unless query and key positions are int64 (..., L) and (..., M) with leading axes that are alike or 1.</summary>

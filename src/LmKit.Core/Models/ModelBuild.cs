@@ -10,6 +10,7 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
     private readonly HashSet<(Slot Slot, int Layer)> asked = [];
     private readonly HashSet<int> usedPositions = [];
     private readonly HashSet<Kind> assumed = [];
+    private ConfigurationException? positionFault;
 
     /// <inheritdoc/>
     public LanguageModelOptions Options => plan.Options;
@@ -42,9 +43,18 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
     {
         if (plan.Winner(Slots.Positions) is not { } chosen)
             return null;
-        // Encodings of attention ask for heads, which an embedding has not; one head as wide as the model serves to look whether there is a table.
-        var table = chosen.Create<PositionEncoding>(new PositionSite(embedding, 1, embedding.ModelDim)).CreateTable(embedding);
-        if (table is null)
+        PositionEncoding encoding;
+        try
+        {
+            // Encodings of attention ask for heads, which an embedding has not; one head as wide as the model serves to look whether there is a table.
+            encoding = chosen.Create<PositionEncoding>(new PositionSite(embedding, 1, embedding.ModelDim));
+        }
+        catch (ConfigurationException fault)
+        {
+            positionFault = fault; // the layers' heads may be of a width that it can serve
+            return null;
+        }
+        if (encoding.CreateTable(embedding) is not { } table)
             return null;
         _ = usedPositions.Add(chosen.Index);
         HasPositionTable = true;
@@ -98,6 +108,8 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
             }
             var isLost = entry.Slot == Slots.Mask ? !asked.Any(place => place.Slot == Slots.Mask && entry.AppliesTo(place.Layer))
                 : entry.Slot == Slots.Positions && !usedPositions.Contains(component.Index) && !asked.Any(place => place.Slot == Slots.Positions && IsOvershadowed(component, place.Layer));
+            if (isLost && positionFault is not null && component == plan.Winner(Slots.Positions))
+                throw positionFault;
             if (isLost)
                 throw new ConfigurationException(path, $"nothing {(entry.Layers is { } layers ? $"in layers {string.Join(", ", layers)}" : "in this model")} asks for {(entry.Slot == Slots.Mask ? "a mask" : "positions")}, so '{entry.Kind}' has nothing to act on; add attention layers or drop it.");
         }

@@ -103,6 +103,6 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         var layout = SequenceLayout.Read(q.size(0), q.size(2), segments);
         var positions = layout.PositionTensor(q.device);
         var documents = layout.IsUniform ? null : layout.SegmentTensor(q.device);
-        return new AttentionInput(q, k, v, positions, positions, documents, documents, encoding);
+        return new AttentionInput(q, k, v, positions, positions, documents, documents, layout.EncodingOf(encoding));
     }
 }

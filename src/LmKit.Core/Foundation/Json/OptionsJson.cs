@@ -18,6 +18,7 @@ public static class OptionsJson
         DictionaryKeyPolicy = null,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         AllowDuplicateProperties = false,
+        AllowOutOfOrderMetadataProperties = true,
         RespectNullableAnnotations = true,
         RespectRequiredConstructorParameters = true,
         WriteIndented = true,
@@ -83,11 +84,17 @@ public static class OptionsJson
         {
             if (OptionFault.Of(options, property) is { } fault)
                 throw new ConfigurationException($"{path}.{JsonName(property)}", Describe(options, property, fault));
+            if (Nested(options, property) is { } nested)
+                Validate(nested, $"{path}.{JsonName(property)}");
         }
         var faults = new List<ValidationResult>();
         if (!Validator.TryValidateObject(options, new ValidationContext(options), faults, validateAllProperties: false))
             throw new ConfigurationException(path, $"{options.GetType().Name}: {faults[0].ErrorMessage}");
     }
+
+    // Options that stand in options: marked by being one of several, as JSON tells them apart by a member.
+    private static object? Nested(object options, PropertyInfo property) =>
+        property.PropertyType.IsDefined(typeof(JsonPolymorphicAttribute), false) ? property.GetValue(options) : null;
 
     private static IEnumerable<PropertyInfo> Properties(object options) =>
         options.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanRead && property.GetIndexParameters().Length == 0);
