@@ -19,9 +19,15 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
     public bool HasPositionTable { get; private set; }
 
     /// <summary>The same configuration with every default written out: options, and the components that building assumed.</summary>
-    internal ModelConfig Config => new(
-        Options,
-        [.. assumed.OrderBy(kind => kind.Slot.Order).Select(Assumed), .. plan.Components.Select(component => component.Entry.WithOptions(OptionsJson.Write(component.Options)))]);
+    internal ModelConfig Config
+    {
+        get
+        {
+            ComponentEntry[] written = [.. plan.Components.Select(component => component.Entry.WithOptions(OptionsJson.Write(component.Options)))];
+            // The head assumes a dense linear even where one is written down for the layers.
+            return new(Options, [.. assumed.OrderBy(kind => kind.Slot.Order).Select(Assumed).Where(entry => !written.Contains(entry)), .. written]);
+        }
+    }
 
     /// <inheritdoc/>
     public TPart Create<TPart, TPlace>(Slot<TPart, TPlace> slot, int layer, TPlace place)
