@@ -4,8 +4,9 @@ public class FileSizeTests(Xunit.Abstractions.ITestOutputHelper output)
 {
     private const int _longest = 300;
     private const int _longestKernel = 500;   // a kernel's loops belong side by side
-    private const int _medianLimit = 70;
     private const int _tailLimit = 200;       // nine files of ten
+    private const int _shortestMedian = 60;
+    private const int _longestMedian = 90;
 
     [Fact]
     public void No_source_file_is_too_long() =>
@@ -19,12 +20,26 @@ public class FileSizeTests(Xunit.Abstractions.ITestOutputHelper output)
     public void Most_source_files_are_short()
     {
         var files = Repository.Files("src", ".cs").OrderByDescending(file => file.Lines.Length).ToList();
-        var lengths = files.Select(file => file.Lines.Length).Order().ToList();
-        var (median, tail) = (Percentile(lengths, 50), Percentile(lengths, 90));
-        output.WriteLine($"{lengths.Count} files, median {median} lines, 90th percentile {tail}, longest {lengths.LastOrDefault()}");
+        var tail = FileLengths.Percentile([.. files.Select(file => file.Lines.Length).Order()], 90);
         var longest = string.Join("\n  ", files.Take(10).Select(file => $"{file.Path}: {file.Lines.Length} lines"));
 
-        Assert.True(median <= _medianLimit && tail <= _tailLimit, $"Median {median} (at most {_medianLimit}), 90th percentile {tail} (at most {_tailLimit}); the longest:\n  {longest}");
+        Assert.True(tail <= _tailLimit, $"90th percentile {tail} (at most {_tailLimit}); the longest:\n  {longest}");
+    }
+
+    [Fact(Skip = "Waits for the small files to be merged.")]
+    public void Source_files_are_neither_splinters_nor_rolls()
+    {
+        var files = Repository.Files("src", ".cs");
+        List<int> lengths = [.. files.Select(file => file.Lines.Length).Order()];
+        var median = FileLengths.Percentile(lengths, 50);
+        var small = files.Where(file => file.Lines.Length <= FileLengths.SmallFile).ToList();
+        var allowed = FileLengths.SmallFilesAllowed(files.Count);
+        output.WriteLine($"{lengths.Count} files, median {median} lines, {small.Count} of {FileLengths.SmallFile} or fewer ({allowed} allowed), longest {lengths.LastOrDefault()}");
+
+        Assert.True(median is >= _shortestMedian and <= _longestMedian, $"The median is {median} lines; it is to be {_shortestMedian} to {_longestMedian}.");
+        Assert.True(
+            small.Count <= allowed,
+            $"{small.Count} of {files.Count} files have {FileLengths.SmallFile} lines or fewer; {allowed} may (40 of 460):\n  {string.Join("\n  ", small.Select(file => $"{file.Path}: {file.Lines.Length} lines"))}");
     }
 
     [Theory]
@@ -33,8 +48,5 @@ public class FileSizeTests(Xunit.Abstractions.ITestOutputHelper output)
     [InlineData(new[] { 10, 20, 30, 40, 50, 60, 70, 80, 90, 100 }, 90, 90)]
     [InlineData(new int[0], 50, 0)]
     public void A_percentile_is_the_value_that_share_does_not_exceed(int[] ascending, int percent, int expected) =>
-        Assert.Equal(expected, Percentile(ascending, percent));
-
-    private static int Percentile(IReadOnlyList<int> ascending, int percent) =>
-        ascending.Count == 0 ? 0 : ascending[(ascending.Count * percent + 99) / 100 - 1];
+        Assert.Equal(expected, FileLengths.Percentile(ascending, percent));
 }

@@ -2,7 +2,7 @@ namespace LmKit.Architecture.Tests;
 
 public class PackageFolderTests
 {
-    private static readonly string[] _sections = ["## Sample", "## Paper map", "## Options", "## Measured", "## Limits", "## Citation"];
+    internal static readonly string[] Sections = ["## Sample", "## Paper map", "## Options", "## Measured", "## Limits", "## Citation"];
     private static readonly string[] _everyPackageHas = ["README.md", "CHANGELOG.md", "PublicAPI.Shipped.txt", "PublicAPI.Unshipped.txt"];
 
     [Fact]
@@ -17,9 +17,9 @@ public class PackageFolderTests
     [Fact]
     public void Every_technique_is_described_in_the_same_order() =>
         Offenders.None(
-            $"The README of every package but the core has {string.Join(", ", _sections)}, in this order.",
+            $"The README of every package but the core has {string.Join(", ", Sections)}, in this order.",
             Repository.Packages.Where(package => package != "LmKit.Core")
-                .Where(package => !Repository.Read($"src/{package}/README.md").Lines.Where(_sections.Contains).SequenceEqual(_sections)));
+                .Where(package => !Repository.Read($"src/{package}/README.md").Lines.Where(Sections.Contains).SequenceEqual(Sections)));
 
     [Fact]
     public void A_changelog_has_an_unreleased_head() =>

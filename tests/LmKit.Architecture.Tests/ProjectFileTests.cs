@@ -4,7 +4,7 @@ namespace LmKit.Architecture.Tests;
 
 public class ProjectFileTests
 {
-    private static readonly string[] _folders = ["src", "tests", "bench", "samples", "experiments", "build"];
+    private static readonly string[] _folders = ["src", "tests", "bench", "samples", "experiments", "tools", "build"];
 
     [Fact]
     public void Versions_stand_in_one_file() =>

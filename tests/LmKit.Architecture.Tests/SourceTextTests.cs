@@ -5,7 +5,7 @@ namespace LmKit.Architecture.Tests;
 public partial class SourceTextTests
 {
     private static readonly string[] _bannedNames = ["Utils", "Helpers", "Common", "Misc", "Extensions"];
-    private static readonly string[] _folders = ["src", "tests", "bench", "samples", "experiments", "build", ".ci"];
+    private static readonly string[] _folders = ["src", "tests", "bench", "samples", "experiments", "tools", "build", ".ci"];
 
     [Fact]
     public void No_file_or_folder_has_a_name_that_says_nothing() =>

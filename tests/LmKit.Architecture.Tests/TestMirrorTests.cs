@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Microsoft.CodeAnalysis;
 
 namespace LmKit.Architecture.Tests;
 
@@ -10,10 +11,12 @@ public class TestMirrorTests
     public void Every_mixer_linear_mask_and_sampler_is_named_by_a_test_of_its_package() =>
         Offenders.None(
             "A class of one of the families has a test in its package's test project.",
-            from file in Repository.Files("src", ".cs")
-            where IsOfAFamily(file.Stem)
-            where !Repository.Files($"tests/{file.Package}.Tests", ".cs").Any(test => Regex.IsMatch(test.Text, $@"\b{file.Stem}\b"))
-            select $"{file.Path}: no file of tests/{file.Package}.Tests names {file.Stem}");
+            from package in Sources.Packages
+            let tests = Repository.Files($"tests/{package.Name}.Tests", ".cs")
+            from type in package.Types
+            where type is { TypeKind: TypeKind.Class, IsStatic: false } && IsOfAFamily(type.Name)
+            where !tests.Any(test => Regex.IsMatch(test.Text, $@"\b{type.Name}\b"))
+            select $"{Package.FileOf(type)}: no file of tests/{package.Name}.Tests names {type.Name}");
 
     [Theory]
     [InlineData("H3Mixer", true)]

@@ -1,12 +1,28 @@
+using System.Text.RegularExpressions;
+using Microsoft.CodeAnalysis;
+
 namespace LmKit.Architecture.Tests;
 
 public class TypeNamingTests
 {
     private static readonly string[] _abbreviations = ["Cfg", "Ctx", "Attn", "Proj"];
 
+    // A module of more lines than this has a file to itself.
+    private const int _shortModule = 60;
+
+    private static readonly string[] _moduleTypes = ["Module", "IMixer", "ILinear", "IAttentionMask", "ISampler"];
+
     [Fact]
-    public void A_file_holds_one_public_type_and_bears_its_name() =>
-        Offenders.None("One public top-level type per file, the file named after it (X.Part.cs for a part of X).", Repository.Files("src", ".cs").SelectMany(Misnamed));
+    public void A_file_is_named_after_a_type_of_its_own_or_a_family() =>
+        Offenders.None(
+            "A file is X.cs or X.Part.cs, where X is one of its types or the family of all of them: a word like a type's name.",
+            Repository.Files("src", ".cs").Where(file => !file.IsInFolder("buildTransitive")).SelectMany(Misnamed));
+
+    [Fact]
+    public void A_module_of_more_than_a_screen_stands_in_a_file_of_its_own_name() =>
+        Offenders.None(
+            $"A module, mixer, linear, mask or sampler of more than {_shortModule} lines stands in X.cs and X.Part.cs.",
+            Sources.Packages.SelectMany(package => package.Types).SelectMany(Misplaced));
 
     [Fact]
     public void No_type_name_holds_a_banned_abbreviation() =>
@@ -34,27 +50,45 @@ public class TypeNamingTests
     [InlineData("ProjectedGradient", false)]
     public void An_abbreviation_is_a_whole_word_of_the_name(string name, bool isBanned) => Assert.Equal(isBanned, HasAbbreviation(name));
 
-    [Fact]
-    public void A_second_public_type_and_a_wrong_name_are_both_reported()
-    {
-        var file = new SourceFile("src/X/Right.Cpu.cs", "public static partial class Right\n{\n}\n\npublic enum Wrong\n{\n}\n");
+    [Theory]
+    [InlineData("src/X/Right.Cpu.cs", "public static partial class Right;\npublic enum Second;\n", null)]
+    [InlineData("src/X/LogitFilters.cs", "public static class TopK;\npublic static class TopP;\n", null)]
+    [InlineData("src/X/filters.cs", "public static class TopK;\n", "src/X/filters.cs: 'filters' is not a name like a type's")]
+    [InlineData("src/X/Top-K.cs", "public static class TopK;\n", "src/X/Top-K.cs: 'Top-K' is not a name like a type's")]
+    [InlineData("src/X/Empty.cs", "// nothing\n", "src/X/Empty.cs: no type")]
+    public void A_file_of_a_wrong_name_or_without_a_type_is_reported(string path, string text, string? expected) =>
+        Assert.Equal(expected is null ? [] : [expected], Misnamed(new SourceFile(path, text)));
 
-        Assert.Equal(["src/X/Right.Cpu.cs: public Wrong"], Misnamed(file));
-        Assert.Equal(["src/X/Other.cs: no top-level type Other"], Misnamed(new SourceFile("src/X/Other.cs", "internal enum Wrong\n{\n}\n")));
+    [Fact]
+    public void A_long_module_in_a_file_of_another_name_is_reported()
+    {
+        var body = string.Concat(Enumerable.Repeat("    // a line\n", _shortModule));
+        var package = Package.Of("LmKit.Toy", "src/LmKit.Toy",
+        [
+            new SourceFile("src/LmKit.Toy/Family.cs", $"namespace LmKit;\npublic interface IMixer;\npublic class Short : IMixer\n{{\n}}\npublic class Long : IMixer\n{{\n{body}}}\n"),
+            new SourceFile("src/LmKit.Toy/Placed.cs", $"namespace LmKit;\npublic partial class Placed : IMixer\n{{\n{body}}}\n"),
+            new SourceFile("src/LmKit.Toy/Placed.Part.cs", $"namespace LmKit;\npublic partial class Placed\n{{\n{body}}}\n"),
+        ]);
+
+        Assert.Equal(["src/LmKit.Toy/Family.cs: Long, 63 lines"], package.Types.SelectMany(Misplaced));
     }
 
     private static IEnumerable<string> Misnamed(SourceFile file)
     {
-        var types = TopLevelType.In(file.Text);
-        if (types.All(type => type.Name != file.Stem))
-        {
-            yield return $"{file.Path}: no top-level type {file.Stem}";
-        }
+        if (!Regex.IsMatch(file.Name, @"^[A-Z][A-Za-z0-9]*(\.[A-Z][A-Za-z0-9]*)?\.cs$"))
+            yield return $"{file.Path}: '{file.Name[..^3]}' is not a name like a type's";
+        if (TopLevelType.In(file.Text).Count == 0)
+            yield return $"{file.Path}: no type";
+    }
 
-        foreach (var type in types.Where(type => type.IsPublic && type.Name != file.Stem))
-        {
-            yield return $"{file.Path}: public {type.Name}";
-        }
+    private static IEnumerable<string> Misplaced(INamedTypeSymbol type)
+    {
+        if (type.TypeKind != TypeKind.Class || !Sources.Ancestry(type).Any(_moduleTypes.Contains) || Sources.Lines(type) is not (> _shortModule and var lines))
+            return [];
+        return from reference in type.DeclaringSyntaxReferences
+               let path = reference.SyntaxTree.FilePath
+               where Path.GetFileName(path).Split('.')[0] != type.Name
+               select $"{path}: {type.Name}, {lines} lines";
     }
 
     private static bool HasAbbreviation(string name) =>

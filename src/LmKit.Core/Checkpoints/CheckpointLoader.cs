@@ -50,21 +50,24 @@ public static class CheckpointLoader
             Load(module, map.ToOurs(files.ReadAll(map.Omits)), allowCast);
             return;
         }
-        _ = Fill(module, files, allowCast, stopsAtFirst: false);
+        _ = Fill(module, ModuleTensors.Of(module), files, allowCast, stopsAtFirst: false);
     }
 
     /// <summary>Loads a module that nobody uses yet; the first name with values that are not finite, at which it stops, or null.</summary>
-    internal static string? LoadFinite(nn.Module module, CheckpointFiles files, bool allowCast)
+    /// <param name="module">The module.</param>
+    /// <param name="files">The files.</param>
+    /// <param name="allowCast">Converts element types instead of refusing them.</param>
+    /// <param name="targets">The module's tensors by the files' names; null for the module's own names.</param>
+    internal static string? LoadFinite(nn.Module module, CheckpointFiles files, bool allowCast, IReadOnlyDictionary<string, Tensor>? targets = null)
     {
         using var scope = NewDisposeScope();
-        return Fill(module, files, allowCast, stopsAtFirst: true);
+        return Fill(module, targets ?? ModuleTensors.Of(module), files, allowCast, stopsAtFirst: true);
     }
 
     // Numbers go from the file straight into the module's memory. What can still be wrong with a file whose header fits are truth values,
     // so they are read before anything is written.
-    private static string? Fill(nn.Module module, CheckpointFiles files, bool allowCast, bool stopsAtFirst)
+    private static string? Fill(nn.Module module, IReadOnlyDictionary<string, Tensor> targets, CheckpointFiles files, bool allowCast, bool stopsAtFirst)
     {
-        var targets = ModuleTensors.Of(module);
         Check(files.Path, targets, files.Entries.ToDictionary(entry => entry.Name, entry => new Found(entry.ScalarType, entry.Dtype, entry.Shape)), allowCast);
         var truths = files.Entries.Where(entry => entry.ScalarType == ScalarType.Bool).ToDictionary(entry => entry.Name, entry => files.Read(entry.Name));
         using var unrecorded = no_grad();

@@ -9,7 +9,7 @@ namespace LmKit;
 public sealed class ParameterFactory
 {
     private readonly Generator random;
-    private readonly bool initializes;
+    private bool initializes;
     private List<Parameter>? unfinished;
 
     /// <summary>Makes a factory.</summary>
@@ -69,6 +69,21 @@ public sealed class ParameterFactory
     {
         ArgumentNullException.ThrowIfNull(values);
         return Make(shape.ToArray(), () => values(random));
+    }
+
+    /// <summary>Builds a part that starts with initial values, though a checkpoint fills the rest.</summary>
+    internal T Initializing<T>(bool isFresh, Func<T> build)
+    {
+        var before = initializes;
+        initializes |= isFresh;
+        try
+        {
+            return build();
+        }
+        finally
+        {
+            initializes = before;
+        }
     }
 
     /// <summary>Builds something from this factory's parameters; when that fails, those already made are disposed.</summary>

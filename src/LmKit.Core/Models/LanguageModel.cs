@@ -25,10 +25,10 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     private readonly HookPoint embedded = new("embeddings.out");
     private readonly HookPoint final = new("ln_f.out");
 
-    private LanguageModel(ModelPlan plan, ComponentRegistry kinds, ParameterFactory parameters, Generator random)
+    private LanguageModel(ModelPlan plan, ComponentRegistry kinds, ParameterFactory parameters, Generator random, int? freshFrom)
         : base(nameof(LanguageModel))
     {
-        build = new ModelBuild(plan);
+        build = new ModelBuild(plan, freshFrom);
         Kinds = kinds;
         this.random = random;
         var options = plan.Options;
@@ -67,6 +67,11 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     /// since then, such as an adapter's strength: building from it gives this model again.</summary>
     public ModelConfig Config => build.Config;
 
+    /// <summary>How it was built.</summary>
+    internal ModelBuild Building => build;
+
+    internal IReadOnlyList<IBlock> Blocks => blocks;
+
     /// <summary>The kinds it was built with.</summary>
     internal ComponentRegistry Kinds { get; }
 
@@ -101,7 +106,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         ScalarType dtype = ScalarType.Float32,
         bool initializes = true) => Build(config, kinds, device, dtype, initializes, null);
 
-    internal static LanguageModel Build(ModelConfig config, ComponentRegistry kinds, Device? device, ScalarType dtype, bool initializes, ParameterBudget? budget)
+    internal static LanguageModel Build(ModelConfig config, ComponentRegistry kinds, Device? device, ScalarType dtype, bool initializes, ParameterBudget? budget, int? freshFrom = null)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(kinds);
@@ -111,7 +116,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         try
         {
             var parameters = new ParameterFactory(random, dtype, device, initializes) { Budget = budget };
-            return parameters.Complete(() => new LanguageModel(plan, kinds, parameters, random));
+            return parameters.Complete(() => new LanguageModel(plan, kinds, parameters, random, freshFrom));
         }
         catch
         {
@@ -124,6 +129,9 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     /// <c>model.safetensors.index.json</c> names; the model is in evaluation mode.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="kinds">Adds the kinds of the packages in use, such as <c>kinds => kinds.AddSsm()</c>.</param>
+    /// <param name="change">Changes the model while it is loaded, by the builder's verbs: a mask, positions, a sampler, a packed linear, an
+    /// adapter. Weights that the change does not touch load strictly; one that would drop a weight of the file or need others than an
+    /// adapter's start is refused. Null for none.</param>
     /// <param name="device">Where; the CPU by default.</param>
     /// <param name="dtype">Dtype of the parameters, to which the file's are converted; null takes the file's. Parameters that their
     /// module keeps in float32 or wider stay so.</param>
@@ -133,11 +141,34 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     /// <exception cref="SafetensorsException">A weights file breaks its format, or the index and its files do not agree.</exception>
     /// <exception cref="IOException">A file is missing.</exception>
     /// <exception cref="ArgumentException">A weight is not finite; names it.</exception>
-    public static LanguageModel Load(string folder, Action<ComponentRegistry>? kinds = null, Device? device = null, ScalarType? dtype = null)
+    public static LanguageModel Load(string folder, Action<ComponentRegistry>? kinds = null, Action<LanguageModelBuilder>? change = null, Device? device = null, ScalarType? dtype = null)
     {
         var registry = new ComponentRegistry();
         kinds?.Invoke(registry);
-        return ModelFolder.Load(folder, registry, device, dtype);
+        return ModelFolder.Load(folder, registry, change, device, dtype);
+    }
+
+    /// <summary>Makes a model that differs from this one by some of the builder's verbs, takes this one's tensors over and disposes it.</summary>
+    /// <param name="change">The change: a mask, positions, a sampler, a packed linear, an adapter.</param>
+    /// <returns>The new model, in the mode that this one was in, over the same tensors. What was attached to hook points is gone, and
+    /// optimizers hold the old model's parameters.</returns>
+    /// <exception cref="ConfigurationException">The change cannot work, would drop a weight, or needs other fresh ones than an adapter's; this
+    /// model stays as it was.</exception>
+    public LanguageModel With(Action<LanguageModelBuilder> change)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        LanguageModel changed;
+        using (gate.Enter())
+            changed = ModelChange.Apply(this, change);
+        Dispose();
+        return changed;
+    }
+
+    /// <summary>What the model consists of, as a table for people.</summary>
+    public ModelDescription Describe()
+    {
+        using var use = gate.Enter();
+        return ModelDescription.From(this);
     }
 
     /// <summary>Makes the sampler that the configuration wants, over this model.</summary>

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -12,6 +13,17 @@ public static class LanguageModelBuilding
     {
         ArgumentNullException.ThrowIfNull(builder);
         return LanguageModel.Build(builder.Config, builder.Kinds, builder.Device, builder.Dtype);
+    }
+
+    /// <summary>What a model of a configuration would consist of, as a table for people; no weights are made.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="kinds">Kinds that it names beside Core's own.</param>
+    /// <exception cref="ConfigurationException">The configuration cannot work; names the option and its value.</exception>
+    public static ModelDescription Describe(this ModelConfig config, ComponentRegistry? kinds = null)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        using var model = LanguageModel.Build(config, kinds ?? new ComponentRegistry(), new Device(DeviceType.META), ScalarType.Float32, initializes: false);
+        return model.Describe();
     }
 
     /// <summary>The context in which one layer's mixer would be built, for building or testing a mixer by itself.</summary>

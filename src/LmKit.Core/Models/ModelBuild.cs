@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 namespace LmKit;
 
 /// <summary>One building of a model from its plan: makes the parts, and notes what was asked for, so that what found no place is refused.</summary>
-internal sealed class ModelBuild(ModelPlan plan) : IPartSource
+/// <param name="plan">The plan.</param>
+/// <param name="freshFrom">Wrappers of this index and beyond get initial values even where a checkpoint fills the rest; null for none.</param>
+internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartSource
 {
     private readonly HashSet<(int Component, string Site)> usedSites = [];
     private readonly List<string> sitesSeen = [];
@@ -11,6 +13,7 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
     private readonly HashSet<int> usedPositions = [];
     private readonly HashSet<Kind> assumed = [];
     private ConfigurationException? positionFault;
+    private readonly Dictionary<string, List<(int Component, ILinear Linear)>> wrapped = [];
 
     /// <inheritdoc/>
     public LanguageModelOptions Options => plan.Options;
@@ -23,11 +26,22 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
     {
         get
         {
-            ComponentEntry[] written = [.. plan.Components.Select(component => component.Entry.WithOptions(OptionsJson.Write(component.Options)))];
+            var written = Written;
             // The head assumes a dense linear even where one is written down for the layers.
-            return new(Options, [.. assumed.OrderBy(kind => kind.Slot.Order).Select(Assumed).Where(entry => !written.Contains(entry)), .. written]);
+            return written with { Components = [.. assumed.OrderBy(kind => kind.Slot.Order).Select(Assumed).Where(entry => !written.Components.Contains(entry)), .. written.Components] };
         }
     }
+
+    /// <summary>The configuration without what building assumed, with the options as they are now.</summary>
+    internal ModelConfig Written => new(Options, [.. plan.Components.Select(component => component.Entry.WithOptions(OptionsJson.Write(component.Options)))]);
+
+    /// <summary>The linears with wrappers, by site: the wrappers' places in the configuration with their modules, inner ones first; the wrapped linear itself has -1.</summary>
+    internal IReadOnlyDictionary<string, List<(int Component, ILinear Linear)>> Wrapped => wrapped;
+
+    internal ModelPlan Plan => plan;
+
+    /// <summary>Whether a layer's part asked for a slot.</summary>
+    internal bool IsAsked(Slot slot, int layer) => asked.Contains((slot, layer));
 
     /// <inheritdoc/>
     public TPart Create<TPart, TPlace>(Slot<TPart, TPlace> slot, int layer, TPlace place)
@@ -84,7 +98,10 @@ internal sealed class ModelBuild(ModelPlan plan) : IPartSource
         foreach (var wrapper in plan.At(Slots.LinearWrapper, site).Reverse())
         {
             MarkUsed(wrapper, site);
-            linear = wrapper.Create<ILinear>(new WrappedSite(linear, site));
+            if (!wrapped.TryGetValue(site.Path, out var chain))
+                wrapped[site.Path] = chain = [(-1, linear)];
+            linear = site.Parameters.Initializing(wrapper.Index >= freshFrom, () => wrapper.Create<ILinear>(new WrappedSite(linear, site)));
+            chain.Add((wrapper.Index, linear));
         }
         if (linear.InFeatures == site.InFeatures && linear.OutFeatures == site.OutFeatures)
             return linear;

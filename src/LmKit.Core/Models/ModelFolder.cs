@@ -13,10 +13,10 @@ internal static class ModelFolder
     // A save replaces the first two; the third may come from elsewhere.
     private static readonly string[] _names = [ConfigFile, WeightsFile, IndexFile];
 
-    internal static LanguageModel Load(string folder, ComponentRegistry kinds, Device? device, ScalarType? dtype)
+    internal static LanguageModel Load(string folder, ComponentRegistry kinds, Action<LanguageModelBuilder>? change, Device? device, ScalarType? dtype)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        return AtomicFolder.Read(folder, _names, whole => LoadWhole(whole, kinds, device, dtype));
+        return AtomicFolder.Read(folder, _names, whole => LoadWhole(whole, kinds, change, device, dtype));
     }
 
     internal static void Save(string folder, LanguageModel model, Action<string>? more) => AtomicFolder.Write(
@@ -30,7 +30,7 @@ internal static class ModelFolder
         },
         there => OwnFiles.Check(there, ConfigFile, WeightsFile, config => config["format"] is JsonValue && config["model"] is JsonObject && config["components"] is JsonArray, "a model"));
 
-    private static LanguageModel LoadWhole(string folder, ComponentRegistry kinds, Device? device, ScalarType? dtype)
+    private static LanguageModel LoadWhole(string folder, ComponentRegistry kinds, Action<LanguageModelBuilder>? change, Device? device, ScalarType? dtype)
     {
         var configPath = Path.Combine(folder, ConfigFile);
         try
@@ -38,10 +38,13 @@ internal static class ModelFolder
             var config = ReadConfig(configPath);
             using var weights = CheckpointFiles.Open(WeightsPath(folder));
             var budget = new ParameterBudget(weights.Path, weights.Entries.Sum(Values), weights.Entries.Count);
-            var model = LanguageModel.Build(config, kinds, device, dtype ?? StoredDtype(weights.Entries), false, budget);
+            var stored = dtype ?? StoredDtype(weights.Entries.Select(entry => entry.ScalarType));
+            var (model, targets) = change is null
+                ? (LanguageModel.Build(config, kinds, device, stored, false, budget), null)
+                : ModelChange.Build(config, kinds, change, device, stored, budget, weights.Path);
             try
             {
-                if (CheckpointLoader.LoadFinite(model, weights, allowCast: dtype is not null) is { } name)
+                if (CheckpointLoader.LoadFinite(model, weights, dtype is not null, targets) is { } name)
                     throw new ArgumentException($"{weights.Path}: '{name}' holds values that are not finite, so no output would be a number; take an earlier checkpoint.", nameof(folder));
             }
             catch
@@ -97,8 +100,7 @@ internal static class ModelFolder
     private static long Values(SafetensorsEntry entry) => entry.IsReadable ? entry.ByteCount / SafetensorsTypes.Size(entry.ScalarType) : entry.ByteCount;
 
     // A model in half precision may keep single parameters in float32, never the other way round, so its dtype is the narrowest.
-    private static ScalarType StoredDtype(IReadOnlyList<SafetensorsEntry> entries) => entries
-        .Select(entry => entry.ScalarType)
+    internal static ScalarType StoredDtype(IEnumerable<ScalarType> types) => types
         .Where(type => type is ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16)
         .DefaultIfEmpty(ScalarType.Float32)
         .MinBy(SafetensorsTypes.Size);

@@ -30,6 +30,13 @@ public sealed class ConfigurationException : Exception
     internal static ConfigurationException In(string file, ConfigurationException error) =>
         error.FilePath is null ? new(file, error.Path, error.problem, error) : error;
 
+    /// <summary>The same fault, said of a model that a container knows by a key.</summary>
+    internal static ConfigurationException Of(string model, ConfigurationException error) => new($"model '{model}'", error);
+
+    private ConfigurationException(string subject, ConfigurationException error)
+        : base(Cut($"{subject}: {error.Message}"), error) =>
+        (FilePath, Path, problem) = (error.FilePath, error.Path, error.problem);
+
     // A hostile value may be as long as its file.
     private static string Cut(string message) => message.Length <= MaxShown ? message : $"{message[..MaxShown]}...";
 }

@@ -1,4 +1,4 @@
-namespace LmKit.Architecture.Tests;
+namespace LmKit.House;
 
 /// <summary>A text file of the repository: its path from the root with forward slashes, and its text.</summary>
 internal sealed record SourceFile(string Path, string Text)

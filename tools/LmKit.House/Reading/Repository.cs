@@ -1,6 +1,6 @@
-namespace LmKit.Architecture.Tests;
+namespace LmKit.House;
 
-/// <summary>The repository's files, found by walking up from the test assembly to LmKit.sln.</summary>
+/// <summary>The repository's files, found by walking up from the running program to LmKit.sln.</summary>
 internal static class Repository
 {
     private static readonly string[] _builtFolders = ["bin", "obj", "artifacts", "TestResults", "BenchmarkDotNet.Artifacts"];
@@ -46,6 +46,6 @@ internal static class Repository
             }
         }
 
-        throw new InvalidOperationException($"No LmKit.sln above {AppContext.BaseDirectory}; run these tests from a build inside the repository.");
+        throw new InvalidOperationException($"No LmKit.sln above {AppContext.BaseDirectory}; run this from a build inside the repository.");
     }
 }
