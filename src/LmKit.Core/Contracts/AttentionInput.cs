@@ -66,7 +66,14 @@ public sealed record AttentionInput(
             throw new ArgumentException($"Attention has at least one head, at least one number wide; got {check["H"]} heads of width {check["P"]}.", nameof(Queries));
         if (check["G"] == 0 || check["H"] % check["G"] != 0)
             throw new ArgumentException($"{check["H"]} query heads cannot share {check["G"]} key heads.", nameof(Keys));
-        Encoding?.CheckHeads(check["H"]);
+        try
+        {
+            Encoding?.CheckHeads(check["H"]);
+        }
+        catch (ArgumentException error)
+        {
+            throw new ArgumentException(error.Message, nameof(Encoding), error);
+        }
         if (Encoding is { DependsOnLength: true })
             throw new ArgumentException($"The angles of {Encoding} depend on the length of the text; attention takes what its {nameof(PositionEncoding.ForLength)} gives.", nameof(Encoding));
     }

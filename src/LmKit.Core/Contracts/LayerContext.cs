@@ -89,7 +89,7 @@ public sealed class LayerContext
     /// <param name="headCount">Query heads H.</param>
     /// <param name="headDim">Width P of a head.</param>
     public PositionEncoding? Positions(int headCount, long headDim) =>
-        parts.Create(Slots.Positions, LayerIndex, new PositionSite(this, headCount, headDim)) is { ActsOnScores: true } encoding ? encoding : null;
+        parts.CreatePositions(new PositionSite(this, headCount, headDim)) is { ActsOnScores: true } encoding ? encoding : null;
 
     /// <summary>Makes the table of positions that an embedding adds; null for none.</summary>
     public IPositionTable? PositionTable() => parts.CreatePositionTable(this);
@@ -132,6 +132,9 @@ internal interface IPartSource
     TPart Create<TPart, TPlace>(Slot<TPart, TPlace> slot, int layer, TPlace place)
         where TPart : class
         where TPlace : class;
+
+    /// <summary>Makes the encoding of the scores of a layer's attention.</summary>
+    PositionEncoding CreatePositions(PositionSite site);
 
     /// <summary>Makes the linear of a site with its wrappers.</summary>
     ILinear CreateLinear(LinearSite site);

@@ -10,9 +10,10 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     private readonly HashSet<(int Component, string Site)> usedSites = [];
     private readonly List<string> sitesSeen = [];
     private readonly HashSet<(Slot Slot, int Layer)> asked = [];
-    private readonly HashSet<int> usedPositions = [];
+    private readonly Dictionary<int, int> encodings = []; // by layer, the component whose encoding its attention has; -1 for the default
+    private int table = -1; // the component whose table the embedding has
+    private PositionSite? positionSite;
     private readonly HashSet<Kind> assumed = [];
-    private ConfigurationException? positionFault;
     private readonly Dictionary<string, List<(int Component, ILinear Linear)>> wrapped = [];
 
     /// <inheritdoc/>
@@ -22,15 +23,9 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     public bool HasPositionTable { get; private set; }
 
     /// <summary>The same configuration with every default written out: options, and the components that building assumed.</summary>
-    internal ModelConfig Config
-    {
-        get
-        {
-            var written = Written;
-            // The head assumes a dense linear even where one is written down for the layers.
-            return written with { Components = [.. assumed.OrderBy(kind => kind.Slot.Order).Select(Assumed).Where(entry => !written.Components.Contains(entry)), .. written.Components] };
-        }
-    }
+    internal ModelConfig Config => new(
+        Options,
+        [.. assumed.OrderBy(kind => kind.Slot.Order).Select(Assumed), .. plan.Components.Select(component => component.Entry.WithOptions(OptionsJson.Write(component.Options)))]);
 
     /// <summary>The configuration without what building assumed, with the options as they are now.</summary>
     internal ModelConfig Written => new(Options, [.. plan.Components.Select(component => component.Entry.WithOptions(OptionsJson.Write(component.Options)))]);
@@ -53,32 +48,40 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
         var part = chosen?.Create<TPart>(place) ?? Default(slot, layer, place);
         if (part is IMixer mixer && mixer.IsCausal == Options.IsBidirectional)
             throw new ConfigurationException(chosen?.Path ?? "$", $"'{chosen?.Entry.Kind}' in layer {layer} is {(mixer.IsCausal ? "causal" : "not causal")}, but is_bidirectional is {Options.IsBidirectional}.");
-        if (part is PositionEncoding { ActsOnScores: true } or NoPositions && chosen is not null)
-            _ = usedPositions.Add(chosen.Index);
         return part;
+    }
+
+    /// <inheritdoc/>
+    public PositionEncoding CreatePositions(PositionSite site)
+    {
+        positionSite = site;
+        var layer = site.Layer.LayerIndex;
+        foreach (var candidate in plan.LastFirst(Slots.Positions, layer))
+        {
+            var encoding = candidate.Create<PositionEncoding>(site);
+            if (IsOfEmbedding(encoding))
+                continue;
+            encodings[layer] = candidate.Index;
+            return encoding;
+        }
+        encodings[layer] = -1;
+        return Default(Slots.Positions, layer, site);
     }
 
     /// <inheritdoc/>
     public IPositionTable? CreatePositionTable(LayerContext embedding)
     {
-        if (plan.Winner(Slots.Positions) is not { } chosen)
-            return null;
-        PositionEncoding encoding;
-        try
+        // Encodings of attention ask for heads, which an embedding has not; one head as wide as the model serves to look whether there is a table.
+        positionSite ??= new PositionSite(embedding, 1, embedding.ModelDim);
+        foreach (var candidate in plan.LastFirst(Slots.Positions))
         {
-            // Encodings of attention ask for heads, which an embedding has not; one head as wide as the model serves to look whether there is a table.
-            encoding = chosen.Create<PositionEncoding>(new PositionSite(embedding, 1, embedding.ModelDim));
+            if (Encoding(candidate, positionSite)?.CreateTable(embedding) is not { } made)
+                continue;
+            table = candidate.Index;
+            HasPositionTable = true;
+            return made;
         }
-        catch (ConfigurationException fault)
-        {
-            positionFault = fault; // the layers' heads may be of a width that it can serve
-            return null;
-        }
-        if (encoding.CreateTable(embedding) is not { } table)
-            return null;
-        _ = usedPositions.Add(chosen.Index);
-        HasPositionTable = true;
-        return table;
+        return null;
     }
 
     /// <inheritdoc/>
@@ -130,17 +133,33 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
                 throw new ConfigurationException($"{path}.sites", $"'{site}' names no linear of this model; it has {string.Join(", ", sitesSeen.Select(seen => seen[(seen.LastIndexOf('.') + 1)..]).Distinct())}.");
             }
             var isLost = entry.Slot == Slots.Mask ? !asked.Any(place => place.Slot == Slots.Mask && entry.AppliesTo(place.Layer))
-                : entry.Slot == Slots.Positions && !usedPositions.Contains(component.Index) && !asked.Any(place => place.Slot == Slots.Positions && IsOvershadowed(component, place.Layer));
-            if (isLost && positionFault is not null && component == plan.Winner(Slots.Positions))
-                throw positionFault;
+                : entry.Slot == Slots.Positions && component.Index != table && !encodings.ContainsValue(component.Index) && !IsOvershadowed(component);
             if (isLost)
                 throw new ConfigurationException(path, $"nothing {(entry.Layers is { } layers ? $"in layers {string.Join(", ", layers)}" : "in this model")} asks for {(entry.Slot == Slots.Mask ? "a mask" : "positions")}, so '{entry.Kind}' has nothing to act on; add attention layers or drop it.");
         }
     }
 
     // Whether a later entry took its place.
-    private bool IsOvershadowed(PlannedComponent component, int layer) =>
-        component.Entry.AppliesTo(layer) && plan.Winner(Slots.Positions, layer) is { } winner && winner.Index > component.Index;
+    private bool IsOvershadowed(PlannedComponent component) =>
+        positionSite is { } site && Encoding(component, site) is { } encoding && IsOfEmbedding(encoding)
+            ? table > component.Index
+            : encodings.Any(place => component.Entry.AppliesTo(place.Key) && place.Value > component.Index);
+
+    // The embedding's table and the scores of attention are two places: what acts at one leaves the other as it is.
+    private static bool IsOfEmbedding(PositionEncoding encoding) => !encoding.ActsOnScores && encoding is not NoPositions;
+
+    // Null where it cannot be made for the place; the layer that asks for it says why.
+    private static PositionEncoding? Encoding(PlannedComponent component, PositionSite site)
+    {
+        try
+        {
+            return component.Create<PositionEncoding>(site);
+        }
+        catch (ConfigurationException)
+        {
+            return null;
+        }
+    }
 
     private TPart Default<TPart, TPlace>(Slot<TPart, TPlace> slot, int layer, TPlace place)
         where TPart : class
@@ -148,7 +167,8 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     {
         var kind = CoreKinds.Default(slot, Options.IsBidirectional)
             ?? throw new ConfigurationException("$.components", $"layer {layer} has no {slot}; add one for it, e.g. AddAttention().");
-        _ = assumed.Add(kind);
+        if (place is not LinearSite { Path: LinearSite.Head }) // which what is listed for all linears would not reach
+            _ = assumed.Add(kind);
         return ((Kind<TPart>)kind).Create(Activator.CreateInstance(kind.OptionsType)!, place);
     }
 

@@ -21,10 +21,16 @@ internal sealed class ModelPlan
     internal IReadOnlyList<PlannedComponent> Components => components;
 
     /// <summary>The component that wins a layer's slot, or null where none was added.</summary>
-    internal PlannedComponent? Winner(Slot slot, int layer) => bySlot[slot].LastOrDefault(component => component.Entry.AppliesTo(layer));
+    internal PlannedComponent? Winner(Slot slot, int layer) => LastFirst(slot, layer).FirstOrDefault();
 
     /// <summary>The component that wins a slot of which there is one, or what applies to the whole model.</summary>
-    internal PlannedComponent? Winner(Slot slot) => bySlot[slot].LastOrDefault(component => component.Entry.Layers is null);
+    internal PlannedComponent? Winner(Slot slot) => LastFirst(slot).FirstOrDefault();
+
+    /// <summary>The components of a slot that apply to a layer, the last one first.</summary>
+    internal IEnumerable<PlannedComponent> LastFirst(Slot slot, int layer) => bySlot[slot].Reverse().Where(component => component.Entry.AppliesTo(layer));
+
+    /// <summary>The components of a slot that apply to the whole model, the last one first.</summary>
+    internal IEnumerable<PlannedComponent> LastFirst(Slot slot) => bySlot[slot].Reverse().Where(component => component.Entry.Layers is null);
 
     /// <summary>The components of a slot that apply to a linear's site, in their order; the last one wins, and wrappers all apply.</summary>
     internal IReadOnlyList<PlannedComponent> At(Slot slot, LinearSite site) => [.. bySlot[slot].Where(component => component.Entry.AppliesTo(site))];

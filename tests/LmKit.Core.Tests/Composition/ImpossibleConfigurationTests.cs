@@ -52,11 +52,19 @@ public class ImpossibleConfigurationTests
 
     [Fact]
     public void A_rotary_width_beyond_the_head_is_refused() =>
-        Fails(ToyModel.Builder().AddAttention().AddRotary(r => r.Dim = 10), "$.components[1].options", "RotaryOptions.Dim = 10", "head width 8");
+        Fails(ToyModel.Builder().AddAttention(a => a.HeadCount = 2).AddRotary(r => r.Dim = 10), "$.components[1].options", "RotaryOptions.Dim = 10", "head width 4");
 
     [Fact]
-    public void A_value_out_of_range_names_option_and_value() =>
-        Fails(ToyModel.Builder().AddAttention(a => a.DropoutRate = 1), "$.components[0].options.attention_dropout", "AttentionOptions.DropoutRate = 1");
+    public void A_value_out_of_range_names_option_and_value()
+    {
+        var verb = Assert.Throws<ConfigurationException>(() => ToyModel.Builder().AddCausalMask().AddAttention(a => a.DropoutRate = 1));
+        Assert.Equal("$.components[1].options.attention_dropout", verb.Path);
+        Assert.Contains("AttentionOptions.DropoutRate = 1", verb.Message, StringComparison.Ordinal);
+
+        var file = Fails(ModelConfig.FromJson(ToyModel.Builder().AddAttention().Config.ToJson().Replace("\"attention_dropout\": 0", "\"attention_dropout\": 1", StringComparison.Ordinal)));
+        Assert.Equal("$.components[0].options.attention_dropout", file.Path);
+        Assert.Contains("AttentionOptions.DropoutRate = 1", file.Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void A_value_that_is_no_number_is_refused_by_the_verb()
@@ -96,7 +104,7 @@ public class ImpossibleConfigurationTests
     {
         var sum = Slots.Mixer.Define("sum", layer => new BrokenMixer(BrokenLaw.None, layer.ModelDim));
 
-        Fails(ToyModel.Builder().Add(sum).AddCausalMask(), "$.components[1]", "no layer", "'causal'");
+        Fails(ToyModel.Builder().Add(sum).AddCausalMask(), "$.components[1]", "nothing in this model asks for a mask", "'causal'");
     }
 
     [Fact]
@@ -104,15 +112,17 @@ public class ImpossibleConfigurationTests
     {
         var sum = Slots.Mixer.Define("sum", layer => new BrokenMixer(BrokenLaw.None, layer.ModelDim));
 
-        Fails(ToyModel.Builder().Add(sum).AddAttention(layers: [1]).AddCausalMask(layers: [0]), "$.components[2]", "'causal'");
+        Fails(ToyModel.Builder().Add(sum).AddAttention(layers: [1]).AddCausalMask(layers: [0]), "$.components[2]", "nothing in layers 0 asks for a mask", "'causal'");
     }
 
     [Fact]
     public void Two_kinds_of_one_name_are_refused()
     {
-        var impostor = Slots.Mixer.Define<AttentionOptions>("attention", (options, layer) => new Attention(options, layer));
+        var impostor = Slots.Mixer.Define("attention", layer => new Attention(new AttentionOptions(), layer));
 
-        var error = Assert.Throws<ArgumentException>(() => new ComponentRegistry().Add(impostor));
+        Fails(ToyModel.Builder().Add(impostor), "$.components[0].kind", "'attention'", "LmKit.Core.Tests is called", "one of LmKit.Core is already");
+        Fails(ToyModel.Builder().AddAttention().Config, new ComponentRegistry().Add(impostor));
+        var error = Assert.Throws<ArgumentException>(() => new ComponentRegistry().Add(AttentionComponent.Kind).Add(impostor));
         Assert.Contains("'attention'", error.Message, StringComparison.Ordinal);
     }
 

@@ -146,14 +146,14 @@ public sealed class LengthScaledRotaryTests
     }
 
     [Fact]
-    public void Threads_that_ask_for_a_length_together_get_one_encoding()
+    public void All_lengths_of_one_list_have_one_encoding_and_dynamic_ones_one_each()
     {
-        for (var round = 0; round < 50; round++)
-        {
-            var family = new LengthScaledRotary(ScaledPositions.Long(4), 8, 10_000, false);
-            var got = new PositionEncoding[8];
-            Parallel.For(0, got.Length, index => got[index] = family.ForLength(5 + index));
-            Assert.Single(got.Append(family.ForLength(6)).Distinct());
-        }
+        var family = new LengthScaledRotary(ScaledPositions.Long(4), 8, 10_000, false);
+        var longer = family.ForLength(5);
+        Assert.Same(family.ForLength(1), family.ForLength(4));
+        Assert.Same(longer, family.ForLength(1_000_000));
+        var dynamic = new LengthScaledRotary(ScaledPositions.Dynamic(4), 8, 10_000, false);
+        Assert.Same(dynamic.ForLength(9), dynamic.ForLength(9));
+        Assert.NotSame(dynamic.ForLength(9), dynamic.ForLength(10));
     }
 }

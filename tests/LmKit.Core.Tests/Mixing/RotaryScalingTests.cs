@@ -72,19 +72,29 @@ public sealed class RotaryScalingTests
     }
 
     [Fact]
-    public void Phases_made_on_a_device_are_those_of_the_table()
+    public void Phases_made_on_a_device_and_those_of_the_table_are_the_cosines_and_sines_of_the_formula()
     {
         using var scope = NewDisposeScope();
         var positions = tensor(new long[] { 0, 5, 40_000 }, [1, 3]);
-        foreach (var rotary in new[] { new RotaryEmbedding(8), new RotaryEmbedding(longRope.Frequencies(8, Base, 5_000), false) })
+        foreach (var (rotary, divisors, factor) in new[]
+        {
+            (new RotaryEmbedding(8), new double[] { 1, 1, 1, 1 }, 1.0),
+            (new RotaryEmbedding(longRope.Frequencies(8, Base, 5_000), false), [1, 3, 9, 27], Math.Sqrt(1.25)),
+        })
         {
             var (cos, sin) = rotary.DevicePhases(positions, ScalarType.Float64);
             foreach (var (index, position) in new long[] { 0, 5, 40_000 }.Index())
             {
                 var row = new double[8];
                 rotary.Table.Read(position, row);
-                Close.Check("cosines", tensor(row[..4]), cos[0, 0, index], absolute: 1e-10);
-                Close.Check("sines", tensor(row[4..]), sin[0, 0, index], absolute: 1e-10);
+                for (var t = 0; t < 4; t++)
+                {
+                    var phase = position * Math.Pow(10, -t) / divisors[t];
+                    Assert.Equal(factor * Math.Cos(phase), row[t], 1e-10);
+                    Assert.Equal(factor * Math.Sin(phase), row[4 + t], 1e-10);
+                    Assert.Equal(factor * Math.Cos(phase), cos[0, 0, index, t].item<double>(), 1e-10);
+                    Assert.Equal(factor * Math.Sin(phase), sin[0, 0, index, t].item<double>(), 1e-10);
+                }
             }
         }
     }

@@ -16,7 +16,7 @@ internal sealed class LengthScaledRotary : PositionEncoding
     {
         (this.scaling, this.rotaryDim, this.wavelength, this.isInterleaved) = (scaling, rotaryDim, wavelength, isInterleaved);
         trained = new RotaryEmbedding(scaling.Frequencies(rotaryDim, wavelength, 1), isInterleaved);
-        longer = trained;
+        longer = new RotaryEmbedding(scaling.Frequencies(rotaryDim, wavelength, scaling.Border!.Value + 1), isInterleaved);
     }
 
     /// <inheritdoc/>
@@ -38,10 +38,9 @@ internal sealed class LengthScaledRotary : PositionEncoding
         var last = Volatile.Read(ref longer);
         if (last.Turns.Equals(turns))
             return last;
-        // Who comes second takes what another thread made of the same angles.
         var made = new RotaryEmbedding(turns, isInterleaved);
-        var found = Interlocked.CompareExchange(ref longer, made, last);
-        return found != last && found.Turns.Equals(turns) ? found : made;
+        Volatile.Write(ref longer, made);
+        return made;
     }
 
     /// <inheritdoc/>
