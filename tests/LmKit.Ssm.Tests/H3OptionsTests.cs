@@ -47,7 +47,7 @@ public class H3OptionsTests
     [Fact]
     public void An_option_out_of_range_fails_with_its_path()
     {
-        var error = Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddH3(h3 => h3.StateDim = 0).Build);
+        var error = Assert.Throws<ConfigurationException>(() => ToyModel.Builder(1).AddH3(h3 => h3.StateDim = 0));
 
         Assert.Contains("$.components[0].options.d_state", error.Message, StringComparison.Ordinal);
     }
