@@ -10,7 +10,7 @@ namespace LmKit;
 /// <param name="KeyPositions">(B, M) int64, likewise.</param>
 /// <param name="QuerySegments">(B, L) int64 document ids, -1 for padding; null when every row is one document without padding.</param>
 /// <param name="KeySegments">(B, M) int64, likewise; null exactly when <paramref name="QuerySegments"/> is.</param>
-/// <param name="Encoding">The position encoding, or null for none.</param>
+/// <param name="Encoding">The position encoding, or null for none; one that depends on the length is the one of this text's length.</param>
 /// <remarks>Attending hides padding and other documents; a query that sees no key gives 0. When the segments are null all rows
 /// share the same positions, and the positions are consecutive over the new tokens.</remarks>
 public sealed record AttentionInput(
@@ -82,6 +82,8 @@ public sealed record AttentionInput(
         {
             throw new ArgumentException(error.Message, nameof(Encoding), error);
         }
+        if (Encoding is { DependsOnLength: true })
+            throw new ArgumentException($"The angles of {Encoding} depend on the length of the text; attention takes what its {nameof(PositionEncoding.ForLength)} gives.", nameof(Encoding));
     }
 
     /// <summary>Fails unless query and key positions are int64 (..., L) and (..., M) with leading axes that are alike or 1.</summary>

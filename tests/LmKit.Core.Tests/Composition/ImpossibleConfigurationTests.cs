@@ -48,11 +48,11 @@ public class ImpossibleConfigurationTests
 
     [Fact]
     public void An_odd_rotary_width_is_refused() =>
-        Fails(ToyModel.Builder(modelDim: 6).AddAttention(a => a.HeadCount = 2).AddRotary(), "$.components[1].options", "rotary_dim = 3");
+        Fails(ToyModel.Builder(modelDim: 6).AddAttention(a => a.HeadCount = 2).AddRotary(), "$.components[1].options", "head width 3, is odd");
 
     [Fact]
     public void A_rotary_width_beyond_the_head_is_refused() =>
-        Fails(ToyModel.Builder().AddAttention(a => a.HeadCount = 2).AddRotary(r => r.Dim = 10), "$.components[1].options", "rotary_dim = 10", "head width 4");
+        Fails(ToyModel.Builder().AddAttention(a => a.HeadCount = 2).AddRotary(r => r.Dim = 10), "$.components[1].options", "RotaryOptions.Dim = 10", "head width 4");
 
     [Fact]
     public void A_value_out_of_range_names_option_and_value()

@@ -121,6 +121,28 @@ public sealed class CachedAttentionInterleavedTests : CachedAttentionConformance
     protected override bool IsRagged => true;
 }
 
+public sealed class CachedAttentionScaledTests : CachedAttentionConformance
+{
+    internal override IAttentionMask Mask => new ReachMask(9, 4);
+
+    protected override PositionEncoding? Encoding =>
+        new RotaryEmbedding(new YarnRotaryScaling { Factor = 8, OriginalLength = 64, BetaFast = 2 }.Frequencies(36, 10_000, 1), false);
+}
+
+public sealed class CachedAttentionSlidingWindowTests : CachedAttentionConformance
+{
+    internal override IAttentionMask Mask => new SlidingWindowMask(new SlidingWindowOptions { Window = 9 });
+}
+
+public sealed class CachedAttentionRaggedSlidingWindowTests : CachedAttentionConformance
+{
+    internal override IAttentionMask Mask => new SlidingWindowMask(new SlidingWindowOptions { Window = 3 });
+
+    protected override PositionEncoding? Encoding => new AlibiEncoding(6);
+
+    protected override bool IsRagged => true;
+}
+
 public sealed class CachedAttentionWithStartsTests : CachedAttentionConformance
 {
     internal override IAttentionMask Mask => new ReachMask(9, 4);

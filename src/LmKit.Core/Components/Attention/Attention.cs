@@ -140,7 +140,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         var layout = SequenceLayout.Read(q.size(0), q.size(2), segments);
         var positions = layout.PositionTensor(q.device);
         var documents = layout.IsUniform ? null : layout.SegmentTensor(q.device);
-        return new AttentionInput(q, k, v, positions, positions, documents, documents, encoding) { SoftCap = softCap };
+        return new AttentionInput(q, k, v, positions, positions, documents, documents, layout.EncodingOf(encoding)) { SoftCap = softCap };
     }
 
     // Dropout acts on weights, which only the dense form has; so does a soft cap that a mask does not serve.
