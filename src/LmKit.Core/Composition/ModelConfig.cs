@@ -175,6 +175,8 @@ file static class FirstFormat
             if (count is not JsonValue value || !value.TryGetValue<long>(out var positions) || positions != 0)
                 upgraded.Add(Positions("learned", new JsonObject { ["max_position_embeddings"] = count.DeepClone() }, null));
         }
+        var layerCount = model["n_layer"] is JsonValue layers && layers.TryGetValue<int>(out var stated) ? Math.Min(stated, 10_000) : 0;
+        var winners = Winners(components, layerCount);
         var hasEncodings = components.Any(entry => IsAttention(entry) && Encoding(entry.Frozen) != "none");
         foreach (var entry in components)
         {
@@ -193,11 +195,29 @@ file static class FirstFormat
                 _ = options.Remove(name);
             }
             upgraded.Add(entry.WithOptions(options));
-            if (hasEncodings)
+            if (hasEncodings && winners.Contains(entry))
                 upgraded.Add(Positions(encoding, encoding == "rotary" ? rotary : [], entry.Layers));
         }
         components.Clear();
         components.AddRange(upgraded);
+    }
+
+    // Mixers that another one replaced everywhere have no use for positions.
+    private static HashSet<ComponentEntry> Winners(List<ComponentEntry> components, int layerCount)
+    {
+        var free = Enumerable.Range(0, Math.Max(0, layerCount)).ToHashSet();
+        var winners = new HashSet<ComponentEntry>(ReferenceEqualityComparer.Instance);
+        foreach (var entry in Enumerable.Reverse(components).Where(entry => entry.Slot == Slots.Mixer))
+        {
+            var before = free.Count;
+            if (entry.Layers is { } layers)
+                free.ExceptWith(layers);
+            else
+                free.Clear();
+            if (free.Count < before)
+                _ = winners.Add(entry);
+        }
+        return winners;
     }
 
     private static bool IsAttention(ComponentEntry entry) => entry.Slot == Slots.Mixer && entry is { Kind: "attention", Package: "LmKit.Core" };
