@@ -10,6 +10,7 @@ public sealed class ParameterFactory
 {
     private readonly Generator random;
     private bool initializes;
+    private bool isFresh;
     private List<Parameter>? unfinished;
 
     /// <summary>Makes a factory.</summary>
@@ -28,8 +29,8 @@ public sealed class ParameterFactory
 
     internal Generator Random => random;
 
-    /// <summary>What may be made in all, where a checkpoint that will fill it is known.</summary>
-    internal ParameterBudget? Budget { get; init; }
+    /// <summary>What will fill the parameters that start without values, where it is known.</summary>
+    internal ParameterFilling? Filling { get; init; }
 
     /// <summary>Dtype of the parameters.</summary>
     public ScalarType Dtype { get; }
@@ -39,7 +40,9 @@ public sealed class ParameterFactory
 
     /// <summary>The same factory in a dtype no narrower than float32, for parameters that half precision would ruin.</summary>
     public ParameterFactory AtLeastFloat32() =>
-        Dtype is ScalarType.Float64 or ScalarType.Float32 ? this : new(random, ScalarType.Float32, Device, initializes) { unfinished = unfinished, Budget = Budget };
+        Dtype is ScalarType.Float64 or ScalarType.Float32 || (Filling is { IsUniform: true } && !isFresh)
+            ? this
+            : new(random, ScalarType.Float32, Device, initializes) { unfinished = unfinished, Filling = Filling, isFresh = isFresh };
 
     /// <summary>A parameter drawn from N(0, std^2).</summary>
     public Parameter Normal(double std, params ReadOnlySpan<long> shape)
@@ -72,17 +75,17 @@ public sealed class ParameterFactory
     }
 
     /// <summary>Builds a part that starts with initial values, though a checkpoint fills the rest.</summary>
-    internal T Initializing<T>(bool isFresh, Func<T> build)
+    internal T Initializing<T>(bool fresh, Func<T> build)
     {
-        var before = initializes;
-        initializes |= isFresh;
+        var before = (initializes, isFresh);
+        (initializes, isFresh) = (initializes || fresh, fresh);
         try
         {
             return build();
         }
         finally
         {
-            initializes = before;
+            (initializes, isFresh) = before;
         }
     }
 
@@ -110,14 +113,51 @@ public sealed class ParameterFactory
 
     private Parameter Make(long[] shape, Func<Tensor> draw)
     {
-        Budget?.Charge(shape);
+        if (!initializes)
+            Filling?.Budget?.Charge(shape);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        var values = initializes ? draw() : empty(shape, DrawDtype);
-        var parameter = new Parameter(values.to(Dtype, Device).contiguous().clone());
+        var isLater = isFresh && Filling is not null;
+        var values = initializes && !isLater ? draw().to(Dtype, Device).contiguous().clone()
+            : Filling is { IsHollow: true } && !isLater ? empty([], Dtype, Device).expand(shape) // one number, whatever the shape
+            : empty(shape, Dtype, Device);
+        var parameter = new Parameter(values);
         parameter.DetachFromDisposeScope();
         unfinished?.Add(parameter);
+        if (isLater)
+            Filling!.Later(() => parameter.copy_(draw()));
         return parameter;
+    }
+}
+
+/// <summary>What fills the parameters of a model that is built without values: a checkpoint, or another model's tensors.</summary>
+internal sealed class ParameterFilling
+{
+    private readonly List<Action> later = [];
+
+    /// <summary>What may be made in all; null for no limit.</summary>
+    internal ParameterBudget? Budget { get; init; }
+
+    /// <summary>Wrappers of this index and beyond start with values of their own; null for none.</summary>
+    internal int? FreshFrom { get; init; }
+
+    /// <summary>Whether parameters take no memory, since each gets another tensor's.</summary>
+    internal bool IsHollow { get; init; }
+
+    /// <summary>Whether all of them have one dtype, those too that are otherwise at least float32.</summary>
+    internal bool IsUniform { get; init; }
+
+    internal void Later(Action fill) => later.Add(fill);
+
+    /// <summary>Gives fresh parameters their values, in the order in which they were made, once all others have theirs: an adapter may start from
+    /// what it is put around.</summary>
+    internal void Finish()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        foreach (var fill in later)
+            fill();
+        later.Clear();
     }
 }
 

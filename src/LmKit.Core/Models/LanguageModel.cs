@@ -24,11 +24,12 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     private readonly UseGate gate = new(nameof(LanguageModel));
     private readonly HookPoint embedded = new("embeddings.out");
     private readonly HookPoint final = new("ln_f.out");
+    private int isChanging;
 
-    private LanguageModel(ModelPlan plan, ComponentRegistry kinds, ParameterFactory parameters, Generator random, int? freshFrom)
+    private LanguageModel(ModelPlan plan, ComponentRegistry kinds, ParameterFactory parameters, Generator random)
         : base(nameof(LanguageModel))
     {
-        build = new ModelBuild(plan, freshFrom);
+        build = new ModelBuild(plan, parameters.Filling?.FreshFrom);
         Kinds = kinds;
         this.random = random;
         var options = plan.Options;
@@ -42,6 +43,8 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         norm = build.Create(Slots.Norm, options.LayerCount, Context(options.LayerCount, "ln_f"));
         (head, headTransform) = build.Create(Slots.Head, options.LayerCount, new HeadSite(Context(options.LayerCount, LinearSite.Head), options.VocabSize, embedding, options.IsHeadTied));
         build.CheckAllUsed();
+        var valueless = new ParameterFactory(random, parameters.Dtype, new Device(DeviceType.META), initializes: false);
+        build.CheckDictionaries(layer => new LayerContext(new ModelBuild(plan), layer, $"layers.{layer}", valueless, random));
         hookPoints.Add(final);
         HookPoints = hookPoints.ToDictionary(point => point.Name);
         RegisterComponents();
@@ -95,7 +98,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         ScalarType dtype = ScalarType.Float32,
         bool initializes = true) => Build(config, kinds, device, dtype, initializes, null);
 
-    internal static LanguageModel Build(ModelConfig config, ComponentRegistry kinds, Device? device, ScalarType dtype, bool initializes, ParameterBudget? budget, int? freshFrom = null)
+    internal static LanguageModel Build(ModelConfig config, ComponentRegistry kinds, Device? device, ScalarType dtype, bool initializes, ParameterFilling? filling)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(kinds);
@@ -104,8 +107,8 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         var random = new Generator(plan.Options.Seed);
         try
         {
-            var parameters = new ParameterFactory(random, dtype, device, initializes) { Budget = budget };
-            return parameters.Complete(() => new LanguageModel(plan, kinds, parameters, random, freshFrom));
+            var parameters = new ParameterFactory(random, dtype, device, initializes) { Filling = filling };
+            return parameters.Complete(() => new LanguageModel(plan, kinds, parameters, random));
         }
         catch
         {
@@ -139,16 +142,29 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
 
     /// <summary>Makes a model that differs from this one by some of the builder's verbs, takes this one's tensors over and disposes it.</summary>
     /// <param name="change">The change: a mask, positions, a sampler, a packed linear, an adapter.</param>
-    /// <returns>The new model, in the mode that this one was in, over the same tensors. What was attached to hook points is gone, and
-    /// optimizers hold the old model's parameters.</returns>
+    /// <returns>The new model, in the mode that this one was in, over the same tensors. What was attached to hook points is gone, merged
+    /// adapters are unmerged, and optimizers hold the old model's parameters.</returns>
     /// <exception cref="ConfigurationException">The change cannot work, would drop a weight, or needs other fresh ones than an adapter's; this
     /// model stays as it was.</exception>
+    /// <exception cref="InvalidOperationException">Another change of this model is under way.</exception>
     public LanguageModel With(Action<LanguageModelBuilder> change)
     {
         ArgumentNullException.ThrowIfNull(change);
         LanguageModel changed;
         using (gate.Enter())
-            changed = ModelChange.Apply(this, change);
+        {
+            if (Interlocked.Exchange(ref isChanging, 1) == 1)
+                throw new InvalidOperationException($"Another change of this {nameof(LanguageModel)} is under way; change the model that it returns.");
+            try
+            {
+                changed = ModelChange.Apply(this, change);
+            }
+            catch
+            {
+                isChanging = 0;
+                throw;
+            }
+        }
         Dispose();
         return changed;
     }
@@ -162,6 +178,22 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
 
     /// <summary>Makes the sampler that the configuration wants, over this model.</summary>
     public ISampler CreateSampler() => build.CreateSampler(this);
+
+    /// <summary>Makes the dictionaries that the configuration names for a layer's activations, in the order in which they were added: in
+    /// evaluation mode, with initial values, in the model's dtype and place.</summary>
+    /// <param name="layer">The layer, from 0.</param>
+    /// <param name="random">Source of their initial values; null draws them from the model's seed and the layer.</param>
+    /// <returns>The dictionaries, none where none is named; the caller disposes those that can be.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The model has no such layer.</exception>
+    public IReadOnlyList<IDictionary> CreateDictionaries(int layer, Generator? random = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(layer);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(layer, blocks.Length);
+        using var use = gate.Enter();
+        using var own = random is null ? new Generator(unchecked((build.Options.Seed * 31) + (ulong)layer + 1)) : null;
+        var factory = new ParameterFactory(random ?? own!, ModelFolder.StoredDtype(parameters().Select(parameter => parameter.dtype)), parameters().FirstOrDefault()?.device);
+        return factory.Complete(() => build.CreateDictionaries(new LayerContext(new ModelBuild(build.Plan), layer, $"layers.{layer}", factory, this.random)));
+    }
 
     /// <summary>Saves the model folder in one step; a failure leaves the files that were there.</summary>
     /// <param name="folder">The folder; everything in it that the save does not write stays.</param>

@@ -1,4 +1,5 @@
 using LmKit;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -43,8 +44,7 @@ public static class LanguageModelServiceCollectionExtensions
         configure?.Invoke(builder.Options);
         // The same name again is another registration: the check is of the builder that wins.
         services.AddOptions<ModelStart>(name).Configure(start => start.Builder = builder).ValidateOnStart();
-        if (!services.Any(service => service.ImplementationType == typeof(ModelStartCheck)))
-            services.AddSingleton<IValidateOptions<ModelStart>, ModelStartCheck>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<ModelStart>, ModelStartCheck>());
         return builder;
     }
 

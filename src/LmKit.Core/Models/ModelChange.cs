@@ -9,16 +9,22 @@ internal static class ModelChange
     /// <summary>Builds a changed configuration, and says which of its tensors a file of the unchanged one fills.</summary>
     /// <returns>The model, and its tensors by the names of the unchanged one.</returns>
     internal static (LanguageModel Model, IReadOnlyDictionary<string, Tensor> Targets) Build(
-        ModelConfig config, ComponentRegistry kinds, Action<LanguageModelBuilder> change, Device? device, ScalarType dtype, ParameterBudget budget, string source)
+        ModelConfig config,
+        ComponentRegistry kinds,
+        Action<LanguageModelBuilder> change,
+        Device? device,
+        ScalarType dtype,
+        ParameterFilling plainFilling,
+        ParameterFilling filling,
+        string source)
     {
-        var builder = LanguageModelBuilder.From(config, kinds);
-        change(builder);
         // Names and shapes alone: tensors on the meta device hold nothing.
-        using var plain = LanguageModel.Build(config, kinds, new Device(DeviceType.META), dtype, initializes: false);
-        var changed = LanguageModel.Build(builder.Config, builder.Kinds, device, dtype, false, budget, config.Components.Length);
+        using var plain = LanguageModel.Build(config, kinds, new Device(DeviceType.META), dtype, false, plainFilling);
+        var builder = Change(config, kinds, device ?? CPU, dtype, change);
+        var changed = LanguageModel.Build(builder.Config, builder.Kinds, device, dtype, false, filling);
         try
         {
-            return (changed, Match(plain, changed, config.Components.Length, source));
+            return (changed, Match(plain, changed, config.Components.Length, source).ToDictionary(match => match.Name, match => match.Target));
         }
         catch
         {
@@ -31,27 +37,26 @@ internal static class ModelChange
     internal static LanguageModel Apply(LanguageModel model, Action<LanguageModelBuilder> change)
     {
         var written = model.Building.Written;
-        var builder = LanguageModelBuilder.From(written, model.Kinds);
-        change(builder);
+        var parameters = model.parameters().ToList();
+        var dtype = ModelFolder.StoredDtype(parameters.Select(parameter => parameter.dtype));
+        var device = parameters.FirstOrDefault()?.device ?? CPU;
+        var builder = Change(written, model.Kinds, device, dtype, change);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        var first = model.parameters().First();
-        var dtype = ModelFolder.StoredDtype(model.parameters().Select(parameter => parameter.dtype));
-        var changed = LanguageModel.Build(builder.Config, builder.Kinds, first.device, dtype, false, null, written.Components.Length);
+        var filling = new ParameterFilling { FreshFrom = written.Components.Length, IsHollow = true, IsUniform = parameters.TrueForAll(parameter => parameter.dtype == dtype) };
+        var changed = LanguageModel.Build(builder.Config, builder.Kinds, device, dtype, false, filling);
         try
         {
-            var mine = ModuleTensors.Of(model);
-            var targets = Match(model, changed, written.Components.Length, "the model");
-            foreach (var (name, target) in targets)
+            var matches = Match(model, changed, written.Components.Length, "the model");
+            if (matches.Find(match => match.Target.dtype != match.Source.dtype) is { } other)
+                throw new ConfigurationException("$", $"'{other.Name}' is {other.Source.dtype} in the model and {other.Target.dtype} with the change; save the model, and load it with the change and a dtype.");
+            foreach (var (_, source, target, isWrapped) in matches)
             {
-                if (target.dtype != mine[name].dtype)
-                    throw new ConfigurationException("$", $"'{name}' is {mine[name].dtype} in the model and {target.dtype} with the change; convert the model first.");
+                var isTrained = source.requires_grad && (target.requires_grad || !isWrapped); // a fresh adapter freezes what it is put around
+                _ = target.set_(source.detach());
+                target.requires_grad = isTrained;
             }
-            foreach (var (name, target) in targets)
-            {
-                _ = target.set_(mine[name].detach());
-                target.requires_grad = mine[name].requires_grad;
-            }
+            filling.Finish();
             changed.Random.set_state(model.Random.get_state());
             changed.train(model.training);
             return changed;
@@ -63,25 +68,38 @@ internal static class ModelChange
         }
     }
 
-    private static Dictionary<string, Tensor> Match(LanguageModel plain, LanguageModel changed, int freshFrom, string source)
+    private static LanguageModelBuilder Change(ModelConfig config, ComponentRegistry kinds, Device device, ScalarType dtype, Action<LanguageModelBuilder> change)
+    {
+        var builder = LanguageModelBuilder.From(config, kinds);
+        (builder.Device, builder.Dtype) = (device, dtype);
+        change(builder);
+        if (builder.Dtype != dtype || builder.Device?.type != device.type || builder.Device.index != device.index)
+            throw new ConfigurationException("$", $"a change may not set {nameof(LanguageModelBuilder)}.{nameof(builder.Device)} or {nameof(builder.Dtype)}; say them to {nameof(LanguageModel.Load)}, or move the model with to().");
+        return builder;
+    }
+
+    private static List<ChangedTensor> Match(LanguageModel plain, LanguageModel changed, int freshFrom, string source)
     {
         var (have, want) = (Places(plain), Places(changed));
-        var targets = new Dictionary<string, Tensor>();
+        var matches = new List<ChangedTensor>();
+        var fresh = want.Where(place => place.Key.Component >= freshFrom).Select(place => place.Key.Site + ".").ToHashSet();
         foreach (var (place, (name, tensor)) in have)
         {
             if (!want.TryGetValue(place, out var target))
-                throw new ConfigurationException("$", $"the change leaves no place for '{name}', which {source} holds; a change may not drop weights.");
+                throw new ConfigurationException("$", $"the change leaves no place for '{name}' {Shape(tensor)}, which {source} holds; a change may not drop weights.");
             if (!target.Tensor.shape.SequenceEqual(tensor.shape))
-                throw new ConfigurationException("$", $"'{name}' is ({string.Join(", ", tensor.shape)}) in {source} and ({string.Join(", ", target.Tensor.shape)}) with the change; a change may not reshape weights.");
-            targets[name] = target.Tensor;
+                throw new ConfigurationException("$", $"'{name}' is {Shape(tensor)} in {source} and {Shape(target.Tensor)} with the change; a change may not reshape weights.");
+            matches.Add(new ChangedTensor(name, tensor, target.Tensor, fresh.Any(site => target.Name.StartsWith(site, StringComparison.Ordinal))));
         }
-        foreach (var (place, (name, _)) in want)
+        foreach (var (place, (name, tensor)) in want)
         {
             if (!have.ContainsKey(place) && place.Component < freshFrom)
-                throw new ConfigurationException("$", $"the change asks for '{name}', which {source} does not hold; only wrappers, such as adapters, may bring weights of their own.");
+                throw new ConfigurationException("$", $"the change asks for '{name}' {Shape(tensor)}, which {source} does not hold; only wrappers, such as adapters, may bring weights of their own.");
         }
-        return targets;
+        return matches;
     }
+
+    private static string Shape(Tensor tensor) => $"({string.Join(", ", tensor.shape)})";
 
     // A tensor's place says which entry of the configuration it belongs to, so that a linear is found again inside another wrapper.
     private static Dictionary<(string Site, int Component, string Name), (string Name, Tensor Tensor)> Places(LanguageModel model)
@@ -93,7 +111,11 @@ internal static class ModelChange
         foreach (var (site, chain) in model.Building.Wrapped)
         {
             foreach (var (component, linear) in chain)
-                links.Add((names[linear] + ".", site, component));
+            {
+                // What a wrapper does not hold as a module has no tensors of the model.
+                if (names.TryGetValue(linear, out var name))
+                    links.Add((name + ".", site, component));
+            }
         }
         links = [.. links.OrderByDescending(link => link.Prefix.Length)]; // the innermost first
         var places = new Dictionary<(string, int, string), (string, Tensor)>();
@@ -107,3 +129,10 @@ internal static class ModelChange
         return places;
     }
 }
+
+/// <summary>A tensor of a model and the one that takes its values in the changed model.</summary>
+/// <param name="Name">Its name before the change.</param>
+/// <param name="Source">The tensor.</param>
+/// <param name="Target">The changed model's.</param>
+/// <param name="IsWrapped">Whether it stands inside a wrapper that the change brought.</param>
+internal sealed record ChangedTensor(string Name, Tensor Source, Tensor Target, bool IsWrapped);

@@ -31,10 +31,10 @@ public sealed record ModelDescription(IReadOnlyList<LayerDescription> Layers, lo
     /// <summary>The table: a line for each layer, then the totals.</summary>
     public override string ToString()
     {
-        string[] heads = ["layer", "block", "mixer", "mask", "positions", "feed-forward", "norm", "linears", "parameters", "bytes", "state bytes per row", "and per token"];
+        string[] heads = ["layer", "block", "mixer", "mask", "positions", "feed-forward", "norm", "linears", "dictionaries", "parameters", "bytes", "state bytes per row", "and per token"];
         var rows = Layers.Select(layer => (string[])
         [
-            Text(layer.Index), layer.Block, layer.Mixer, layer.Mask ?? "-", layer.Positions ?? "-", layer.FeedForward ?? "-", layer.Norm ?? "-", layer.Linears,
+            Text(layer.Index), layer.Block, layer.Mixer, layer.Mask ?? "-", layer.Positions ?? "-", layer.FeedForward ?? "-", layer.Norm ?? "-", layer.Linears, layer.Dictionaries ?? "-",
             Text(layer.ParameterCount), Text(layer.ByteCount), Text(layer.StateBytesPerRow), Text(layer.StateBytesPerToken),
         ]).Prepend(heads).ToList();
         var widths = heads.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
@@ -59,6 +59,7 @@ public sealed record ModelDescription(IReadOnlyList<LayerDescription> Layers, lo
 /// <param name="FeedForward">The kind of its feed-forward part; null without one.</param>
 /// <param name="Norm">The kind of its norms; null without any.</param>
 /// <param name="Linears">How many linears of which type.</param>
+/// <param name="Dictionaries">The kinds of the dictionaries named for its activations; null for none.</param>
 /// <param name="ParameterCount">Numbers of its parameters.</param>
 /// <param name="ByteCount">Their bytes.</param>
 /// <param name="StateBytesPerRow">Bytes of a row's carried state before the first token; null where no state can be carried.</param>
@@ -72,6 +73,7 @@ public sealed record LayerDescription(
     string? FeedForward,
     string? Norm,
     string Linears,
+    string? Dictionaries,
     long ParameterCount,
     long ByteCount,
     long? StateBytesPerRow,
@@ -93,6 +95,7 @@ public sealed record LayerDescription(
             Kind(Slots.FeedForward),
             Kind(Slots.Norm),
             string.Join(", ", counts),
+            plan.Dictionaries(index).Select(component => component.Kind.Name).ToList() is { Count: > 0 } kinds ? string.Join(", ", kinds) : null,
             parameters.Sum(parameter => parameter.numel()),
             parameters.Sum(parameter => parameter.numel() * parameter.element_size()),
             perRow,

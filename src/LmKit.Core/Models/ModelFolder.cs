@@ -37,15 +37,17 @@ internal static class ModelFolder
         {
             var config = ReadConfig(configPath);
             using var weights = CheckpointFiles.Open(WeightsPath(folder));
-            var budget = new ParameterBudget(weights.Path, weights.Entries.Sum(Values), weights.Entries.Count);
+            ParameterFilling Filling(int? freshFrom) => new() { Budget = new ParameterBudget(weights.Path, weights.Entries.Sum(Values), weights.Entries.Count), FreshFrom = freshFrom };
             var stored = dtype ?? StoredDtype(weights.Entries.Select(entry => entry.ScalarType));
+            var filling = Filling(change is null ? null : config.Components.Length);
             var (model, targets) = change is null
-                ? (LanguageModel.Build(config, kinds, device, stored, false, budget), null)
-                : ModelChange.Build(config, kinds, change, device, stored, budget, weights.Path);
+                ? (LanguageModel.Build(config, kinds, device, stored, false, filling), null)
+                : ModelChange.Build(config, kinds, change, device, stored, Filling(null), filling, weights.Path);
             try
             {
                 if (CheckpointLoader.LoadFinite(model, weights, dtype is not null, targets) is { } name)
                     throw new ArgumentException($"{weights.Path}: '{name}' holds values that are not finite, so no output would be a number; take an earlier checkpoint.", nameof(folder));
+                filling.Finish();
             }
             catch
             {

@@ -33,6 +33,9 @@ internal sealed class ModelPlan
     /// <summary>The components of a slot that apply to a linear's site, in their order; the last one wins, and wrappers all apply.</summary>
     internal IReadOnlyList<PlannedComponent> At(Slot slot, LinearSite site) => [.. bySlot[slot].Where(component => component.Entry.AppliesTo(site))];
 
+    /// <summary>The dictionaries of a layer's activations, in their order.</summary>
+    internal IEnumerable<PlannedComponent> Dictionaries(int layer) => bySlot[Slots.Dictionary].Where(component => component.Entry.AppliesTo(layer));
+
     private PlannedComponent Resolve(ComponentEntry entry, int index, ComponentRegistry registry)
     {
         var path = $"$.components[{index}]";

@@ -5,8 +5,9 @@ namespace LmKit;
 /// <summary>What all sparse autoencoders have in common.</summary>
 public abstract class SparseAutoencoderOptions
 {
-    /// <summary>Width D of the activations (d_in). No default.</summary>
-    [Range(1L, long.MaxValue)]
+    /// <summary>Width D of the activations (d_in). 0, the default, stands for the model's where a model's configuration names the dictionary;
+    /// otherwise it must be given.</summary>
+    [Range(0L, long.MaxValue)]
     public long ModelDim { get; set; }
 
     /// <summary>Features F (d_sae, h). No default.</summary>
@@ -52,6 +53,14 @@ public abstract class SparseAutoencoderOptions
     /// <summary>Dead features that may speak in a row (top_k_aux); 0 means D / 2, the default.</summary>
     [Range(0L, long.MaxValue)]
     public long AuxiliaryCount { get; set; }
+
+    /// <summary>A copy for a place, with its width.</summary>
+    internal SparseAutoencoderOptions For(DictionarySite site)
+    {
+        var copy = (SparseAutoencoderOptions)MemberwiseClone();
+        copy.ModelDim = site.Width(GetType().Name, ModelDim);
+        return copy;
+    }
 
     /// <summary>Fails by name on a value that cannot work.</summary>
     internal virtual void Check() => OptionRanges.Check(this);

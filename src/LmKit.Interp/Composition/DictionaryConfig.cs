@@ -1,18 +1,52 @@
+using System.ComponentModel;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 
 namespace LmKit;
 
-/// <summary>What a dictionary is: its kind, its options, and where in which model it belongs.</summary>
-/// <param name="Kind">The kind's name.</param>
-/// <param name="Package">The package that brings the kind.</param>
-/// <param name="Options">The kind's options, defaults written out.</param>
-/// <param name="HookName">The point of the model whose activations it codes; null when unknown.</param>
-/// <param name="ModelName">The model, in the user's words; null when unknown.</param>
-public sealed record DictionaryConfig(string Kind, string Package, JsonObject Options, string? HookName = null, string? ModelName = null)
+/// <summary>What a dictionary is, as a value: its kind, its options, and where in which model it belongs.</summary>
+/// <remarks>Immutable, and equal by value: configurations are equal when their JSON texts are. <see cref="ToString"/> is the text, and
+/// serialising the object itself with System.Text.Json gives the same.</remarks>
+[JsonConverter(typeof(DictionaryConfigJsonConverter))]
+[TypeConverter(typeof(DictionaryConfigTypeConverter))]
+public sealed record DictionaryConfig
 {
     private static readonly string[] _members = ["kind", "package", "hook_name", "model_name", "options"];
     private static readonly JsonSerializerOptions _layout = new() { WriteIndented = true, NewLine = "\n" };
+
+    private readonly JsonObject options; // never changed and never handed out
+
+    /// <summary>Makes a configuration.</summary>
+    /// <param name="kind">The kind's name.</param>
+    /// <param name="package">The package that brings the kind.</param>
+    /// <param name="options">The kind's options, defaults written out; copied.</param>
+    /// <param name="hookName">The point of the model whose activations it codes; null when unknown.</param>
+    /// <param name="modelName">The model, in the user's words; null when unknown.</param>
+    public DictionaryConfig(string kind, string package, JsonObject options, string? hookName = null, string? modelName = null)
+    {
+        ArgumentNullException.ThrowIfNull(kind);
+        ArgumentNullException.ThrowIfNull(package);
+        ArgumentNullException.ThrowIfNull(options);
+        (Kind, Package, HookName, ModelName) = (kind, package, hookName, modelName);
+        this.options = (JsonObject)options.DeepClone();
+    }
+
+    /// <summary>The kind's name.</summary>
+    public string Kind { get; }
+
+    /// <summary>The package that brings the kind.</summary>
+    public string Package { get; }
+
+    /// <summary>A copy of the kind's options.</summary>
+    public JsonObject Options => (JsonObject)options.DeepClone();
+
+    /// <summary>The point of the model whose activations it codes; null when unknown.</summary>
+    public string? HookName { get; init; }
+
+    /// <summary>The model, in the user's words; null when unknown.</summary>
+    public string? ModelName { get; init; }
 
     /// <summary>Describes a dictionary to be made.</summary>
     /// <param name="kind">The kind.</param>
@@ -23,9 +57,9 @@ public sealed record DictionaryConfig(string Kind, string Package, JsonObject Op
     {
         ArgumentNullException.ThrowIfNull(kind);
         ArgumentNullException.ThrowIfNull(configure);
-        var options = new TOptions();
-        configure(options);
-        return new(kind.Name, kind.Package, OptionsJson.Write(options), hookName);
+        var filled = new TOptions();
+        configure(filled);
+        return new(kind.Name, kind.Package, OptionsJson.Write(filled), hookName);
     }
 
     /// <summary>Makes the dictionary; the caller disposes it.</summary>
@@ -35,27 +69,22 @@ public sealed record DictionaryConfig(string Kind, string Package, JsonObject Op
     public IDictionary Create(ParameterFactory parameters, ComponentRegistry? kinds = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        var kind = (Kind<IDictionary>)(kinds ?? new ComponentRegistry()).Find(Slots.Dictionary, Kind, Package, "$", InterpKinds.All);
-        var options = OptionsJson.Read(Options, kind.OptionsType, "$.options");
-        try
-        {
-            return kind.Create(options, new DictionarySite(parameters));
-        }
-        catch (Exception error) when (BuildFault.IsOfOptions(error))
-        {
-            throw BuildFault.Of(kind, "$.options", error);
-        }
+        var kind = (kinds ?? new ComponentRegistry()).Find(Slots.Dictionary, Kind, Package, "$", DictionaryComponents.All);
+        var read = OptionsJson.Read(options, kind.OptionsType, "$.options");
+        return new PlannedComponent(0, "$", new ComponentEntry(Slots.Dictionary, Kind, Package, options), kind, read).Create<IDictionary>(new DictionarySite(parameters));
     }
 
+    /// <summary>Configurations are equal when their JSON texts are.</summary>
+    public bool Equals(DictionaryConfig? other) => other is not null && ToJson() == other.ToJson();
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => ToJson().GetHashCode(StringComparison.Ordinal);
+
+    /// <summary>The JSON text.</summary>
+    public override string ToString() => ToJson();
+
     /// <summary>The configuration as JSON: fixed order, defaults written out.</summary>
-    public string ToJson() => new JsonObject
-    {
-        ["kind"] = Kind,
-        ["package"] = Package,
-        ["hook_name"] = HookName,
-        ["model_name"] = ModelName,
-        ["options"] = Options.DeepClone(),
-    }.ToJsonString(_layout) + "\n";
+    public string ToJson() => ToJsonObject().ToJsonString(_layout) + "\n";
 
     /// <summary>Reads a configuration.</summary>
     /// <exception cref="ConfigurationException">It is no JSON object, lacks a member or has an unknown one.</exception>
@@ -78,6 +107,15 @@ public sealed record DictionaryConfig(string Kind, string Package, JsonObject Op
         }
     }
 
+    private JsonObject ToJsonObject() => new()
+    {
+        ["kind"] = Kind,
+        ["package"] = Package,
+        ["hook_name"] = HookName,
+        ["model_name"] = ModelName,
+        ["options"] = options.DeepClone(),
+    };
+
     private static DictionaryConfig Of(JsonObject root)
     {
         if (root.Select(member => member.Key).Except(_members).FirstOrDefault() is { } unknown)
@@ -85,7 +123,7 @@ public sealed record DictionaryConfig(string Kind, string Package, JsonObject Op
         return new(
             Text(root, "kind") ?? throw new ConfigurationException("$.kind", "missing."),
             Text(root, "package") ?? throw new ConfigurationException("$.package", "missing."),
-            root["options"] is JsonObject options ? (JsonObject)options.DeepClone() : throw new ConfigurationException("$.options", "missing or no object."),
+            root["options"] as JsonObject ?? throw new ConfigurationException("$.options", "missing or no object."),
             Text(root, "hook_name"),
             Text(root, "model_name"));
     }
@@ -96,4 +134,33 @@ public sealed record DictionaryConfig(string Kind, string Package, JsonObject Op
         JsonValue value when value.TryGetValue<string>(out var text) => text,
         var other => throw new ConfigurationException($"$.{name}", $"{StrictJson.Shown(other)}: a text is needed."),
     };
+
+    private sealed class DictionaryConfigJsonConverter : JsonConverter<DictionaryConfig>
+    {
+        public override DictionaryConfig Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+        {
+            try
+            {
+                using var document = JsonDocument.ParseValue(ref reader);
+                return FromJson(document.RootElement.GetRawText());
+            }
+            catch (ConfigurationException error)
+            {
+                throw new JsonException(error.Message, error);
+            }
+        }
+
+        public override void Write(Utf8JsonWriter writer, DictionaryConfig value, JsonSerializerOptions options) => value.ToJsonObject().WriteTo(writer, options);
+    }
+
+    private sealed class DictionaryConfigTypeConverter : TypeConverter
+    {
+        public override bool CanConvertFrom(ITypeDescriptorContext? context, Type sourceType) => sourceType == typeof(string) || base.CanConvertFrom(context, sourceType);
+
+        public override object? ConvertFrom(ITypeDescriptorContext? context, CultureInfo? culture, object value) =>
+            value is string text ? FromJson(text) : base.ConvertFrom(context, culture, value);
+
+        public override object? ConvertTo(ITypeDescriptorContext? context, CultureInfo? culture, object? value, Type destinationType) =>
+            value is DictionaryConfig config && destinationType == typeof(string) ? config.ToJson() : base.ConvertTo(context, culture, value, destinationType);
+    }
 }

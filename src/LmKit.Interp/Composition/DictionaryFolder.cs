@@ -73,7 +73,7 @@ public static class DictionaryFolder
         return AtomicFolder.Read(folder, _files, ConfigOf);
     }
 
-    private static Kind<IDictionary> KindOf(object options) => InterpKinds.All.FirstOrDefault(kind => kind.OptionsType == options.GetType())
+    private static Kind<IDictionary> KindOf(object options) => DictionaryComponents.All.FirstOrDefault(kind => kind.OptionsType == options.GetType())
         ?? throw new ArgumentException($"LmKit.Interp has no kind of dictionary with {options.GetType().Name}; save it with its kind.", nameof(options));
 
     private static DictionaryConfig ConfigOf(string folder) => DictionaryConfig.Read(Path.Combine(folder, ConfigFile));
@@ -118,7 +118,7 @@ public static class DictionaryFolder
     {
         using var reader = new SafetensorsReader(weights);
         var axes = reader.Entries.SelectMany(entry => entry.Shape).ToHashSet();
-        if (config.Kind == InterpKinds.Supervised.Name && CountFeatures(config) is var count && !axes.Contains(count))
+        if (config.Kind == DictionaryComponents.Supervised.Name && CountFeatures(config) is var count && !axes.Contains(count))
             throw new ConfigurationException("$.options.blocks", $"they have {count} features, which is no size of a tensor in {weights}; both must be of one dictionary.");
         foreach (var name in _sizes)
         {

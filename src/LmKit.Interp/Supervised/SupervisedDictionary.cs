@@ -116,12 +116,16 @@ public sealed class SupervisedDictionary : nn.Module<Tensor, Tensor>, IDictionar
 /// <summary>Options of a supervised dictionary.</summary>
 public sealed class SupervisedOptions
 {
-    /// <summary>Width D of the activations. No default.</summary>
-    [Range(1L, long.MaxValue)]
+    /// <summary>Width D of the activations. 0, the default, stands for the model's where a model's configuration names the dictionary;
+    /// otherwise it must be given.</summary>
+    [Range(0L, long.MaxValue)]
     public long ModelDim { get; set; }
 
     /// <summary>The blocks, in the order of their features. Default none.</summary>
     public IReadOnlyList<AttributeBlock> Blocks { get; set; } = [];
+
+    /// <summary>A copy for a place, with its width.</summary>
+    internal SupervisedOptions For(DictionarySite site) => new() { ModelDim = site.Width(nameof(SupervisedOptions), ModelDim), Blocks = Blocks };
 
     /// <summary>Features of all blocks; fails by name on a block that cannot be.</summary>
     internal long CountFeatures()
