@@ -13,7 +13,7 @@ public static class Training
         options.Seed = (ulong)seed;
         config = new ModelConfig(options, config.Components);
         if (adapter is not null)
-            config = config.With(new ComponentEntry(ComponentSlot.LinearWrapper, TuningKinds.Lora.Name, TuningKinds.Lora.Package, OptionsJson.Write(adapter)));
+            config = config.With(new ComponentEntry(Slots.LinearWrapper, LoraComponent.Kind.Name, LoraComponent.Kind.Package, OptionsJson.Write(adapter)));
         return LanguageModel.Build(config, new ComponentRegistry().AddTuning());
     }
 

@@ -10,7 +10,8 @@ internal static class LambdaSample
     internal static void Stream()
     {
         using var model = new LanguageModelBuilder { VocabSize = 256, ModelDim = 64, LayerCount = 2 }
-            .AddAttention(attention => { attention.HeadCount = 4; attention.Positions = PositionKind.Rotary; })
+            .AddAttention(attention => attention.HeadCount = 4)
+            .AddRotary()
             .AddLambdaMask(mask => { mask.LocalLength = 64; mask.GlobalLength = 4; })
             .Build();
         using var frozen = no_grad();

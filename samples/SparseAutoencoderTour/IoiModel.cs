@@ -15,9 +15,10 @@ public static class IoiModel
     public static LanguageModel Train(IoiDataset dataset, long vocabSize, long length, int steps, ulong seed, IProgress<TrainingStep> progress)
     {
         var builder = new LanguageModelBuilder { VocabSize = vocabSize, ModelDim = 64, LayerCount = LayerCount };
-        (builder.Options.LearnedPositionCount, builder.Options.IsHeadTied, builder.Options.InitializerRange, builder.Options.Seed) = (length, false, 0.05, seed);
+        (builder.Options.IsHeadTied, builder.Options.InitializerRange, builder.Options.Seed) = (false, 0.05, seed);
         var model = builder
-            .AddAttention(attention => (attention.HeadCount, attention.Positions) = (4, PositionKind.None))
+            .AddLearnedPositions(length)
+            .AddAttention(attention => attention.HeadCount = 4)
             .AddMlp(mlp => (mlp.MlpDim, mlp.Activation) = (128, Activation.Gelu))
             .Build();
         StartAllAlike(model);

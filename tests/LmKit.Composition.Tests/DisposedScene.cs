@@ -14,7 +14,7 @@ internal sealed record DisposedScene(Action Work, IReadOnlyList<IDisposable> Dis
 
     internal static IReadOnlyDictionary<string, Func<DisposedScene>> All { get; } = new Dictionary<string, Func<DisposedScene>>
     {
-        ["attention"] = () => Generation(Builder().AddAttention(attention => (attention.HeadCount, attention.Positions) = (4, PositionKind.Rotary))),
+        ["attention"] = () => Generation(Builder().AddAttention(attention => attention.HeadCount = 4).AddRotary()),
         ["hybrid"] = () => Generation(Builder().AddH3().AddAttention(attention => attention.HeadCount = 4, layers: [1]).AddLambdaMask(lambda => lambda.LocalLength = 24).AddMonarchLinear()),
         ["packed"] = () => Generation(Builder().AddAttention(attention => attention.HeadCount = 4).AddPackedLinear().AddPackedLinear(sites: ["lm_head"])),
         ["six mixers"] = () => Generation(Builder(6).AddAttention(attention => attention.HeadCount = 4).AddH3(layers: [1]).AddS4D(layers: [2]).AddSelectiveScan(layers: [3]).AddLongConv(layers: [4]).AddShift(layers: [5])),

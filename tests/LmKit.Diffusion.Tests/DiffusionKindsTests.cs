@@ -57,7 +57,7 @@ public class DiffusionKindsTests
     public void A_sampler_without_a_mask_id_or_with_an_impossible_one_is_refused_by_name()
     {
         using var scope = NewDisposeScope();
-        using var missing = Bidirectional().AddSampler(DiffusionKinds.Ancestral).Build();
+        using var missing = Bidirectional().Add(DiffusionSamplerComponents.Ancestral).Build();
         using var beyond = Bidirectional().AddAncestralSampler(11).Build();
 
         Assert.Contains("mask_id is not set", Assert.Throws<ConfigurationException>(() => missing.CreateSampler()).Message, StringComparison.Ordinal);
@@ -67,9 +67,9 @@ public class DiffusionKindsTests
     [Fact]
     public void Options_out_of_range_are_refused_by_their_path()
     {
-        var builder = Bidirectional().AddConfidenceSampler(Mask, options => options.Threshold = 1.5);
+        var error = Assert.Throws<ConfigurationException>(() => Bidirectional().AddConfidenceSampler(Mask, options => options.Threshold = 1.5));
 
-        Assert.Contains("threshold", Assert.Throws<ConfigurationException>(() => builder.Build()).Message, StringComparison.Ordinal);
+        Assert.Equal("$.components[1].options.threshold", error.Path);
     }
 
     [Fact]

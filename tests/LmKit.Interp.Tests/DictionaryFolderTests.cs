@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LmKit.Conformance;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -17,10 +18,8 @@ public class DictionaryFolderTests
         using var frozen = no_grad();
         using var folder = new TemporaryFolder();
         using var random = new Generator(3);
-        var kind = InterpKinds.All.Single(kind => kind.Name == name);
-        var options = (SparseAutoencoderOptions)Activator.CreateInstance(kind.OptionsType)!;
-        (options.ModelDim, options.FeatureCount, options.InputNormalization) = (5, 9, InputNormalization.ConstantNorm);
-        using var made = (SparseAutoencoder)kind.Create(options, new ParameterFactory(random));
+        var written = new JsonObject { ["model_dim"] = 5, ["feature_count"] = 9, ["input_normalization"] = "constant_norm" };
+        using var made = (SparseAutoencoder)new DictionaryConfig(name, "LmKit.Interp", written).Create(new ParameterFactory(random));
         foreach (var (_, value) in made.state_dict())
             value.add_(rand(value.shape, value.dtype, generator: random) * 0.3);
         made.eval();
@@ -58,7 +57,7 @@ public class DictionaryFolderTests
     public void A_configuration_is_data_and_round_trips()
     {
         using var random = new Generator(3);
-        var config = DictionaryConfig.Of(InterpKinds.TopK, options => (options.ModelDim, options.FeatureCount, options.ActiveCount) = (4, 8, 2), "ln_f.out");
+        var config = DictionaryConfig.For(InterpKinds.TopK, options => (options.ModelDim, options.FeatureCount, options.ActiveCount) = (4, 8, 2), "ln_f.out");
         var text = config.ToJson();
         Assert.Contains("\"active_count\": 2", text, StringComparison.Ordinal);
         var read = DictionaryConfig.FromJson(text);
@@ -86,12 +85,12 @@ public class DictionaryFolderTests
     public void A_kind_of_ones_own_is_made_once_it_is_added()
     {
         using var random = new Generator(3);
-        var own = new DictionaryKind<VanillaOptions>("own", (options, parameters) => new VanillaAutoencoder(options, parameters));
-        var config = DictionaryConfig.Of(own, options => (options.ModelDim, options.FeatureCount) = (3, 4));
+        var own = Slots.Dictionary.Define<VanillaOptions>("own", (options, site) => new VanillaAutoencoder(options, site.Parameters));
+        var config = DictionaryConfig.For(own, options => (options.ModelDim, options.FeatureCount) = (3, 4));
         Assert.Throws<ConfigurationException>(() => config.Create(new ParameterFactory(random)));
-        using var made = (IDisposable)config.Create(new ParameterFactory(random), new DictionaryRegistry().Add(own).Add(own));
+        using var made = (IDisposable)config.Create(new ParameterFactory(random), new ComponentRegistry().Add(own).Add(own));
         Assert.IsType<VanillaAutoencoder>(made);
-        Assert.Throws<ArgumentException>(() => new DictionaryRegistry().Add(new DictionaryKind<VanillaOptions>("vanilla", (options, parameters) => new VanillaAutoencoder(options, parameters))));
+        Assert.Throws<ArgumentException>(() => new ComponentRegistry().AddInterp().Add(Slots.Dictionary.Define<VanillaOptions>("vanilla", (options, site) => new VanillaAutoencoder(options, site.Parameters))));
     }
 
     [Fact]
@@ -114,13 +113,13 @@ public class DictionaryFolderTests
         using var frozen = no_grad();
         using var folder = new TemporaryFolder();
         using var random = new Generator(3);
-        var own = new DictionaryKind<VanillaOptions>("rotation", (options, parameters) => new Rotation(options.ModelDim, parameters));
+        var own = Slots.Dictionary.Define<VanillaOptions>("rotation", (options, site) => new Rotation(options.ModelDim, site.Parameters));
         var options = new VanillaOptions { ModelDim = 4, FeatureCount = 4 };
         using var made = new Rotation(4, new ParameterFactory(random));
         DictionaryFolder.Save(folder["own"], made, own, options, "layers.0.resid_post");
         Assert.Equal(("rotation", "layers.0.resid_post"), (DictionaryFolder.ReadConfig(folder["own"]).Kind, DictionaryFolder.ReadConfig(folder["own"]).HookName));
         Assert.Throws<ConfigurationException>(() => DictionaryFolder.Load(folder["own"]));
-        using var loaded = (Rotation)DictionaryFolder.Load(folder["own"], new DictionaryRegistry().Add(own));
+        using var loaded = (Rotation)DictionaryFolder.Load(folder["own"], new ComponentRegistry().Add(own));
         Close.Check("atoms", made.Atoms, loaded.Atoms);
     }
 

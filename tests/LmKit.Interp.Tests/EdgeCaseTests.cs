@@ -19,16 +19,17 @@ public class EdgeCaseTests
         using var frozen = no_grad();
         using var random = new Generator(1);
         var x = randn([rows, width], ScalarType.Float64, generator: random);
-        SparseAutoencoderOptions[] all =
+        (Kind Kind, SparseAutoencoderOptions Options)[] all =
         [
-            new TopKOptions { ActiveCount = active }, new BatchTopKOptions { ActiveCount = active }, new VanillaOptions(), new JumpReluOptions(), new GatedOptions(),
-            new TopAfaOptions { MinActiveCount = active }, new BatchTopAfaOptions(),
+            (InterpKinds.TopK, new TopKOptions { ActiveCount = active }), (InterpKinds.BatchTopK, new BatchTopKOptions { ActiveCount = active }),
+            (InterpKinds.Vanilla, new VanillaOptions()), (InterpKinds.JumpRelu, new JumpReluOptions()), (InterpKinds.Gated, new GatedOptions()),
+            (InterpKinds.TopAfa, new TopAfaOptions { MinActiveCount = active }), (InterpKinds.BatchTopAfa, new BatchTopAfaOptions()),
         ];
-        foreach (var options in all)
+        Assert.Equal(InterpKinds.All.Where(kind => kind != InterpKinds.Supervised).Select(kind => kind.Name).Order(), all.Select(each => each.Kind.Name).Order());
+        foreach (var (kind, options) in all)
         {
             (options.ModelDim, options.FeatureCount, options.InputNormalization) = (width, features, InputNormalization.PerRowStandardize);
-            var kind = InterpKinds.All.Single(kind => kind.OptionsType == options.GetType());
-            using var autoencoder = Parameters.Make(parameters => (SparseAutoencoder)kind.Create(options, parameters));
+            using var autoencoder = Parameters.Make(parameters => (SparseAutoencoder)new DictionaryConfig(kind.Name, kind.Package, OptionsJson.Write(options)).Create(parameters));
             var codes = autoencoder.Encode(x);
             Assert.Equal([rows, features], codes.shape);
             Assert.True(codes.ge(0).all().item<bool>(), kind.Name);

@@ -206,14 +206,16 @@ public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
             var given = other ?? Options(golden);
             builder.AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (given.LocalLength, given.GlobalLength, given.DistanceCeiling));
         }
+        builder.AddRotary(rotary =>
+        {
+            rotary.Base = golden.Options.Number("base");
+            rotary.Dim = golden.Options.Whole("rotary_dim", 0);
+            rotary.IsInterleaved = golden.Kind == "gptj_partial_rope";
+        });
         var options = new AttentionOptions
         {
             HeadCount = Number(golden, "H"),
             KeyValueHeadCount = (int)golden.Options.Whole("KV", 0),
-            Positions = PositionKind.Rotary,
-            RotaryBase = golden.Options.Number("base"),
-            RotaryDim = golden.Options.Whole("rotary_dim", 0),
-            IsRotaryInterleaved = golden.Kind == "gptj_partial_rope",
             HasBias = false,
         };
         var attention = new Attention(options, builder.CreateLayerContext(0, new Generator(1)));

@@ -67,10 +67,9 @@ internal static class GoldenVariants
         {
             attention.HeadCount = Whole("H");
             attention.KeyValueHeadCount = (int)golden.Options.Whole("KV", 0);
-            attention.Positions = PositionKind.Rotary;
-            attention.RotaryBase = golden.Options.Number("base");
             attention.HasBias = false;
         });
+        builder.AddRotary(rotary => rotary.Base = golden.Options.Number("base"));
         builder.AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (Whole("L_local"), Whole("n_global"), Whole("limit")));
         builder.AddGatedMlp(mlp => mlp.MlpDim = Whole("F")).AddRmsNorm(norm => norm.Epsilon = golden.Options.Number("rms_eps"));
         return builder.Build();

@@ -51,13 +51,14 @@ public sealed class HalfPrecisionTests
     [InlineData(ScalarType.BFloat16)]
     public void Padded_rows_are_the_rows_alone_and_a_long_stream_is_the_whole(ScalarType dtype)
     {
-        foreach (var positions in new[] { PositionKind.None, PositionKind.Rotary, PositionKind.Alibi })
+        foreach (var positions in new Kind<PositionEncoding>[] { PositionComponents.None, PositionComponents.Rotary, PositionComponents.Alibi })
         {
             using var scope = NewDisposeScope();
             using var frozen = no_grad();
             using var random = new Generator(3);
             using var model = new LanguageModelBuilder { VocabSize = 32, ModelDim = 16, LayerCount = 1, Dtype = dtype }
-                .AddAttention(attention => (attention.HeadCount, attention.KeyValueHeadCount, attention.Positions) = (4, 2, positions))
+                .AddAttention(attention => (attention.HeadCount, attention.KeyValueHeadCount) = (4, 2))
+                .Add(positions)
                 .AddLambdaMask(lambda => (lambda.LocalLength, lambda.GlobalLength) = (16, 3)).Build();
             var tokens = randint(0, 32, [1, 2200], dtype: ScalarType.Int64, generator: random);
             var whole = model.call(tokens, null);

@@ -14,10 +14,15 @@ public abstract class LambdaAttentionTests : CausalMixerConformance
 
     protected abstract LambdaMaskOptions Mask { get; }
 
+    protected virtual void AddPositions(LanguageModelBuilder builder)
+    {
+    }
+
     protected override IMixer Create(ScalarType dtype)
     {
         var builder = ToyModel.Builder(dtype: dtype).AddLambdaMask(mask =>
             (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (Mask.LocalLength, Mask.GlobalLength, Mask.DistanceCeiling));
+        AddPositions(builder);
         return ToyModel.Component(builder, layer => new Attention(Options, layer));
     }
 }
@@ -31,35 +36,45 @@ public class LambdaAttentionWithoutPositionsTests : LambdaAttentionTests
 
 public class LambdaAttentionWithRotaryTests : LambdaAttentionTests
 {
-    protected override AttentionOptions Options => new() { HeadCount = 2, Positions = PositionKind.Rotary };
+    protected override AttentionOptions Options => new() { HeadCount = 2 };
+
+    protected override void AddPositions(LanguageModelBuilder builder) => builder.AddRotary();
 
     protected override LambdaMaskOptions Mask => new() { LocalLength = 5, GlobalLength = 2 };
 }
 
 public class LambdaAttentionWithALowCeilingTests : LambdaAttentionTests
 {
-    protected override AttentionOptions Options => new() { HeadCount = 4, KeyValueHeadCount = 2, HeadDim = 6, Positions = PositionKind.Rotary, HasBias = false };
+    protected override AttentionOptions Options => new() { HeadCount = 4, KeyValueHeadCount = 2, HeadDim = 6, HasBias = false };
+
+    protected override void AddPositions(LanguageModelBuilder builder) => builder.AddRotary();
 
     protected override LambdaMaskOptions Mask => new() { LocalLength = 7, GlobalLength = 3, DistanceCeiling = 4 };
 }
 
 public class LambdaAttentionWithAHighCeilingTests : LambdaAttentionTests
 {
-    protected override AttentionOptions Options => new() { HeadCount = 2, Positions = PositionKind.Rotary, RotaryDim = 2, IsRotaryInterleaved = true };
+    protected override AttentionOptions Options => new() { HeadCount = 2 };
+
+    protected override void AddPositions(LanguageModelBuilder builder) => builder.AddRotary(rotary => (rotary.Dim, rotary.IsInterleaved) = (2, true));
 
     protected override LambdaMaskOptions Mask => new() { LocalLength = 3, GlobalLength = 6, DistanceCeiling = 12 };
 }
 
 public class LambdaAttentionWithAlibiTests : LambdaAttentionTests
 {
-    protected override AttentionOptions Options => new() { HeadCount = 4, KeyValueHeadCount = 2, Positions = PositionKind.Alibi };
+    protected override AttentionOptions Options => new() { HeadCount = 4, KeyValueHeadCount = 2 };
+
+    protected override void AddPositions(LanguageModelBuilder builder) => builder.AddAlibi();
 
     protected override LambdaMaskOptions Mask => new() { LocalLength = 5, GlobalLength = 1, DistanceCeiling = 2 };
 }
 
 public class LambdaAttentionWithoutStartingTokensTests : LambdaAttentionTests
 {
-    protected override AttentionOptions Options => new() { HeadCount = 2, Positions = PositionKind.Rotary };
+    protected override AttentionOptions Options => new() { HeadCount = 2 };
+
+    protected override void AddPositions(LanguageModelBuilder builder) => builder.AddRotary();
 
     protected override LambdaMaskOptions Mask => new() { LocalLength = 1, GlobalLength = 0 };
 }

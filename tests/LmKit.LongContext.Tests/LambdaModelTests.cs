@@ -78,18 +78,18 @@ public class LambdaModelTests
     [InlineData("limit_distance", 1, 1, -1)]
     public void An_impossible_option_is_refused_with_its_path(string option, int window, int starts, int? ceiling)
     {
-        var builder = Builder().AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (window, starts, ceiling));
+        var error = Assert.Throws<ConfigurationException>(() =>
+            Builder().AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (window, starts, ceiling)));
 
-        Assert.Equal($"$.components[1].options.{option}", Assert.Throws<ConfigurationException>(builder.Build).Path);
+        Assert.Equal($"$.components[2].options.{option}", error.Path);
     }
 
     [Fact]
     public void Learned_positions_are_refused()
     {
-        var builder = Builder().AddLambdaMask();
-        builder.Options.LearnedPositionCount = 64;
+        var builder = ToyModel.Builder(Layers).AddAttention(attention => attention.HeadCount = 2).AddLambdaMask().AddLearnedPositions(64);
 
-        Assert.Contains("max_position_embeddings", Refusal(builder), StringComparison.Ordinal);
+        Assert.Contains("max_position_embeddings", Assert.Throws<ConfigurationException>(builder.Build).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -128,7 +128,7 @@ public class LambdaModelTests
     }
 
     private static LanguageModelBuilder Builder() =>
-        ToyModel.Builder(Layers).AddAttention(attention => (attention.HeadCount, attention.Positions) = (2, PositionKind.Rotary));
+        ToyModel.Builder(Layers).AddAttention(attention => attention.HeadCount = 2).AddRotary();
 
     private static LanguageModel Build() =>
         Builder().AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength) = (Window, Starts)).Build();

@@ -78,7 +78,7 @@ public sealed class LambdaStreamTests
     }
 
     private static LanguageModel Model(int layers) =>
-        ToyModel.Builder(layers).AddAttention(attention => (attention.HeadCount, attention.Positions) = (2, PositionKind.Rotary))
+        ToyModel.Builder(layers).AddAttention(attention => attention.HeadCount = 2).AddRotary()
             .AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength) = (Window, Starts)).Build();
 
     private static Tensor Tokens(long count, ulong seed)

@@ -35,8 +35,8 @@ internal static class FewKeyHeadsVersusAll
 
         (Attention Mixer, MixerState State)[] Layers(int keyHeads)
         {
-            var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = _mixers }.AddLinear(PassThroughLinear.Kind);
-            var options = new AttentionOptions { HeadCount = _heads, KeyValueHeadCount = keyHeads, Positions = PositionKind.Rotary, HasBias = false };
+            var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = _mixers }.Add(PassThroughLinear.Kind).AddRotary();
+            var options = new AttentionOptions { HeadCount = _heads, KeyValueHeadCount = keyHeads, HasBias = false };
             return [.. Enumerable.Range(0, _mixers).Select(layer =>
             {
                 var mixer = new Attention(options, builder.CreateLayerContext(layer, random));

@@ -23,7 +23,7 @@ internal static class H3LayerVersusKeptKernels
         var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = 1 };
         if (!hasLinears)
         {
-            builder.AddLinear(PassThroughLinear.Kind);
+            builder.Add(PassThroughLinear.Kind);
         }
 
         var mixer = new H3Mixer(new H3Options(), builder.CreateLayerContext(0, random));

@@ -57,7 +57,7 @@ internal static class H3LayerVersusPlainComposition
     private static RatioSides PrepareCore(Generator random, bool isRecorded)
     {
         var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = 1 };
-        builder.AddLinear(PassThroughLinear.Kind);
+        builder.Add(PassThroughLinear.Kind);
         var mixer = new H3Mixer(new H3Options(), builder.CreateLayerContext(0, random));
         var weights = mixer.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
         var x = randn(_batch, _length, _modelDim, generator: random);

@@ -20,7 +20,7 @@ internal static class H3StepVersusTorchOperations
     private static RatioSides Prepare(Generator random, long batch)
     {
         var layer = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = _layers }
-            .AddLinear(PassThroughLinear.Kind)
+            .Add(PassThroughLinear.Kind)
             .CreateLayerContext(0, random);
         var mixers = Enumerable.Range(0, _layers).Select(_ => new H3Mixer(new H3Options(), layer)).ToArray();
         var plain = mixers.Select(mixer => new PlainH3Step(mixer.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter), "", batch)).ToArray();

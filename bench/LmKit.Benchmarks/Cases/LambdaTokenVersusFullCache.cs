@@ -50,10 +50,11 @@ internal static class LambdaTokenVersusFullCache
         {
             using var frozen = no_grad();
             var layer = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = 1 }
-                .AddLinear(PassThroughLinear.Kind)
+                .Add(PassThroughLinear.Kind)
+                .AddRotary()
                 .AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength) = (_window, _starts))
                 .CreateLayerContext(0, random);
-            _attention = new Attention(new AttentionOptions { HeadCount = _heads, Positions = PositionKind.Rotary }, layer);
+            _attention = new Attention(new AttentionOptions { HeadCount = _heads }, layer);
             _attention.eval();
             _state = _attention.NewState(1);
             using var prompt = randn(1, context, _modelDim, generator: random);

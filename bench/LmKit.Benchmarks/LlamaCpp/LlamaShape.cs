@@ -33,10 +33,9 @@ internal sealed record LlamaShape(int LayerCount, long ModelDim, int HeadCount, 
             {
                 attention.HeadCount = HeadCount;
                 attention.KeyValueHeadCount = KeyValueHeadCount;
-                attention.Positions = PositionKind.Rotary;
-                attention.RotaryBase = RotaryBase;
                 attention.HasBias = false;
             })
+            .AddRotary(rotary => rotary.Base = RotaryBase)
             .AddGatedMlp(mlp => mlp.MlpDim = MlpDim)
             .AddRmsNorm(norm => norm.Epsilon = NormEpsilon);
         builder.Options.IsHeadTied = false;

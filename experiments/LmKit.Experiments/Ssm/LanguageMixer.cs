@@ -13,7 +13,7 @@ internal sealed record LanguageMixer(string Name, Func<int, int> AttentionCount,
         builder.AddH3(h3 => h3.StateDim = 64).AddAttention(attention => attention.HeadCount = 4, layers: [layers / 2]));
 
     internal static readonly LanguageMixer Transformer = new("Transformer", layers => layers, (builder, _) =>
-        builder.AddAttention(attention => { attention.HeadCount = 4; attention.Positions = PositionKind.Rotary; }));
+        builder.AddAttention(attention => attention.HeadCount = 4).AddRotary());
 
     internal static readonly LanguageMixer PureH3 = new("pure H3", _ => 0, (builder, _) => builder.AddH3(h3 => h3.StateDim = 64));
 

@@ -16,9 +16,10 @@ internal sealed record SyntheticMixer(string Name, bool HasPositions, Action<Lan
     {
         var builder = new LanguageModelBuilder { VocabSize = task.Vocabulary.Count, ModelDim = 32, LayerCount = 2 };
         builder.Options.EmbeddingDropoutRate = dropout;
-        builder.Options.LearnedPositionCount = HasPositions ? task.ExampleLength : 0;
         builder.Options.Seed = seed;
         Add(builder, dropout);
+        if (HasPositions)
+            builder.AddLearnedPositions(task.ExampleLength);
         return builder.Build();
     }
 }

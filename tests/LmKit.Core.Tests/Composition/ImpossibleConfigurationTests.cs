@@ -10,7 +10,7 @@ public class ImpossibleConfigurationTests
     [Fact]
     public void An_unknown_kind_names_the_place_the_kind_and_the_package_to_add()
     {
-        var entry = new ComponentEntry(ComponentSlot.Mixer, "wave", "Ocean.Waves", [], ImmutableArray.Create(0));
+        var entry = new ComponentEntry(Slots.Mixer, "wave", "Ocean.Waves", [], ImmutableArray.Create(0));
         var error = Fails(ToyModel.Builder().AddAttention().Config.With(entry));
 
         Assert.Equal("$.components[1].kind", error.Path);
@@ -21,7 +21,7 @@ public class ImpossibleConfigurationTests
     [Fact]
     public void An_unknown_option_names_the_place()
     {
-        var entry = new ComponentEntry(ComponentSlot.Mixer, "attention", "LmKit.Core", new JsonObject { ["heads"] = 2 });
+        var entry = new ComponentEntry(Slots.Mixer, "attention", "LmKit.Core", new JsonObject { ["heads"] = 2 });
         var error = Fails(ToyModel.Builder().Config.With(entry));
 
         Assert.StartsWith("$.components[0].options", error.Path, StringComparison.Ordinal);
@@ -48,11 +48,11 @@ public class ImpossibleConfigurationTests
 
     [Fact]
     public void An_odd_rotary_width_is_refused() =>
-        Fails(ToyModel.Builder(modelDim: 6).AddAttention(a => (a.HeadCount, a.Positions) = (2, PositionKind.Rotary)), "$.components[0].options", "rotary_dim = 3");
+        Fails(ToyModel.Builder(modelDim: 6).AddAttention(a => a.HeadCount = 2).AddRotary(), "$.components[1].options", "rotary_dim = 3");
 
     [Fact]
     public void A_rotary_width_beyond_the_head_is_refused() =>
-        Fails(ToyModel.Builder().AddAttention(a => (a.RotaryDim, a.Positions) = (10, PositionKind.Rotary)), "$.components[0].options", "rotary_dim = 10");
+        Fails(ToyModel.Builder().AddAttention().AddRotary(r => r.Dim = 10), "$.components[1].options", "rotary_dim = 10", "head width 8");
 
     [Fact]
     public void A_value_out_of_range_names_option_and_value() =>
@@ -61,9 +61,9 @@ public class ImpossibleConfigurationTests
     [Fact]
     public void A_value_that_is_no_number_is_refused_by_the_verb()
     {
-        var error = Assert.Throws<ConfigurationException>(() => ToyModel.Builder().AddAttention(a => a.RotaryBase = double.NaN));
+        var error = Assert.Throws<ConfigurationException>(() => ToyModel.Builder().AddRotary(r => r.Base = double.NaN));
 
-        Assert.Contains("AttentionOptions.RotaryBase = NaN", error.Message, StringComparison.Ordinal);
+        Assert.Contains("RotaryOptions.Base = NaN", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -94,23 +94,23 @@ public class ImpossibleConfigurationTests
     [Fact]
     public void A_mask_that_nothing_asks_for_is_refused()
     {
-        var sum = new MixerKind<DenseLinearOptions>("sum", (_, layer) => new BrokenMixer(BrokenLaw.None, layer.ModelDim));
+        var sum = Slots.Mixer.Define("sum", layer => new BrokenMixer(BrokenLaw.None, layer.ModelDim));
 
-        Fails(ToyModel.Builder().AddMixer(sum).AddCausalMask(), "$.components[1]", "no layer", "'causal'");
+        Fails(ToyModel.Builder().Add(sum).AddCausalMask(), "$.components[1]", "no layer", "'causal'");
     }
 
     [Fact]
     public void A_mask_for_layers_that_ask_for_none_is_refused()
     {
-        var sum = new MixerKind<DenseLinearOptions>("sum", (_, layer) => new BrokenMixer(BrokenLaw.None, layer.ModelDim));
+        var sum = Slots.Mixer.Define("sum", layer => new BrokenMixer(BrokenLaw.None, layer.ModelDim));
 
-        Fails(ToyModel.Builder().AddMixer(sum).AddAttention(layers: [1]).AddCausalMask(layers: [0]), "$.components[2]", "'causal'");
+        Fails(ToyModel.Builder().Add(sum).AddAttention(layers: [1]).AddCausalMask(layers: [0]), "$.components[2]", "'causal'");
     }
 
     [Fact]
     public void Two_kinds_of_one_name_are_refused()
     {
-        var impostor = new MixerKind<AttentionOptions>("attention", (options, layer) => new Attention(options, layer));
+        var impostor = Slots.Mixer.Define<AttentionOptions>("attention", (options, layer) => new Attention(options, layer));
 
         var error = Assert.Throws<ArgumentException>(() => new ComponentRegistry().Add(impostor));
         Assert.Contains("'attention'", error.Message, StringComparison.Ordinal);

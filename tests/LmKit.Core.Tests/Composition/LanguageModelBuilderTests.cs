@@ -31,9 +31,9 @@ public class LanguageModelBuilderTests
     {
         using var scope = NewDisposeScope();
         var builder = ToyModel.Builder(1).AddAttention()
-            .AddLinear(TaggedLinear.Kind("all", said))
-            .AddLinear(TaggedLinear.Kind("keys", said), sites: ["k_proj"])
-            .AddLinear(TaggedLinear.Kind("mlp", said), sites: ["mlp.*"]);
+            .Add(TaggedLinear.Kind("all", said))
+            .Add(TaggedLinear.Kind("keys", said), sites: ["k_proj"])
+            .Add(TaggedLinear.Kind("mlp", said), sites: ["mlp.*"]);
         using var model = builder.Build();
         model.call(Tokens(), null).Dispose();
 
@@ -45,8 +45,8 @@ public class LanguageModelBuilderTests
     {
         using var scope = NewDisposeScope();
         var builder = ToyModel.Builder(1).AddAttention()
-            .UseLinear(TaggedLinear.Wrapper("outer", said), sites: ["q_proj"])
-            .UseLinear(TaggedLinear.Wrapper("inner", said), sites: ["q_proj"]);
+            .Add(TaggedLinear.Wrapper("outer", said), sites: ["q_proj"])
+            .Add(TaggedLinear.Wrapper("inner", said), sites: ["q_proj"]);
         using var model = builder.Build();
         model.call(Tokens(), null).Dispose();
 
@@ -58,7 +58,7 @@ public class LanguageModelBuilderTests
     public void A_wrapper_may_be_kept_to_some_layers()
     {
         using var scope = NewDisposeScope();
-        using var model = ToyModel.Builder(3).AddAttention().UseLinear(TaggedLinear.Wrapper("w", said), sites: ["v_proj"], layers: [0, 2]).Build();
+        using var model = ToyModel.Builder(3).AddAttention().Add(TaggedLinear.Wrapper("w", said), layers: [0, 2], sites: ["v_proj"]).Build();
         model.call(Tokens(), null).Dispose();
 
         Assert.Equal(["w", "w"], said);

@@ -30,7 +30,7 @@ public sealed class LanguageModelServiceCollectionTests
         var builder = services.AddLanguageModel(Size(8));
         using var provider = services.BuildServiceProvider();
         builder.AddAttention(attention => attention.HeadCount = 2);
-        Assert.Single(provider.GetRequiredService<LanguageModel>().Config.Components, entry => entry.Slot == ComponentSlot.Mixer);
+        Assert.Single(provider.GetRequiredService<LanguageModel>().Config.Components, entry => entry.Slot == Slots.Mixer);
     }
 
     [Fact]

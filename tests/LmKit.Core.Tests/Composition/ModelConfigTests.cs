@@ -159,8 +159,7 @@ public class ModelConfigTests
 
     private static LanguageModelBuilder Full()
     {
-        var builder = ToyModel.Builder().AddAttention(attention => attention.RotaryBase = 12345.5).AddGatedMlp(layers: [1]).AddRmsNorm(norm => norm.Epsilon = 1e-6);
-        builder.Options.LearnedPositionCount = 16;
-        return builder.AddAutoregressiveSampler(sampler => sampler.Temperature = 0.8);
+        return ToyModel.Builder().AddLearnedPositions(16).AddAttention().AddRotary(rotary => rotary.Base = 12345.5).AddGatedMlp(layers: [1]).AddRmsNorm(norm => norm.Epsilon = 1e-6)
+            .AddAutoregressiveSampler(sampler => sampler.Temperature = 0.8);
     }
 }

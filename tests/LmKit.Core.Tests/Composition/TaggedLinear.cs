@@ -28,7 +28,7 @@ internal sealed class TaggedLinear : nn.Module<Tensor, Tensor>, ILinear
         return inner.call(x);
     }
 
-    internal static LinearWrapperKind<DenseLinearOptions> Wrapper(string tag, List<string> said) => new(tag, (_, inner, _) => new TaggedLinear(inner, tag, said));
+    internal static Kind<ILinear> Wrapper(string tag, List<string> said) => Slots.LinearWrapper.Define(tag, place => new TaggedLinear(place.Inner, tag, said));
 
-    internal static LinearKind<DenseLinearOptions> Kind(string tag, List<string> said) => new(tag, (_, site) => new TaggedLinear(new DenseLinear(site), tag, said));
+    internal static Kind<ILinear> Kind(string tag, List<string> said) => Slots.Linear.Define(tag, site => new TaggedLinear(new DenseLinear(site), tag, said));
 }

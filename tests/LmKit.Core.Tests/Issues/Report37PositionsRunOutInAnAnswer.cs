@@ -8,8 +8,7 @@ public sealed class Report37PositionsRunOutInAnAnswer
     public async Task The_answer_keeps_what_could_be_said_and_ends_by_length()
     {
         var builder = new LanguageModelBuilder { VocabSize = 256, ModelDim = 16, LayerCount = 1 };
-        builder.Options.LearnedPositionCount = 8;
-        using var model = builder.AddAttention(attention => attention.HeadCount = 2).Build();
+        using var model = builder.AddAttention(attention => attention.HeadCount = 2).AddLearnedPositions(8).Build();
         using var client = model.AsChatClient(ModelTokenizer.Bytes);
 
         var answer = await client.GetResponseAsync("hello", new ChatOptions { Seed = 1 });

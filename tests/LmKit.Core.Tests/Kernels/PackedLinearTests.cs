@@ -250,9 +250,9 @@ public class PackedLinearTests
         using var model = Builder(isTied: false).AddPackedLinear().Build();
         Assert.Contains(model.named_modules(), pair => pair.name == "lm_head" && pair.module is DenseLinear);
         using var both = Builder(isTied: true).AddPackedLinear(sites: ["q_proj", LinearSite.Head]).AddDenseLinear(sites: ["lm_head"]).Build();
-        var kind = new LinearKind<DenseLinearOptions>("other", (_, site) => new DenseLinear(site));
+        var kind = Slots.Linear.Define("other", site => new DenseLinear(site));
 
-        var error = Assert.Throws<ConfigurationException>(() => Builder(isTied: true).AddLinear(kind, sites: ["lm_head"]).Build());
+        var error = Assert.Throws<ConfigurationException>(() => Builder(isTied: true).Add(kind, sites: ["lm_head"]).Build());
 
         Assert.Contains("'other' cannot stand at lm_head", error.Message, StringComparison.Ordinal);
     }
@@ -274,12 +274,12 @@ public class PackedLinearTests
     [Fact]
     public void The_head_takes_neither_wrappers_nor_layers_nor_a_linear_of_other_widths()
     {
-        var wrapper = new LinearWrapperKind<DenseLinearOptions>("wrapper", (_, linear, _) => linear);
-        var narrow = new LinearKind<DenseLinearOptions>("narrow", (_, site) => new DenseLinear(site with { OutFeatures = 3 }));
-        var wrapped = Assert.Throws<ConfigurationException>(() => Builder(isTied: true).UseLinear(wrapper, sites: ["lm_head"]).Build());
+        var wrapper = Slots.LinearWrapper.Define("wrapper", place => place.Inner);
+        var narrow = Slots.Linear.Define("narrow", site => new DenseLinear(site with { OutFeatures = 3 }));
+        var wrapped = Assert.Throws<ConfigurationException>(() => Builder(isTied: true).Add(wrapper, sites: ["lm_head"]).Build());
         var layered = Assert.Throws<ConfigurationException>(() => Builder(isTied: false).AddPackedLinear(sites: ["lm_head"], layers: [0]).Build());
-        var other = Assert.Throws<ConfigurationException>(() => Builder(isTied: true).UseLinear(wrapper, sites: ["nothing"]).Build());
-        var wrong = Assert.Throws<ConfigurationException>(() => Builder(isTied: false).AddLinear(narrow, sites: ["lm_head"]).Build());
+        var other = Assert.Throws<ConfigurationException>(() => Builder(isTied: true).Add(wrapper, sites: ["nothing"]).Build());
+        var wrong = Assert.Throws<ConfigurationException>(() => Builder(isTied: false).Add(narrow, sites: ["lm_head"]).Build());
 
         Assert.Contains("'wrapper' is a wrapper", wrapped.Message, StringComparison.Ordinal);
         Assert.Contains("'packed' is given layers", layered.Message, StringComparison.Ordinal);

@@ -22,7 +22,7 @@ internal sealed class WindowMask(long length, long sinks = 0) : IAttentionMask
 /// <summary>Options of the mask for tests.</summary>
 internal sealed class WindowMaskOptions
 {
-    internal static readonly MaskKind<WindowMaskOptions> Kind = new("window", (options, _) => new WindowMask(options.Length, options.Sinks));
+    internal static readonly Kind<WindowMaskOptions, IAttentionMask> Kind = Slots.Mask.Define<WindowMaskOptions>("window", (options, _) => new WindowMask(options.Length, options.Sinks));
 
     public long Length { get; set; } = 6;
 

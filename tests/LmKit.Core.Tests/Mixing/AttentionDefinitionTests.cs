@@ -11,16 +11,16 @@ public sealed class AttentionDefinitionTests
 
     public static TheoryData<string> Names => [.. Cases.Keys];
 
-    private static Dictionary<string, AttentionOptions> Cases => new()
+    private static Dictionary<string, Case> Cases => new()
     {
-        ["none"] = new() { HeadCount = 2 },
-        ["rotary"] = new() { HeadCount = 2, Positions = PositionKind.Rotary },
-        ["rotary of another base"] = new() { HeadCount = 2, Positions = PositionKind.Rotary, RotaryBase = 50 },
-        ["rotary in part"] = new() { HeadCount = 2, Positions = PositionKind.Rotary, RotaryDim = 2 },
-        ["rotary of neighbours"] = new() { HeadCount = 2, Positions = PositionKind.Rotary, IsRotaryInterleaved = true },
-        ["alibi"] = new() { HeadCount = 4, Positions = PositionKind.Alibi },
-        ["shared heads"] = new() { HeadCount = 4, KeyValueHeadCount = 2, HeadDim = 6, Positions = PositionKind.Rotary },
-        ["shared heads with biases"] = new() { HeadCount = 4, KeyValueHeadCount = 1, Positions = PositionKind.Alibi },
+        ["none"] = new(2),
+        ["rotary"] = new(2, "rotary"),
+        ["rotary of another base"] = new(2, "rotary") { Rotary = { Base = 50 } },
+        ["rotary in part"] = new(2, "rotary") { Rotary = { Dim = 2 } },
+        ["rotary of neighbours"] = new(2, "rotary") { Rotary = { IsInterleaved = true } },
+        ["alibi"] = new(4, "alibi"),
+        ["shared heads"] = new(4, "rotary", KeyValueHeadCount: 2, HeadDim: 6),
+        ["shared heads with biases"] = new(4, "alibi", KeyValueHeadCount: 1),
     };
 
     [Theory]
@@ -30,11 +30,10 @@ public sealed class AttentionDefinitionTests
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var options = Cases[name];
-        using var model = ToyModel.Builder(1).AddAttention(own =>
-        {
-            (own.HeadCount, own.KeyValueHeadCount, own.HeadDim, own.Positions) = (options.HeadCount, options.KeyValueHeadCount, options.HeadDim, options.Positions);
-            (own.RotaryDim, own.RotaryBase, own.IsRotaryInterleaved) = (options.RotaryDim, options.RotaryBase, options.IsRotaryInterleaved);
-        }).Build();
+        using var model = ToyModel.Builder(1)
+            .AddAttention(own => (own.HeadCount, own.KeyValueHeadCount, own.HeadDim) = (options.HeadCount, options.KeyValueHeadCount, options.HeadDim))
+            .AddPositions(options.Positions, rotary => (rotary.Dim, rotary.Base, rotary.IsInterleaved) = (options.Rotary.Dim, options.Rotary.Base, options.Rotary.IsInterleaved))
+            .Build();
         Stir(model);
         var seen = new Dictionary<string, double[,,]>();
         foreach (var part in new[] { "q", "k", "v", "z" })
@@ -58,7 +57,7 @@ public sealed class AttentionDefinitionTests
         }
     }
 
-    private static double[,,] Attended(AttentionOptions options, double[,,] q, double[,,] k, double[,,] v)
+    private static double[,,] Attended(Case options, double[,,] q, double[,,] k, double[,,] v)
     {
         var (heads, width) = (options.HeadCount, q.GetLength(2));
         var sharing = heads / k.GetLength(1);
@@ -72,7 +71,7 @@ public sealed class AttentionDefinitionTests
                 {
                     var (turned, still) = (Turned(options, Row(q, i, head), i), Turned(options, Row(k, j, head / sharing), j));
                     var score = turned.Zip(still).Sum(pair => pair.First * pair.Second) / Math.Sqrt(width);
-                    if (options.Positions == PositionKind.Alibi)
+                    if (options.Positions == "alibi")
                         score -= (i - j) * Math.Pow(2, -8.0 * (head + 1) / heads);
                     weights[j] = Math.Exp(score);
                 }
@@ -83,16 +82,16 @@ public sealed class AttentionDefinitionTests
         return z;
     }
 
-    private static double[] Turned(AttentionOptions options, double[] x, int position)
+    private static double[] Turned(Case options, double[] x, int position)
     {
-        if (options.Positions != PositionKind.Rotary)
+        if (options.Positions != "rotary")
             return x;
-        var width = options.RotaryDim == 0 ? x.Length : (int)options.RotaryDim;
+        var width = options.Rotary.Dim == 0 ? x.Length : (int)options.Rotary.Dim;
         double[] turned = [.. x];
         for (var pair = 0; pair < width / 2; pair++)
         {
-            var (a, b) = options.IsRotaryInterleaved ? (2 * pair, 2 * pair + 1) : (pair, pair + width / 2);
-            var (sin, cos) = Math.SinCos(position * Math.Pow(options.RotaryBase, -2.0 * pair / width));
+            var (a, b) = options.Rotary.IsInterleaved ? (2 * pair, 2 * pair + 1) : (pair, pair + width / 2);
+            var (sin, cos) = Math.SinCos(position * Math.Pow(options.Rotary.Base, -2.0 * pair / width));
             (turned[a], turned[b]) = (x[a] * cos - x[b] * sin, x[a] * sin + x[b] * cos);
         }
         return turned;
@@ -118,5 +117,10 @@ public sealed class AttentionDefinitionTests
             using var noise = randn(parameter.shape, ScalarType.Float64, generator: random);
             parameter.add_(noise.mul_(0.3));
         }
+    }
+
+    private sealed record Case(int HeadCount, string Positions = "none", int KeyValueHeadCount = 0, long HeadDim = 0)
+    {
+        internal RotaryOptions Rotary { get; } = new();
     }
 }

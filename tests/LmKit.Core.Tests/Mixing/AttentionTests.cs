@@ -11,38 +11,52 @@ public abstract class AttentionTests : CausalMixerConformance
 
     protected abstract AttentionOptions Options { get; }
 
+    protected abstract LanguageModelBuilder Compose(LanguageModelBuilder builder);
+
     protected override IMixer Create(ScalarType dtype) =>
-        ToyModel.Component(ToyModel.Builder(dtype: dtype), layer => new Attention(Options, layer));
+        ToyModel.Component(Compose(ToyModel.Builder(dtype: dtype)), layer => new Attention(Options, layer));
 }
 
 public class AttentionWithoutPositionsTests : AttentionTests
 {
     protected override AttentionOptions Options => new() { HeadCount = 2 };
+
+    protected override LanguageModelBuilder Compose(LanguageModelBuilder builder) => builder;
 }
 
 public class AttentionWithRotaryTests : AttentionTests
 {
-    protected override AttentionOptions Options => new() { HeadCount = 2, Positions = PositionKind.Rotary };
+    protected override AttentionOptions Options => new() { HeadCount = 2 };
+
+    protected override LanguageModelBuilder Compose(LanguageModelBuilder builder) => builder.AddRotary();
 }
 
 public class AttentionWithPartialRotaryTests : AttentionTests
 {
-    protected override AttentionOptions Options => new() { HeadCount = 2, Positions = PositionKind.Rotary, RotaryDim = 2 };
+    protected override AttentionOptions Options => new() { HeadCount = 2 };
+
+    protected override LanguageModelBuilder Compose(LanguageModelBuilder builder) => builder.AddRotary(rotary => rotary.Dim = 2);
 }
 
 public class AttentionWithInterleavedRotaryTests : AttentionTests
 {
-    protected override AttentionOptions Options => new() { HeadCount = 2, Positions = PositionKind.Rotary, IsRotaryInterleaved = true };
+    protected override AttentionOptions Options => new() { HeadCount = 2 };
+
+    protected override LanguageModelBuilder Compose(LanguageModelBuilder builder) => builder.AddRotary(rotary => rotary.IsInterleaved = true);
 }
 
 public class AttentionWithAlibiTests : AttentionTests
 {
-    protected override AttentionOptions Options => new() { HeadCount = 4, Positions = PositionKind.Alibi };
+    protected override AttentionOptions Options => new() { HeadCount = 4 };
+
+    protected override LanguageModelBuilder Compose(LanguageModelBuilder builder) => builder.AddAlibi();
 }
 
 public class AttentionWithGroupedHeadsTests : AttentionTests
 {
-    protected override AttentionOptions Options => new() { HeadCount = 4, KeyValueHeadCount = 2, HeadDim = 6, Positions = PositionKind.Rotary, HasBias = false };
+    protected override AttentionOptions Options => new() { HeadCount = 4, KeyValueHeadCount = 2, HeadDim = 6, HasBias = false };
+
+    protected override LanguageModelBuilder Compose(LanguageModelBuilder builder) => builder.AddRotary();
 }
 
 public class BidirectionalAttentionTests : BidirectionalMixerConformance
@@ -50,7 +64,7 @@ public class BidirectionalAttentionTests : BidirectionalMixerConformance
     protected override long ModelDim => ToyModel.ModelDim;
 
     protected override IMixer Create(ScalarType dtype) =>
-        ToyModel.Component(ToyModel.Builder(dtype: dtype).AddBidirectionalMask(), layer => new Attention(new AttentionOptions { HeadCount = 2, Positions = PositionKind.Alibi }, layer));
+        ToyModel.Component(ToyModel.Builder(dtype: dtype).AddBidirectionalMask().AddAlibi(), layer => new Attention(new AttentionOptions { HeadCount = 2 }, layer));
 }
 
 public class AttentionThroughAWindowTests : AttentionTests
@@ -63,10 +77,9 @@ public class AttentionThroughAWindowTests : AttentionTests
 
     protected virtual long Sinks => 0;
 
-    protected override AttentionOptions Options => new() { HeadCount = 2, Positions = PositionKind.Rotary };
+    protected override AttentionOptions Options => new() { HeadCount = 2 };
 
-    protected override IMixer Create(ScalarType dtype) =>
-        ToyModel.Component(ToyModel.Builder(dtype: dtype).AddMask(WindowMaskOptions.Kind, options => options.Sinks = Sinks), layer => new Attention(Options, layer));
+    protected override LanguageModelBuilder Compose(LanguageModelBuilder builder) => builder.AddRotary().Add(WindowMaskOptions.Kind, options => options.Sinks = Sinks);
 }
 
 public class AttentionThroughAWindowWithSinksTests : AttentionThroughAWindowTests

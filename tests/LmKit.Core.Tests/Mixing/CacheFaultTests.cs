@@ -58,11 +58,8 @@ public sealed class CacheFaultTests
 
     private static LanguageModel Model()
     {
-        var model = new LanguageModelBuilder { VocabSize = 11, ModelDim = 16, LayerCount = 2 }.AddAttention(attention =>
-        {
-            (attention.HeadCount, attention.KeyValueHeadCount) = (4, 2);
-            attention.Positions = PositionKind.Rotary;
-        }).Build();
+        var model = new LanguageModelBuilder { VocabSize = 11, ModelDim = 16, LayerCount = 2 }
+            .AddAttention(attention => (attention.HeadCount, attention.KeyValueHeadCount) = (4, 2)).AddRotary().Build();
         model.eval();
         return model;
     }

@@ -61,12 +61,12 @@ public sealed class HalfPrecisionAttentionTests
     [InlineData(ScalarType.BFloat16)]
     public void A_streamed_model_and_a_whole_one_agree_where_positions_pass_what_half_precision_counts(ScalarType dtype)
     {
-        foreach (var positions in new[] { PositionKind.Rotary, PositionKind.Alibi })
+        foreach (var positions in new[] { "rotary", "alibi" })
         {
             using var scope = NewDisposeScope();
             using var frozen = no_grad();
             using var model = new LanguageModelBuilder { VocabSize = 32, ModelDim = 16, LayerCount = 1, Dtype = dtype }
-                .AddAttention(attention => (attention.HeadCount, attention.KeyValueHeadCount, attention.Positions) = (4, 2, positions)).Build();
+                .AddAttention(attention => (attention.HeadCount, attention.KeyValueHeadCount) = (4, 2)).AddPositions(positions).Build();
             using var random = new Generator(3);
             var tokens = randint(0, 32, [1, 2300], dtype: ScalarType.Int64, generator: random);
             var whole = model.call(tokens, null).narrow(1, 2250, 50);

@@ -10,21 +10,21 @@ public sealed class TurnedKeysTests
 {
     private const long Width = 24;
 
-    public static TheoryData<ScalarType, PositionKind, int, double> Cases => new()
+    public static TheoryData<ScalarType, string, int, double> Cases => new()
     {
-        { ScalarType.Float32, PositionKind.Rotary, 1, 1e-5 },
-        { ScalarType.Float32, PositionKind.Rotary, 2, 1e-5 },
-        { ScalarType.Float32, PositionKind.Alibi, 2, 1e-5 },
-        { ScalarType.Float32, PositionKind.None, 4, 1e-5 },
-        { ScalarType.Float64, PositionKind.Rotary, 2, 1e-12 },
-        { ScalarType.BFloat16, PositionKind.Rotary, 2, 2e-2 },
-        { ScalarType.Float16, PositionKind.Rotary, 4, 2e-2 },
-        { ScalarType.Float16, PositionKind.Alibi, 1, 2e-2 },
+        { ScalarType.Float32, "rotary", 1, 1e-5 },
+        { ScalarType.Float32, "rotary", 2, 1e-5 },
+        { ScalarType.Float32, "alibi", 2, 1e-5 },
+        { ScalarType.Float32, "none", 4, 1e-5 },
+        { ScalarType.Float64, "rotary", 2, 1e-12 },
+        { ScalarType.BFloat16, "rotary", 2, 2e-2 },
+        { ScalarType.Float16, "rotary", 4, 2e-2 },
+        { ScalarType.Float16, "alibi", 1, 2e-2 },
     };
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Chunks_of_one_to_five_a_fork_and_a_restored_state_equal_the_whole(ScalarType dtype, PositionKind positions, int keyHeads, double tolerance)
+    public void Chunks_of_one_to_five_a_fork_and_a_restored_state_equal_the_whole(ScalarType dtype, string positions, int keyHeads, double tolerance)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
@@ -56,7 +56,7 @@ public sealed class TurnedKeysTests
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        using var attention = Make(PositionKind.Rotary, 2, dtype);
+        using var attention = Make("rotary", 2, dtype);
         var x = Input(2, 700).to(dtype);
         using var state = attention.NewState(2);
         _ = attention.call(x.narrow(1, 0, 10), new SequenceContext(state));
@@ -82,7 +82,7 @@ public sealed class TurnedKeysTests
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        using var attention = Make(PositionKind.Rotary, 2, ScalarType.Float32);
+        using var attention = Make("rotary", 2, ScalarType.Float32);
         var x = Input(1, 20).to(ScalarType.Float32);
         using var near = attention.NewState(1);
         _ = attention.call(x.narrow(1, 0, 12), new SequenceContext(near));
@@ -102,7 +102,7 @@ public sealed class TurnedKeysTests
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        using var model = ToyModel.Builder(3).AddAttention(attention => (attention.HeadCount, attention.Positions) = (2, PositionKind.Rotary)).Build();
+        using var model = ToyModel.Builder(3).AddAttention(attention => attention.HeadCount = 2).AddRotary().Build();
         using var state = model.NewState(1);
         var token = zeros(1, 1, dtype: ScalarType.Int64);
         _ = model.call(token, new SequenceContext(state));
@@ -126,7 +126,7 @@ public sealed class TurnedKeysTests
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        using var attention = Make(PositionKind.Rotary, 2, ScalarType.Float32);
+        using var attention = Make("rotary", 2, ScalarType.Float32);
         using var state = attention.NewState(2);
         var x = Input(2, 6).to(ScalarType.Float32);
         _ = attention.call(x.narrow(1, 0, 4), new SequenceContext(state));
@@ -163,29 +163,29 @@ public sealed class TurnedKeysTests
         using var frozen = no_grad();
         foreach (var (positions, dtype, held) in new[]
         {
-            (PositionKind.Rotary, ScalarType.Float32, ScalarType.Float32),
-            (PositionKind.Rotary, ScalarType.BFloat16, ScalarType.Float32),
-            (PositionKind.Alibi, ScalarType.Float16, ScalarType.Float32),
-            (PositionKind.None, ScalarType.BFloat16, ScalarType.BFloat16),
+            ("rotary", ScalarType.Float32, ScalarType.Float32),
+            ("rotary", ScalarType.BFloat16, ScalarType.Float32),
+            ("alibi", ScalarType.Float16, ScalarType.Float32),
+            ("none", ScalarType.BFloat16, ScalarType.BFloat16),
         })
         {
             using var attention = Make(positions, 1, dtype);
             using var state = attention.NewState(2);
             Assert.Equal(dtype, attention.call(Input(2, 5).to(dtype), new SequenceContext(state)).dtype);
             Assert.Equal(dtype, attention.call(Input(2, 1).to(dtype), new SequenceContext(state)).dtype);
-            var keys = state.Tensors[positions == PositionKind.Rotary ? "turned_keys" : "keys"];
+            var keys = state.Tensors[positions == "rotary" ? "turned_keys" : "keys"];
 
             Assert.Equal([2, 1, 6, 6], keys.shape);
             Assert.Equal(held, keys.dtype);
         }
     }
 
-    private static Attention Make(PositionKind positions, int keyHeads, ScalarType dtype)
+    private static Attention Make(string positions, int keyHeads, ScalarType dtype)
     {
         using var random = new Generator(7);
-        var builder = new LanguageModelBuilder { VocabSize = 8, ModelDim = Width, LayerCount = 1, Dtype = dtype };
+        var builder = new LanguageModelBuilder { VocabSize = 8, ModelDim = Width, LayerCount = 1, Dtype = dtype }.AddPositions(positions);
         var attention = new Attention(
-            new AttentionOptions { HeadCount = 4, KeyValueHeadCount = keyHeads, Positions = positions },
+            new AttentionOptions { HeadCount = 4, KeyValueHeadCount = keyHeads },
             builder.CreateLayerContext(0, random));
         using var frozen = no_grad();
         foreach (var (_, parameter) in attention.named_parameters())

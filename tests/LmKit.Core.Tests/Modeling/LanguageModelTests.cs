@@ -64,7 +64,7 @@ public class LanguageModelTests
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        using var model = Model(builder => builder.Options.LearnedPositionCount = hasLearnedPositions ? 16 : 0);
+        using var model = Model(hasLearnedPositions ? builder => builder.AddLearnedPositions(16) : null);
         var tokens = Tokens(2, 12);
         var whole = model.call(tokens, null);
         foreach (var cut in new long[][] { [12], [1, 11], [5, 0, 4, 3], [.. Enumerable.Repeat(1L, 12)] })
@@ -86,7 +86,7 @@ public class LanguageModelTests
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        using var model = Model(builder => builder.Options.LearnedPositionCount = 6);
+        using var model = Model(builder => builder.AddLearnedPositions(6));
         var tokens = Tokens(1, 6);
         var padded = tensor(new long[] { -1, -1, 3, 4, 5, 6, 7, 8 }, [1, 8]);
         var left = tensor(new long[] { -1, -1, 0, 0, 0, 0, 0, 0 }, [1, 8]);
@@ -105,7 +105,7 @@ public class LanguageModelTests
     public void A_text_beyond_the_learned_positions_is_refused_by_name()
     {
         using var scope = NewDisposeScope();
-        using var model = Model(builder => builder.Options.LearnedPositionCount = 4);
+        using var model = Model(builder => builder.AddLearnedPositions(4));
 
         var error = Assert.Throws<ArgumentException>(() => model.call(Tokens(1, 5), null));
         Assert.Contains("Position 4", error.Message, StringComparison.Ordinal);
@@ -151,7 +151,7 @@ public class LanguageModelTests
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        using var model = Model(builder => builder.Options.LearnedPositionCount = 16);
+        using var model = Model(builder => builder.AddLearnedPositions(16));
         var tokens = Tokens(1, 6);
         using var state = model.NewState(1);
         _ = model.call(tokens.narrow(1, 0, 3), new SequenceContext(state));
@@ -174,7 +174,7 @@ public class LanguageModelTests
     public void No_call_leaves_a_tensor_behind()
     {
         using var scope = NewDisposeScope();
-        using var model = Model(builder => builder.Options.LearnedPositionCount = 64);
+        using var model = Model(builder => builder.AddLearnedPositions(64));
         var (tokens, step) = (Tokens(2, 5), Tokens(2, 1));
         using var state = model.NewState(2);
         model.call(tokens, new SequenceContext(state)).Dispose();
@@ -189,7 +189,7 @@ public class LanguageModelTests
 
     internal static LanguageModel Model(Action<LanguageModelBuilder>? change = null, int layerCount = 2)
     {
-        var builder = ToyModel.Builder(layerCount).AddAttention(a => (a.HeadCount, a.Positions) = (2, PositionKind.None));
+        var builder = ToyModel.Builder(layerCount).AddAttention(a => a.HeadCount = 2);
         change?.Invoke(builder);
         var model = builder.Build();
         model.eval();

@@ -93,8 +93,5 @@ public class ModelStateTests
     }
 
     private static LanguageModel Hybrid() => LanguageModelTests.Model(builder =>
-    {
-        builder.Options.LearnedPositionCount = 32;
-        builder.AddMixer(new MixerKind<DenseLinearOptions>("sum", (_, layer) => new BrokenMixer(BrokenLaw.None, layer.ModelDim)), layers: [0]);
-    });
+        builder.AddLearnedPositions(32).Add(Slots.Mixer.Define("sum", layer => new BrokenMixer(BrokenLaw.None, layer.ModelDim)), layers: [0]));
 }

@@ -55,6 +55,6 @@ public sealed class TornStateTests
     }
 
     private static LanguageModel Model() => new LanguageModelBuilder { VocabSize = 11, ModelDim = 8, LayerCount = 2 }
-        .AddAttention(attention => { attention.HeadCount = 2; attention.Positions = PositionKind.Rotary; })
+        .AddAttention(attention => attention.HeadCount = 2).AddRotary()
         .Build();
 }

@@ -5,7 +5,7 @@ namespace LmKit.Core.Tests;
 
 public sealed class AutoregressiveSamplerTests : SamplerConformance, IDisposable
 {
-    private readonly LanguageModel model = LanguageModelTests.Model(builder => builder.Options.LearnedPositionCount = 32);
+    private readonly LanguageModel model = LanguageModelTests.Model(builder => builder.AddLearnedPositions(32));
 
     protected override long VocabSize => ToyModel.VocabSize;
 

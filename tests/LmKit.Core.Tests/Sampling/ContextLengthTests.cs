@@ -67,7 +67,7 @@ public sealed class ContextLengthTests
     [Fact]
     public void A_text_ends_with_what_could_be_said()
     {
-        using var model = new LanguageModelBuilder { VocabSize = 256, ModelDim = 8, LayerCount = 1, Options = { LearnedPositionCount = 8 } }.AddAttention().Build();
+        using var model = new LanguageModelBuilder { VocabSize = 256, ModelDim = 8, LayerCount = 1 }.AddAttention().AddLearnedPositions(8).Build();
         using var eager = new FixedModel(FixedModel.OfLetters(5).Values) { ContextLength = Longest };
         Assert.Equal("aaaa", new TextGenerator(new AutoregressiveSampler(eager), ModelTokenizer.Bytes).Generate(["hello"])[0]);
         Assert.Equal(4, string.Concat(new TextGenerator(new AutoregressiveSampler(model, null, LettersOnly), ModelTokenizer.Bytes).Stream("hello")).Length);
@@ -112,8 +112,8 @@ public sealed class ContextLengthTests
 
     private static LanguageModel Model()
     {
-        var builder = new LanguageModelBuilder { VocabSize = 11, ModelDim = 8, LayerCount = 2, Dtype = ScalarType.Float64 }.AddAttention();
-        (builder.Options.LearnedPositionCount, builder.Options.InitializerRange) = (Longest, 1);
+        var builder = new LanguageModelBuilder { VocabSize = 11, ModelDim = 8, LayerCount = 2, Dtype = ScalarType.Float64 }.AddAttention().AddLearnedPositions(Longest);
+        builder.Options.InitializerRange = 1;
         return builder.Build();
     }
 

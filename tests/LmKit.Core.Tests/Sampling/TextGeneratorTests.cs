@@ -103,7 +103,7 @@ public sealed class TextGeneratorTests
     private static LanguageModel Model()
     {
         var model = new LanguageModelBuilder { VocabSize = 256, ModelDim = 16, LayerCount = 2, Dtype = ScalarType.Float64 }
-            .AddAttention(attention => { attention.HeadCount = 2; attention.Positions = PositionKind.Rotary; })
+            .AddAttention(attention => attention.HeadCount = 2).AddRotary()
             .Build();
         model.eval();
         // Larger weights than the start's, so that the text depends on the prompt.

@@ -31,7 +31,7 @@ public abstract class TrainingScene : IDisposable
     {
         var builder = new LanguageModelBuilder { VocabSize = 256, ModelDim = 24, LayerCount = 2, Dtype = dtype };
         builder.Options.ResidualDropoutRate = dropout;
-        return builder.AddAttention(attention => { attention.HeadCount = 2; attention.Positions = PositionKind.Rotary; }).Build();
+        return builder.AddAttention(attention => attention.HeadCount = 2).AddRotary().Build();
     }
 
     internal TrainingOptions Options(long steps, long checkpointInterval = 0, long evaluationInterval = 0) => new()

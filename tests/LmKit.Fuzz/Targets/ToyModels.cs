@@ -21,7 +21,8 @@ internal static class ToyModels
     /// <summary>A hybrid with a component of nearly every kind, one place each.</summary>
     internal static LanguageModelBuilder Hybrid() => Builder(3)
         .AddH3(h3 => h3.StateDim = 4)
-        .AddAttention(attention => (attention.HeadCount, attention.Positions) = (2, PositionKind.Rotary), layers: [1])
+        .AddAttention(attention => attention.HeadCount = 2, layers: [1])
+        .AddRotary(layers: [1])
         .AddLambdaMask(mask => (mask.GlobalLength, mask.LocalLength) = (2, 4), layers: [1])
         .AddMonarchLinear(monarch => monarch.BlockCount = 2, sites: ["mlp.fc1"])
         .AddRmsNorm()
@@ -35,7 +36,8 @@ internal static class ToyModels
         builder.Options.Seed = 1;
         return builder
             .AddH3(h3 => (h3.StateDim, h3.ShiftDim) = (8, 8))
-            .AddAttention(attention => (attention.HeadCount, attention.Positions) = (2, PositionKind.Rotary), layers: [1])
+            .AddAttention(attention => attention.HeadCount = 2, layers: [1])
+        .AddRotary(layers: [1])
             .AddMonarchLinear(monarch => monarch.BlockCount = 2)
             .AddLambdaMask(mask => (mask.GlobalLength, mask.LocalLength) = (4, 8))
             .AddAutoregressiveSampler(sampler => sampler.Temperature = 0.8);
