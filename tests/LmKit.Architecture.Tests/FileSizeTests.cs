@@ -26,7 +26,7 @@ public class FileSizeTests(Xunit.Abstractions.ITestOutputHelper output)
         Assert.True(tail <= _tailLimit, $"90th percentile {tail} (at most {_tailLimit}); the longest:\n  {longest}");
     }
 
-    [Fact(Skip = "Waits for the small files to be merged.")]
+    [Fact]
     public void Source_files_are_neither_splinters_nor_rolls()
     {
         var files = Repository.Files("src", ".cs");

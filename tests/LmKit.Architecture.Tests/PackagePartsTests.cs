@@ -10,14 +10,14 @@ public partial class PackagePartsTests(Xunit.Abstractions.ITestOutputHelper outp
     private const string _list = "exceptions.txt";
 
     // What a model is put together from.
-    private static readonly string[] _parts = ["IMixer", "ILinear", "IAttentionMask", "ISampler", "IDictionary", "PositionEncoding"];
+    private static readonly string[] _parts = ["IMixer", "ILinear", "IAttentionMask", "ISampler", "IDictionary", "PositionEncoding", "IBlock", "IEmbedding"];
 
     [Fact]
     public void Every_package_has_all_parts_or_says_why_not()
     {
         var offences = Sources.Packages.SelectMany(package => Lacking(package, ReadMe(package), Text(package)).Select(what => (package.Name, what))).ToList();
         foreach (var package in Sources.Packages)
-            output.WriteLine($"{package.Name}: {string.Join(", ", Kinds(package).Select(kind => $"{kind.Name} ({OptionsOf(kind)!.Name}; {Verb(package, kind)?.Name ?? "no verb"})"))}; {(HasKeyMap(package) ? "a key map" : "no key map")}");
+            output.WriteLine($"{package.Name}: {string.Join(", ", Kinds(package).Select(kind => $"{kind.ContainingType.Name}.{kind.Name} ({OptionsOf(kind)?.Name ?? "no options"}; {Verb(package, kind)?.Name ?? "no verb"})"))}; {(HasKeyMap(package) ? "a key map" : "no key map")}");
 
         Offenders.None(
             $"Each component has a kind, options with an option, a verb and its words in the README, which has all sections; a package that reads weights has a key map. What lacks stands in {_list} with its reason.",
@@ -29,23 +29,30 @@ public partial class PackagePartsTests(Xunit.Abstractions.ITestOutputHelper outp
     {
         var package = Toy("""
             public interface IMixer;
-            public class LanguageModelBuilder { public LanguageModelBuilder AddWhole() { _ = ToyKinds.Whole; return this; } }
-            public class MixerKind<T>(System.Func<T, IMixer> make) { public System.Func<T, IMixer> Make => make; }
+            public class LanguageModelBuilder { public LanguageModelBuilder AddWhole() { _ = ToyComponents.Whole; return this; } }
+            public abstract class Kind;
+            public abstract class Kind<TPart> : Kind;
+            public class Kind<TOptions, TPart>(System.Func<TOptions, TPart> make) : Kind<TPart> { public System.Func<TOptions, TPart> Make => make; }
+            public class NoOptions { public int Unused { get; set; } }
+            public static class Slot { public static Kind<IMixer> Define(System.Func<IMixer> make) => new Kind<NoOptions, IMixer>(_ => make()); }
             public class WholeOptions { public int Size { get; set; } }
             public class BareOptions;
             public class Whole : IMixer;
+            public class Plain : IMixer;
             public class Bare : IMixer;
             public class Alone : IMixer;
             public abstract class Base : IMixer;
-            public static class ToyKinds
+            public static class ToyComponents
             {
-                public static readonly MixerKind<WholeOptions> Whole = new(_ => new Whole());
-                public static readonly MixerKind<BareOptions> Bare = new(_ => new Bare());
+                public static readonly Kind<WholeOptions, IMixer> Whole = new(_ => new Whole());
+                public static readonly Kind<BareOptions, IMixer> Bare = new(_ => new Bare());
+                public static readonly Kind<IMixer> Plain = Slot.Define(() => new Plain());
+                private static readonly System.Collections.Generic.Dictionary<string, Kind> byName = new();
             }
             """);
 
         Assert.Equal(
-            ["Alone kind", "BareOptions option", "ToyKinds.Bare verb", "ToyKinds.Bare README", "README section Sample", "README section Citation", "key map"],
+            ["Alone kind", "BareOptions option", "ToyComponents.Bare verb", "ToyComponents.Bare README", "ToyComponents.Plain verb", "ToyComponents.Plain README", "README section Sample", "README section Citation", "key map"],
             Lacking(package, "# Toy\n`AddWhole`\n## Paper map\n## Options\n## Measured\n## Limits\n", "new SafetensorsReader(path)"));
     }
 
@@ -72,7 +79,7 @@ public partial class PackagePartsTests(Xunit.Abstractions.ITestOutputHelper outp
             var verb = Verb(package, kind);
             if (verb is null)
                 yield return $"{kind.ContainingType.Name}.{kind.Name} verb";
-            if (!new[] { verb?.Name, OptionsOf(kind)!.Name }.OfType<string>().Any(name => Regex.IsMatch(readme, $@"\b{name}\b")))
+            if (!new[] { verb?.Name, OptionsOf(kind)?.Name }.OfType<string>().Any(name => Regex.IsMatch(readme, $@"\b{name}\b")))
                 yield return $"{kind.ContainingType.Name}.{kind.Name} README";
         }
         foreach (var section in PackageFolderTests.Sections.Where(section => !readme.Split('\n').Contains(section)))
@@ -82,12 +89,12 @@ public partial class PackagePartsTests(Xunit.Abstractions.ITestOutputHelper outp
     }
 
     private static IEnumerable<IFieldSymbol> Kinds(Package package) =>
-        package.Types.SelectMany(type => type.GetMembers().OfType<IFieldSymbol>()).Where(field => field.IsStatic && !field.IsImplicitlyDeclared && OptionsOf(field) is not null);
+        package.Types.SelectMany(type => type.GetMembers().OfType<IFieldSymbol>()).Where(field => field.IsStatic && !field.IsImplicitlyDeclared && IsKind(field.Type));
 
-    private static ITypeSymbol? OptionsOf(IFieldSymbol field) =>
-        field.Type is INamedTypeSymbol { IsGenericType: true } type && type.Name.EndsWith("Kind", StringComparison.Ordinal)
-            ? type.TypeArguments.FirstOrDefault(argument => argument.Name.EndsWith("Options", StringComparison.Ordinal))
-            : null;
+    // A field of type Kind<TPart>, or Kind<TOptions, TPart> where the kind has options.
+    private static bool IsKind(ITypeSymbol type) => type is INamedTypeSymbol { Name: "Kind", TypeArguments.Length: > 0 };
+
+    private static ITypeSymbol? OptionsOf(IFieldSymbol kind) => kind.Type is INamedTypeSymbol { TypeArguments: [var options, _] } ? options : null;
 
     // A verb is a public method that gives the builder back and names the kind.
     private static IMethodSymbol? Verb(Package package, IFieldSymbol kind) =>

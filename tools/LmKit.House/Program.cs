@@ -4,6 +4,7 @@ return args switch
 {
     ["figures", .. var options] => FigureTable.Run(options),
     ["circles", .. var names] => Circles(names),
+    ["hand", .. var options] => OneHand.Run(options),
     ["trip", var name] => Trip.Take(name),
     _ => Usage(),
 };
@@ -25,6 +26,8 @@ static int Usage()
         figures [--out FILE]        count what the plan of the house counts, and print the table beside the first figures and the goals
         figures --first DATE        the same, and keep these figures as the first ones
         circles [PACKAGE...]        the circles between folders, and the uses that make each of their arrows
+        hand [--list]               what is not written in the one hand: braces, names of private fields, access of members
+        hand --fix                  the same, after mending what can be mended safely; `dotnet build` and `dotnet format` come after it
         trip NAME                   what 'figures' runs in processes of its own: the types of a trip (prompt, prompt-h3, training)
         """);
     return 2;

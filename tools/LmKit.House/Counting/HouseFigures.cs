@@ -113,10 +113,10 @@ internal static class HouseFigures
 
     private static Figure OfSlots()
     {
-        var open = Slots.Open();
-        string[] missing = [.. Slots.Planned.Except(open)];
+        var open = OpenSlots.Open();
+        string[] missing = [.. OpenSlots.Planned.Except(open)];
         return new Figure(
-            "slots", $"slots of a configuration that a third party can fill, of the {Slots.Planned.Count} of the plan", $"{Slots.Planned.Count - missing.Length} of {Slots.Planned.Count}", "all",
-            $"open: {string.Join(", ", Slots.Planned.Intersect(open))}", $"missing: {(missing.Length == 0 ? "none" : string.Join(", ", missing))}");
+            "slots", $"slots of a configuration that a third party can fill, of the {OpenSlots.Planned.Count} of the plan", $"{OpenSlots.Planned.Count - missing.Length} of {OpenSlots.Planned.Count}", "all",
+            $"open: {string.Join(", ", OpenSlots.Planned.Intersect(open))}", $"missing: {(missing.Length == 0 ? "none" : string.Join(", ", missing))}");
     }
 }

@@ -1,3 +1,4 @@
+using System.Reflection.PortableExecutable;
 using System.Xml.Linq;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
@@ -42,15 +43,29 @@ internal sealed class Package
             Read(name, [Repository.Read("build/Library.props"), Repository.Read($"src/{name}/{name}.csproj")], core))];
     }
 
-    /// <summary>A package of given sources.</summary>
-    internal static Package Of(string name, string folder, IEnumerable<SourceFile> files, IEnumerable<string>? usings = null, IEnumerable<string>? friends = null, Package? core = null)
+    /// <summary>A project outside src, bound against the sources of all packages and against the libraries beside its built program.</summary>
+    internal static Package Using(string folder, IReadOnlyList<Package> packages)
     {
-        var known = string.Concat(_implicitUsings.Concat(usings ?? []).Select(space => $"global using {space};\n"))
-            + string.Concat((friends ?? []).Select(friend => $"[assembly: System.Runtime.CompilerServices.InternalsVisibleTo(\"{friend}\")]\n"));
+        var name = Path.GetFileName(folder);
+        var known = _libraries.Select(library => Path.GetFileName(library.Display)).ToHashSet();
+        var built = Path.Combine(Repository.Root, folder, "bin", "Release", "net10.0");
+        var beside = Directory.Exists(built) ? Directory.GetFiles(built, "*.dll").Where(path => !packages.Any(package => Path.GetFileName(path) == $"{package.Name}.dll") && Path.GetFileName(path) != $"{name}.dll" && !known.Contains(Path.GetFileName(path)) && IsManaged(path)) : [];
+        var references = packages.Select(package => (MetadataReference)package.Compilation.ToMetadataReference()).Concat(beside.Select(path => MetadataReference.CreateFromFile(path)));
+        var items = XDocument.Parse(Repository.Read($"{folder}/{name}.csproj").Text).Descendants().ToList();
+        return Create(name, folder, Repository.Files(folder, ".cs"), Included(items, "Using").Append("TorchSharp.Utils").Append("Xunit"), [], references);
+    }
+
+    /// <summary>A package of given sources.</summary>
+    internal static Package Of(string name, string folder, IEnumerable<SourceFile> files, IEnumerable<string>? usings = null, IEnumerable<string>? friends = null, Package? core = null) =>
+        Create(name, folder, files, usings ?? [], friends ?? [], core is null ? [] : [core.Compilation.ToMetadataReference()]);
+
+    private static Package Create(string name, string folder, IEnumerable<SourceFile> files, IEnumerable<string> usings, IEnumerable<string> friends, IEnumerable<MetadataReference> references)
+    {
+        var known = string.Concat(_implicitUsings.Concat(usings).Select(space => $"global using {space};\n"))
+            + string.Concat(friends.Select(friend => $"[assembly: System.Runtime.CompilerServices.InternalsVisibleTo(\"{friend}\")]\n"));
         var trees = files.Select(file => CSharpSyntaxTree.ParseText(file.Text, _parsing, file.Path)).Prepend(CSharpSyntaxTree.ParseText(known, _parsing));
         var options = new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true, nullableContextOptions: NullableContextOptions.Enable);
-        var references = core is null ? _libraries : _libraries.Append(core.Compilation.ToMetadataReference());
-        return new Package(name, folder, CSharpCompilation.Create(name, trees, references, options));
+        return new Package(name, folder, CSharpCompilation.Create(name, trees, _libraries.Concat(references), options));
     }
 
     /// <summary>The declarations of types outside all others.</summary>
@@ -77,6 +92,12 @@ internal sealed class Package
         var items = projects.SelectMany(project => XDocument.Parse(project.Text).Descendants()).ToList();
         var files = Repository.Files($"src/{name}", ".cs").Where(file => !file.IsInFolder("buildTransitive"));
         return Of(name, $"src/{name}", files, Included(items, "Using"), Included(items, "InternalsVisibleTo"), core);
+    }
+
+    private static bool IsManaged(string path)
+    {
+        using var image = new PEReader(File.OpenRead(path));
+        return image.HasMetadata;
     }
 
     private static IEnumerable<string> Included(IEnumerable<XElement> items, string kind) =>
