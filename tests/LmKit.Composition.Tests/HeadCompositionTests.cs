@@ -77,7 +77,7 @@ public class HeadCompositionTests
         if (head.Contains("packed", StringComparison.Ordinal))
             _ = builder.AddPackedLinear(sites: [LinearSite.Head]);
         if (head.Contains("lora", StringComparison.Ordinal))
-            _ = builder.UseLora(lora => (lora.Rank, lora.DropoutRate) = (2, 0), sites: [LinearSite.Head]);
+            _ = builder.UseLora(lora => (lora.Rank, lora.Alpha, lora.DropoutRate) = (2, 2, 0), sites: [LinearSite.Head]);
         return builder.Build();
     }
 

@@ -51,7 +51,7 @@ public sealed class SlotRefusalTests
         Refused(
             ToyModel.Builder().AddAttention().Add(own, sites: [LinearSite.Head]),
             "$.components[1]",
-            "'own' cannot stand at lm_head, because tie_word_embeddings = true makes the head the embedding's table; set it to false, or leave lm_head out of the sites.");
+            "LanguageModelOptions.IsHeadTied = true ($.model.tie_word_embeddings), but 'own' cannot stand at lm_head, because it does not use the embedding's table; set it to false, or leave lm_head out of the sites.");
     }
 
     [Fact]
