@@ -210,7 +210,12 @@ public class LambdaMaskTests
     private static LambdaMask Make(long window, long starts, long? ceiling = null) =>
         new(new LambdaMaskOptions { LocalLength = window, GlobalLength = starts, DistanceCeiling = ceiling });
 
-    private static IEnumerable<PositionEncoding?> Encodings() => [null, new RotaryEmbedding(8), new RotaryEmbedding(4, isInterleaved: true), new AlibiEncoding(4)];
+    private static IEnumerable<PositionEncoding?> Encodings() => [null, new RotaryEmbedding(8), new RotaryEmbedding(4, isInterleaved: true), new AlibiEncoding(4), Scaled()];
+
+    // Frequencies and scores as YaRN has them, by the way that a layer takes.
+    private static PositionEncoding? Scaled() => ToyModel.Component(
+        ToyModel.Builder().AddRotary(rotary => rotary.Scaling = new YarnRotaryScaling { Factor = 8, OriginalLength = 32 }),
+        layer => layer.Positions(4, 8));
 
     private static AttentionInput Input(long batch, long heads, long keyHeads, long length, PositionEncoding? encoding) =>
         Inputs.Uniform(
