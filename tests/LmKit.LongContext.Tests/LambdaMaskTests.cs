@@ -212,9 +212,9 @@ public class LambdaMaskTests
 
     private static IEnumerable<PositionEncoding?> Encodings() => [null, new RotaryEmbedding(8), new RotaryEmbedding(4, isInterleaved: true), new AlibiEncoding(4), Scaled()];
 
-    // Frequencies and scores as YaRN has them, by the way that a layer takes.
+    // YaRN of so short a trained length that every pair but the first turns 8 times slower.
     private static PositionEncoding? Scaled() => ToyModel.Component(
-        ToyModel.Builder().AddRotary(rotary => rotary.Scaling = new YarnRotaryScaling { Factor = 8, OriginalLength = 32 }),
+        ToyModel.Builder().AddRotary(rotary => rotary.Scaling = new YarnRotaryScaling { Factor = 8, OriginalLength = 1, AttentionFactor = PlainPositions.ScaledFactor }),
         layer => layer.Positions(4, 8));
 
     private static AttentionInput Input(long batch, long heads, long keyHeads, long length, PositionEncoding? encoding) =>
