@@ -215,7 +215,12 @@ public class LambdaMaskTests
     private static LambdaMask Make(long window, long starts, long? ceiling = null) =>
         new(new LambdaMaskOptions { LocalLength = window, GlobalLength = starts, DistanceCeiling = ceiling });
 
-    private static IEnumerable<PositionEncoding?> Encodings() => [null, new RotaryEmbedding(8), new RotaryEmbedding(4, isInterleaved: true), new AlibiEncoding(4)];
+    private static IEnumerable<PositionEncoding?> Encodings() => [null, new RotaryEmbedding(8), new RotaryEmbedding(4, isInterleaved: true), new AlibiEncoding(4), Scaled()];
+
+    // YaRN of so short a trained length that every pair but the first turns 8 times slower.
+    private static PositionEncoding? Scaled() => ToyModel.Component(
+        ToyModel.Builder().AddRotary(rotary => rotary.Scaling = new YarnRotaryScaling { Factor = 8, OriginalLength = 1, AttentionFactor = PlainPositions.ScaledFactor }),
+        layer => layer.Positions(4, 8));
 
     // Scores reach about 3.
     private static IEnumerable<(PositionEncoding? Encoding, double? SoftCap)> CappedEncodings() =>

