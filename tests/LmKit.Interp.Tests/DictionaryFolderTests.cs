@@ -7,7 +7,7 @@ namespace LmKit.Interp.Tests;
 [NoTensorLeak]
 public class DictionaryFolderTests
 {
-    public static TheoryData<string> Kinds => [.. InterpKinds.All.Where(kind => kind != InterpKinds.Supervised).Select(kind => kind.Name)];
+    public static TheoryData<string> Kinds => [.. DictionaryComponents.All.Where(kind => kind != DictionaryComponents.Supervised).Select(kind => kind.Name)];
 
     [Theory]
     [MemberData(nameof(Kinds))]
@@ -17,7 +17,7 @@ public class DictionaryFolderTests
         using var frozen = no_grad();
         using var folder = new TemporaryFolder();
         using var random = new Generator(3);
-        var kind = InterpKinds.All.Single(kind => kind.Name == name);
+        var kind = DictionaryComponents.All.Single(kind => kind.Name == name);
         var options = (SparseAutoencoderOptions)Activator.CreateInstance(kind.OptionsType)!;
         (options.ModelDim, options.FeatureCount, options.InputNormalization) = (5, 9, InputNormalization.ConstantNorm);
         using var made = (SparseAutoencoder)kind.Create(options, new DictionarySite(new ParameterFactory(random)));
@@ -58,7 +58,7 @@ public class DictionaryFolderTests
     public void A_configuration_is_data_and_round_trips()
     {
         using var random = new Generator(3);
-        var config = DictionaryConfig.For(InterpKinds.TopK, options => (options.ModelDim, options.FeatureCount, options.ActiveCount) = (4, 8, 2), "ln_f.out");
+        var config = DictionaryConfig.For(DictionaryComponents.TopK, options => (options.ModelDim, options.FeatureCount, options.ActiveCount) = (4, 8, 2), "ln_f.out");
         var text = config.ToJson();
         Assert.Contains("\"active_count\": 2", text, StringComparison.Ordinal);
         var read = DictionaryConfig.FromJson(text);

@@ -27,7 +27,7 @@ public class EdgeCaseTests
         foreach (var options in all)
         {
             (options.ModelDim, options.FeatureCount, options.InputNormalization) = (width, features, InputNormalization.PerRowStandardize);
-            var kind = InterpKinds.All.Single(kind => kind.OptionsType == options.GetType());
+            var kind = DictionaryComponents.All.Single(kind => kind.OptionsType == options.GetType());
             using var autoencoder = Parameters.Make(parameters => (SparseAutoencoder)kind.Create(options, parameters));
             var codes = autoencoder.Encode(x);
             Assert.Equal([rows, features], codes.shape);

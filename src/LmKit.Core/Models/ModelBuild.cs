@@ -23,7 +23,7 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     /// <summary>The same configuration with every default written out: options, and the components that building assumed.</summary>
     internal ModelConfig Config => new(
         Options,
-        [.. assumed.OrderBy(kind => kind.Slot.Order).Select(Assumed), .. plan.Components.Select(component => component.Entry.WithOptions(OptionsJson.Write(component.Options)))]);
+        [.. assumed.OrderBy(kind => kind.Slot.Order).Select(Assumed).Where(entry => !plan.Components.Any(component => component.Entry.Equals(entry))), .. plan.Components.Select(component => component.Entry.WithOptions(OptionsJson.Write(component.Options)))]);
 
     /// <summary>The configuration without what building assumed, with the options as they are now.</summary>
     internal ModelConfig Written => new(Options, [.. plan.Components.Select(component => component.Entry.WithOptions(OptionsJson.Write(component.Options)))]);
