@@ -10,7 +10,7 @@ namespace LmKit;
 /// longer than L this is plain causal attention.</para>
 /// <para>Attends in time and memory linear in the length, in tiles of queries; ragged or packed batches go through a dense form.
 /// For D = L the effective distance is min(i - j, L), so <see cref="DistanceCeiling"/> tells the whole meaning; for any other D
-/// only <see cref="Attend"/> does, and <see cref="DistanceCeiling"/> throws.</para>
+/// only <see cref="Attend"/> does (<see cref="HasDenseForm"/>). Soft caps of scores are served.</para>
 /// </remarks>
 public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
 {
@@ -21,12 +21,18 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
     public LambdaMask(LambdaMaskOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.LocalLength, 1, nameof(options.LocalLength));
-        ArgumentOutOfRangeException.ThrowIfNegative(options.GlobalLength, nameof(options.GlobalLength));
+        Check(options.LocalLength, 1, nameof(options.LocalLength));
+        Check(options.GlobalLength, 0, nameof(options.GlobalLength));
         LocalLength = options.LocalLength;
         GlobalLength = options.GlobalLength;
         ceiling = options.DistanceCeiling ?? options.LocalLength;
-        ArgumentOutOfRangeException.ThrowIfNegative(ceiling, nameof(options.DistanceCeiling));
+        Check(ceiling, 0, nameof(options.DistanceCeiling));
+
+        static void Check(long value, long least, string name)
+        {
+            if (value < least)
+                throw new ArgumentException($"{nameof(LambdaMaskOptions)}.{name} = {value} must be {least} or more.", nameof(options));
+        }
     }
 
     /// <summary>Makes the mask of a layer.</summary>
@@ -36,11 +42,11 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
     {
         ArgumentNullException.ThrowIfNull(layer);
         if (layer.IsBidirectional)
-            throw new ArgumentException("is_bidirectional = True: the Lambda mask is causal; drop it or build a causal model.", nameof(layer));
+            throw new ArgumentException($"{nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsBidirectional)} = true ($.model.is_bidirectional) lets tokens see later tokens, and the Lambda mask is causal; drop it or build a causal model.", nameof(layer));
         if (layer.HasLearnedPositions)
         {
             throw new ArgumentException(
-                "max_position_embeddings > 0: learned absolute positions end with their table, so no mask carries the model beyond it; use rotary, ALiBi or no positions.",
+                "Learned absolute positions end with their table (max_position_embeddings), so the Lambda mask cannot carry the model beyond it; use rotary, ALiBi or no positions.",
                 nameof(layer));
         }
     }
@@ -57,13 +63,15 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
     /// <inheritdoc/>
     public bool Forgets => true;
 
-    /// <summary>The window L, at which distances stop growing.</summary>
-    /// <exception cref="NotSupportedException">D is not L: min(i - j, D) is then not what this mask means.</exception>
-    public long? DistanceCeiling => ceiling == LocalLength
-        ? ceiling
-        : throw new NotSupportedException(
-            $"limit_distance = {ceiling} with local_branch = {LocalLength}: distances stay true inside the window and are {ceiling} beyond it, "
-            + $"which only {nameof(LambdaMask)}'s own attention computes; set limit_distance to local_branch, or attention_dropout to 0.");
+    /// <summary>The window L, at which distances stop growing; null where D is not L, since no ceiling then says what this mask
+    /// means (<see cref="HasDenseForm"/>).</summary>
+    public long? DistanceCeiling => HasDenseForm ? ceiling : null;
+
+    /// <summary>Whether D is L: distances then stay true inside the window and are D beyond it, which is min(i - j, L).</summary>
+    public bool HasDenseForm => ceiling == LocalLength;
+
+    /// <inheritdoc/>
+    public bool ServesSoftCap => true;
 
     MaskReach IReachingMask.Reach => new(LocalLength, GlobalLength, ceiling);
 
@@ -87,10 +95,13 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
             return zeros_like(input.Queries);
         using var scope = NewDisposeScope();
         var given = input.Queries.dtype;
-        if (HalfPrecision.Is(given) && (input.Encoding is not null || input.QuerySegments is not null))
+        if (HalfPrecision.Is(given) && (input.Encoding is not null || input.QuerySegments is not null || input.SoftCap is not null))
             input = input.Widened();
         return Attended(input).to(given).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The mask's name and its three numbers.</summary>
+    public override string ToString() => $"{nameof(LambdaMask)} ({nameof(LocalLength)} = {LocalLength}, {nameof(GlobalLength)} = {GlobalLength}, {nameof(LambdaMaskOptions.DistanceCeiling)} = {ceiling})";
 
     private Tensor Attended(AttentionInput input)
     {
@@ -123,9 +134,10 @@ internal static class LambdaDense
                 encoding.EncodeQueries(input.Queries, full_like(input.QueryPositions, shape.Ceiling)),
                 encoding.EncodeKeys(input.Decoded().Keys, zeros_like(input.KeyPositions)));
             scores = where(SharedHeads.Repeat(isFar, sharing).unsqueeze(1), far, scores);
-            if (encoding.Bias(distances.masked_fill(isFar, shape.Ceiling), scores.dtype) is { } bias)
-                scores += SharedHeads.Join(bias, keyHeads);
         }
+        scores = input.Cap(scores);
+        if (input.Encoding?.Bias(distances.masked_fill(isFar, shape.Ceiling), scores.dtype) is { } bias)
+            scores += SharedHeads.Join(bias, keyHeads);
         scores = scores.masked_fill(SharedHeads.Repeat(allowed.logical_not(), sharing).unsqueeze(1), double.NegativeInfinity);
         var attended = SharedHeads.Split(einsum("bhlm,bhmp->bhlp", scores.softmax(-1), input.Values), heads);
         return (blind is null ? attended : attended.masked_fill(blind.unsqueeze(1), 0)).MoveToOuterDisposeScope();

@@ -15,6 +15,7 @@ internal static class LambdaStep
         var far = Math.Min(near, held.CountBefore(shape.Starts));
         var window = held.CountBefore(position + 1) - near;
         var (heads, keyHeads) = (input.Queries.size(1), input.Keys.size(1));
+        var scale = 1 / Math.Sqrt(input.Queries.size(3));
         var close = Part(near, window);
         var q = close.EncodedQueries();
         var bias = Bias(close, input.QueryPositions.narrow(0, 0, 1).unsqueeze(-1) - close.KeyPositions.narrow(0, 0, 1).unsqueeze(-2));
@@ -24,10 +25,15 @@ internal static class LambdaStep
             var (k, v) = (close.EncodedKeys(), close.Values);
             if (far > 0)
                 (k, v) = (cat([starts.Keys, k], 2), cat([starts.Values, v], 2));
+            if (input.SoftCap is not null)
+            {
+                var scores = input.Cap(einsum("bhlp,bhmp->bhlm", SharedHeads.Join(q, keyHeads) * scale, k));
+                scores = bias is null ? scores : scores + bias;
+                return SharedHeads.Split(einsum("bhlm,bhmp->bhlp", scores.softmax(-1), v), heads).MoveToOuterDisposeScope();
+            }
             var attended = nn.functional.scaled_dot_product_attention(SharedHeads.Join(q, keyHeads), k, v, bias);
             return SharedHeads.Split(attended, heads).MoveToOuterDisposeScope();
         }
-        var scale = 1 / Math.Sqrt(q.size(3));
         var nearScores = Scores(q, close);
         var farScores = FarScores();
         var weights = cat([farScores, nearScores], -1).softmax(-1);
@@ -48,7 +54,7 @@ internal static class LambdaStep
         // (B, Hkv, H / Hkv, M).
         Tensor Scores(Tensor queries, AttentionInput part)
         {
-            var scores = einsum("bhlp,bhmp->bhlm", SharedHeads.Join(queries * scale, keyHeads), part.EncodedKeys());
+            var scores = input.Cap(einsum("bhlp,bhmp->bhlm", SharedHeads.Join(queries * scale, keyHeads), part.EncodedKeys()));
             return bias is null ? scores : scores + bias;
         }
 
@@ -59,7 +65,7 @@ internal static class LambdaStep
             var positions = starts.KeyPositions.narrow(0, 0, 1); // (1, G)
             var queries = input.Encoding.EncodeQueries(input.Queries.expand(-1, -1, far, -1), positions + shape.Ceiling); // (B, H, G, P)
             var grouped = (queries * scale).unflatten(1, [keyHeads, heads / keyHeads]); // (B, Hkv, H / Hkv, G, P)
-            var scores = (grouped * starts.EncodedKeys().unsqueeze(2)).sum(-1);         // (B, Hkv, H / Hkv, G)
+            var scores = input.Cap((grouped * starts.EncodedKeys().unsqueeze(2)).sum(-1)); // (B, Hkv, H / Hkv, G)
             var shown = Bias(starts, full([1, 1, far], shape.Ceiling, ScalarType.Int64, scores.device));
             return shown is null ? scores : scores + shown;
         }

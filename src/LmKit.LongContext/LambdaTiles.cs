@@ -17,7 +17,7 @@ internal static class LambdaTiles
         var queryPositions = input.QueryPositions.narrow(0, 0, 1); // (1, L): the rows of a uniform batch agree
         var keyPositions = input.KeyPositions.narrow(0, 0, 1); // (1, M)
         var (q, k) = (input.EncodedQueries(), input.EncodedKeys());
-        if (held.Count == positions.Length && held[0] == first && last - first < shape.Window && input.Encoding is null or RotaryEmbedding)
+        if (held.Count == positions.Length && held[0] == first && last - first < shape.Window && input.SoftCap is null && input.Encoding is null or RotaryEmbedding)
         {
             var whole = nn.functional.scaled_dot_product_attention(
                 q, DenseAttention.ShareHeads(k, q), DenseAttention.ShareHeads(input.Values, q), is_casual: true);
@@ -39,8 +39,8 @@ internal static class LambdaTiles
                 queryPositions.narrow(1, start, count).unsqueeze(-1) - keyPositions.narrow(1, near, end - near).unsqueeze(-2),
                 tileFar == 0 ? null : queryPositions.narrow(1, start, count).unsqueeze(-1) - keyPositions.narrow(1, 0, tileFar).unsqueeze(-2));
             tiles.Add(tileFar == 0
-                ? tile.Attend(shape, input.Encoding)
-                : tile.Attend(shape, input.Encoding, starts! with
+                ? tile.Attend(shape, input)
+                : tile.Attend(shape, input, starts! with
                 {
                     Queries = starts.Queries.narrow(2, start, count),
                     Keys = starts.Keys.narrow(2, 0, tileFar),
@@ -66,9 +66,10 @@ internal static class LambdaTiles
 
     private sealed record Tile(Tensor Queries, Tensor Keys, Tensor Values, Tensor Distances, Tensor? FarDistances)
     {
-        internal Tensor Attend(MaskReach shape, PositionEncoding? encoding, Starting? starts = null)
+        internal Tensor Attend(MaskReach shape, AttentionInput input, Starting? starts = null)
         {
             using var scope = NewDisposeScope();
+            var encoding = input.Encoding;
             var (heads, keyHeads) = (Queries.size(1), Keys.size(1));
             var allowed = Distances.ge(0).logical_and(Distances.lt(shape.Window)); // (1, T, M)
             var shown = Distances;
@@ -87,24 +88,30 @@ internal static class LambdaTiles
             {
                 v = cat([starts.Values, Values], 2);
                 if (encoding is not null)
-                    return Finish(Weighted(q, SharedHeads.Join(starts.Queries, keyHeads), starts.Keys, v, mask));
+                    return Finish(Weighted(Scores(q, Keys, SharedHeads.Join(starts.Queries, keyHeads), starts.Keys)));
                 k = cat([starts.Keys, Keys], 2);
             }
-            return Finish(nn.functional.scaled_dot_product_attention(q, k, v, mask));
+            return Finish(input.SoftCap is null ? nn.functional.scaled_dot_product_attention(q, k, v, mask) : Weighted(Scores(q, k)));
+
+            Tensor Weighted(Tensor scores)
+            {
+                scores = input.Cap(scores);
+                scores = mask.dtype == ScalarType.Bool
+                    ? scores.masked_fill(mask.logical_not(), double.NegativeInfinity)
+                    : scores + mask;
+                return einsum("bhlm,bhmp->bhlp", scores.softmax(-1), v);
+            }
 
             Tensor Finish(Tensor attended) => SharedHeads.Split(attended, heads).MoveToOuterDisposeScope();
         }
 
-        private Tensor Weighted(Tensor q, Tensor farQueries, Tensor farKeys, Tensor values, Tensor mask)
+        private static Tensor Scores(Tensor q, Tensor k, Tensor farQueries, Tensor farKeys)
         {
-            var scale = 1 / Math.Sqrt(q.size(3)); // before the product: a tile's queries are fewer numbers than its scores, and smaller ones
-            var far = einsum("bhlp,bhmp->bhlm", farQueries * scale, farKeys);
-            var near = einsum("bhlp,bhmp->bhlm", q * scale, Keys);
-            var scores = cat([far, near], -1);
-            scores = mask.dtype == ScalarType.Bool
-                ? scores.masked_fill(mask.logical_not(), double.NegativeInfinity)
-                : scores + mask;
-            return einsum("bhlm,bhmp->bhlp", scores.softmax(-1), values);
+            var far = Scores(farQueries, farKeys);
+            return cat([far, Scores(q, k)], -1);
         }
+
+        // The scale before the product: a tile's queries are fewer numbers than its scores, and smaller ones.
+        private static Tensor Scores(Tensor q, Tensor k) => einsum("bhlp,bhmp->bhlm", q * (1 / Math.Sqrt(q.size(3))), k);
     }
 }

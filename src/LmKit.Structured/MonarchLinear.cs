@@ -31,7 +31,8 @@ public sealed class MonarchLinear : nn.Module<Tensor, Tensor>, ILinear, IParamet
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(site);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.BlockCount, "nblocks");
+        if (options.BlockCount < 1)
+            throw new ArgumentException($"{nameof(MonarchOptions)}.{nameof(options.BlockCount)} = {options.BlockCount} must be 1 or more.", nameof(options));
         long blocks = options.BlockCount;
         InFeatures = site.InFeatures;
         OutFeatures = site.OutFeatures;

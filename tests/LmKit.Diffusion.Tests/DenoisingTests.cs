@@ -178,7 +178,7 @@ public class DenoisingTests
     {
         var sizes = Sizes;
         sizes.HeadCount = 16;
-        Assert.Contains("n_heads = 16", Assert.Throws<ArgumentException>(() => new DiffusionTransformer(sizes)).Message, StringComparison.Ordinal);
+        Assert.Contains("DiffusionTransformerOptions.HeadCount = 16", Assert.Throws<ArgumentException>(() => new DiffusionTransformer(sizes)).Message, StringComparison.Ordinal);
     }
 
     private static LanguageModel Bidirectional()

@@ -60,8 +60,8 @@ public class DiffusionKindsTests
         using var missing = Bidirectional().Add(DiffusionSamplerComponents.Ancestral).Build();
         using var beyond = Bidirectional().AddAncestralSampler(11).Build();
 
-        Assert.Contains("mask_id is not set", Assert.Throws<ConfigurationException>(() => missing.CreateSampler()).Message, StringComparison.Ordinal);
-        Assert.Contains("mask_id = 11", Assert.Throws<ConfigurationException>(() => beyond.CreateSampler()).Message, StringComparison.Ordinal);
+        Assert.Contains("DiffusionSamplerOptions.MaskId = null ($.components[1].options.mask_id)", Assert.Throws<ConfigurationException>(() => missing.CreateSampler()).Message, StringComparison.Ordinal);
+        Assert.Contains("DiffusionSamplerOptions.MaskId = 11 ($.components[1].options.mask_id)", Assert.Throws<ConfigurationException>(() => beyond.CreateSampler()).Message, StringComparison.Ordinal);
     }
 
     [Fact]

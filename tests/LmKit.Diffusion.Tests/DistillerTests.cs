@@ -134,7 +134,7 @@ public sealed class DistillerTests : IDisposable
         var denoiser = new TransformerDenoiser(network, Mask);
         SdttTrainer Make(SdttOptions options) => new(network, denoiser, network, denoiser, DistillerRun.Rows, options);
 
-        Assert.Contains("round_count = 7", Assert.Throws<ArgumentException>(() => Make(new SdttOptions { TeacherStepCount = 64 })).Message, StringComparison.Ordinal);
+        Assert.Contains("SdttOptions.RoundCount = 7", Assert.Throws<ArgumentException>(() => Make(new SdttOptions { TeacherStepCount = 64 })).Message, StringComparison.Ordinal);
         Assert.Contains("6 tokens", Assert.Throws<ArgumentException>(() => new AuxiliaryDenoiserTrainer(network, denoiser, denoiser, other, new TransformerDenoiser(other, Mask), DistillerRun.Rows)).Message, StringComparison.Ordinal);
         Assert.Contains("batch_size", Assert.Throws<ConfigurationException>(() => Make(new SdttOptions { BatchSize = 0 })).Message, StringComparison.Ordinal);
     }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LmKit.Conformance;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -17,10 +18,8 @@ public class DictionaryFolderTests
         using var frozen = no_grad();
         using var folder = new TemporaryFolder();
         using var random = new Generator(3);
-        var kind = DictionaryComponents.All.Single(kind => kind.Name == name);
-        var options = (SparseAutoencoderOptions)Activator.CreateInstance(kind.OptionsType)!;
-        (options.ModelDim, options.FeatureCount, options.InputNormalization) = (5, 9, InputNormalization.ConstantNorm);
-        using var made = (SparseAutoencoder)kind.Create(options, new DictionarySite(new ParameterFactory(random)));
+        var written = new JsonObject { ["model_dim"] = 5, ["feature_count"] = 9, ["input_normalization"] = "constant_norm" };
+        using var made = (SparseAutoencoder)new DictionaryConfig(name, "LmKit.Interp", written).Create(new ParameterFactory(random));
         foreach (var (_, value) in made.state_dict())
             value.add_(rand(value.shape, value.dtype, generator: random) * 0.3);
         made.eval();

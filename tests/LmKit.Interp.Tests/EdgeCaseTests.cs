@@ -19,16 +19,17 @@ public class EdgeCaseTests
         using var frozen = no_grad();
         using var random = new Generator(1);
         var x = randn([rows, width], ScalarType.Float64, generator: random);
-        SparseAutoencoderOptions[] all =
+        (Kind Kind, SparseAutoencoderOptions Options)[] all =
         [
-            new TopKOptions { ActiveCount = active }, new BatchTopKOptions { ActiveCount = active }, new VanillaOptions(), new JumpReluOptions(), new GatedOptions(),
-            new TopAfaOptions { MinActiveCount = active }, new BatchTopAfaOptions(),
+            (DictionaryComponents.TopK, new TopKOptions { ActiveCount = active }), (DictionaryComponents.BatchTopK, new BatchTopKOptions { ActiveCount = active }),
+            (DictionaryComponents.Vanilla, new VanillaOptions()), (DictionaryComponents.JumpRelu, new JumpReluOptions()), (DictionaryComponents.Gated, new GatedOptions()),
+            (DictionaryComponents.TopAfa, new TopAfaOptions { MinActiveCount = active }), (DictionaryComponents.BatchTopAfa, new BatchTopAfaOptions()),
         ];
-        foreach (var options in all)
+        Assert.Equal(DictionaryComponents.All.Where(kind => kind != DictionaryComponents.Supervised).Select(kind => kind.Name).Order(), all.Select(each => each.Kind.Name).Order());
+        foreach (var (kind, options) in all)
         {
             (options.ModelDim, options.FeatureCount, options.InputNormalization) = (width, features, InputNormalization.PerRowStandardize);
-            var kind = DictionaryComponents.All.Single(kind => kind.OptionsType == options.GetType());
-            using var autoencoder = Parameters.Make(parameters => (SparseAutoencoder)kind.Create(options, parameters));
+            using var autoencoder = Parameters.Make(parameters => (SparseAutoencoder)new DictionaryConfig(kind.Name, kind.Package, OptionsJson.Write(options)).Create(parameters));
             var codes = autoencoder.Encode(x);
             Assert.Equal([rows, features], codes.shape);
             Assert.True(codes.ge(0).all().item<bool>(), kind.Name);

@@ -35,7 +35,9 @@ public sealed class HalfPrecisionTests
                     (Inputs.Random(2, 2, 4 / sharing, length, 8) * size).to(dtype),
                     Inputs.Random(3, 2, 4 / sharing, length, 8).to(dtype),
                     encoding);
-                foreach (var (form, given) in new[] { ("tiles", input), ("dense", input.WithSegments()), ("step", Last(input, 1)), ("chunk", Last(input, 40)) })
+                var capped = input with { SoftCap = 5 };
+                foreach (var (form, given) in new[] { ("tiles", input), ("dense", input.WithSegments()), ("step", Last(input, 1)), ("chunk", Last(input, 40)),
+                    ("capped tiles", capped), ("capped dense", capped.WithSegments()), ("capped step", Last(capped, 1)) })
                 {
                     var actual = mask.Attend(given)!;
 

@@ -78,3 +78,21 @@ public class LambdaAttentionWithoutStartingTokensTests : LambdaAttentionTests
 
     protected override LambdaMaskOptions Mask => new() { LocalLength = 1, GlobalLength = 0 };
 }
+
+public class CappedLambdaAttentionTests : LambdaAttentionTests
+{
+    protected override AttentionOptions Options => new() { HeadCount = 4, KeyValueHeadCount = 2, SoftCap = 0.8, QueryKeyNorm = QueryKeyNorm.PerHead, Scale = 1.2 };
+
+    protected override void AddPositions(LanguageModelBuilder builder) => builder.AddRotary();
+
+    protected override LambdaMaskOptions Mask => new() { LocalLength = 5, GlobalLength = 2, DistanceCeiling = 8 };
+}
+
+public class CappedLambdaAttentionWithAlibiTests : LambdaAttentionTests
+{
+    protected override AttentionOptions Options => new() { HeadCount = 2, SoftCap = 0.5, Clip = 1, QueryKeyNorm = QueryKeyNorm.Whole };
+
+    protected override void AddPositions(LanguageModelBuilder builder) => builder.AddAlibi();
+
+    protected override LambdaMaskOptions Mask => new() { LocalLength = 4, GlobalLength = 1 };
+}

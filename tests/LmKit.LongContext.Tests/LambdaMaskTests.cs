@@ -38,11 +38,11 @@ public class LambdaMaskTests
     [MemberData(nameof(Shapes))]
     public void Every_form_equals_the_definition(long window, long starts, long? ceiling, int sharing, int length)
     {
-        foreach (var encoding in Encodings())
+        foreach (var (encoding, cap) in CappedEncodings())
         {
             using var scope = NewDisposeScope();
             var mask = Make(window, starts, ceiling);
-            var input = Input(2, 4, 4 / sharing, length, encoding);
+            var input = Input(2, 4, 4 / sharing, length, encoding) with { SoftCap = cap };
             var expected = Definition(input, window, starts, ceiling ?? window);
 
             Close.Check($"{encoding?.GetType().Name} tiles", expected, mask.Attend(input)!, absolute: Tolerance);
@@ -57,11 +57,11 @@ public class LambdaMaskTests
     [MemberData(nameof(Shapes))]
     public void Keys_that_no_query_sees_can_be_dropped(long window, long starts, long? ceiling, int sharing, int length)
     {
-        foreach (var encoding in Encodings())
+        foreach (var (encoding, cap) in CappedEncodings())
         {
             using var scope = NewDisposeScope();
             var mask = Make(window, starts, ceiling);
-            var input = Input(2, 4, 4 / sharing, length, encoding);
+            var input = Input(2, 4, 4 / sharing, length, encoding) with { SoftCap = cap };
             foreach (var count in new[] { 1, 3 })
             {
                 var late = After(input, length - count, count);
@@ -84,10 +84,10 @@ public class LambdaMaskTests
     [InlineData(40, 100L)]
     public void Within_the_window_it_is_plain_causal_attention(long starts, long? ceiling)
     {
-        foreach (var encoding in Encodings())
+        foreach (var (encoding, cap) in CappedEncodings())
         {
             using var scope = NewDisposeScope();
-            var input = Input(2, 4, 2, 30, encoding);
+            var input = Input(2, 4, 2, 30, encoding) with { SoftCap = cap };
             var mask = Make(30, starts, ceiling);
             var expected = DenseAttention.Attend(input, new CausalMask());
 
@@ -100,11 +100,11 @@ public class LambdaMaskTests
     [Fact]
     public void With_the_ceiling_at_the_window_the_members_of_the_contract_say_it_all()
     {
-        foreach (var encoding in Encodings())
+        foreach (var (encoding, cap) in CappedEncodings())
         {
             using var scope = NewDisposeScope();
             var mask = Make(8, 3);
-            var input = Input(2, 4, 2, 41, encoding);
+            var input = Input(2, 4, 2, 41, encoding) with { SoftCap = cap };
 
             Assert.Equal(8, mask.DistanceCeiling);
             Close.Check("dense attention", DenseAttention.Attend(input, mask), mask.Attend(input)!, absolute: Tolerance);
@@ -114,9 +114,13 @@ public class LambdaMaskTests
     [Fact]
     public void Any_other_ceiling_is_told_by_the_masks_own_attention_only()
     {
-        var error = Assert.Throws<NotSupportedException>(() => Make(8, 3, 16).DistanceCeiling);
+        using var scope = NewDisposeScope();
+        var error = Assert.Throws<NotSupportedException>(() => DenseAttention.Attend(Input(1, 2, 2, 5, null), Make(8, 3, 16)));
 
-        Assert.Contains("limit_distance = 16", error.Message, StringComparison.Ordinal);
+        Assert.True(Make(8, 3, 8).HasDenseForm);
+        Assert.False(Make(8, 3, 16).HasDenseForm);
+        Assert.Null(Make(8, 3, 16).DistanceCeiling);
+        Assert.Contains("LambdaMask (LocalLength = 8, GlobalLength = 3, DistanceCeiling = 16)", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -155,11 +159,11 @@ public class LambdaMaskTests
     [InlineData(3L)]
     public void Gradients_agree_with_central_differences_across_tiles(long? ceiling)
     {
-        foreach (var encoding in Encodings())
+        foreach (var (encoding, cap) in CappedEncodings())
         {
             using var scope = NewDisposeScope();
             var mask = Make(50, 2, ceiling);
-            var input = Input(1, 2, 1, 155, encoding);
+            var input = Input(1, 2, 1, 155, encoding) with { SoftCap = cap };
             foreach (var tensor in new[] { input.Queries, input.Keys, input.Values })
                 _ = tensor.requires_grad_();
 
@@ -170,19 +174,19 @@ public class LambdaMaskTests
     [Fact]
     public void Impossible_lengths_are_refused_by_name()
     {
-        Assert.Equal("LocalLength", Assert.Throws<ArgumentOutOfRangeException>(() => Make(0, 3)).ParamName);
-        Assert.Equal("GlobalLength", Assert.Throws<ArgumentOutOfRangeException>(() => Make(8, -1)).ParamName);
-        Assert.Equal("DistanceCeiling", Assert.Throws<ArgumentOutOfRangeException>(() => Make(8, 3, -1)).ParamName);
+        Assert.Contains("LambdaMaskOptions.LocalLength = 0", Assert.Throws<ArgumentException>(() => Make(0, 3)).Message, StringComparison.Ordinal);
+        Assert.Contains("LambdaMaskOptions.GlobalLength = -1", Assert.Throws<ArgumentException>(() => Make(8, -1)).Message, StringComparison.Ordinal);
+        Assert.Contains("LambdaMaskOptions.DistanceCeiling = -1", Assert.Throws<ArgumentException>(() => Make(8, 3, -1)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_call_leaves_no_tensor_behind()
     {
         using var scope = NewDisposeScope();
-        foreach (var encoding in Encodings())
+        foreach (var (encoding, cap) in CappedEncodings())
         {
             var mask = Make(50, 5);
-            var input = Input(2, 4, 2, 200, encoding);
+            var input = Input(2, 4, 2, 200, encoding) with { SoftCap = cap };
             foreach (var form in new[] { input, input.WithSegments(), After(input, 199, 1) })
                 LiveTensors.Unchanged("Attend", () => mask.Attend(form)!.Dispose());
         }
@@ -192,7 +196,7 @@ public class LambdaMaskTests
     [MemberData(nameof(Gaps))]
     public void Positions_that_do_not_count_up_by_one_are_what_the_definition_says(long[] queries, long[] keys)
     {
-        foreach (var encoding in Encodings())
+        foreach (var (encoding, cap) in CappedEncodings())
         {
             using var scope = NewDisposeScope();
             var mask = Make(4, 2, 3);
@@ -200,6 +204,7 @@ public class LambdaMaskTests
             {
                 QueryPositions = tensor(queries).expand(2, -1),
                 KeyPositions = tensor(keys).expand(2, -1),
+                SoftCap = cap,
             };
             var kept = (from i in queries select (from j in keys select i >= j && (i - j < 4 || j < 2)).ToArray()).ToArray();
 
@@ -211,6 +216,10 @@ public class LambdaMaskTests
         new(new LambdaMaskOptions { LocalLength = window, GlobalLength = starts, DistanceCeiling = ceiling });
 
     private static IEnumerable<PositionEncoding?> Encodings() => [null, new RotaryEmbedding(8), new RotaryEmbedding(4, isInterleaved: true), new AlibiEncoding(4)];
+
+    // Scores reach about 3.
+    private static IEnumerable<(PositionEncoding? Encoding, double? SoftCap)> CappedEncodings() =>
+        Encodings().SelectMany(encoding => new double?[] { null, 0.9 }.Select(cap => (encoding, cap)));
 
     private static AttentionInput Input(long batch, long heads, long keyHeads, long length, PositionEncoding? encoding) =>
         Inputs.Uniform(
@@ -245,7 +254,7 @@ public class LambdaMaskTests
             var q = input.Queries.narrow(2, i, 1).expand(-1, -1, kept.size(0), -1);
             var (turned, still) = (PlainPositions.Turned(input.Encoding, q, shown), PlainPositions.Turned(input.Encoding, k, zeros_like(shown)));
             var scores = (turned * still).sum(-1) / Math.Sqrt(q.size(3)); // (B, H, M)
-            scores += PlainPositions.Bias(input.Encoding, heads, shown);
+            scores = PlainPositions.Capped(scores, input.SoftCap) + PlainPositions.Bias(input.Encoding, heads, shown);
             rows.Add((scores.softmax(-1).unsqueeze(-1) * v).sum(2, keepdim: true));
         }
         return cat(rows, 2);

@@ -123,8 +123,56 @@ public class LambdaModelTests
         using var random = new Generator(3);
         var builder = ToyModel.Builder().AddLambdaMask(mask => (mask.LocalLength, mask.DistanceCeiling) = (Window, Window + 1));
 
-        var error = Assert.Throws<NotSupportedException>(() => new Attention(new AttentionOptions { DropoutRate = 0.5 }, builder.CreateLayerContext(0, random)));
-        Assert.Contains("attention_dropout", error.Message, StringComparison.Ordinal);
+        var error = Assert.Throws<ArgumentException>(() => new Attention(new AttentionOptions { DropoutRate = 0.5 }, builder.CreateLayerContext(0, random)));
+        Assert.StartsWith("AttentionOptions.DropoutRate = 0.5", error.Message, StringComparison.Ordinal);
+        Assert.Contains("LambdaMask (LocalLength = 5, GlobalLength = 10, DistanceCeiling = 6)", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("none")]
+    [InlineData("rotary")]
+    [InlineData("alibi")]
+    public void A_capped_model_under_the_mask_is_the_dense_one_whole_and_over_a_cache(string positions)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        foreach (var (dtype, tolerance) in new[] { (ScalarType.Float64, 1e-10), (ScalarType.Float32, 1e-4) })
+        {
+            using var own = Capped(positions, dtype, false);
+            using var dense = Capped(positions, dtype, true);
+            using var state = own.NewState(2);
+            using var tokens = arange(60, dtype: ScalarType.Int64).view(2, 30).remainder(ToyModel.VocabSize);
+            var expected = dense.call(tokens, null);
+
+            Close.Check("whole", expected, own.call(tokens, null), absolute: tolerance, relativeToLargest: tolerance);
+            var pieces = new List<Tensor> { own.call(tokens.narrow(1, 0, 12), new SequenceContext(state)) };
+            for (var t = 12; t < 30; t++)
+                pieces.Add(own.call(tokens.narrow(1, t, 1), new SequenceContext(state)));
+            Close.Check("over a cache", expected, cat(pieces, 1), absolute: tolerance, relativeToLargest: tolerance);
+        }
+    }
+
+    private static LanguageModel Capped(string positions, ScalarType dtype, bool isDense)
+    {
+        var builder = ToyModel.Builder(Layers, dtype).AddAttention(attention => (attention.HeadCount, attention.KeyValueHeadCount, attention.SoftCap) = (4, 2, 0.3));
+        builder = positions switch { "rotary" => builder.AddRotary(), "alibi" => builder.AddAlibi(), _ => builder.AddNoPositions() };
+        return (isDense ? builder.Add(PredicateMask.Kind) : builder.AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength) = (Window, Starts))).Build();
+    }
+
+    // What the Lambda mask says of itself, without its own attention.
+    private sealed class PredicateMask : IAttentionMask
+    {
+        internal static readonly Kind<IAttentionMask> Kind = Slots.Mask.Define("lambda_predicate", _ => new PredicateMask());
+
+        private readonly LambdaMask mask = new(new LambdaMaskOptions { LocalLength = Window, GlobalLength = Starts });
+
+        public bool IsCausal => true;
+
+        public bool Forgets => true;
+
+        public long? DistanceCeiling => mask.DistanceCeiling;
+
+        public Tensor? Visible(Tensor queries, Tensor keys) => mask.Visible(queries, keys);
     }
 
     private static LanguageModelBuilder Builder() =>

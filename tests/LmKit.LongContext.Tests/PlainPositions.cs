@@ -35,6 +35,9 @@ internal static class PlainPositions
         return -slopes * distances.to(ScalarType.Float64).unsqueeze(1);
     }
 
+    /// <summary>c tanh(score / c), written with exponentials.</summary>
+    internal static Tensor Capped(Tensor scores, double? cap) => cap is { } c ? c * (1 - 2 / ((2 * scores / c).exp() + 1)) : scores;
+
     /// <summary>Attention of every query to the keys that it keeps, at their distance, or the ceiling from the window on.</summary>
     internal static Tensor Attended(AttentionInput input, bool[][] kept, long window, long ceiling)
     {
@@ -51,7 +54,8 @@ internal static class PlainPositions
             var distance = input.QueryPositions.narrow(1, i, 1) - input.KeyPositions.index_select(1, index); // (B, M)
             var shown = distance.masked_fill(distance.ge(window), ceiling);
             var (q, k) = (input.Queries.narrow(2, i, 1).expand(-1, -1, index.size(0), -1), keys.index_select(2, index));
-            var scores = (Turned(input.Encoding, q, shown) * Turned(input.Encoding, k, zeros_like(shown))).sum(-1) / Math.Sqrt(q.size(3)) + Bias(input.Encoding, heads, shown);
+            var scores = (Turned(input.Encoding, q, shown) * Turned(input.Encoding, k, zeros_like(shown))).sum(-1) / Math.Sqrt(q.size(3));
+            scores = Capped(scores, input.SoftCap) + Bias(input.Encoding, heads, shown);
             rows.Add((scores.softmax(-1).unsqueeze(-1) * values.index_select(2, index)).sum(2, keepdim: true));
         }
         return cat(rows, 2);

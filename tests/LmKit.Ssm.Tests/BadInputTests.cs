@@ -65,14 +65,14 @@ public class BadInputTests
     public void Options_that_are_no_positive_numbers_are_refused_by_name(double value)
     {
         var largestTime = value == 0 ? -1 : value;
-        Refused("dt_min", builder => builder.AddH3(h3 => h3.MinTimeStep = value), layer => new H3Mixer(new H3Options { MinTimeStep = value }, layer));
-        Refused("dt_max", builder => builder.AddH3(h3 => h3.MaxTimeStep = largestTime), layer => new H3Mixer(new H3Options { MaxTimeStep = largestTime }, layer));
-        Refused("bandlimit", builder => builder.AddH3(h3 => h3.BandLimit = value), layer => new H3Mixer(new H3Options { BandLimit = value }, layer));
-        Refused("dt_min", builder => builder.AddS4D(s4d => s4d.MinTimeStep = value), layer => new S4DMixer(new S4DOptions { MinTimeStep = value }, layer));
-        Refused("bandlimit", builder => builder.AddS4D(s4d => s4d.BandLimit = value), layer => new S4DMixer(new S4DOptions { BandLimit = value }, layer));
-        Refused("dt_max", builder => builder.AddSelectiveScan(scan => scan.MaxTimeStep = largestTime), layer => new SelectiveScanMixer(new SelectiveScanOptions { MaxTimeStep = largestTime }, layer));
-        Refused("dt_init_floor", builder => builder.AddSelectiveScan(scan => scan.TimeStepFloor = value), layer => new SelectiveScanMixer(new SelectiveScanOptions { TimeStepFloor = value }, layer));
-        Refused("min_decay_time", builder => builder.AddLongConv(conv => conv.MinDecayTime = value), layer => new LongConvMixer(new LongConvOptions { MinDecayTime = value }, layer));
+        Refused("MinTimeStep", builder => builder.AddH3(h3 => h3.MinTimeStep = value), layer => new H3Mixer(new H3Options { MinTimeStep = value }, layer));
+        Refused("MaxTimeStep", builder => builder.AddH3(h3 => h3.MaxTimeStep = largestTime), layer => new H3Mixer(new H3Options { MaxTimeStep = largestTime }, layer));
+        Refused("BandLimit", builder => builder.AddH3(h3 => h3.BandLimit = value), layer => new H3Mixer(new H3Options { BandLimit = value }, layer));
+        Refused("MinTimeStep", builder => builder.AddS4D(s4d => s4d.MinTimeStep = value), layer => new S4DMixer(new S4DOptions { MinTimeStep = value }, layer));
+        Refused("BandLimit", builder => builder.AddS4D(s4d => s4d.BandLimit = value), layer => new S4DMixer(new S4DOptions { BandLimit = value }, layer));
+        Refused("MaxTimeStep", builder => builder.AddSelectiveScan(scan => scan.MaxTimeStep = largestTime), layer => new SelectiveScanMixer(new SelectiveScanOptions { MaxTimeStep = largestTime }, layer));
+        Refused("TimeStepFloor", builder => builder.AddSelectiveScan(scan => scan.TimeStepFloor = value), layer => new SelectiveScanMixer(new SelectiveScanOptions { TimeStepFloor = value }, layer));
+        Refused("MinDecayTime", builder => builder.AddLongConv(conv => conv.MinDecayTime = value), layer => new LongConvMixer(new LongConvOptions { MinDecayTime = value }, layer));
     }
 
     [Theory]

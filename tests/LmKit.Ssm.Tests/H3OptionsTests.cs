@@ -31,10 +31,10 @@ public class H3OptionsTests
     }
 
     [Theory]
-    [InlineData(3, 8, 0.001, DiagonalInitialization.Lin, "head_dim = 3")]
-    [InlineData(1, 7, 0.001, DiagonalInitialization.Lin, "d_state = 7")]
-    [InlineData(1, 8, 0.5, DiagonalInitialization.Lin, "dt_min = 0.5")]
-    [InlineData(8, 8, 0.001, DiagonalInitialization.Mixed, "measure = mixed")]
+    [InlineData(3, 8, 0.001, DiagonalInitialization.Lin, "H3Options.HeadDim = 3")]
+    [InlineData(1, 7, 0.001, DiagonalInitialization.Lin, "H3Options.StateDim = 7")]
+    [InlineData(1, 8, 0.5, DiagonalInitialization.Lin, "H3Options.MinTimeStep = 0.5")]
+    [InlineData(8, 8, 0.001, DiagonalInitialization.Mixed, "H3Options.Initialization = Mixed")]
     public void Options_that_do_not_fit_fail_with_their_name_and_value(long headDim, long stateDim, double minTimeStep, DiagonalInitialization initialization, string expected)
     {
         var builder = ToyModel.Builder(1).AddH3(h3 => { h3.HeadDim = headDim; h3.StateDim = stateDim; h3.MinTimeStep = minTimeStep; h3.Initialization = initialization; });
@@ -47,7 +47,7 @@ public class H3OptionsTests
     [Fact]
     public void An_option_out_of_range_fails_with_its_path()
     {
-        var error = Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddH3(h3 => h3.StateDim = 0).Build);
+        var error = Assert.Throws<ConfigurationException>(() => ToyModel.Builder(1).AddH3(h3 => h3.StateDim = 0));
 
         Assert.Contains("$.components[0].options.d_state", error.Message, StringComparison.Ordinal);
     }

@@ -110,12 +110,12 @@ public class MixerBuilderTests
     [Fact]
     public void Options_that_do_not_fit_fail_with_their_name_and_value()
     {
-        Assert.Contains("n_ssm = 3", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddS4D(s4d => s4d.MatrixCount = 3).Build).Message, StringComparison.Ordinal);
-        Assert.Contains("chunk_length = 4", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddH3(h3 => (h3.ChunkLength, h3.MaxKernelLength) = (4, 9)).Build).Message, StringComparison.Ordinal);
-        Assert.Contains("sigmoid", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddH3(h3 => (h3.RealPart, h3.Initialization) = (RealPart.Sigmoid, DiagonalInitialization.Real)).Build).Message, StringComparison.Ordinal);
-        Assert.Contains("kernel_length", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddLongConv(conv => conv.KernelLength = 0).Build).Message, StringComparison.Ordinal);
-        Assert.Contains("d_state", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddShift(shift => shift.StateDim = 0).Build).Message, StringComparison.Ordinal);
-        Assert.Contains("dt_min = 0.5", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddSelectiveScan(scan => scan.MinTimeStep = 0.5).Build).Message, StringComparison.Ordinal);
+        Assert.Contains("S4DOptions.MatrixCount = 3", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddS4D(s4d => s4d.MatrixCount = 3).Build).Message, StringComparison.Ordinal);
+        Assert.Contains("H3Options.ChunkLength = 4", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddH3(h3 => (h3.ChunkLength, h3.MaxKernelLength) = (4, 9)).Build).Message, StringComparison.Ordinal);
+        Assert.Contains("H3Options.RealPart = Sigmoid", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddH3(h3 => (h3.RealPart, h3.Initialization) = (RealPart.Sigmoid, DiagonalInitialization.Real)).Build).Message, StringComparison.Ordinal);
+        Assert.Contains("kernel_length", Assert.Throws<ConfigurationException>(() => ToyModel.Builder(1).AddLongConv(conv => conv.KernelLength = 0)).Message, StringComparison.Ordinal);
+        Assert.Contains("d_state", Assert.Throws<ConfigurationException>(() => ToyModel.Builder(1).AddShift(shift => shift.StateDim = 0)).Message, StringComparison.Ordinal);
+        Assert.Contains("SelectiveScanOptions.MinTimeStep = 0.5", Assert.Throws<ConfigurationException>(ToyModel.Builder(1).AddSelectiveScan(scan => scan.MinTimeStep = 0.5).Build).Message, StringComparison.Ordinal);
     }
 
     [Fact]

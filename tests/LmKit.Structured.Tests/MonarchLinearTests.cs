@@ -111,9 +111,9 @@ public class MonarchLinearTests
     [Fact]
     public void A_block_count_below_one_is_refused_by_name_and_value()
     {
-        var error = Assert.Throws<ArgumentOutOfRangeException>(() => Make(4, 4, 0));
+        var error = Assert.Throws<ArgumentException>(() => Make(4, 4, 0));
 
-        Assert.Contains("nblocks", error.Message, StringComparison.Ordinal);
+        Assert.Contains("MonarchOptions.BlockCount = 0", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,10 +1,13 @@
 using System.Collections.Immutable;
+using System.ComponentModel;
 using System.Text.Json.Nodes;
 
 namespace LmKit;
 
 /// <summary>One line of a configuration: a component, its options, and where it applies.</summary>
-/// <remarks>Immutable, and equal by value: entries are equal when their JSON texts are.</remarks>
+/// <remarks>Immutable, and equal by value: entries are equal when their JSON texts are. Snapshot libraries that ask for a type converter
+/// write that text.</remarks>
+[TypeConverter(typeof(ToText))]
 public sealed record ComponentEntry
 {
     private readonly JsonObject options; // never changed and never handed out
@@ -82,4 +85,7 @@ public sealed record ComponentEntry
         ["sites"] = Sites is { } sites ? new JsonArray([.. sites.Select(site => (JsonNode)site)]) : null,
         ["options"] = options.DeepClone(),
     };
+
+    // The base class converts to text as ToString does.
+    private sealed class ToText : TypeConverter;
 }

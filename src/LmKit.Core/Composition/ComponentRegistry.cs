@@ -31,10 +31,12 @@ public sealed class ComponentRegistry
 
     internal Kind Find(Slot slot, string name, string package, string path, IReadOnlyList<Kind> more)
     {
-        if (kinds.TryGetValue((slot, name), out var kind))
+        var own = more.FirstOrDefault(one => one.Slot == slot && one.Name == name);
+        var kind = kinds.GetValueOrDefault((slot, name), own!);
+        if (own is not null && kind != own)
+            throw new ConfigurationException($"{path}.kind", $"a {slot} kind of {kind.Package} is called '{name}' as one of {own.Package} is already; give it another name.");
+        if (kind is not null)
             return kind;
-        if (more.FirstOrDefault(one => one.Slot == slot && one.Name == name) is { } own)
-            return own;
         var other = kinds.Values.Concat(more).FirstOrDefault(one => one.Name == name);
         throw new ConfigurationException($"{path}.kind", other is not null
             ? $"'{name}' is a {other.Slot} kind of {other.Package}, not a {slot} kind."

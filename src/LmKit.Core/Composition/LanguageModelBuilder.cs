@@ -78,8 +78,8 @@ public sealed class LanguageModelBuilder
             throw new ArgumentException($"There is one {kind.Slot} for the whole model, so {kind} takes no layers.", nameof(layers));
         if (sites is not null && kind.Slot.Scope != SlotScope.Sites)
             throw new ArgumentException($"Sites are those of linears; {kind} is not one.", nameof(sites));
-        var written = OptionsJson.Write(options);
         OptionsJson.Validate(options, $"$.components[{components.Length}].options");
+        var written = OptionsJson.Write(options);
         _ = Kinds.Add(kind);
         components = components.Add(new ComponentEntry(kind.Slot, kind.Name, kind.Package, written, layers is null ? null : [.. layers], sites is null ? null : [.. sites]));
         return this;

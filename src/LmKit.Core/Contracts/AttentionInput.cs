@@ -10,7 +10,7 @@ namespace LmKit;
 /// <param name="KeyPositions">(B, M) int64, likewise.</param>
 /// <param name="QuerySegments">(B, L) int64 document ids, -1 for padding; null when every row is one document without padding.</param>
 /// <param name="KeySegments">(B, M) int64, likewise; null exactly when <paramref name="QuerySegments"/> is.</param>
-/// <param name="Encoding">The position encoding, or null for none.</param>
+/// <param name="Encoding">The position encoding, or null for none; one that depends on the length is the one of this text's length.</param>
 /// <remarks>Attending hides padding and other documents; a query that sees no key gives 0. When the segments are null all rows
 /// share the same positions, and the positions are consecutive over the new tokens.</remarks>
 public sealed record AttentionInput(
@@ -23,6 +23,12 @@ public sealed record AttentionInput(
     Tensor? KeySegments,
     PositionEncoding? Encoding)
 {
+    /// <summary>The bound of the scores: each becomes cap tanh(score / cap) before anything is added to it. Null, the default, for none.</summary>
+    public double? SoftCap { get; init; }
+
+    /// <summary>Scaled scores as <see cref="SoftCap"/> bounds them, in the caller's dispose scope; in float32 or wider.</summary>
+    internal Tensor Cap(Tensor scores) => SoftCap is { } cap ? (scores / cap).tanh() * cap : scores;
+
     /// <summary>Whether the keys are encoded already, each at its own position; the queries are not.</summary>
     internal bool HasEncodedKeys { get; init; }
 
@@ -66,7 +72,18 @@ public sealed record AttentionInput(
             throw new ArgumentException($"Attention has at least one head, at least one number wide; got {check["H"]} heads of width {check["P"]}.", nameof(Queries));
         if (check["G"] == 0 || check["H"] % check["G"] != 0)
             throw new ArgumentException($"{check["H"]} query heads cannot share {check["G"]} key heads.", nameof(Keys));
-        Encoding?.CheckHeads(check["H"]);
+        if (SoftCap is not (null or (>= 1e-9 and <= 1e9)))
+            throw new ArgumentException($"A soft cap of scores is a number from 1e-9 to 1e9; got {SoftCap}.", nameof(SoftCap));
+        try
+        {
+            Encoding?.CheckHeads(check["H"]);
+        }
+        catch (ArgumentException error)
+        {
+            throw new ArgumentException(error.Message, nameof(Encoding), error);
+        }
+        if (Encoding is { DependsOnLength: true })
+            throw new ArgumentException($"The angles of {Encoding} depend on the length of the text; attention takes what its {nameof(PositionEncoding.ForLength)} gives.", nameof(Encoding));
     }
 
     /// <summary>Fails unless query and key positions are int64 (..., L) and (..., M) with leading axes that are alike or 1.</summary>

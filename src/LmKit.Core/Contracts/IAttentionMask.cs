@@ -28,10 +28,20 @@ public interface IAttentionMask
 }
 
 /// <summary>A mask that brings its own way to attend, faster than or beyond what <see cref="IAttentionMask.Visible"/> can say.</summary>
-/// <remarks><see cref="Attention"/> asks it first, except while dropout acts on the attention weights. Its result must equal
-/// attention through <see cref="IAttentionMask.Visible"/> wherever that defines one.</remarks>
+/// <remarks><see cref="Attention"/> asks it first, except while dropout acts on the attention weights, or while scores are capped and it
+/// does not serve that. Its result must equal attention through <see cref="IAttentionMask.Visible"/> and
+/// <see cref="IAttentionMask.DistanceCeiling"/> while <see cref="HasDenseForm"/> is true.</remarks>
 public interface IMaskedAttention
 {
+    /// <summary>Whether <see cref="DenseAttention"/> over <see cref="IAttentionMask.Visible"/> and <see cref="IAttentionMask.DistanceCeiling"/>
+    /// computes the same, so that it may stand in. True by default; a mask that says false never declines a case, and is refused where
+    /// dropout or a soft cap would need the stand-in.</summary>
+    bool HasDenseForm => true;
+
+    /// <summary>Whether <see cref="Attend"/> obeys <see cref="AttentionInput.SoftCap"/>. False by default: it is then not asked where scores
+    /// are capped.</summary>
+    bool ServesSoftCap => false;
+
     /// <summary>Attends, or declines a case that it does not serve.</summary>
     /// <param name="input">Queries, keys and values before position encoding, with positions and segments.</param>
     /// <returns>(B, H, L, P), or null to let <see cref="Attention"/> do it.</returns>

@@ -23,15 +23,30 @@ public sealed record LanguageModelHead(nn.IModule<Tensor, Tensor> Map, Func<Tens
 /// <param name="Layer">Sizes, parameters and place.</param>
 /// <param name="VocabSize">Vocabulary size V.</param>
 /// <param name="Embedding">The model's embedding.</param>
-/// <param name="IsTied">Whether the head multiplies by the embedding's table.</param>
+/// <param name="IsTied">Whether the head multiplies by the embedding's table; a head that then does not take it is refused.</param>
 public sealed record HeadSite(LayerContext Layer, long VocabSize, IEmbedding Embedding, bool IsTied)
 {
+    /// <summary>Whether a tied head took the table.</summary>
+    internal bool IsTableTaken { get; private set; }
+
+    /// <summary>Takes the table (V, D) of a tied head, for a head that is not the linear at <see cref="LinearSite.Head"/>. A field that held it
+    /// would register it a second time, so the head keeps this function.</summary>
+    /// <exception cref="InvalidOperationException">The head is not tied.</exception>
+    /// <exception cref="ArgumentException">The embedding has no table.</exception>
+    public Func<Parameter> TakeTable()
+    {
+        if (!IsTied)
+            throw new InvalidOperationException($"The head is not tied to the embedding; make a weight with {nameof(Layer)}.{nameof(LayerContext.Parameters)}.");
+        IsTableTaken = true;
+        return Embedding.Table is not null
+            ? () => Embedding.Table!
+            : throw new ArgumentException($"{nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsHeadTied)} = true, but {Embedding.GetType().Name} has no table to tie the head to; set it to false.");
+    }
+
     /// <summary>Makes the linear that the configuration wants at <see cref="LinearSite.Head"/>: over the embedding's table when tied.</summary>
     /// <param name="hasBias">Whether it has a bias.</param>
     /// <exception cref="ArgumentException">The head is tied, and the embedding has no table.</exception>
-    public ILinear Linear(bool hasBias = false) => Layer.Head(VocabSize, hasBias, !IsTied ? null : Embedding.Table is null
-        ? throw new ArgumentException($"tie_word_embeddings = true, but {Embedding.GetType().Name} has no table to tie the head to; set it to false.")
-        : () => Embedding.Table!);
+    public ILinear Linear(bool hasBias = false) => Layer.Head(VocabSize, hasBias, IsTied ? TakeTable() : null);
 }
 
 /// <summary>A layer: (B, L, D) to (B, L, D), with its norms, its mixer and its feed-forward part.</summary>

@@ -1,3 +1,4 @@
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -18,6 +19,11 @@ public interface ILanguageModel : nn.IModule<Tensor, SequenceContext?, Tensor>
 
     /// <summary>Makes the sampler that the model was configured with, over this model; null, the default, stands for plain next-token sampling.</summary>
     ISampler? CreateSampler() => null;
+
+    /// <summary>The parameters that <see cref="Logits"/> reads, each once. A loss then makes the logits of a few rows at a time and hands gradients
+    /// to these alone. Null, the default, says that they are not known: a loss makes all logits at once. A model around another answers
+    /// what that one answers.</summary>
+    IReadOnlyList<Parameter>? HeadParameters => null;
 
     /// <summary>Makes the state of all layers for <paramref name="batch"/> rows; the caller disposes it.</summary>
     /// <exception cref="NotSupportedException">A layer is not causal.</exception>

@@ -25,6 +25,12 @@ public sealed class LayerContext
     /// <summary>Width of the last axis that this part works on: the model's, unless the component that asked for the part said another.</summary>
     public long Width { get; }
 
+    /// <summary>Vocabulary size V of the model.</summary>
+    public long VocabSize => parts.Options.VocabSize;
+
+    /// <summary>Standard deviation of weights at the start.</summary>
+    public double InitializerRange => parts.Options.InitializerRange;
+
     /// <summary>Number of layers of the model.</summary>
     public int LayerCount => parts.Options.LayerCount;
 
@@ -89,7 +95,7 @@ public sealed class LayerContext
     /// <param name="headCount">Query heads H.</param>
     /// <param name="headDim">Width P of a head.</param>
     public PositionEncoding? Positions(int headCount, long headDim) =>
-        parts.Create(Slots.Positions, LayerIndex, new PositionSite(this, headCount, headDim)) is { ActsOnScores: true } encoding ? encoding : null;
+        parts.CreatePositions(new PositionSite(this, headCount, headDim)) is { ActsOnScores: true } encoding ? encoding : null;
 
     /// <summary>Makes the table of positions that an embedding adds; null for none.</summary>
     public IPositionTable? PositionTable() => parts.CreatePositionTable(this);
@@ -108,6 +114,22 @@ public sealed class LayerContext
     /// <param name="rate">The probability of zeroing an entry.</param>
     public Dropout Dropout(double rate) => new(rate, DropoutRandom);
 
+    /// <summary>The dropout that the model wants on each residual branch (<see cref="LanguageModelOptions.ResidualDropoutRate"/>). A block asks
+    /// for it and applies it; a model that wants it of a block that never asks is refused.</summary>
+    public Dropout ResidualDropout()
+    {
+        parts.Note(nameof(LanguageModelOptions.ResidualDropoutRate), LayerIndex);
+        return Dropout(Options.ResidualDropoutRate);
+    }
+
+    /// <summary>The dropout that the model wants on what its embedding gives (<see cref="LanguageModelOptions.EmbeddingDropoutRate"/>). An
+    /// embedding asks for it and applies it; a model that wants it of an embedding that never asks is refused.</summary>
+    public Dropout EmbeddingDropout()
+    {
+        parts.Note(nameof(LanguageModelOptions.EmbeddingDropoutRate), LayerIndex);
+        return Dropout(Options.EmbeddingDropoutRate);
+    }
+
     internal ILinear Head(long vocabSize, bool hasBias, Func<TorchSharp.Modules.Parameter>? table) =>
         parts.CreateLinear(new LinearSite(LinearSite.Head, LayerIndex, ModelDim, vocabSize, hasBias, Options.InitializerRange, Parameters) { Table = table });
 
@@ -115,10 +137,7 @@ public sealed class LayerContext
         where TPart : class
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
-        var part = parts.Create(slot, LayerIndex, Within(name, width));
-        return part is nn.Module
-            ? part
-            : throw new ArgumentException($"{part.GetType().Name} in {Path} must derive from torch.nn.Module, so that its parameters are found.");
+        return parts.Create(slot, LayerIndex, Within(name, width));
     }
 }
 
@@ -133,8 +152,14 @@ internal interface IPartSource
         where TPart : class
         where TPlace : class;
 
+    /// <summary>Makes the encoding of the scores of a layer's attention.</summary>
+    PositionEncoding CreatePositions(PositionSite site);
+
     /// <summary>Makes the linear of a site with its wrappers.</summary>
     ILinear CreateLinear(LinearSite site);
+
+    /// <summary>Notes that a part of a layer obeys an option of the model.</summary>
+    void Note(string option, int layer);
 
     /// <summary>Whether the embedding adds a table of positions.</summary>
     bool HasPositionTable { get; }

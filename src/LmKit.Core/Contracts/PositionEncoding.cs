@@ -12,8 +12,10 @@ public interface IPositionTable : nn.IModule<Tensor, Tensor>
 
 /// <summary>How attention learns the distance between query and key.</summary>
 /// <remarks>A relative encoding: the score of a query and a key at distance d depends on positions only through d, as
-/// <c>EncodeQueries(q, d) . EncodeKeys(k, 0) + Bias(d)</c>, for any common offset of both positions. Pure and thread-safe; holds no
-/// tensors.</remarks>
+/// <c>EncodeQueries(q, d) . EncodeKeys(k, 0) + Bias(d)</c>, for any common offset of both positions. Encoding is linear: a query times c
+/// is encoded to c times as much, so attention may fold its scale into the queries. Pure and thread-safe; holds no tensors. An encoding
+/// whose angles depend on the length of the text (<see cref="DependsOnLength"/>) is a family of such encodings, one for each length, and
+/// attention works with the one that <see cref="ForLength"/> gives.</remarks>
 public abstract class PositionEncoding
 {
     /// <summary>Whether it changes queries, keys or scores; false for an encoding that acts at the embedding alone, or not at all.</summary>
@@ -25,6 +27,17 @@ public abstract class PositionEncoding
 
     /// <summary>Whether attention that adds no bias to the scores and clamps no distances can apply it: <see cref="Bias"/> is always null.</summary>
     public virtual bool IsBiasFree => false;
+
+    /// <summary>Tokens of a text up to which the angles are always the same; null, the default, where they are at any length.</summary>
+    public virtual long? TrainedLength => null;
+
+    /// <summary>Whether texts of different lengths beyond <see cref="TrainedLength"/> are encoded differently.</summary>
+    public bool DependsOnLength => TrainedLength is not null;
+
+    /// <summary>The encoding of a text of so many tokens, which itself does not depend on the length: the same object for lengths whose
+    /// angles are the same, as all are up to <see cref="TrainedLength"/>. The base gives itself.</summary>
+    /// <param name="length">Tokens of the whole text.</param>
+    public virtual PositionEncoding ForLength(long length) => this;
 
     /// <summary>Makes the table of vectors that is added to the embedding, positions (B, L) int64 to (B, L, D); null for none, the default.
     /// The embedding owns it.</summary>

@@ -5,7 +5,7 @@ internal static class CoreKinds
 {
     internal static IReadOnlyList<Kind> All { get; } =
     [
-        BlockComponents.Sequential, AttentionComponent.Kind, MaskComponents.Causal, MaskComponents.Bidirectional,
+        BlockComponents.Sequential, BlockComponents.Parallel, BlockComponents.Sandwich, BlockComponents.PostNorm, AttentionComponent.Kind, MaskComponents.Causal, MaskComponents.Bidirectional, MaskComponents.SlidingWindow,
         PositionComponents.Rotary, PositionComponents.Alibi, PositionComponents.Learned, PositionComponents.None,
         FeedForwardComponents.Mlp, FeedForwardComponents.GatedMlp, NormComponents.LayerNorm, NormComponents.RmsNorm,
         LinearComponents.Dense, LinearComponents.Packed, EmbeddingComponents.Token, HeadComponents.Linear, AutoregressiveSamplerComponent.Kind,

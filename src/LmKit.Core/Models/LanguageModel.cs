@@ -12,7 +12,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
 {
     [ComponentName(Name = "embeddings")]
     private readonly IEmbedding embedding;
-    private readonly ModuleList<nn.Module<Tensor, SequenceContext?, Tensor>> layers;
+    private readonly ModuleList<nn.Module> layers;
     [ComponentName(Name = "ln_f")]
     private readonly nn.IModule<Tensor, Tensor> norm;
     [ComponentName(Name = "lm_head")]
@@ -36,14 +36,12 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         VocabSize = options.VocabSize;
         IsCausal = !options.IsBidirectional;
         var hookPoints = new List<HookPoint> { embedded };
-        embedding = Part(build.Create(Slots.Embedding, options.LayerCount, Context(options.LayerCount, "embeddings")), "embeddings");
+        embedding = build.Create(Slots.Embedding, options.LayerCount, Context(options.LayerCount, "embeddings"));
         ContextLength = embedding.ContextLength;
         blocks = [.. Enumerable.Range(0, options.LayerCount).Select(Layer)];
-        layers = new ModuleList<nn.Module<Tensor, SequenceContext?, Tensor>>([.. blocks.Select((block, index) => (nn.Module<Tensor, SequenceContext?, Tensor>)Part(block, $"layers.{index}"))]);
-        var last = Context(options.LayerCount, "ln_f");
-        norm = Part(build.Create(Slots.Norm, options.LayerCount, last), "ln_f");
-        var made = build.Create(Slots.Head, options.LayerCount, new HeadSite(Context(options.LayerCount, LinearSite.Head), options.VocabSize, embedding, options.IsHeadTied));
-        (head, headTransform) = (Part(made.Map, LinearSite.Head), made.Transform);
+        layers = new ModuleList<nn.Module>([.. blocks.Cast<nn.Module>()]);
+        norm = build.Create(Slots.Norm, options.LayerCount, Context(options.LayerCount, "ln_f"));
+        (head, headTransform) = build.Create(Slots.Head, options.LayerCount, new HeadSite(Context(options.LayerCount, LinearSite.Head), options.VocabSize, embedding, options.IsHeadTied));
         build.CheckAllUsed();
         var valueless = new ParameterFactory(random, parameters.Dtype, new Device(DeviceType.META), initializes: false);
         build.CheckDictionaries(layer => new LayerContext(new ModelBuild(plan), layer, $"layers.{layer}", valueless, random));
@@ -52,18 +50,9 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         RegisterComponents();
         eval();
 
-        IBlock Layer(int index)
-        {
-            var context = Context(index, $"layers.{index}");
-            return build.Create(Slots.Block, index, context);
-        }
+        IBlock Layer(int index) => build.Create(Slots.Block, index, Context(index, $"layers.{index}"));
 
         LayerContext Context(int layer, string path) => new(build, layer, path, parameters, random, hookPoints);
-
-        static TPart Part<TPart>(TPart part, string path)
-            where TPart : class => part is nn.Module
-            ? part
-            : throw new ConfigurationException("$.components", $"{part.GetType().Name} at {path} must derive from torch.nn.Module, so that its parameters are found.");
     }
 
     /// <summary>The configuration it was built from, with every default written out, and with what its parts changed in their own options
@@ -265,8 +254,8 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         return headTransform(logits);
     }
 
-    /// <summary>The parameters that <see cref="Logits"/> reads: the embedding when the head is tied.</summary>
-    internal IEnumerable<Parameter> HeadParameters => build.Options.IsHeadTied && embedding.Table is { } table ? [table, .. ((nn.Module)head).parameters()] : ((nn.Module)head).parameters();
+    /// <inheritdoc/>
+    public IReadOnlyList<Parameter> HeadParameters => build.Options.IsHeadTied && embedding.Table is { } table ? [table, .. ((nn.Module)head).parameters()] : [.. ((nn.Module)head).parameters()];
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor tokens, SequenceContext? context)

@@ -1,5 +1,3 @@
-using System.Text.RegularExpressions;
-
 namespace LmKit;
 
 /// <summary>A configuration resolved against the known kinds: every entry's kind and validated options, and who wins which place.</summary>
@@ -21,10 +19,16 @@ internal sealed class ModelPlan
     internal IReadOnlyList<PlannedComponent> Components => components;
 
     /// <summary>The component that wins a layer's slot, or null where none was added.</summary>
-    internal PlannedComponent? Winner(Slot slot, int layer) => bySlot[slot].LastOrDefault(component => component.Entry.AppliesTo(layer));
+    internal PlannedComponent? Winner(Slot slot, int layer) => LastFirst(slot, layer).FirstOrDefault();
 
     /// <summary>The component that wins a slot of which there is one, or what applies to the whole model.</summary>
-    internal PlannedComponent? Winner(Slot slot) => bySlot[slot].LastOrDefault(component => component.Entry.Layers is null);
+    internal PlannedComponent? Winner(Slot slot) => LastFirst(slot).FirstOrDefault();
+
+    /// <summary>The components of a slot that apply to a layer, the last one first.</summary>
+    internal IEnumerable<PlannedComponent> LastFirst(Slot slot, int layer) => bySlot[slot].Reverse().Where(component => component.Entry.AppliesTo(layer));
+
+    /// <summary>The components of a slot that apply to the whole model, the last one first.</summary>
+    internal IEnumerable<PlannedComponent> LastFirst(Slot slot) => bySlot[slot].Reverse().Where(component => component.Entry.Layers is null);
 
     /// <summary>The components of a slot that apply to a linear's site, in their order; the last one wins, and wrappers all apply.</summary>
     internal IReadOnlyList<PlannedComponent> At(Slot slot, LinearSite site) => [.. bySlot[slot].Where(component => component.Entry.AppliesTo(site))];
@@ -54,8 +58,15 @@ internal sealed class ModelPlan
 }
 
 /// <summary>An entry of a configuration with its kind and its options.</summary>
-internal sealed partial record PlannedComponent(int Index, string Path, ComponentEntry Entry, Kind Kind, object Options)
+internal sealed record PlannedComponent(int Index, string Path, ComponentEntry Entry, Kind Kind, object Options)
 {
+    /// <summary>A component that nothing in the configuration names.</summary>
+    internal static PlannedComponent Assumed(Kind kind)
+    {
+        var options = Activator.CreateInstance(kind.OptionsType)!;
+        return new(-1, "$.components", new ComponentEntry(kind.Slot, kind.Name, kind.Package, OptionsJson.Write(options)), kind, options);
+    }
+
     internal TPart Create<TPart>(object place)
         where TPart : class
     {
@@ -65,23 +76,7 @@ internal sealed partial record PlannedComponent(int Index, string Path, Componen
         }
         catch (Exception error) when (BuildFault.IsOfOptions(error))
         {
-            throw Fault(error);
+            throw BuildFault.Of(Kind, Index < 0 ? null : $"{Path}.options", error);
         }
     }
-
-    // The name of the option in C# gets its name in the file beside it.
-    private ConfigurationException Fault(Exception error)
-    {
-        var problem = Parameter().Replace(error.Message, "");
-        var named = Regex.Match(problem, $@"\b{Regex.Escape(Kind.OptionsType.Name)}\.(\w+)( = [^ ;,)]+)?");
-        if (named.Success && Kind.OptionsType.GetProperty(named.Groups[1].Value) is { } property)
-        {
-            var place = $"{Path}.options.{OptionsJson.JsonName(property)}";
-            return new ConfigurationException(place, problem.Insert(named.Index + named.Length, $" ({place})"), error);
-        }
-        return new ConfigurationException($"{Path}.options", $"{Entry.Kind}: {problem}", error);
-    }
-
-    [GeneratedRegex(@" \(Parameter '[^']*'\)", RegexOptions.CultureInvariant)]
-    private static partial Regex Parameter();
 }

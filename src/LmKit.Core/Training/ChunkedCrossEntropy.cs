@@ -16,16 +16,16 @@ internal static class ChunkedCrossEntropy
     /// <summary>Rows whose logits are made at a time when nobody says: as many as keep them within 64 MiB of float32, at least 1.</summary>
     internal static long DefaultRows(long vocabSize) => Math.Max(1, LogitsAtOnce / vocabSize);
 
-    /// <summary>The loss, 0-d; models other than <see cref="LanguageModel"/> take all rows at once.</summary>
+    /// <summary>The loss, 0-d; a model that does not know its <see cref="ILanguageModel.HeadParameters"/> takes all rows at once.</summary>
     /// <param name="model">The model, whose head is applied.</param>
     /// <param name="rows">Hidden states (N, D).</param>
     /// <param name="targets">Token ids (N).</param>
     /// <param name="chunk">Rows at a time.</param>
     internal static Tensor Sum(ILanguageModel model, Tensor rows, Tensor targets, long chunk)
     {
-        if (rows.size(0) <= chunk || model is not LanguageModel known)
+        if (rows.size(0) <= chunk || model.HeadParameters is not { } known)
             return Loss(model, rows, targets);
-        Parameter[] head = [.. known.HeadParameters.Where(parameter => parameter.requires_grad)];
+        Parameter[] head = [.. known.Where(parameter => parameter.requires_grad)];
         return KernelFunction.Run([rows, targets, .. head], () => Forward(model, rows, targets, chunk), (gradient, inputs) => Backward(model, inputs[0], inputs[1], head, chunk, gradient));
     }
 
@@ -64,17 +64,22 @@ internal static class ChunkedCrossEntropy
     {
         using var recorded = enable_grad();
         var rowGradient = empty_like(rows);
-        var headGradients = head.Select(parameter => zeros_like(parameter, HalfPrecision.Wide(parameter.dtype))).ToArray();
+        var headGradients = new Tensor?[head.Length];
+        List<int> read = [.. Enumerable.Range(0, head.Length)];
         for (long start = 0; start < rows.size(0); start += chunk)
         {
             using var scope = NewDisposeScope();
             var count = Math.Min(chunk, rows.size(0) - start);
             var part = rows.narrow(0, start, count).detach().requires_grad_(true);
-            var gradients = autograd.grad([Loss(model, part, targets.narrow(0, start, count))], [part, .. head]);
+            var gradients = autograd.grad([Loss(model, part, targets.narrow(0, start, count))], [part, .. read.Select(index => head[index])], allow_unused: true);
             rowGradient.narrow(0, start, count).copy_(gradients[0] * gradient);
-            for (var index = 0; index < head.Length; index++)
-                headGradients[index].add_(gradients[index + 1] * gradient);
+            read = [.. read.Where((_, place) => !gradients[place + 1].IsInvalid)]; // the others are not read, as an adapter that is switched off
+            foreach (var (index, headGradient) in read.Zip(gradients.Skip(1).Where(one => !one.IsInvalid)))
+            {
+                headGradients[index] ??= zeros_like(head[index], HalfPrecision.Wide(head[index].dtype)).MoveToOuterDisposeScope();
+                headGradients[index]!.add_(headGradient * gradient);
+            }
         }
-        return [rows.requires_grad ? rowGradient : null, null, .. headGradients.Zip(head, (sum, parameter) => HalfPrecision.Narrow(sum, parameter.dtype))];
+        return [rows.requires_grad ? rowGradient : null, null, .. headGradients.Zip(head, (sum, parameter) => sum is null ? null : HalfPrecision.Narrow(sum, parameter.dtype))];
     }
 }

@@ -9,6 +9,8 @@ namespace LmKit;
 /// uninterrupted one exactly on the same machine, thread count and library version. When a checkpoint is written or read the
 /// reference is asked a few times more, with a generator of a fixed seed, which tells one data from another.</para>
 /// <para>Parameters of bfloat16 are trained through float32 copies; float16 is refused.</para>
+/// <para>The meter <c>LmKit.Diffusion</c> records the loss of each step as <c>lmkit.diffusion.training.loss</c>; its tag <c>learner</c> is
+/// student, discriminator or auxiliary.</para>
 /// <para>Not thread-safe. The modules stay the caller's; they end in evaluation mode.</para>
 /// </remarks>
 public abstract partial class DistillationTrainer : IDisposable

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -5,8 +6,12 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>A module under training: its AdamW (no weight decay) over its float32 copies, the peak of its learning rate, the bound of its gradient.</summary>
+/// <remarks>The value of each loss that was stepped down goes to the meter <c>LmKit.Diffusion</c>, with the learner's name as tag.</remarks>
 internal sealed class Learner : IDisposable
 {
+    private static readonly Meter Meter = new("LmKit.Diffusion");
+    private static readonly Histogram<double> Losses = Meter.CreateHistogram<double>("lmkit.diffusion.training.loss", "1", "Loss of each optimizer step of a distillation.");
+
     private readonly double peak;
     private readonly double maxNorm;
     private readonly AdamW optimizer;
@@ -58,6 +63,7 @@ internal sealed class Learner : IDisposable
             group.LearningRate = peak * share;
         optimizer.step();
         masters.Write();
+        Losses.Record(value, new KeyValuePair<string, object?>("learner", Name));
         return value;
     }
 

@@ -31,7 +31,6 @@ public sealed class RewardGuidedSampler : DiffusionSampler
         : base(new TransformerDenoiser(student, maskId, isTimeConditioned), schedule, options ??= new RewardGuidedSamplerOptions())
     {
         ArgumentNullException.ThrowIfNull(discriminator);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.CandidateCount);
         this.student = student;
         this.discriminator = discriminator;
         this.options = options;

@@ -70,7 +70,7 @@ public sealed class SdttTrainer : DistillationTrainer
         options ??= new SdttOptions();
         return options.TeacherStepCount >> options.RoundCount >= 1
             ? options
-            : throw new ArgumentException($"round_count = {options.RoundCount} halves teacher_step_count = {options.TeacherStepCount} below one step; take fewer rounds.", nameof(options));
+            : throw new ArgumentException($"{nameof(SdttOptions)}.{nameof(options.RoundCount)} = {options.RoundCount} halves {nameof(options.TeacherStepCount)} = {options.TeacherStepCount} below one step; take fewer rounds.", nameof(options));
     }
 
     private Tensor Target(Tensor tokens, Tensor start, double stride)

@@ -47,6 +47,6 @@ public sealed class DiffusionTransformerOptions
     internal void Check()
     {
         if (ModelDim % HeadCount != 0 || ModelDim / HeadCount % 2 != 0)
-            throw new ArgumentException($"n_heads = {HeadCount} must divide hidden_dim = {ModelDim} into parts of even width, which rotary positions turn in pairs.");
+            throw new ArgumentException($"{nameof(DiffusionTransformerOptions)}.{nameof(HeadCount)} = {HeadCount} must divide {nameof(ModelDim)} = {ModelDim} into parts of even width, which rotary positions turn in pairs.");
     }
 }

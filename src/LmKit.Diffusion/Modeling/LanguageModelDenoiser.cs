@@ -16,7 +16,7 @@ public sealed class LanguageModelDenoiser : ISplitDenoiser
     {
         ArgumentNullException.ThrowIfNull(model);
         if (model.IsCausal)
-            throw new ArgumentException("A denoiser sees tokens on both sides, and this model's mixers are causal; set is_bidirectional and use mixers that can be.", nameof(model));
+            throw new ArgumentException($"A denoiser sees tokens on both sides, and this model's mixers are causal; set {nameof(LanguageModelOptions.IsBidirectional)} and use mixers that can be.", nameof(model));
         MaskingProcess.CheckMaskId(maskId, model.VocabSize);
         this.model = model;
         MaskId = maskId;

@@ -23,7 +23,7 @@ public sealed class TimeSampling
         ArgumentNullException.ThrowIfNull(schedule);
         options ??= new TimeSamplingOptions();
         if (options.DiscreteSteps > 0 && options.Weighting != LossWeighting.Elbo)
-            throw new ArgumentException($"discrete_steps = {options.DiscreteSteps} goes with the plain bound only, not with {options.Weighting}.", nameof(options));
+            throw new ArgumentException($"{nameof(TimeSamplingOptions)}.{nameof(options.DiscreteSteps)} = {options.DiscreteSteps} goes with the plain bound only, not with {nameof(options.Weighting)} = {options.Weighting}.", nameof(options));
         schedule.Check();
         if (options.Weighting != LossWeighting.Elbo)
             schedule.CheckStart($"{options.Weighting}");

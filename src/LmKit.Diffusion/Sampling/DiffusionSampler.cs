@@ -23,7 +23,6 @@ public abstract class DiffusionSampler : ISampler
     {
         ArgumentNullException.ThrowIfNull(denoiser);
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.StepCount, "step_count");
         OptionsJson.Validate(options, "$.sampler");
         MaskingProcess.CheckMaskId(denoiser.MaskId, denoiser.VocabSize);
         Denoiser = denoiser;

@@ -134,6 +134,8 @@ public static class DiffusionSamplerComponents
     internal static IReadOnlyList<Kind> All { get; } = [Ancestral, CachedAncestral, SparseAncestral, Analytic, Remasking, SemiAutoregressive, Confidence];
 
     private static LanguageModelDenoiser Denoiser(DiffusionSamplerOptions options, ILanguageModel model) => options.MaskId is { } maskId
-        ? new LanguageModelDenoiser(model, maskId)
-        : throw new ArgumentException($"mask_id is not set; give the token id of the mask, one of the vocabulary's {model.VocabSize} ids.", nameof(options));
+        ? maskId < model.VocabSize
+            ? new LanguageModelDenoiser(model, maskId)
+            : throw new ArgumentException($"{options.GetType().Name}.{nameof(options.MaskId)} = {maskId} is outside the vocabulary of {model.VocabSize}; the vocabulary size counts the mask too.", nameof(options))
+        : throw new ArgumentException($"{options.GetType().Name}.{nameof(options.MaskId)} = null cannot serve a language model; give the token id of the mask, one of the vocabulary's {model.VocabSize} ids.", nameof(options));
 }

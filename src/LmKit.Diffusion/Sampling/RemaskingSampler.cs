@@ -20,7 +20,7 @@ public sealed class RemaskingSampler : DiffusionSampler
         : base(denoiser, schedule, options ??= new RemaskingSamplerOptions())
     {
         if (options.Strategy == RemaskingStrategy.Loop && !(options.LoopStart > options.LoopEnd && options.LoopStart < 1))
-            throw new ArgumentException($"loop_start = {options.LoopStart} must lie between loop_end = {options.LoopEnd} and 1: time runs down.", nameof(options));
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(RemaskingSamplerOptions)}.{nameof(options.LoopStart)} = {options.LoopStart} must lie between {nameof(options.LoopEnd)} = {options.LoopEnd} and 1: time runs down."), nameof(options));
         this.options = options;
     }
 

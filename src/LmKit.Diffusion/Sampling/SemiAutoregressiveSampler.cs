@@ -21,7 +21,7 @@ public sealed class SemiAutoregressiveSampler : DiffusionSampler
         : base(denoiser, schedule, options ??= new SemiAutoregressiveSamplerOptions())
     {
         if (options.StrideLength > options.WindowLength)
-            throw new ArgumentException($"stride_length = {options.StrideLength} is longer than window_length = {options.WindowLength}; columns between windows would stay masked.", nameof(options));
+            throw new ArgumentException($"{nameof(SemiAutoregressiveSamplerOptions)}.{nameof(options.StrideLength)} = {options.StrideLength} is longer than {nameof(options.WindowLength)} = {options.WindowLength}; columns between windows would stay masked.", nameof(options));
         this.options = options;
     }
 

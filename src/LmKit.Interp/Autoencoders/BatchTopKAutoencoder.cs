@@ -94,9 +94,8 @@ public sealed class BatchTopKOptions : SparseAutoencoderOptions
     internal override void Check()
     {
         base.Check();
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ActiveCount);
         if (NestedWidths.Any(width => width < 1 || width >= FeatureCount))
-            throw new ArgumentException($"{nameof(NestedWidths)} ({string.Join(", ", NestedWidths)}) must lie between 1 and {FeatureCount - 1}.");
+            throw new ArgumentException($"{nameof(BatchTopKOptions)}.{nameof(NestedWidths)} = [{string.Join(", ", NestedWidths)}] must lie between 1 and {FeatureCount - 1}.");
     }
 }
 

@@ -26,13 +26,6 @@ public sealed class JumpReluOptions : SparseAutoencoderOptions
     /// <summary>Weight of relu(threshold - pre-activation) over dead features. Default 0.</summary>
     [Range(0.0, double.MaxValue)]
     public double PreActivationCoefficient { get; set; }
-
-    internal override void Check()
-    {
-        base.Check();
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(InitialThreshold);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Bandwidth);
-    }
 }
 
 /// <summary>Whose straight-through rules a JumpReLU autoencoder follows.</summary>

@@ -63,13 +63,5 @@ public abstract class SparseAutoencoderOptions
     }
 
     /// <summary>Fails by name on a value that cannot work.</summary>
-    internal virtual void Check()
-    {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ModelDim);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(FeatureCount);
-        ArgumentOutOfRangeException.ThrowIfNegative(SparsityCoefficient);
-        ArgumentOutOfRangeException.ThrowIfNegative(AfaCoefficient);
-        ArgumentOutOfRangeException.ThrowIfNegative(AuxiliaryCoefficient);
-        ArgumentOutOfRangeException.ThrowIfNegative(AuxiliaryCount);
-    }
+    internal virtual void Check() => OptionRanges.Check(this);
 }

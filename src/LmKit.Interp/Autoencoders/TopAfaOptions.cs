@@ -56,10 +56,4 @@ public sealed class TopAfaOptions : SparseAutoencoderOptions
         options.SparsityCoefficient = sparsityCoefficient;
         return options;
     }
-
-    internal override void Check()
-    {
-        base.Check();
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(MinActiveCount);
-    }
 }

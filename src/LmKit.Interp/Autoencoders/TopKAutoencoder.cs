@@ -54,10 +54,4 @@ public sealed class TopKOptions : SparseAutoencoderOptions
 
     /// <summary>Whether negative pre-activations may be kept (task autoencoders). Default false: codes are at least 0.</summary>
     public bool AllowsNegativeCodes { get; set; }
-
-    internal override void Check()
-    {
-        base.Check();
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ActiveCount);
-    }
 }

@@ -134,14 +134,14 @@ public sealed class SupervisedOptions
         foreach (var block in Blocks)
         {
             if (block.Columns.Count != block.Sizes.Count || block.Sizes.Any(size => size < 1))
-                throw new ArgumentException($"Block '{block.Name}' has {block.Columns.Count} columns and the sizes {string.Join(", ", block.Sizes.Take(8))}; one size of at least 1 belongs to each column.");
+                throw new ArgumentException($"{nameof(SupervisedOptions)}.{nameof(Blocks)} = '{block.Name}' has {block.Columns.Count} columns and the sizes {string.Join(", ", block.Sizes.Take(8))}; one size of at least 1 belongs to each column.");
             try
             {
                 count = checked(count + block.Sizes.Aggregate(1L, (product, size) => checked(product * size)));
             }
             catch (OverflowException error)
             {
-                throw new ArgumentException($"Block '{block.Name}' has more features than can be counted.", error);
+                throw new ArgumentException($"{nameof(SupervisedOptions)}.{nameof(Blocks)} = '{block.Name}' has more features than can be counted.", error);
             }
         }
         return count;

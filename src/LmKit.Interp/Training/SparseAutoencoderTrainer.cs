@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -10,12 +11,15 @@ namespace LmKit;
 /// resumed with the batches that were left repeat the uninterrupted one. The place in a store that the trainer was given is saved
 /// too; the place in other batches is the caller's: <see cref="Step"/> of <see cref="ActivationEpochs"/>.</para>
 /// <para>Parameters of bfloat16 are trained through float32 copies; float16 is refused.</para>
+/// <para>The meter <c>LmKit.Interp</c> records each step's loss as <c>lmkit.interp.training.loss</c>.</para>
 /// </remarks>
 public sealed class SparseAutoencoderTrainer : IDisposable
 {
     private const string HeaderEntry = "lmkit.run";
     private const string ModelPrefix = "model.";
     private const string MastersPrefix = "masters.";
+    private static readonly Meter Meter = new("LmKit.Interp");
+    private static readonly Histogram<double> Losses = Meter.CreateHistogram<double>("lmkit.interp.training.loss", "1", "Loss of each optimizer step of an autoencoder.");
 
     private readonly SparseAutoencoder autoencoder;
     private readonly SparseAutoencoderTrainingOptions options;
@@ -103,6 +107,7 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         autoencoder.Options.SparsityCoefficient = sparsity;
         if (options.ResampleInterval > 0 && Step % options.ResampleInterval == 0)
             Resample(activations);
+        Losses.Record(value);
         return new AutoencoderStep(
             Step,
             value,

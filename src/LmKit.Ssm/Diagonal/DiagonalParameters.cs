@@ -28,7 +28,7 @@ internal sealed class DiagonalParameters : nn.Module, IDiagonalParameters, IPara
         readout = factory.Normal(Math.Sqrt(0.5), 1, headCount, n, 2);
         input = factory.From(_ => tensor([1.0, 0.0]).expand(matrices, n, 2), matrices, n, 2);
         logTimeStep = factory.Uniform(Math.Log(options.MinTimeStep), Math.Log(options.MaxTimeStep), headCount);
-        decay = factory.From(_ => realPart.Invert(DiagonalMatrix.Create(options.Initialization, matrices, options.StateDim).Real.neg()), matrices, n);
+        decay = factory.From(_ => realPart.Invert(DiagonalMatrix.Create(options.Initialization, matrices, options.StateDim).Real.neg(), options.Owner), matrices, n);
         frequency = factory.From(_ => DiagonalMatrix.Create(options.Initialization, matrices, options.StateDim).Imaginary, matrices, n);
         RegisterComponents();
     }

@@ -21,21 +21,24 @@ public sealed record DiagonalSsmOptions(
     bool IsReal = false,
     double? BandLimit = null)
 {
+    /// <summary>The options that it was made from, named in errors.</summary>
+    internal string Owner { get; init; } = nameof(DiagonalSsmOptions);
+
     /// <summary>The number of state matrices for so many heads.</summary>
     /// <exception cref="ArgumentException">Sizes do not fit each other.</exception>
     internal long Check(long headCount)
     {
         if (StateDim < 2 || StateDim % 2 != 0)
-            throw new ArgumentException($"d_state = {StateDim} must be even and at least 2: states come in conjugate pairs.");
+            throw new ArgumentException($"{Owner}.{nameof(StateDim)} = {StateDim} must be even and at least 2: states come in conjugate pairs.");
         if (!(MinTimeStep > 0 && MinTimeStep <= MaxTimeStep && double.IsFinite(MaxTimeStep)))
-            throw new ArgumentException($"dt_min = {MinTimeStep} and dt_max = {MaxTimeStep} must be finite and hold 0 < dt_min <= dt_max.");
+            throw new ArgumentException(FormattableString.Invariant($"{Owner}.{nameof(MinTimeStep)} = {MinTimeStep} must be above 0 and at most {nameof(MaxTimeStep)} = {MaxTimeStep}, both finite."));
         if (MatrixCount < 0 || (MatrixCount > 0 && headCount % MatrixCount != 0))
-            throw new ArgumentException($"n_ssm = {MatrixCount} does not divide the {headCount} heads that share the matrices.");
+            throw new ArgumentException($"{Owner}.{nameof(MatrixCount)} = {MatrixCount} does not divide the {headCount} heads that share the matrices.");
         var matrices = MatrixCount > 0 ? MatrixCount : headCount;
         if (Initialization == DiagonalInitialization.Mixed && matrices % 2 != 0)
-            throw new ArgumentException($"measure = mixed gives each half of the heads a matrix of its own; {matrices} heads cannot be halved.");
+            throw new ArgumentException($"{Owner}.{nameof(Initialization)} = {nameof(DiagonalInitialization.Mixed)} gives each half of the heads a matrix of its own; {matrices} heads cannot be halved.");
         if (BandLimit is not (null or (> 0 and < double.PositiveInfinity)))
-            throw new ArgumentException($"bandlimit = {BandLimit} must be positive and finite; leave it out for no limit.");
+            throw new ArgumentException(FormattableString.Invariant($"{Owner}.{nameof(BandLimit)} = {BandLimit} must be positive and finite; leave it out for no limit."));
         return matrices;
     }
 }

@@ -38,12 +38,15 @@ internal static class RealPartFunction
     };
 
     /// <summary>The parameter whose decay -Re a is given, decays below 0.0001 raised to it.</summary>
+    /// <param name="kind">The parametrisation.</param>
+    /// <param name="decay">The decays.</param>
+    /// <param name="owner">The options' type, for the error.</param>
     /// <exception cref="ArgumentException">A sigmoid is asked for decays of 1 and above.</exception>
-    internal static Tensor Invert(this RealPart kind, Tensor decay)
+    internal static Tensor Invert(this RealPart kind, Tensor decay, string owner)
     {
         var f = decay.clamp(min: Least);
         if (kind == RealPart.Sigmoid && f.max().item<double>() >= 1)
-            throw new ArgumentException($"real_type = sigmoid reaches decays below 1 only; the initial matrix has {f.max().item<double>()}. Choose exp or softplus.");
+            throw new ArgumentException(FormattableString.Invariant($"{owner}.{nameof(RealPart)} = {nameof(RealPart.Sigmoid)} reaches decays below 1 only; the initial matrix has {f.max().item<double>()}. Choose {nameof(RealPart.Exp)} or {nameof(RealPart.Softplus)}."));
         return kind switch
         {
             RealPart.Exp => f.log(),

@@ -50,9 +50,9 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
         cutsOnlyInTraining = options.CutsOnlyInTraining;
         chunkLength = options.ChunkLength;
         if (chunkLength > 0 && (options.MaxKernelLength is not null || options.Discretization == Discretization.Dss))
-            throw new ArgumentException($"chunk_length = {chunkLength} passes state from chunk to chunk, which neither l_max nor disc = dss allows; leave one out.", nameof(options));
+            throw new ArgumentException($"{nameof(H3Options)}.{nameof(options.ChunkLength)} = {chunkLength} passes state from chunk to chunk, which neither {nameof(options.MaxKernelLength)} nor {nameof(options.Discretization)} = {nameof(Discretization.Dss)} allows; leave one out.", nameof(options));
         if (headDim < 1 || modelDim % headDim != 0)
-            throw new ArgumentException($"head_dim = {headDim} does not divide d_model = {modelDim}.", nameof(options));
+            throw new ArgumentException($"{nameof(H3Options)}.{nameof(options.HeadDim)} = {headDim} does not divide ModelDim = {modelDim}.", nameof(options));
         var heads = modelDim / headDim;
         var parameters = layer.Parameters.AtLeastFloat32();
         diagonal = new DiagonalSsm(options.Diagonal, heads, parameters);

@@ -69,7 +69,7 @@ public sealed class H3Options
     [JsonPropertyName("bandlimit")]
     public double? BandLimit { get; set; }
 
-    internal DiagonalSsmOptions Diagonal => new(StateDim, Discretization, Initialization, MinTimeStep, MaxTimeStep, MatrixCount, RealPart, IsReal, BandLimit);
+    internal DiagonalSsmOptions Diagonal => new(StateDim, Discretization, Initialization, MinTimeStep, MaxTimeStep, MatrixCount, RealPart, IsReal, BandLimit) { Owner = nameof(H3Options) };
 }
 
 /// <summary>The H3 mixer as a component.</summary>

@@ -34,8 +34,10 @@ public sealed class LongConvMixer : nn.Module<Tensor, SequenceContext?, Tensor>,
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(layer);
-        if (options.KernelLength < 1 || !(options.MinDecayTime > 0 && double.IsFinite(options.MinDecayTime)))
-            throw new ArgumentException($"kernel_length = {options.KernelLength} must be 1 or more and min_decay_time = {options.MinDecayTime} positive and finite.", nameof(options));
+        if (options.KernelLength < 1)
+            throw new ArgumentException($"{nameof(LongConvOptions)}.{nameof(options.KernelLength)} = {options.KernelLength} must be 1 or more.", nameof(options));
+        if (!(options.MinDecayTime > 0 && double.IsFinite(options.MinDecayTime)))
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(LongConvOptions)}.{nameof(options.MinDecayTime)} = {options.MinDecayTime} must be positive and finite."), nameof(options));
         modelDim = layer.ModelDim;
         kernelLength = options.KernelLength;
         IsCausal = !layer.IsBidirectional;

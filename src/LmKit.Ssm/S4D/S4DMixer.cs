@@ -32,7 +32,7 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
         chunkLength = options.ChunkLength;
         IsCausal = !layer.IsBidirectional;
         if (chunkLength > 0 && (!IsCausal || options.Discretization == Discretization.Dss))
-            throw new ArgumentException($"chunk_length = {chunkLength} passes state from chunk to chunk, which neither a bidirectional model nor disc = dss allows; leave one out.", nameof(options));
+            throw new ArgumentException($"{nameof(S4DOptions)}.{nameof(options.ChunkLength)} = {chunkLength} passes state from chunk to chunk, which neither a bidirectional model nor {nameof(options.Discretization)} = {nameof(Discretization.Dss)} allows; leave one out.", nameof(options));
         var parameters = layer.Parameters.AtLeastFloat32();
         var channels = IsCausal ? 1 : 2;
         diagonal = new DiagonalSsm(options.Diagonal, new S4DParameters(options.Diagonal, modelDim, channels, parameters), channels);

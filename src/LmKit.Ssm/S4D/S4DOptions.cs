@@ -51,7 +51,7 @@ public sealed class S4DOptions
     [Range(0, long.MaxValue)]
     public long ChunkLength { get; set; }
 
-    internal DiagonalSsmOptions Diagonal => new(StateDim, Discretization, Initialization, MinTimeStep, MaxTimeStep, MatrixCount, RealPart.Exp, IsReal, BandLimit);
+    internal DiagonalSsmOptions Diagonal => new(StateDim, Discretization, Initialization, MinTimeStep, MaxTimeStep, MatrixCount, RealPart.Exp, IsReal, BandLimit) { Owner = nameof(S4DOptions) };
 }
 
 /// <summary>The S4D mixer as a component.</summary>

@@ -39,9 +39,9 @@ public sealed class SelectiveScanMixer : nn.Module<Tensor, SequenceContext?, Ten
         if (layer.IsBidirectional)
             throw new NotSupportedException($"{nameof(SelectiveScanMixer)} scans from left to right only; take S4D or a long convolution in a bidirectional model.");
         if (!(options.MinTimeStep > 0 && options.MinTimeStep <= options.MaxTimeStep && double.IsFinite(options.MaxTimeStep)))
-            throw new ArgumentException($"dt_min = {options.MinTimeStep} and dt_max = {options.MaxTimeStep} must be finite and hold 0 < dt_min <= dt_max.", nameof(options));
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(SelectiveScanOptions)}.{nameof(options.MinTimeStep)} = {options.MinTimeStep} must be above 0 and at most {nameof(options.MaxTimeStep)} = {options.MaxTimeStep}, both finite."), nameof(options));
         if (!(options.TimeStepFloor > 0 && double.IsFinite(options.TimeStepFloor)))
-            throw new ArgumentException($"dt_init_floor = {options.TimeStepFloor} must be positive and finite.", nameof(options));
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(SelectiveScanOptions)}.{nameof(options.TimeStepFloor)} = {options.TimeStepFloor} must be positive and finite."), nameof(options));
         modelDim = layer.ModelDim;
         innerDim = options.Expansion * modelDim;
         stateDim = options.StateDim;

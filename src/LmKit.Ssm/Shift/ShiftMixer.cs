@@ -32,7 +32,7 @@ public sealed class ShiftMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IM
         if (layer.IsBidirectional)
             throw new NotSupportedException($"{nameof(ShiftMixer)} shifts from left to right only; take S4D or a long convolution in a bidirectional model.");
         if (options.StateDim < 1)
-            throw new ArgumentException($"d_state = {options.StateDim} must be 1 or more.", nameof(options));
+            throw new ArgumentException($"{nameof(ShiftOptions)}.{nameof(options.StateDim)} = {options.StateDim} must be 1 or more.", nameof(options));
         modelDim = layer.ModelDim;
         var parameters = layer.Parameters.AtLeastFloat32();
         shift = new ShiftSsm(modelDim, options.StateDim, parameters);

@@ -36,14 +36,14 @@ internal static class LoraFactors
     internal static (Parameter A, Parameter B) Make(LoraInitialization kind, double? deviation, int rank, long inFeatures, long outFeatures, ParameterFactory parameters)
     {
         if (deviation is not null && kind != LoraInitialization.Gaussian)
-            throw new ArgumentException(FormattableString.Invariant($"initialization_deviation = {deviation} belongs to a gaussian start; initialization is {kind}. Choose Gaussian, or leave the deviation out."), nameof(deviation));
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(LoraOptions)}.{nameof(LoraOptions.InitializationDeviation)} = {deviation} belongs to a Gaussian start; {nameof(LoraOptions.Initialization)} is {kind}. Choose Gaussian, or leave the deviation out."), nameof(deviation));
         var bound = 1 / Math.Sqrt(inFeatures);
         return kind switch
         {
             LoraInitialization.KaimingUniform => (parameters.Uniform(-bound, bound, rank, inFeatures), parameters.Constant(0, outFeatures, rank)),
             LoraInitialization.Gaussian => (parameters.Normal(deviation ?? 1.0 / rank, rank, inFeatures), parameters.Constant(0, outFeatures, rank)),
             LoraInitialization.Orthogonal => Orthogonal(rank, inFeatures, outFeatures, parameters),
-            _ => throw new ArgumentException($"initialization = {kind} is not a start that adapters have.", nameof(kind)),
+            _ => throw new ArgumentException($"{nameof(LoraOptions)}.{nameof(LoraOptions.Initialization)} = {kind} is not a start that adapters have.", nameof(kind)),
         };
     }
 
@@ -51,7 +51,7 @@ internal static class LoraFactors
     private static (Parameter A, Parameter B) Orthogonal(int rank, long inFeatures, long outFeatures, ParameterFactory parameters)
     {
         if (rank % 2 != 0)
-            throw new ArgumentException($"initialization = orthogonal splits the rank in halves; r = {rank} is odd. Choose an even rank.", nameof(rank));
+            throw new ArgumentException($"{nameof(LoraOptions)}.{nameof(LoraOptions.Rank)} = {rank} is odd, and {nameof(LoraOptions.Initialization)} = {nameof(LoraInitialization.Orthogonal)} splits the rank in halves; choose an even rank.", nameof(rank));
         using var scope = NewDisposeScope();
         Tensor? second = null;
         var A = parameters.From(random => Half(0, random, inFeatures, keepOther: true).t(), rank, inFeatures);

@@ -34,9 +34,9 @@ public sealed class LoraEmbedding : nn.Module<Tensor, Tensor>, IParameterHints, 
         ArgumentNullException.ThrowIfNull(parameters);
         OptionsJson.Validate(options, nameof(LoraEmbedding));
         if (options.IsWeightDecomposed || options.HasBias)
-            throw new ArgumentException($"{(options.IsWeightDecomposed ? "use_dora" : "lora_bias")} is for linears; an embedding has plain adapters only.", nameof(options));
+            throw new ArgumentException($"{nameof(LoraOptions)}.{(options.IsWeightDecomposed ? nameof(options.IsWeightDecomposed) : nameof(options.HasBias))} = true is for linears; an embedding has plain adapters only.", nameof(options));
         if (options.InitializationDeviation is { } deviation)
-            throw new ArgumentException(FormattableString.Invariant($"initialization_deviation = {deviation} is for linears; an embedding's factors start at zero and at N(0, 1)."), nameof(options));
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(LoraOptions)}.{nameof(options.InitializationDeviation)} = {deviation} is for linears; an embedding's factors start at zero and at N(0, 1)."), nameof(options));
         this.inner = inner;
         own = options.Copy();
         padding = paddingIndex;

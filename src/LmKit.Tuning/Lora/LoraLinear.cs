@@ -55,16 +55,20 @@ public sealed partial class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IPa
         own = options.Copy();
         Record = record ?? own;
         path = site.Path;
-        Rank = LoraPattern.Resolve(own.RankPattern, path, own.Rank);
-        Alpha = LoraPattern.Resolve(own.AlphaPattern, path, own.Alpha);
-        strength = LoraPattern.ResolveNamed(own.StrengthPattern, path, own.Strength);
-        isEnabled = LoraPattern.ResolveNamed(own.EnabledPattern, path, own.IsEnabled);
+        Rank = LoraPattern.Resolve(own.RankPattern, path, own.Rank, nameof(own.RankPattern));
+        Alpha = LoraPattern.Resolve(own.AlphaPattern, path, own.Alpha, nameof(own.AlphaPattern));
+        strength = LoraPattern.ResolveNamed(own.StrengthPattern, path, own.Strength, nameof(own.StrengthPattern));
+        isEnabled = LoraPattern.ResolveNamed(own.EnabledPattern, path, own.IsEnabled, nameof(own.EnabledPattern));
         isRankStabilized = own.IsRankStabilized;
         dropoutRate = own.DropoutRate;
-        if (Rank is < 1 or > 65536 || !double.IsFinite(Alpha) || !double.IsFinite(strength))
-            throw new ArgumentException($"At {path} rank_pattern, alpha_pattern and strength_pattern give rank {Rank}, alpha {Alpha}, strength {strength}; a rank is 1 to 65536, the others are finite.", nameof(options));
+        if (Rank is < 1 or > 65536)
+            throw new ArgumentException($"{nameof(LoraOptions)}.{nameof(own.RankPattern)} = {Rank} at {path} is not a rank; a rank is 1 to 65536.", nameof(options));
+        if (!double.IsFinite(Alpha))
+            throw new ArgumentException($"{nameof(LoraOptions)}.{nameof(own.AlphaPattern)} = {Alpha} at {path} is not finite.", nameof(options));
+        if (!double.IsFinite(strength))
+            throw new ArgumentException($"{nameof(LoraOptions)}.{nameof(own.StrengthPattern)} = {strength} at {path} is not finite.", nameof(options));
         if (own.IsWeightDecomposed && inner is not DenseLinear)
-            throw new ArgumentException($"use_dora needs a dense layer; {path} is a {inner.GetType().Name}. Leave that site out, or use plain LoRA.", nameof(options));
+            throw new ArgumentException($"{nameof(LoraOptions)}.{nameof(own.IsWeightDecomposed)} = true needs a dense layer; {path} is a {inner.GetType().Name}. Leave that site out, or use plain LoRA.", nameof(options));
         this.inner = inner;
         Chain = (inner as LoraLinear)?.Chain ?? new LoraChain(inner);
         if (inner is not LoraLinear)

@@ -6,19 +6,19 @@ namespace LmKit;
 internal static class LoraPattern
 {
     // Patterns come from files of others: an engine without backtracking cannot be made to hang.
-    internal static T Resolve<T>(IReadOnlyDictionary<string, T> patterns, string path, T otherwise)
+    internal static T Resolve<T>(IReadOnlyDictionary<string, T> patterns, string path, T otherwise, string? option = null)
     {
         foreach (var (key, value) in patterns)
         {
-            if (Expression(key, $@"^(.*\.)?({key})$").IsMatch(path))
+            if (Expression(key, $@"^(.*\.)?({key})$", option).IsMatch(path))
                 return value;
         }
         return otherwise;
     }
 
     /// <summary>The same, but a key that is the whole name wins.</summary>
-    internal static T ResolveNamed<T>(IReadOnlyDictionary<string, T> patterns, string path, T otherwise) =>
-        patterns.TryGetValue(path, out var named) ? named : Resolve(patterns, path, otherwise);
+    internal static T ResolveNamed<T>(IReadOnlyDictionary<string, T> patterns, string path, T otherwise, string? option = null) =>
+        patterns.TryGetValue(path, out var named) ? named : Resolve(patterns, path, otherwise, option);
 
     /// <summary>Notes a value under a whole name, unless the patterns give it without.</summary>
     internal static void Note<T>(Dictionary<string, T> patterns, string path, T value, T otherwise)
@@ -51,7 +51,7 @@ internal static class LoraPattern
 
     internal static void Check(string pattern) => _ = Expression(pattern, $"^({pattern})$");
 
-    private static Regex Expression(string key, string pattern)
+    private static Regex Expression(string key, string pattern, string? option = null)
     {
         try
         {
@@ -59,7 +59,7 @@ internal static class LoraPattern
         }
         catch (Exception error) when (error is ArgumentException or NotSupportedException)
         {
-            throw new ArgumentException($"'{key}' is no name pattern that can be used: {error.Message}", nameof(key), error);
+            throw new ArgumentException($"{(option is null ? "" : $"{nameof(LoraOptions)}.{option} = ")}'{key}' is not a name pattern that can be used: {error.Message}", nameof(key), error);
         }
     }
 }

@@ -16,13 +16,13 @@ public sealed class ModelConfigMemberTests
 
     [Fact]
     public void A_member_that_stands_twice_is_refused() =>
-        Assert.Throws<ConfigurationException>(() => ModelConfig.FromJson(Written.Replace("\"format\": 1", "\"format\": 1, \"format\": 1", StringComparison.Ordinal)));
+        Assert.Throws<ConfigurationException>(() => ModelConfig.FromJson(Written.Replace("\"format\": 2", "\"format\": 2, \"format\": 2", StringComparison.Ordinal)));
 
     [Fact]
     public void A_built_model_writes_out_the_components_that_it_assumed_and_rebuilds_from_them()
     {
         using var model = new LanguageModelBuilder { VocabSize = 11, ModelDim = 8, LayerCount = 1 }.AddAttention().Build();
-        Assert.Equal(["causal", "mlp", "layer_norm", "dense", "attention"], model.Config.Components.Select(entry => entry.Kind));
+        Assert.Equal(["sequential", "causal", "none", "mlp", "layer_norm", "dense", "token", "linear", "attention"], model.Config.Components.Select(entry => entry.Kind));
         using var again = LanguageModel.Build(ModelConfig.FromJson(model.Config.ToJson()), new ComponentRegistry());
         Assert.Equal(model.Config, again.Config);
     }

@@ -16,13 +16,12 @@ public class ModelConfigTests
         Assert.Equal(
             """
             {
-              "format": 1,
+              "format": 2,
               "model": {
                 "vocab_size": 11,
                 "d_model": 8,
                 "n_layer": 2,
                 "is_bidirectional": false,
-                "max_position_embeddings": 0,
                 "tie_word_embeddings": true,
                 "initializer_range": 0.02,
                 "embedding_dropout_rate": 0,
@@ -42,10 +41,6 @@ public class ModelConfigTests
                     "num_attention_heads": 2,
                     "num_key_value_heads": 0,
                     "head_dim": 0,
-                    "position_encoding": "none",
-                    "rotary_dim": 0,
-                    "rope_theta": 10000,
-                    "rotary_interleaved": false,
                     "has_bias": true,
                     "attention_dropout": 0
                   }
@@ -125,7 +120,8 @@ public class ModelConfigTests
     [InlineData("not json", "$", "JSON")]
     [InlineData("[]", "$", "object")]
     [InlineData("{}", "$.format", "missing")]
-    [InlineData("{\"format\": 2, \"model\": {}, \"components\": []}", "$.format", "2")]
+    [InlineData("{\"format\": 3, \"model\": {}, \"components\": []}", "$.format", "3")]
+    [InlineData("{\"format\": 0, \"model\": {}, \"components\": []}", "$.format", "0")]
     [InlineData("{\"format\": \"1\", \"model\": {}, \"components\": []}", "$.format", "1")]
     [InlineData("{\"format\": 1, \"components\": []}", "$.model", "missing")]
     [InlineData("{\"format\": 1, \"model\": {}, \"components\": [], \"extra\": 1}", "$.extra", "unknown")]

@@ -120,9 +120,12 @@ public sealed class Report40ShardedModelFolder : IDisposable
     [InlineData("max_position_embeddings", "2147483647")]
     public void Sizes_are_compared_with_the_weights_before_anything_is_allocated(string name, string value)
     {
+        using (var learned = Model(positions: 32))
+            learned.Save(path);
         var config = Path.Combine(path, "config.json");
         var text = System.Text.RegularExpressions.Regex.Replace(File.ReadAllText(config), $"\"{name}\": [0-9]+", $"\"{name}\": {value}");
         File.WriteAllText(config, text);
+        Assert.Contains(value, text, StringComparison.Ordinal);
         var before = GC.GetAllocatedBytesForCurrentThread();
         Assert.Equal(config, Assert.Throws<ConfigurationException>(() => LanguageModel.Load(path)).FilePath);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 32 << 20);
@@ -156,11 +159,12 @@ public sealed class Report40ShardedModelFolder : IDisposable
         LanguageModel.Load(path).Dispose();
     }
 
-    private static LanguageModel Model(ulong seed = 0)
+    private static LanguageModel Model(ulong seed = 0, long positions = 0)
     {
         var builder = new LanguageModelBuilder { VocabSize = 32, ModelDim = 16, LayerCount = 1 };
         builder.Options.Seed = seed;
-        return builder.AddAttention(attention => attention.HeadCount = 2).Build();
+        builder.AddAttention(attention => attention.HeadCount = 2);
+        return (positions > 0 ? builder.AddLearnedPositions(positions) : builder).Build();
     }
 
     private void Shard(Action<Dictionary<string, string>>? change = null)

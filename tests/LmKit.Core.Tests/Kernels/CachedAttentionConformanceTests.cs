@@ -20,6 +20,9 @@ public abstract class CachedAttentionConformance : KernelConformance
 
     protected virtual int KeyHeads => 2;
 
+    /// <summary>The bound of the scores; those of the inputs reach about 3.</summary>
+    protected virtual double? SoftCap => null;
+
     /// <summary>Whether rows are padded and hold several documents.</summary>
     protected virtual bool IsRagged => false;
 
@@ -39,7 +42,8 @@ public abstract class CachedAttentionConformance : KernelConformance
             positions,
             documents.narrow(1, held, NewTokens),
             documents,
-            Encoding);
+            Encoding)
+        { SoftCap = SoftCap };
         return CachedAttention.Reference(input, ((IReachingMask)Mask).Reach).transpose(1, 2).MoveToOuterDisposeScope();
     };
 
@@ -54,9 +58,9 @@ public abstract class CachedAttentionConformance : KernelConformance
         _ = cache.Extend(before, k, v, segments?.narrow(1, 0, held));
         var rest = segments?.narrow(1, held, NewTokens);
         var isServed = dtype == ScalarType.Float32 && !is_grad_enabled();
-        var attended = cache.Step(given[0], given[1], given[2], rest);
+        var attended = cache.Step(given[0], given[1], given[2], rest, SoftCap);
         Assert.Equal(isServed, attended is not null);
-        attended ??= DenseAttention.Attend(cache.Extend(given[0], given[1], given[2], rest), Mask).transpose(1, 2);
+        attended ??= DenseAttention.Attend(cache.Extend(given[0], given[1], given[2], rest, SoftCap), Mask).transpose(1, 2);
         return attended.MoveToOuterDisposeScope();
     };
 
@@ -117,6 +121,28 @@ public sealed class CachedAttentionInterleavedTests : CachedAttentionConformance
     protected override bool IsRagged => true;
 }
 
+public sealed class CachedAttentionScaledTests : CachedAttentionConformance
+{
+    internal override IAttentionMask Mask => new ReachMask(9, 4);
+
+    protected override PositionEncoding? Encoding =>
+        new RotaryEmbedding(new YarnRotaryScaling { Factor = 8, OriginalLength = 64, BetaFast = 2 }.Frequencies(36, 10_000, 1), false);
+}
+
+public sealed class CachedAttentionSlidingWindowTests : CachedAttentionConformance
+{
+    internal override IAttentionMask Mask => new SlidingWindowMask(new SlidingWindowOptions { Window = 9 });
+}
+
+public sealed class CachedAttentionRaggedSlidingWindowTests : CachedAttentionConformance
+{
+    internal override IAttentionMask Mask => new SlidingWindowMask(new SlidingWindowOptions { Window = 3 });
+
+    protected override PositionEncoding? Encoding => new AlibiEncoding(6);
+
+    protected override bool IsRagged => true;
+}
+
 public sealed class CachedAttentionWithStartsTests : CachedAttentionConformance
 {
     internal override IAttentionMask Mask => new ReachMask(9, 4);
@@ -149,4 +175,27 @@ public sealed class CachedAttentionWithoutPositionsTests : CachedAttentionConfor
     protected override bool IsRagged => true;
 
     protected override long NewTokens => 1;
+}
+
+public sealed class CachedAttentionCappedTests : CachedAttentionConformance
+{
+    internal override IAttentionMask Mask => new ReachMask(9, 4);
+
+    protected override double? SoftCap => 1.5;
+}
+
+public sealed class CachedAttentionCappedRaggedAlibiTests : CachedAttentionConformance
+{
+    protected override PositionEncoding? Encoding => new AlibiEncoding(6);
+
+    protected override bool IsRagged => true;
+
+    protected override double? SoftCap => 0.5;
+}
+
+public sealed class CachedAttentionWidelyCappedTests : CachedAttentionConformance
+{
+    protected override PositionEncoding? Encoding => null;
+
+    protected override double? SoftCap => 5000;
 }

@@ -14,7 +14,7 @@ public sealed class RotaryTableTests
     public void A_row_is_the_cosines_and_sines_of_the_position(long position)
     {
         var row = new double[8];
-        RotaryTable.Of(8, 10_000).Read(position, row);
+        RotaryTable.Of(RotaryFrequencies.Plain(8, 10_000)).Read(position, row);
         for (var t = 0; t < 4; t++)
         {
             var phase = position * Math.Pow(10_000, -t / 4.0);
@@ -22,7 +22,7 @@ public sealed class RotaryTableTests
             Assert.Equal(Math.Sin(phase), row[4 + t], 1e-4 * Math.Min(1, Math.Abs(position) * 1e-9) + 1e-9);
         }
         var narrow = new float[8];
-        RotaryTable.Of(8, 10_000).Read(position, narrow);
+        RotaryTable.Of(RotaryFrequencies.Plain(8, 10_000)).Read(position, narrow);
         Assert.Equal(row.Select(value => (float)value), narrow);
     }
 
@@ -35,7 +35,7 @@ public sealed class RotaryTableTests
     [Fact]
     public void It_keeps_no_more_rows_than_its_bound()
     {
-        var table = RotaryTable.Of(4096, 12_345);
+        var table = RotaryTable.Of(RotaryFrequencies.Plain(4096, 12_345));
         var row = new double[4096];
         for (var position = 0L; position < 100_000; position += 64)
             table.Read(position, row);
@@ -50,7 +50,7 @@ public sealed class RotaryTableTests
     {
         for (var round = 0; round < 20; round++)
         {
-            var table = RotaryTable.Of(64, 777 + round);
+            var table = RotaryTable.Of(RotaryFrequencies.Plain(64, 777 + round));
             var sums = new double[4];
             Parallel.For(0, sums.Length, thread =>
             {

@@ -49,6 +49,26 @@ public class ChunkedCrossEntropyTests
         Assert.Throws<ArgumentOutOfRangeException>(() => NextTokenLoss.Of(model, Tokens(), chunkRows: -1));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_model_around_another_keeps_the_bound_when_it_answers_for_the_heads_parameters(bool answers)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Model(isHeadTied: true);
+        using var outer = new OuterModel(model, answers);
+        model.zero_grad();
+        NextTokenLoss.Of(outer, Tokens(), chunkRows: 4).Sum.backward();
+        KernelFunction.ThrowIfFailed();
+        var gradient = model.get_parameter("embeddings.word_embeddings.weight")!.grad!.clone();
+
+        Assert.Equal(answers ? 4 : 10, outer.MostRows);
+        model.zero_grad();
+        NextTokenLoss.Of(model, Tokens(), chunkRows: 1000).Sum.backward();
+        Close.Check("gradient", model.get_parameter("embeddings.word_embeddings.weight")!.grad!, gradient, absolute: 1e-12);
+        model.zero_grad();
+    }
+
     [Fact]
     public void Two_hundred_steps_in_chunks_leave_no_tensor_behind()
     {
@@ -81,5 +101,29 @@ public class ChunkedCrossEntropyTests
         var builder = ToyModel.Builder().AddAttention();
         builder.Options.IsHeadTied = isHeadTied;
         return builder.Build();
+    }
+
+    // As a model around another answers for it, or forgets to.
+    private sealed class OuterModel(LanguageModel inner, bool answers) : nn.Module<Tensor, SequenceContext?, Tensor>(nameof(OuterModel)), ILanguageModel
+    {
+        internal long MostRows { get; private set; }
+
+        public long VocabSize => inner.VocabSize;
+
+        public bool IsCausal => inner.IsCausal;
+
+        public IReadOnlyList<TorchSharp.Modules.Parameter>? HeadParameters => answers ? inner.HeadParameters : null;
+
+        public MixerState NewState(long batch) => inner.NewState(batch);
+
+        public Tensor Hidden(Tensor tokens, SequenceContext? context = null) => inner.Hidden(tokens, context);
+
+        public Tensor Logits(Tensor hidden)
+        {
+            MostRows = Math.Max(MostRows, hidden.size(0));
+            return inner.Logits(hidden);
+        }
+
+        public override Tensor forward(Tensor tokens, SequenceContext? context) => inner.call(tokens, context);
     }
 }

@@ -113,6 +113,18 @@ public sealed class RunIdentityTests : TrainingScene
     }
 
     [Fact]
+    public void Of_configurations_in_two_formats_the_format_alone_is_named()
+    {
+        RunIdentity Of(int format, int heads, double rate) => new RunIdentity("task", "a")
+            .Add("model.format", format).Add("model.components.count", heads).Add("model.components[0].options.format", $"{heads}").Add("learning_rate", rate);
+
+        Assert.Equal(["model.components.count", "model.components[0].options.format", "learning_rate"], Of(1, 2, 0.1).Differences(Of(1, 4, 0.2)).Select(wrong => wrong.Name));
+        var wrong = Of(2, 2, 0.1).Differences(Of(1, 4, 0.2));
+        Assert.Equal(["model.format", "learning_rate"], wrong.Select(one => one.Name));
+        Assert.Equal(("2 (a run goes on with the version of LmKit that began it)", "1"), (wrong[0].Expected, wrong[0].Found));
+    }
+
+    [Fact]
     public void Runs_of_different_tasks_are_compared_no_further()
     {
         using var model = Model();

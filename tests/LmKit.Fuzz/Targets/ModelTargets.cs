@@ -10,10 +10,15 @@ internal static class ModelTargets
     private const string Config = "config.json";
     private const string Weights = "model.safetensors";
     private const string State = "s.safetensors";
+    private static readonly string FirstFormat = Path.Combine(CorpusStore.Project, "formats", "model-1");
 
     internal static IEnumerable<FuzzTarget> All =>
     [
-        new("model-config", WriteModels, ReadModel) { Mutates = name => name == Config },
+        new("model-config", root =>
+        {
+            WriteModels(root);
+            WriteFirstFormat(root);
+        }, ReadModel) { Mutates = name => name == Config },
         new("model-weights", WriteModels, ReadModel) { Mutates = name => name == Weights },
         new("model-sharded", WriteSharded, ReadModel),
         new("model-foreign", WriteForeign, ReadModel) { IsForeign = true },
@@ -76,6 +81,17 @@ internal static class ModelTargets
         attention.Save(Path.Combine(root, "attention"));
         using var trio = ToyModels.Trio().Build();
         trio.Save(Path.Combine(root, "trio"));
+    }
+
+    // Folders as versions before the present format of configurations wrote them; they stay valid.
+    private static void WriteFirstFormat(string root)
+    {
+        foreach (var file in Directory.EnumerateFiles(FirstFormat, "*", SearchOption.AllDirectories))
+        {
+            var copy = Path.Combine(root, $"first-{Path.GetRelativePath(FirstFormat, file)}");
+            _ = Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
     }
 
     private static void WriteSharded(string root)

@@ -9,7 +9,10 @@ namespace LmKit.Mutation;
 internal sealed class CoreCompilation
 {
     private const string Project = "src/LmKit.Core/LmKit.Core.csproj";
-    private static readonly string[] folders = ["Sampling", "Chat", "Training", "Masking", "Mixing", "Checkpoints"];
+    private static readonly string[] folders =
+    [
+        "Checkpoints", "Components/Attention", "Components/Masks", "Components/Mixing", "Components/Positions", "Components/Samplers", "Foundation/Files", "Generation", "Text/Chat", "Training",
+    ];
 
     // The generators that Core uses; one that it comes to use later shows as code that does not compile.
     private static readonly Dictionary<string, string> generatorTypes = new()

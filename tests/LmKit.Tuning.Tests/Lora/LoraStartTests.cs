@@ -32,7 +32,7 @@ public class LoraStartTests
         var site = Sites.Make(6, 5);
         using var inner = new DenseLinear(site);
         var error = Assert.Throws<ArgumentException>(() => new LoraLinear(new LoraOptions { Rank = 2, Initialization = start, InitializationDeviation = 0.02 }, inner, site));
-        Assert.Contains("initialization_deviation = 0.02", error.Message, StringComparison.Ordinal);
+        Assert.Contains("LoraOptions.InitializationDeviation = 0.02", error.Message, StringComparison.Ordinal);
         Assert.Contains($"{start}", error.Message, StringComparison.Ordinal);
     }
 
@@ -56,7 +56,7 @@ public class LoraStartTests
         var parameters = new ParameterFactory(new Generator(1));
         using var table = new EmbeddingTable(7, 6, 1, parameters);
         var error = Assert.Throws<ArgumentException>(() => new LoraEmbedding(new LoraOptions { Rank = 2, Initialization = LoraInitialization.Gaussian, InitializationDeviation = 0.5 }, table, parameters));
-        Assert.Contains("initialization_deviation = 0.5", error.Message, StringComparison.Ordinal);
+        Assert.Contains("LoraOptions.InitializationDeviation = 0.5", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

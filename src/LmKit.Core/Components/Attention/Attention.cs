@@ -4,9 +4,15 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Multi-head attention: softmax(q k^T / sqrt(P)) v per head, then an output projection (Vaswani et al. 2017, Eq. 1).</summary>
-/// <remarks>Query head h reads key and value head h / (H / Hkv). The layer's mask says what is seen and may bring its own way to
-/// attend (<see cref="IMaskedAttention"/>). Hook points: <c>q</c>, <c>k</c>, <c>v</c> before any position encoding and <c>z</c>, what
-/// each head brings to the output projection, all (B, L, H, P) with Hkv heads for <c>k</c> and <c>v</c>.</remarks>
+/// <remarks>
+/// <para>Query head h reads key and value head h / (H / Hkv). The layer's mask says what is seen and may bring its own way to
+/// attend (<see cref="IMaskedAttention"/>).</para>
+/// <para>With all options q = norm(clip(W_q x + b_q)), k likewise, v = clip(W_v x + b_v), and the score of two positions is
+/// c tanh(s q' . k' / c) plus the encoding's bias, with q' and k' encoded at their positions, s the scale and c the soft cap. The scale is
+/// folded into the queries, which half precision rounds once more by it.</para>
+/// <para>Hook points: <c>q</c>, <c>k</c>, <c>v</c> after clip and norm, before scale and positions, and <c>z</c>, what
+/// each head brings to the output projection, all (B, L, H, P) with Hkv heads for <c>k</c> and <c>v</c>.</para>
+/// </remarks>
 public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMixer
 {
     [ComponentName(Name = "q_proj")]
@@ -17,6 +23,10 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
     private readonly ILinear values;
     [ComponentName(Name = "out_proj")]
     private readonly ILinear output;
+    [ComponentName(Name = "q_norm")]
+    private readonly nn.IModule<Tensor, Tensor>? queryNorm;
+    [ComponentName(Name = "k_norm")]
+    private readonly nn.IModule<Tensor, Tensor>? keyNorm;
     private readonly Dropout dropout;
     private readonly IAttentionMask mask;
     private readonly PositionEncoding? encoding;
@@ -25,13 +35,19 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
     private readonly long keyHeadCount;
     private readonly long headDim;
     private readonly bool hasDropout;
+    private readonly bool normsWhole;
+    private readonly double queryFactor; // on queries whose scores are divided by sqrt(P): the scale times sqrt(P)
+    private readonly double? clip;
+    private readonly double? softCap;
+    private readonly IMaskedAttention? ownWay; // the mask's own way to attend, unless a soft cap is set that it does not serve
     private readonly HookPoint queryPoint;
     private readonly HookPoint keyPoint;
     private readonly HookPoint valuePoint;
     private readonly HookPoint headPoint;
 
     /// <summary>Makes it for a layer.</summary>
-    /// <exception cref="ArgumentException">The head counts or widths do not fit each other or the model.</exception>
+    /// <exception cref="ArgumentException">The head counts or widths do not fit each other or the model, or the layer's mask can only attend
+    /// by itself where dropout or a soft cap needs another way.</exception>
     public Attention(AttentionOptions options, LayerContext layer)
         : base(nameof(Attention))
     {
@@ -41,18 +57,29 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         headCount = options.HeadCount;
         keyHeadCount = options.KeyValueHeadCount > 0 ? options.KeyValueHeadCount : headCount;
         if (headCount % keyHeadCount != 0)
-            throw new ArgumentException($"num_key_value_heads = {keyHeadCount} does not divide num_attention_heads = {headCount}.", nameof(options));
+            throw new ArgumentException($"{nameof(AttentionOptions)}.{nameof(options.KeyValueHeadCount)} = {keyHeadCount} does not divide {nameof(options.HeadCount)} = {headCount}.", nameof(options));
         if (options.HeadDim == 0 && modelDim % headCount != 0)
-            throw new ArgumentException($"num_attention_heads = {headCount} does not divide d_model = {modelDim}; give head_dim.", nameof(options));
+            throw new ArgumentException($"{nameof(AttentionOptions)}.{nameof(options.HeadCount)} = {headCount} does not divide ModelDim = {modelDim}; give {nameof(options.HeadDim)}.", nameof(options));
         headDim = options.HeadDim > 0 ? options.HeadDim : modelDim / headCount;
         encoding = layer.Positions(options.HeadCount, headDim);
         mask = layer.Mask();
-        if (options.DropoutRate > 0 && mask is IMaskedAttention)
-            _ = mask.DistanceCeiling; // dropout attends through it; a mask that it cannot say throws here, not at the first step
+        softCap = options.SoftCap;
+        ownWay = mask as IMaskedAttention;
+        CheckMask(options);
+        if (softCap is not null && ownWay is { ServesSoftCap: false })
+            ownWay = null;
         queries = layer.Linear("q_proj", modelDim, headCount * headDim, options.HasBias);
         keys = layer.Linear("k_proj", modelDim, keyHeadCount * headDim, options.HasBias);
         values = layer.Linear("v_proj", modelDim, keyHeadCount * headDim, options.HasBias);
-        output = layer.Linear("out_proj", headCount * headDim, modelDim, options.HasBias, isResidualOutput: true);
+        output = layer.Linear("out_proj", headCount * headDim, modelDim, options.HasOutputBias ?? options.HasBias, isResidualOutput: true);
+        normsWhole = options.QueryKeyNorm == QueryKeyNorm.Whole;
+        if (options.QueryKeyNorm != QueryKeyNorm.None)
+        {
+            queryNorm = layer.Norm("q_norm", normsWhole ? headCount * headDim : headDim);
+            keyNorm = layer.Norm("k_norm", normsWhole ? keyHeadCount * headDim : headDim);
+        }
+        clip = options.Clip;
+        queryFactor = (options.Scale is { } scale ? scale * Math.Sqrt(headDim) : 1) / (options.DividesScaleByLayer ? layer.LayerIndex + 1 : 1);
         dropout = layer.Dropout(options.DropoutRate);
         hasDropout = options.DropoutRate > 0;
         (queryPoint, keyPoint, valuePoint, headPoint) = (layer.HookPoint("q"), layer.HookPoint("k"), layer.HookPoint("v"), layer.HookPoint("z"));
@@ -73,9 +100,9 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         Shapes.CheckSequence(x, modelDim, nameof(Attention));
         using var scope = NewDisposeScope();
         var (batch, length) = (x.size(0), x.size(1));
-        var q = Split(queries.call(x), headCount, queryPoint); // (B, L, H, P)
-        var k = Split(keys.call(x), keyHeadCount, keyPoint);
-        var v = Split(values.call(x), keyHeadCount, valuePoint);
+        var q = Scaled(Split(queries.call(x), headCount, queryPoint, queryNorm)); // (B, L, H, P)
+        var k = Split(keys.call(x), keyHeadCount, keyPoint, keyNorm);
+        var v = Split(values.call(x), keyHeadCount, valuePoint, null);
         var cache = context?.State switch
         {
             null => null,
@@ -83,19 +110,29 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
             var other => throw new ArgumentException($"{nameof(Attention)} carries a {nameof(KeyValueCache)}; got {other.GetType().Name}.", nameof(context)),
         };
         var active = hasDropout && training ? dropout : null;
-        var attended = (active is null ? cache?.Step(q, k, v, context!.Segments) : null)
-            ?? Attend(cache?.Extend(q, k, v, context!.Segments) ?? Whole(q, k, v, context?.Segments), active);
+        var attended = (active is null ? cache?.Step(q, k, v, context!.Segments, softCap) : null)
+            ?? Attend(cache?.Extend(q, k, v, context!.Segments, softCap) ?? Whole(q, k, v, context?.Segments), active);
         cache?.Trim();
         attended = HalfPrecision.Narrow(attended, x.dtype); // a cache may hold wider numbers than the model's
         var joined = headPoint.Pass(attended).reshape(batch, length, headCount * headDim); // (B, L, D)
         return output.call(joined).MoveToOuterDisposeScope();
 
-        Tensor Split(Tensor joinedHeads, long heads, HookPoint point) => point.Pass(joinedHeads.view(batch, length, heads, headDim));
+        Tensor Split(Tensor joinedHeads, long heads, HookPoint point, nn.IModule<Tensor, Tensor>? norm)
+        {
+            if (clip is { } bound)
+                joinedHeads = joinedHeads.clamp(-bound, bound);
+            if (normsWhole && norm is not null)
+                joinedHeads = norm.call(joinedHeads);
+            var split = joinedHeads.view(batch, length, heads, headDim);
+            return point.Pass(normsWhole || norm is null ? split : norm.call(split));
+        }
     }
+
+    private Tensor Scaled(Tensor q) => queryFactor == 1 ? q : q * queryFactor;
 
     // (B, L, H, P).
     private Tensor Attend(AttentionInput input, Dropout? active) =>
-        ((active is null ? (mask as IMaskedAttention)?.Attend(input) : null) ?? DenseAttention.Attend(input, mask, active)).transpose(1, 2);
+        ((active is null ? ownWay?.Attend(input) : null) ?? DenseAttention.Attend(input, mask, active)).transpose(1, 2);
 
     private AttentionInput Whole(Tensor q, Tensor k, Tensor v, Tensor? segments)
     {
@@ -103,6 +140,17 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         var layout = SequenceLayout.Read(q.size(0), q.size(2), segments);
         var positions = layout.PositionTensor(q.device);
         var documents = layout.IsUniform ? null : layout.SegmentTensor(q.device);
-        return new AttentionInput(q, k, v, positions, positions, documents, documents, encoding);
+        return new AttentionInput(q, k, v, positions, positions, documents, documents, layout.EncodingOf(encoding)) { SoftCap = softCap };
+    }
+
+    // Dropout acts on weights, which only the dense form has; so does a soft cap that a mask does not serve.
+    private void CheckMask(AttentionOptions options)
+    {
+        if (ownWay is not { HasDenseForm: false })
+            return;
+        if (options.DropoutRate > 0)
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(AttentionOptions)}.{nameof(options.DropoutRate)} = {options.DropoutRate} acts on the weights of attention, which {mask} does not give out: it can only attend by itself. Set {nameof(options.DropoutRate)} to 0, or take another mask."), nameof(options));
+        if (options.SoftCap is { } cap && !ownWay.ServesSoftCap)
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(AttentionOptions)}.{nameof(options.SoftCap)} = {cap} cannot be obeyed under {mask}, which can only attend by itself and does not serve soft caps. Leave {nameof(options.SoftCap)} out, or take another mask."), nameof(options));
     }
 }

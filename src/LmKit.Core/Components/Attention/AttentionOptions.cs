@@ -20,13 +20,54 @@ public sealed class AttentionOptions
     [Range(0, 65536)]
     public long HeadDim { get; set; }
 
-    /// <summary>Whether the four linears have biases. Default true (GPT-2, H3).</summary>
+    /// <summary>Whether the linears of queries, keys and values have biases. Default true (GPT-2, H3).</summary>
     public bool HasBias { get; set; } = true;
+
+    /// <summary>Whether the output's linear has a bias; null, the default, stands for the same as <see cref="HasBias"/>. Qwen2 has biases on
+    /// queries, keys and values only.</summary>
+    public bool? HasOutputBias { get; set; }
+
+    /// <summary>Whether queries and keys pass a norm, of the layer's norm component, before positions. Default none.</summary>
+    public QueryKeyNorm QueryKeyNorm { get; set; }
+
+    /// <summary>What the product of query and key is multiplied by (Gemma's query_pre_attn_scalar to the power -1/2, MPT's softmax_scale);
+    /// null, the default, stands for 1/sqrt(P), P the head width.</summary>
+    [Range(1e-9, 1e9)]
+    public double? Scale { get; set; }
+
+    /// <summary>Whether the scale is divided by the layer's index counted from 1 (scale_attn_by_inverse_layer_idx, GPT-2). Default false.</summary>
+    [JsonPropertyName("scale_attn_by_inverse_layer_idx")]
+    public bool DividesScaleByLayer { get; set; }
+
+    /// <summary>The bound c of the scores, which become c tanh(score / c) before bias and mask (attn_logit_softcapping, Gemma 2: 50); null,
+    /// the default, for none.</summary>
+    [Range(1e-9, 1e9)]
+    [JsonPropertyName("attn_logit_softcapping")]
+    public double? SoftCap { get; set; }
+
+    /// <summary>Clamps every number of queries, keys and values to [-c, c] right after their linears (clip_qkv, MPT); null, the default, for
+    /// no clip.</summary>
+    [Range(1e-9, 1e9)]
+    [JsonPropertyName("clip_qkv")]
+    public double? Clip { get; set; }
 
     /// <summary>Dropout on the attention weights in training. Default 0.</summary>
     [Range(0.0, 0.999)]
     [JsonPropertyName("attention_dropout")]
     public double DropoutRate { get; set; }
+}
+
+/// <summary>Over what queries and keys are normed before attention.</summary>
+public enum QueryKeyNorm
+{
+    /// <summary>They are not.</summary>
+    None,
+
+    /// <summary>Each head by itself, with one weight (P) for all heads (Qwen3, Gemma 3).</summary>
+    PerHead,
+
+    /// <summary>All heads together, with a weight (H P) for queries and (Hkv P) for keys (OLMo 2).</summary>
+    Whole,
 }
 
 /// <summary>Attention as a component.</summary>

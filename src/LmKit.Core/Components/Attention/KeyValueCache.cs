@@ -141,28 +141,31 @@ public sealed partial class KeyValueCache : MixerState
     /// <param name="k">(B, L, Hkv, P), likewise.</param>
     /// <param name="v">(B, L, Hkv, P).</param>
     /// <param name="segments">As in <see cref="SequenceContext"/>.</param>
+    /// <param name="softCap">The bound of the scores, or null.</param>
     /// <returns>(B, L, H, P), or null where that way does not serve the call, which then changed nothing.</returns>
-    internal Tensor? Step(Tensor q, Tensor k, Tensor v, Tensor? segments)
+    internal Tensor? Step(Tensor q, Tensor k, Tensor v, Tensor? segments, double? softCap = null)
     {
         Check(q, k, v);
-        if (!CachedAttention.IsServed(q, k, v, mask, encoding))
+        var own = OfCall(q, segments);
+        if (!CachedAttention.IsServed(q, k, v, mask, own))
             return null;
         var layout = Begin(ref q, ref k, ref v, segments);
         Reserve(k.size(1));
         slots.Append(layout);
-        return CachedAttention.Cpu(q, k, v, keys, values, slots, layout, ((IReachingMask)mask).Reach, encoding);
+        return CachedAttention.Cpu(q, k, v, keys, values, slots, layout, ((IReachingMask)mask).Reach, own, softCap);
     }
 
     /// <summary>Takes new keys and values in and gives what the queries of the same columns attend to; everything in the caller's scope.</summary>
     /// <inheritdoc cref="Step"/>
-    internal AttentionInput Extend(Tensor q, Tensor k, Tensor v, Tensor? segments)
+    internal AttentionInput Extend(Tensor q, Tensor k, Tensor v, Tensor? segments, double? softCap = null)
     {
         Check(q, k, v);
+        var own = OfCall(q, segments);
         var layout = Begin(ref q, ref k, ref v, segments);
         (q, k, v) = (q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
         var newPositions = layout.PositionTensor(q.device); // (B, L)
         if (HoldsEncodedKeys)
-            k = encoding!.EncodeKeys(k, newPositions);
+            k = own!.EncodeKeys(k, newPositions);
         var before = Count;
         Append(k, v, layout);
         var allKeys = keys.narrow(2, 0, Count);
@@ -181,8 +184,8 @@ public sealed partial class KeyValueCache : MixerState
             slots.PositionTensor(q.device),
             layout.IsUniform ? null : layout.SegmentTensor(q.device),
             layout.IsUniform ? null : slots.DocumentTensor(q.device),
-            encoding)
-        { HasEncodedKeys = HoldsEncodedKeys };
+            own)
+        { HasEncodedKeys = HoldsEncodedKeys, SoftCap = softCap };
     }
 
     // What an edit at a hook point made of them may be of any shape; the state is as it was when it is refused.
@@ -198,6 +201,11 @@ public sealed partial class KeyValueCache : MixerState
 
     // A device is an object of its own in each answer, which == would compare.
     private static bool IsWith(Tensor one, Tensor other) => one.device_type == other.device_type && one.device_index == other.device_index;
+
+    // The encoding of the call's texts, told before anything of the state moves.
+    private PositionEncoding? OfCall(Tensor q, Tensor? segments) => encoding is { DependsOnLength: true } && cursor.Batch == q.size(0)
+        ? SequenceLayout.Read(q.size(0), q.size(1), segments, cursor.Copy()).EncodingOf(encoding)
+        : encoding;
 
     // Checks what a call brings, moves the cursor past it and widens it as the cache does.
     private SequenceLayout Begin(ref Tensor q, ref Tensor k, ref Tensor v, Tensor? segments)

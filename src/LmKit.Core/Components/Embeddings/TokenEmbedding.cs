@@ -1,27 +1,34 @@
+using System.ComponentModel.DataAnnotations;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>The model's first step: x = dropout(E[token] + P[position]), the table P only where learned positions are configured.</summary>
+/// <summary>The model's first step: x = dropout(norm(scale E[token] + P[position])), the table P only where learned positions are configured,
+/// scale and norm only where the options ask for them.</summary>
+/// <remarks>The norm is the one that the norm slot has for the model as a whole, so of the same kind and options as the model's last norm.</remarks>
 public sealed class TokenEmbedding : nn.Module<Tensor, SequenceContext?, Tensor>, IEmbedding
 {
     [ComponentName(Name = "word_embeddings")]
     private readonly EmbeddingTable words;
     [ComponentName(Name = "learned")]
     private readonly IPositionTable? positions;
+    private readonly nn.IModule<Tensor, Tensor>? norm;
     private readonly Dropout dropout;
+    private readonly double scale;
 
     /// <summary>Makes it for a model.</summary>
-    public TokenEmbedding(LayerContext layer)
+    public TokenEmbedding(TokenEmbeddingOptions options, LayerContext layer)
         : base(nameof(TokenEmbedding))
     {
+        ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(layer);
-        var options = layer.Options;
-        words = new EmbeddingTable(options.VocabSize, options.ModelDim, options.InitializerRange, layer.Parameters);
+        scale = options.Scale;
+        words = new EmbeddingTable(layer.VocabSize, layer.ModelDim, layer.InitializerRange, layer.Parameters);
         positions = layer.PositionTable();
-        dropout = layer.Dropout(options.EmbeddingDropoutRate);
+        norm = options.HasNorm ? layer.Norm("norm") : null;
+        dropout = layer.EmbeddingDropout();
         RegisterComponents();
     }
 
@@ -49,6 +56,8 @@ public sealed class TokenEmbedding : nn.Module<Tensor, SequenceContext?, Tensor>
             tokens = tokens.masked_fill(segments.lt(0), 0L);
         CheckRange(tokens);
         var x = words.call(tokens);
+        if (scale != 1)
+            x *= full([], scale, x.dtype, x.device); // rounded to the model's dtype first, as Gemma's is
         if (positions is not null)
         {
             // Counted on a copy, so that a refused position leaves the state as it was.
@@ -59,7 +68,7 @@ public sealed class TokenEmbedding : nn.Module<Tensor, SequenceContext?, Tensor>
             if (cursor is not null)
                 state!.Cursor = cursor;
         }
-        return dropout.call(x).MoveToOuterDisposeScope();
+        return dropout.call(norm?.call(x) ?? x).MoveToOuterDisposeScope();
     }
 
     private void CheckRange(Tensor tokens)
@@ -78,17 +87,30 @@ public sealed class TokenEmbedding : nn.Module<Tensor, SequenceContext?, Tensor>
     }
 }
 
+/// <summary>Options of the table of token vectors.</summary>
+public sealed class TokenEmbeddingOptions
+{
+    /// <summary>Factor of the token vectors, rounded to the model's dtype before it multiplies (Gemma: sqrt(D)); a tied head is not scaled.
+    /// Default 1.</summary>
+    [Range(1e-6, 1e6)]
+    public double Scale { get; set; } = 1;
+
+    /// <summary>Whether a norm stands behind the embedding (BLOOM). Default false.</summary>
+    public bool HasNorm { get; set; }
+}
+
 /// <summary>Core's embeddings as components.</summary>
 public static class EmbeddingComponents
 {
     /// <summary>The table of token vectors.</summary>
-    public static readonly Kind<IEmbedding> Token = Slots.Embedding.Define("token", layer => new TokenEmbedding(layer));
+    public static readonly Kind<TokenEmbeddingOptions, IEmbedding> Token = Slots.Embedding.Define<TokenEmbeddingOptions>("token", (options, layer) => new TokenEmbedding(options, layer));
 
     /// <summary>Chooses the table of token vectors; the default.</summary>
     /// <param name="builder">The builder.</param>
-    public static LanguageModelBuilder AddTokenEmbedding(this LanguageModelBuilder builder)
+    /// <param name="configure">Fills the options.</param>
+    public static LanguageModelBuilder AddTokenEmbedding(this LanguageModelBuilder builder, Action<TokenEmbeddingOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.Add(Token);
+        return builder.Add(Token, configure);
     }
 }

@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -31,33 +30,4 @@ public static class FeedForwardComponents
         ArgumentNullException.ThrowIfNull(builder);
         return builder.Add(GatedMlp, configure, layers);
     }
-}
-
-/// <summary>The pointwise functions of feed-forward parts.</summary>
-public enum Activation
-{
-    /// <summary>GELU in its tanh approximation (GPT-2, H3).</summary>
-    GeluTanh,
-
-    /// <summary>Exact GELU, x Phi(x).</summary>
-    Gelu,
-
-    /// <summary>max(x, 0).</summary>
-    Relu,
-
-    /// <summary>x sigmoid(x) (Llama).</summary>
-    Silu,
-}
-
-/// <summary>Evaluates an <see cref="Activation"/>.</summary>
-internal static class ActivationFunction
-{
-    internal static Tensor Apply(this Activation activation, Tensor x) => activation switch
-    {
-        Activation.GeluTanh => nn.functional.gelu(x, TorchSharp.Modules.GELU.Approximate.tanh, false),
-        Activation.Gelu => nn.functional.gelu(x),
-        Activation.Relu => nn.functional.relu(x),
-        Activation.Silu => nn.functional.silu(x),
-        _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, "unknown activation"),
-    };
 }

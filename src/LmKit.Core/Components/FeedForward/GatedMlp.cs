@@ -47,6 +47,7 @@ public sealed class GatedMlpOptions
     public long MlpDim { get; set; }
 
     /// <summary>The gate's function. Default SiLU (Llama).</summary>
+    [JsonConverter(typeof(ActivationJsonConverter))]
     public Activation Activation { get; set; } = Activation.Silu;
 
     /// <summary>Whether the linears have biases. Default false (Llama).</summary>

@@ -44,6 +44,7 @@ public sealed class MlpOptions
     public long MlpDim { get; set; }
 
     /// <summary>The function between the two linears. Default GELU in its tanh form (GPT-2, H3).</summary>
+    [JsonConverter(typeof(ActivationJsonConverter))]
     public Activation Activation { get; set; } = Activation.GeluTanh;
 
     /// <summary>Whether the linears have biases. Default true.</summary>

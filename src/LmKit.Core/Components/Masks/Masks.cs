@@ -54,6 +54,10 @@ public static class MaskComponents
     /// <summary>The bidirectional mask.</summary>
     public static readonly Kind<IAttentionMask> Bidirectional = Slots.Mask.Define("bidirectional", _ => new BidirectionalMask());
 
+    /// <summary>The sliding window.</summary>
+    public static readonly Kind<SlidingWindowOptions, IAttentionMask> SlidingWindow =
+        Slots.Mask.Define<SlidingWindowOptions>("sliding_window", (options, layer) => new SlidingWindowMask(options, layer));
+
     /// <summary>Gives the attention of layers the causal mask, the default of a causal model.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="layers">The layers; null for all.</param>
@@ -70,5 +74,15 @@ public static class MaskComponents
     {
         ArgumentNullException.ThrowIfNull(builder);
         return builder.Add(Bidirectional, layers);
+    }
+
+    /// <summary>Lets the attention of layers see the last tokens only, however long the text is.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="configure">Fills the options.</param>
+    /// <param name="layers">The layers; null for all.</param>
+    public static LanguageModelBuilder AddSlidingWindowMask(this LanguageModelBuilder builder, Action<SlidingWindowOptions> configure, int[]? layers = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.Add(SlidingWindow, configure, layers);
     }
 }

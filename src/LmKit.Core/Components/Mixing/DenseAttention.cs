@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Attention over every key held, with what a mask hides left out: softmax(q k^T / sqrt(P) + bias) v.</summary>
+/// <summary>Attention over every key held, with what a mask hides left out: softmax(s + bias) v with s = q k^T / sqrt(P), or
+/// c tanh(s / c) in its place under a soft cap c (<see cref="AttentionInput.SoftCap"/>).</summary>
 /// <remarks>The definition that masks with their own attention are compared with; quadratic in the length. Scores and softmax are
 /// computed in float32 or wider; half precision with a position encoding is widened before it is encoded and narrowed at the end.</remarks>
 public static class DenseAttention
@@ -13,11 +14,14 @@ public static class DenseAttention
     /// <param name="mask">What is seen.</param>
     /// <param name="dropout">Applied to the weights, or null.</param>
     /// <returns>(B, H, L, P); zero for a query that sees no key.</returns>
+    /// <exception cref="NotSupportedException">The mask means more than it can say (<see cref="IMaskedAttention.HasDenseForm"/>).</exception>
     public static Tensor Attend(AttentionInput input, IAttentionMask mask, Dropout? dropout = null)
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(mask);
         input.Check();
+        if (mask is IMaskedAttention { HasDenseForm: false })
+            throw new NotSupportedException($"{mask} can only attend by itself: {nameof(IAttentionMask.Visible)} and {nameof(IAttentionMask.DistanceCeiling)} do not say all that it does.");
         return AttendChecked(input, mask, dropout);
     }
 
@@ -28,7 +32,7 @@ public static class DenseAttention
         var keyCount = input.Keys.size(2);
         if (queryCount == 0 || keyCount == 0 || input.Queries.size(0) == 0)
             return zeros_like(input.Queries).MoveToOuterDisposeScope();
-        var isFused = dropout is null && mask.DistanceCeiling is null && input.Encoding is null or { IsBiasFree: true };
+        var isFused = dropout is null && input.SoftCap is null && mask.DistanceCeiling is null && input.Encoding is null or { IsBiasFree: true };
         if (HalfPrecision.Is(input.Queries.dtype) && !(isFused && input.Encoding is null))
             return AttendChecked(input.Widened(), mask, dropout).to(input.Queries.dtype).MoveToOuterDisposeScope();
         if (!isFused)
@@ -122,6 +126,7 @@ public static class DenseAttention
             }
             distances = distances.clamp(max: ceiling);
         }
+        scores = input.Cap(scores);
         if (input.Encoding?.Bias(distances, scores.dtype) is { } bias)
             scores += SharedHeads.Join(bias, keyHeads);
         Tensor? blind = null;

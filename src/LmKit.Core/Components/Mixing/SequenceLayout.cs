@@ -89,6 +89,14 @@ public sealed class SequenceLayout
         return host.to(device);
     }
 
+    /// <summary>The encoding of this call's documents: the given one, or, where its angles depend on the length, the one of each row's text
+    /// as long as it is after this call.</summary>
+    /// <param name="encoding">The encoding of the layer, or null.</param>
+    /// <exception cref="NotSupportedException">A document goes on from a carried state whose keys were encoded at another length, or a row
+    /// holds several documents and one of them is longer than the trained length.</exception>
+    public PositionEncoding? EncodingOf(PositionEncoding? encoding) =>
+        encoding is { TrainedLength: { } trained } ? LengthEncodings.Of(encoding, trained, this) : encoding;
+
     private static long[] Ids(Tensor segments, long batch, long length)
     {
         if (segments.dtype != ScalarType.Int64 || segments.dim() != 2 || segments.size(0) != batch || segments.size(1) != length)

@@ -6,12 +6,15 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Root-mean-square normalisation: x / sqrt(mean(x^2) + eps) * weight over the last axis.</summary>
-/// <remarks>Half precision is normalised in float32 and rounded once: squares of 256 and more do not fit float16.</remarks>
+/// <summary>Root-mean-square normalisation over the last axis: x / sqrt(mean(x^2) + eps) * w, or * (1 + w) with a unit offset (Gemma).</summary>
+/// <remarks>Half precision is normalised in float32, since squares of 256 and more do not fit float16, and rounded once: after the weight, or
+/// before it where the options say so.</remarks>
 public sealed class RmsNorm : nn.Module<Tensor, Tensor>, IParameterHints
 {
     private readonly Parameter weight;
     private readonly double epsilon;
+    private readonly bool hasUnitOffset;
+    private readonly bool roundsBeforeWeight;
 
     /// <summary>Makes it for a model's width.</summary>
     public RmsNorm(RmsNormOptions options, LayerContext layer)
@@ -20,7 +23,8 @@ public sealed class RmsNorm : nn.Module<Tensor, Tensor>, IParameterHints
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(layer);
         epsilon = options.Epsilon;
-        weight = layer.Parameters.Constant(1, layer.Width);
+        (hasUnitOffset, roundsBeforeWeight) = (options.HasUnitOffset, options.RoundsBeforeWeight);
+        weight = layer.Parameters.Constant(hasUnitOffset ? 0 : 1, layer.Width);
         RegisterComponents();
     }
 
@@ -31,7 +35,10 @@ public sealed class RmsNorm : nn.Module<Tensor, Tensor>, IParameterHints
     public override Tensor forward(Tensor x)
     {
         Shapes.CheckInput(x, weight, weight.IsInvalid ? 0 : weight.size(0), nameof(RmsNorm));
-        return RootMeanSquare.Apply(x, weight, epsilon);
+        if (!hasUnitOffset)
+            return RootMeanSquare.Apply(x, weight, epsilon, roundsBeforeWeight);
+        using var scope = NewDisposeScope();
+        return RootMeanSquare.Apply(x, HalfPrecision.Widen(weight) + 1, epsilon, roundsBeforeWeight).MoveToOuterDisposeScope();
     }
 }
 
@@ -42,4 +49,11 @@ public sealed class RmsNormOptions
     [Range(0.0, 1.0)]
     [JsonPropertyName("rms_norm_eps")]
     public double Epsilon { get; set; } = 1e-5;
+
+    /// <summary>Whether the factor is 1 + w with w from 0 (Gemma) instead of w from 1. Default false.</summary>
+    public bool HasUnitOffset { get; set; }
+
+    /// <summary>Whether half precision is rounded before the weight multiplies (Llama) instead of after it (Gemma, OLMo 2). Default false.
+    /// Wider models compute the same either way.</summary>
+    public bool RoundsBeforeWeight { get; set; }
 }

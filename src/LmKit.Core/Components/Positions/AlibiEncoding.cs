@@ -30,7 +30,7 @@ public sealed class AlibiEncoding : PositionEncoding
     public override void CheckHeads(long headCount)
     {
         if (slopes.Length != headCount)
-            throw new ArgumentException($"ALiBi has slopes for {slopes.Length} heads; got {headCount} query heads.", nameof(headCount));
+            throw new ArgumentException($"ALiBi has slopes for {slopes.Length} heads; got {headCount} query heads.");
     }
 
     /// <inheritdoc/>

@@ -19,6 +19,11 @@ public sealed class RotaryOptions
     /// <summary>Whether rotary pairs are neighbouring features (GPT-J) instead of halves (Llama). Default false.</summary>
     [JsonPropertyName("rotary_interleaved")]
     public bool IsInterleaved { get; set; }
+
+    /// <summary>How the frequencies are scaled for texts longer than the trained ones (rope_scaling), such as
+    /// <see cref="YarnRotaryScaling"/>; null, the default, for not at all.</summary>
+    [JsonPropertyName("rope_scaling")]
+    public RotaryScaling? Scaling { get; set; }
 }
 
 /// <summary>Options of learned positions.</summary>
@@ -82,11 +87,21 @@ public static class PositionComponents
         return builder.Add(None, layers);
     }
 
-    private static RotaryEmbedding CreateRotary(RotaryOptions options, PositionSite site)
+    private static PositionEncoding CreateRotary(RotaryOptions options, PositionSite site)
     {
         var dim = options.Dim > 0 ? options.Dim : site.HeadDim;
-        return dim <= site.HeadDim
-            ? new RotaryEmbedding(dim, options.Base, options.IsInterleaved)
-            : throw new ArgumentException($"rotary_dim = {dim} exceeds the head width {site.HeadDim}.", nameof(options));
+        var width = options.Dim > 0 ? $"{nameof(RotaryOptions)}.{nameof(options.Dim)} = {dim}" : $"{nameof(RotaryOptions)}.{nameof(options.Dim)} = 0, which stands for the head width {dim},";
+        if (dim > site.HeadDim)
+            throw new ArgumentException($"{width} exceeds the head width {site.HeadDim}.");
+        if (dim % 2 != 0)
+            throw new ArgumentException($"{width} is odd; rotary turns pairs of features.");
+        if (options.Scaling is not { } scaling)
+            return new RotaryEmbedding(dim, options.Base, options.IsInterleaved);
+        RotaryEmbedding.Check(dim, options.Base);
+        if (scaling.Fault(dim, options.Base) is { } fault)
+            throw new ArgumentException($"{nameof(RotaryOptions)}.{nameof(options.Scaling)} = {scaling.GetType().Name} {fault}.");
+        return scaling.Border is null
+            ? new RotaryEmbedding(scaling.Frequencies(dim, options.Base, 1), options.IsInterleaved)
+            : new LengthScaledRotary(scaling, dim, options.Base, options.IsInterleaved);
     }
 }

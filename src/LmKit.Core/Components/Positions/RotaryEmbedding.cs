@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Rotary position embedding: feature pairs t turn by position * base^(-2t/R).</summary>
+/// <summary>Rotary position embedding: feature pairs t turn by position * base^(-2t/R), or by the frequencies of a
+/// <see cref="RotaryScaling"/>.</summary>
 /// <remarks>Pairs are (t, t + R/2) of the first R features (half-split, as in Llama) or (2t, 2t + 1) (interleaved, as in GPT-J); the
 /// remaining features pass through. Phases are computed in float64 and then narrowed, so positions beyond 1e7 keep their precision, and
 /// on the CPU they come from a table that all layers share; half precision turns in float32 and is rounded once.</remarks>
@@ -13,8 +14,9 @@ public sealed class RotaryEmbedding : PositionEncoding
     internal const long WidestTurn = 1 << 15;
 
     private readonly long rotaryDim;
-    private readonly double wavelength;
+    private readonly double? wavelength; // null where a scaling made the frequencies
     private readonly bool isInterleaved;
+    private readonly RotaryFrequencies turns;
     private readonly RotaryTable table;
 
     /// <summary>Makes the encoding.</summary>
@@ -22,21 +24,20 @@ public sealed class RotaryEmbedding : PositionEncoding
     /// <param name="wavelength">The base, 10000 in the original.</param>
     /// <param name="isInterleaved">Whether pairs are neighbours (GPT-J) instead of halves (Llama).</param>
     public RotaryEmbedding(long rotaryDim, double wavelength = 10_000, bool isInterleaved = false)
+        : this(Plain(rotaryDim, wavelength), isInterleaved) => this.wavelength = wavelength;
+
+    /// <summary>Makes the encoding from frequencies of any origin.</summary>
+    internal RotaryEmbedding(RotaryFrequencies turns, bool isInterleaved)
     {
-        if (!(wavelength > 0 && double.IsFinite(wavelength)))
-            throw new ArgumentOutOfRangeException(nameof(wavelength), wavelength, "The base of rotary positions is a positive, finite number.");
-        if (rotaryDim <= 0 || rotaryDim % 2 != 0)
-            throw new ArgumentException($"rotary_dim = {rotaryDim}: rotary turns pairs of features, so the width must be even and positive.", nameof(rotaryDim));
-        if (rotaryDim > WidestTurn)
-            throw new ArgumentOutOfRangeException(nameof(rotaryDim), rotaryDim, $"Rotary turns at most {WidestTurn} features of a head.");
-        this.rotaryDim = rotaryDim;
-        this.wavelength = wavelength;
-        this.isInterleaved = isInterleaved;
-        table = RotaryTable.Of(rotaryDim, wavelength);
+        (this.turns, this.isInterleaved, rotaryDim) = (turns, isInterleaved, turns.RotaryDim);
+        table = RotaryTable.Of(turns);
     }
 
     /// <summary>Features of each head that turn, R.</summary>
     internal long RotaryDim => rotaryDim;
+
+    /// <summary>The frequencies.</summary>
+    internal RotaryFrequencies Turns => turns;
 
     /// <summary>Whether pairs are neighbours.</summary>
     internal bool IsInterleaved => isInterleaved;
@@ -91,6 +92,8 @@ public sealed class RotaryEmbedding : PositionEncoding
         var turned = isInterleaved
             ? stack([turnedFirst, turnedSecond], -1).flatten(3)
             : cat([turnedFirst, turnedSecond], -1);
+        if (isBack && turns.Amplitude != 1)
+            turned /= turns.Amplitude * turns.Amplitude; // both ways multiply by it
         var rest = x.size(-1) - rotaryDim;
         var all = rest == 0 ? turned : cat([turned, x.narrow(-1, rotaryDim, rest)], -1);
         return HalfPrecision.Narrow(all, dtype).MoveToOuterDisposeScope();
@@ -100,13 +103,7 @@ public sealed class RotaryEmbedding : PositionEncoding
     {
         var half = rotaryDim / 2;
         if (x.device_type != DeviceType.CPU)
-        {
-            // Reading the positions would stall an accelerator's stream; the table lies on the host.
-            var t = arange(0, half, dtype: ScalarType.Float64, device: x.device);
-            var frequencies = (t * (-2.0 / rotaryDim * Math.Log(wavelength))).exp();
-            var phases = positions.to(ScalarType.Float64).unsqueeze(-1) * frequencies; // (B or 1, L, R/2)
-            return (phases.cos().to(x.dtype).unsqueeze(1), phases.sin().to(x.dtype).unsqueeze(1));
-        }
+            return DevicePhases(positions, x.dtype);
         var rows = positions.size(0) > 1 && positions.stride(0) == 0 ? positions.narrow(0, 0, 1) : positions; // rows of a uniform batch share theirs
         var read = HostValues.Read(rows);
         var all = empty([rows.size(0), 1, rows.size(1), rotaryDim], x.dtype);
@@ -123,5 +120,43 @@ public sealed class RotaryEmbedding : PositionEncoding
                 table.Read(read[index], memory.Span(index * rotaryDim, (int)rotaryDim));
         }
         return (all.narrow(-1, 0, half), all.narrow(-1, half, half));
+    }
+
+    /// <summary>Cosines and sines (B or 1, 1, L, R/2) made where the positions lie: reading them would stall an accelerator's stream, and
+    /// the table lies on the host.</summary>
+    internal (Tensor Cos, Tensor Sin) DevicePhases(Tensor positions, ScalarType dtype)
+    {
+        Tensor frequencies;
+        if (wavelength is { } plain)
+        {
+            var t = arange(0, rotaryDim / 2, dtype: ScalarType.Float64, device: positions.device);
+            frequencies = (t * (-2.0 / rotaryDim * Math.Log(plain))).exp();
+        }
+        else
+        {
+            frequencies = tensor(turns.ToArray(), dtype: ScalarType.Float64, device: positions.device);
+        }
+        var phases = positions.to(ScalarType.Float64).unsqueeze(-1) * frequencies; // (B or 1, L, R/2)
+        var (cos, sin) = (phases.cos(), phases.sin());
+        if (turns.Amplitude != 1)
+            (cos, sin) = (cos * turns.Amplitude, sin * turns.Amplitude);
+        return (cos.to(dtype).unsqueeze(1), sin.to(dtype).unsqueeze(1));
+    }
+
+    private static RotaryFrequencies Plain(long rotaryDim, double wavelength)
+    {
+        Check(rotaryDim, wavelength);
+        return RotaryFrequencies.Plain(rotaryDim, wavelength);
+    }
+
+    /// <summary>Fails for a width or a base that rotary cannot have.</summary>
+    internal static void Check(long rotaryDim, double wavelength)
+    {
+        if (!(wavelength > 0 && double.IsFinite(wavelength)))
+            throw new ArgumentOutOfRangeException(nameof(wavelength), wavelength, "The base of rotary positions is a positive, finite number.");
+        if (rotaryDim <= 0 || rotaryDim % 2 != 0)
+            throw new ArgumentException($"{rotaryDim} features cannot turn: rotary turns pairs of features, so their number is even and positive.", nameof(rotaryDim));
+        if (rotaryDim > WidestTurn)
+            throw new ArgumentOutOfRangeException(nameof(rotaryDim), rotaryDim, $"Rotary turns at most {WidestTurn} features of a head.");
     }
 }

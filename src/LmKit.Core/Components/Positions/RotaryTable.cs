@@ -1,6 +1,6 @@
 namespace LmKit;
 
-/// <summary>Cosines and sines of rotary phases, position * base^(-2t/R), one row a position; all layers of all models with the same
+/// <summary>Cosines and sines of rotary phases, position * frequency, one row a position; all layers of all models with the same
 /// frequencies share one table.</summary>
 /// <remarks>Phases are computed in float64. Rows are made in blocks when they are first asked for and kept up to
 /// <see cref="LargestBytes"/>; positions beyond, and negative ones, are computed at each call. Lives on the host and dies with the last
@@ -13,36 +13,35 @@ internal sealed class RotaryTable
     private const int BlockRows = 128;
 
     private static readonly Lock gate = new();
-    private static readonly Dictionary<(long RotaryDim, double Wavelength), WeakReference<RotaryTable>> shared = [];
+    private static readonly Dictionary<RotaryFrequencies, WeakReference<RotaryTable>> shared = [];
 
     [ThreadStatic]
     private static long rowsRead;
 
     private readonly double[] frequencies; // [R/2]
+    private readonly double amplitude;
     private readonly double[]?[] blocks;   // [row of the block][R/2 cosines, R/2 sines]
 
-    private RotaryTable(long rotaryDim, double wavelength)
+    private RotaryTable(RotaryFrequencies turns)
     {
-        frequencies = new double[rotaryDim / 2];
-        for (var t = 0; t < frequencies.Length; t++)
-            frequencies[t] = Math.Exp(t * (-2.0 / rotaryDim * Math.Log(wavelength)));
-        blocks = new double[]?[Math.Max(1, LargestBytes / (BlockRows * rotaryDim * sizeof(double)))];
+        (frequencies, amplitude) = (turns.ToArray(), turns.Amplitude);
+        blocks = new double[]?[Math.Max(1, LargestBytes / (BlockRows * Width * sizeof(double)))];
     }
 
-    /// <summary>The table of a width and a base.</summary>
-    internal static RotaryTable Of(long rotaryDim, double wavelength)
+    /// <summary>The table of some frequencies.</summary>
+    internal static RotaryTable Of(RotaryFrequencies turns)
     {
         lock (gate)
         {
-            if (shared.TryGetValue((rotaryDim, wavelength), out var held) && held.TryGetTarget(out var table))
+            if (shared.TryGetValue(turns, out var held) && held.TryGetTarget(out var table))
                 return table;
             foreach (var (key, reference) in shared)
             {
                 if (!reference.TryGetTarget(out _))
                     _ = shared.Remove(key);
             }
-            var made = new RotaryTable(rotaryDim, wavelength);
-            shared[(rotaryDim, wavelength)] = new WeakReference<RotaryTable>(made);
+            var made = new RotaryTable(turns);
+            shared[turns] = new WeakReference<RotaryTable>(made);
             return made;
         }
     }
@@ -95,7 +94,55 @@ internal sealed class RotaryTable
         for (var t = 0; t < frequencies.Length; t++)
         {
             var (sin, cos) = Math.SinCos(position * frequencies[t]);
-            (row[t], row[frequencies.Length + t]) = (cos, sin);
+            (row[t], row[frequencies.Length + t]) = (amplitude * cos, amplitude * sin);
         }
     }
+}
+
+/// <summary>What tells one rotation from another: the frequency of each pair, and what its cosines and sines are multiplied by.</summary>
+/// <remarks>Immutable, and equal by value.</remarks>
+internal sealed class RotaryFrequencies : IEquatable<RotaryFrequencies>
+{
+    private readonly double[] values;
+    private readonly int hash;
+
+    /// <summary>Takes the frequencies as they are.</summary>
+    /// <param name="values">Radians per position of each pair, [R/2]; kept, never changed.</param>
+    /// <param name="amplitude">What cosines and sines are multiplied by.</param>
+    internal RotaryFrequencies(double[] values, double amplitude = 1)
+    {
+        (this.values, Amplitude) = (values, amplitude);
+        var code = new HashCode();
+        code.Add(amplitude);
+        foreach (var value in values)
+            code.Add(value);
+        hash = code.ToHashCode();
+    }
+
+    /// <summary>Features that turn, R.</summary>
+    internal long RotaryDim => 2L * values.Length;
+
+    /// <summary>What cosines and sines are multiplied by.</summary>
+    internal double Amplitude { get; }
+
+    /// <summary>base^(-2t/R) for t = 0 .. R/2 - 1 (Su et al. 2021, section 3.2.2).</summary>
+    internal static RotaryFrequencies Plain(long rotaryDim, double wavelength)
+    {
+        var values = new double[rotaryDim / 2];
+        for (var t = 0; t < values.Length; t++)
+            values[t] = Math.Exp(t * (-2.0 / rotaryDim * Math.Log(wavelength)));
+        return new RotaryFrequencies(values);
+    }
+
+    /// <summary>The frequencies.</summary>
+    internal double[] ToArray() => [.. values];
+
+    /// <inheritdoc/>
+    public bool Equals(RotaryFrequencies? other) => other is not null && Amplitude.Equals(other.Amplitude) && values.AsSpan().SequenceEqual(other.values);
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as RotaryFrequencies);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => hash;
 }

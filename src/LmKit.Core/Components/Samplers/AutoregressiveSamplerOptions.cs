@@ -44,10 +44,10 @@ public sealed class AutoregressiveSamplerOptions
         OptionRanges.Check(this);
         var copy = (AutoregressiveSamplerOptions)MemberwiseClone();
         copy.StopTokens = [.. StopTokens ?? []];
-        foreach (var stop in copy.StopTokens)
+        for (var index = 0; index < copy.StopTokens.Length; index++)
         {
-            if (stop < 0 || stop >= vocabSize)
-                throw new ArgumentException($"stop_tokens holds {stop}, outside the vocabulary of {vocabSize}.");
+            if (copy.StopTokens[index] is var stop && (stop < 0 || stop >= vocabSize))
+                throw new ArgumentException($"{nameof(AutoregressiveSamplerOptions)}.{nameof(StopTokens)}[{index}] = {stop} is outside the vocabulary of {vocabSize}.");
         }
         return copy;
     }
@@ -79,7 +79,7 @@ internal static class OptionRanges
         foreach (var property in options.GetType().GetProperties())
         {
             if (property.GetCustomAttribute<RangeAttribute>() is { } range && property.GetValue(options) is { } value && !range.IsValid(value))
-                throw new ArgumentOutOfRangeException(property.Name, value, $"{property.Name} is a number from {range.Minimum} to {range.Maximum}.");
+                throw new ArgumentOutOfRangeException(property.Name, value, FormattableString.Invariant($"{options.GetType().Name}.{property.Name} = {value} is not a number from {range.Minimum} to {range.Maximum}."));
         }
     }
 

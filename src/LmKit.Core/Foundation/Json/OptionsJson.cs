@@ -18,6 +18,7 @@ public static class OptionsJson
         DictionaryKeyPolicy = null,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         AllowDuplicateProperties = false,
+        AllowOutOfOrderMetadataProperties = true,
         RespectNullableAnnotations = true,
         RespectRequiredConstructorParameters = true,
         WriteIndented = true,
@@ -54,6 +55,8 @@ public static class OptionsJson
     public static object Read(JsonNode node, Type type, string path)
     {
         ArgumentNullException.ThrowIfNull(type);
+        foreach (var property in Properties(type))
+            CheckChoice(node, property, path);
         object? options;
         try
         {
@@ -83,14 +86,34 @@ public static class OptionsJson
         {
             if (OptionFault.Of(options, property) is { } fault)
                 throw new ConfigurationException($"{path}.{JsonName(property)}", Describe(options, property, fault));
+            if (Nested(options, property) is { } nested)
+                Validate(nested, $"{path}.{JsonName(property)}");
         }
         var faults = new List<ValidationResult>();
         if (!Validator.TryValidateObject(options, new ValidationContext(options), faults, validateAllProperties: false))
             throw new ConfigurationException(path, $"{options.GetType().Name}: {faults[0].ErrorMessage}");
     }
 
-    private static IEnumerable<PropertyInfo> Properties(object options) =>
-        options.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanRead && property.GetIndexParameters().Length == 0);
+    // Options that stand in options: one of several types, which JSON tells apart by a member.
+    private static object? Nested(object options, PropertyInfo property) =>
+        property.PropertyType.IsDefined(typeof(JsonPolymorphicAttribute), false) ? property.GetValue(options) : null;
+
+    // Fails for nested options that do not say which of the types they are.
+    private static void CheckChoice(JsonNode node, PropertyInfo property, string path)
+    {
+        if (property.PropertyType.GetCustomAttribute<JsonPolymorphicAttribute>(false)?.TypeDiscriminatorPropertyName is not { } member
+            || node is not JsonObject members || members[JsonName(property)] is not JsonObject nested)
+            return;
+        var choices = property.PropertyType.GetCustomAttributes<JsonDerivedTypeAttribute>(false).Select(choice => choice.TypeDiscriminator as string).ToList();
+        var chosen = nested[member] is JsonValue value && value.TryGetValue<string>(out var name) ? name : null;
+        if (!choices.Contains(chosen))
+            throw new ConfigurationException($"{path}.{JsonName(property)}.{member}", $"{StrictJson.Shown(nested[member])} is not one of {string.Join(", ", choices)}.");
+    }
+
+    private static IEnumerable<PropertyInfo> Properties(object options) => Properties(options.GetType());
+
+    private static IEnumerable<PropertyInfo> Properties(Type type) =>
+        type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanRead && property.GetIndexParameters().Length == 0);
 
     private static string Describe(object options, PropertyInfo property, string fault)
     {

@@ -15,6 +15,7 @@ namespace LmKit;
 public sealed class RunIdentity
 {
     private const string None = "none";
+    private const string Format = "format"; // of a model's configuration, behind the model's name and a point
     private const string Unset = "null";
     private const int ProbeSeed = 20_240_229;
 
@@ -115,16 +116,19 @@ public sealed class RunIdentity
     }
 
     /// <summary>Every entry that differs, by name, with both values; only the first one when the runs are of different kinds. An option
-    /// that is null and one that an earlier version did not know are the same: neither is set.</summary>
+    /// that is null and one that an earlier version did not know are the same: neither is set. Of configurations in two formats the format alone
+    /// is named.</summary>
     /// <param name="found">The identity in a checkpoint.</param>
     public IReadOnlyList<TensorMismatch> Differences(RunIdentity found)
     {
         ArgumentNullException.ThrowIfNull(found);
         if (order[0] is var kind && Text(kind) != found.Text(kind))
             return [new TensorMismatch(kind, Text(kind), found.Text(kind))];
-        return [.. order.Union(found.order)
-            .Where(name => values.GetValueOrDefault(name, Unset) != found.values.GetValueOrDefault(name, Unset))
-            .Select(name => new TensorMismatch(name, Text(name), found.Text(name)))];
+        string[] wrong = [.. order.Union(found.order).Where(name => values.GetValueOrDefault(name, Unset) != found.values.GetValueOrDefault(name, Unset))];
+        string[] configurations = [.. wrong.Where(name => IsOfConfiguration(name) && found.IsOfConfiguration(name)).Select(name => name[..^Format.Length])];
+        return [.. wrong
+            .Where(name => !configurations.Any(one => name != one + Format && name.StartsWith(one, StringComparison.Ordinal)))
+            .Select(name => new TensorMismatch(name, configurations.Contains(name[..^Math.Min(name.Length, Format.Length)]) ? $"{Text(name)} (a run goes on with the version of LmKit that began it)" : Text(name), found.Text(name)))];
     }
 
     /// <summary>Refuses a checkpoint of another run.</summary>
@@ -140,6 +144,9 @@ public sealed class RunIdentity
     private string Text(string name) => !values.TryGetValue(name, out var json) ? None
         : json.StartsWith('"') ? JsonSerializer.Deserialize<string>(json)!
         : json;
+
+    private bool IsOfConfiguration(string name) =>
+        name.EndsWith($".{Format}", StringComparison.Ordinal) && values.ContainsKey(name) && values.ContainsKey($"{name[..^Format.Length]}components.count");
 
     private void Flatten(string name, JsonNode? value)
     {

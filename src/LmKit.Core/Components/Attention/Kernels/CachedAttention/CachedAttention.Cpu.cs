@@ -23,8 +23,10 @@ internal static unsafe partial class CachedAttention
     /// <param name="layout">The new tokens.</param>
     /// <param name="reach">The mask.</param>
     /// <param name="encoding">The position encoding, or null.</param>
+    /// <param name="softCap">The bound of the scores, or null.</param>
     /// <returns>(B, L, H, P); zero for a query that sees no key.</returns>
-    internal static Tensor Cpu(Tensor q, Tensor k, Tensor v, Tensor keys, Tensor values, KeySlots slots, SequenceLayout layout, MaskReach reach, PositionEncoding? encoding)
+    internal static Tensor Cpu(
+        Tensor q, Tensor k, Tensor v, Tensor keys, Tensor values, KeySlots slots, SequenceLayout layout, MaskReach reach, PositionEncoding? encoding, double? softCap = null)
     {
         using var scope = NewDisposeScope();
         var y = empty(q.shape, ScalarType.Float32);
@@ -63,6 +65,7 @@ internal static unsafe partial class CachedAttention
             Seen = seen,
             Slots = slots,
             Reach = reach,
+            SoftCap = (float)(softCap ?? 0),
             Rotary = rotary,
             Alibi = encoding as AlibiEncoding,
         };
@@ -165,6 +168,8 @@ internal static unsafe partial class CachedAttention
                 Scores<V, T>(keys + ((long)run.Start * width), run.Length, step.Turned + (head * width), scores + at, sharing, seen.Count, width);
                 at += run.Length;
             }
+            if (step.SoftCap > 0)
+                Cap(scores, (long)sharing * seen.Count, step.SoftCap);
             if (step.Alibi is not null)
                 Lower(scores, seen, step, index / step.Tokens, keyHead * sharing, sharing);
             for (var share = 0; share < sharing; share++)
@@ -221,6 +226,13 @@ internal static unsafe partial class CachedAttention
                 scores[((long)share * stride) + key] = Dot<V, T>(turned, keys, width);
             }
         }
+    }
+
+    // Bounds every score: cap tanh(score / cap).
+    private static void Cap(float* scores, long count, float cap)
+    {
+        for (var at = 0L; at < count; at++)
+            scores[at] = cap * MathF.Tanh(scores[at] / cap);
     }
 
     // ALiBi: slope * distance off every score.

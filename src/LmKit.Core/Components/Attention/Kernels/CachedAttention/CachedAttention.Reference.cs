@@ -21,12 +21,11 @@ internal static partial class CachedAttention
             seen = seen.logical_and(documents.unsqueeze(-1).eq(input.KeySegments!.unsqueeze(-2))).logical_and(documents.ge(0).unsqueeze(-1));
         var (keys, values) = (DenseAttention.ShareHeads(input.Keys, input.Queries), DenseAttention.ShareHeads(input.Values, input.Queries));
         var scores = Scores(input.QueryPositions, input.KeyPositions);
-        if (input.Encoding is { } encoding)
-        {
+        if (input.Encoding is not null)
             scores = where(isFar.unsqueeze(1), Scores(full_like(input.QueryPositions, reach.Ceiling), zeros_like(input.KeyPositions)), scores);
-            if (encoding.Bias(distances.masked_fill(isFar, reach.Ceiling), scores.dtype) is { } bias)
-                scores += bias;
-        }
+        scores = input.Cap(scores);
+        if (input.Encoding?.Bias(distances.masked_fill(isFar, reach.Ceiling), scores.dtype) is { } bias)
+            scores += bias;
         var hidden = seen.logical_not().unsqueeze(1).expand(-1, heads, -1, -1);
         var weights = scores.masked_fill(hidden, double.NegativeInfinity).softmax(-1).masked_fill(hidden, 0);
         return einsum("bhlm,bhmp->bhlp", weights, values).MoveToOuterDisposeScope();

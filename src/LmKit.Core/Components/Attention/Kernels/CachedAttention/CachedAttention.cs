@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Attention of a few new tokens over all keys that a cache holds: softmax(q k^T / sqrt(P) + bias) v in one pass, with the
-/// new keys and values written into the cache's own memory.</summary>
+/// <summary>Attention of a few new tokens over all keys that a cache holds: softmax(q k^T / sqrt(P) + bias) v in one pass, scores capped
+/// before the bias where a soft cap is set, with the new keys and values written into the cache's own memory.</summary>
 /// <remarks>The CPU form serves float32 without gradients, no positions, rotary and ALiBi, masks that are three numbers
 /// (<see cref="MaskReach"/>) and rows of any documents. Query heads that share a key head read it together, so nothing is repeated, and
 /// nothing is done per held key but two products of its width. It equals the reference within 2e-5 of the largest entry.</remarks>

@@ -51,6 +51,9 @@ internal readonly unsafe struct CachedStep
     /// <summary>The mask.</summary>
     internal MaskReach Reach { get; init; }
 
+    /// <summary>The bound of the scores; 0 for none.</summary>
+    internal float SoftCap { get; init; }
+
     /// <summary>The rotary encoding, if there is one.</summary>
     internal RotaryEmbedding? Rotary { get; init; }
 

@@ -13,10 +13,11 @@ internal static partial class RootMeanSquare
 
     /// <summary>Normalises.</summary>
     /// <param name="x">(..., D).</param>
-    /// <param name="weight">(D), of the same dtype on the same device.</param>
+    /// <param name="weight">(D), of the same dtype or float32 where x is in half precision, on the same device.</param>
     /// <param name="epsilon">eps.</param>
-    internal static Tensor Apply(Tensor x, Tensor weight, double epsilon) =>
-        IsServed(x, weight) ? Cpu(x, weight, epsilon) : Reference(x, weight, epsilon);
+    /// <param name="roundsBeforeWeight">Whether half precision is rounded before the weight multiplies instead of after it.</param>
+    internal static Tensor Apply(Tensor x, Tensor weight, double epsilon, bool roundsBeforeWeight = false) =>
+        IsServed(x, weight) ? Cpu(x, weight, epsilon) : Reference(x, weight, epsilon, roundsBeforeWeight);
 
     private static bool IsServed(Tensor x, Tensor weight) =>
         x.dtype == ScalarType.Float32

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace LmKit.Tuning.Tests;
+namespace LmKit.Core.Tests;
 
 /// <summary>Templates and what Jinja2 3.1.6 makes of them in its immutable sandbox, with trim_blocks, lstrip_blocks, loop controls and the
 /// <c>tojson</c> of chat templates; a refused one names the exception there.</summary>

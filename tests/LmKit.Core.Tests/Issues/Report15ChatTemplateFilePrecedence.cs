@@ -1,4 +1,4 @@
-namespace LmKit.Tuning.Tests;
+namespace LmKit.Core.Tests;
 
 public sealed class Report15ChatTemplateFilePrecedence : IDisposable
 {

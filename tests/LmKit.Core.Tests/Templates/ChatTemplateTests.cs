@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 
-namespace LmKit.Tuning.Tests;
+namespace LmKit.Core.Tests;
 
 public class ChatTemplateTests
 {

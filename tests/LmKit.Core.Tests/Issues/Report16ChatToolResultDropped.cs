@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using Microsoft.Extensions.AI;
 
-namespace LmKit.Tuning.Tests;
+namespace LmKit.Core.Tests;
 
 public sealed class Report16ChatToolResultDropped
 {

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 
-namespace LmKit.Tuning.Tests;
+namespace LmKit.Core.Tests;
 
 /// <summary>Random templates of known seeds: whatever they are, they render or are refused by the one exception of templates.</summary>
 public class TemplateFuzzTests

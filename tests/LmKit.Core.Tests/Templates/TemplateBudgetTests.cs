@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace LmKit.Tuning.Tests;
+namespace LmKit.Core.Tests;
 
 /// <summary>Templates that would take time, memory or stack without end. What is allocated in all stands for the work that is done.</summary>
 public class TemplateBudgetTests

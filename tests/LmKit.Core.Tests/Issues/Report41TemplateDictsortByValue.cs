@@ -1,4 +1,4 @@
-namespace LmKit.Tuning.Tests;
+namespace LmKit.Core.Tests;
 
 public class Report41TemplateDictsortByValue
 {

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace LmKit.Tuning.Tests;
+namespace LmKit.Core.Tests;
 
 public class TemplateValueTests
 {

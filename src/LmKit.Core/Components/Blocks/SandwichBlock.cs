@@ -1,0 +1,58 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+/// <summary>The sandwich layer, with a norm before and after each part: x1 = x + post_norm1(mixer(norm1(x))),
+/// y = x1 + post_norm2(mlp(norm2(x1))) (Gemma 2).</summary>
+/// <remarks>Hook points, all (B, L, D): <c>resid_pre</c> x, <c>mixer_out</c> and <c>mlp_out</c> after their norms, as they are added,
+/// <c>resid_mid</c> x1, <c>resid_post</c> y.</remarks>
+public sealed class SandwichBlock : nn.Module<Tensor, SequenceContext?, Tensor>, IBlock
+{
+    [ComponentName(Name = "norm1")]
+    private readonly nn.IModule<Tensor, Tensor> mixerNorm;
+    private readonly IMixer mixer;
+    [ComponentName(Name = "post_norm1")]
+    private readonly nn.IModule<Tensor, Tensor> mixedNorm;
+    [ComponentName(Name = "norm2")]
+    private readonly nn.IModule<Tensor, Tensor> feedForwardNorm;
+    [ComponentName(Name = "mlp")]
+    private readonly nn.IModule<Tensor, Tensor> feedForward;
+    [ComponentName(Name = "post_norm2")]
+    private readonly nn.IModule<Tensor, Tensor> fedNorm;
+    private readonly Dropout dropout;
+    private readonly BlockPoints points;
+
+    /// <summary>Makes it for a layer.</summary>
+    public SandwichBlock(LayerContext layer)
+        : base(nameof(SandwichBlock))
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        points = new BlockPoints(layer);
+        mixerNorm = layer.Norm("norm1");
+        mixer = layer.Mixer();
+        mixedNorm = layer.Norm("post_norm1");
+        feedForwardNorm = layer.Norm("norm2");
+        feedForward = layer.FeedForward();
+        fedNorm = layer.Norm("post_norm2");
+        dropout = layer.ResidualDropout();
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public bool IsCausal => mixer.IsCausal;
+
+    /// <inheritdoc/>
+    public MixerState NewState(long batch) => mixer.NewState(batch);
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor x, SequenceContext? context)
+    {
+        using var scope = NewDisposeScope();
+        x = points.ResidualIn.Pass(x);
+        var mixed = points.MixerOut.Pass(dropout.call(mixedNorm.call(mixer.call(mixerNorm.call(x), context))));
+        x = points.ResidualMid.Pass(x + mixed);
+        var fed = points.FeedForwardOut.Pass(dropout.call(fedNorm.call(feedForward.call(feedForwardNorm.call(x)))));
+        return points.ResidualOut.Pass(x + fed).MoveToOuterDisposeScope();
+    }
+}
