@@ -43,8 +43,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         norm = build.Create(Slots.Norm, options.LayerCount, Context(options.LayerCount, "ln_f"));
         (head, headTransform) = build.Create(Slots.Head, options.LayerCount, new HeadSite(Context(options.LayerCount, LinearSite.Head), options.VocabSize, embedding, options.IsHeadTied));
         build.CheckAllUsed();
-        var valueless = new ParameterFactory(random, parameters.Dtype, new Device(DeviceType.META), initializes: false);
-        build.CheckDictionaries(layer => new LayerContext(new ModelBuild(plan), layer, $"layers.{layer}", valueless, random));
+        ModelDictionaries.Check(plan, parameters.Dtype, random);
         hookPoints.Add(final);
         HookPoints = hookPoints.ToDictionary(point => point.Name);
         RegisterComponents();
@@ -180,19 +179,14 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     public ISampler CreateSampler() => build.CreateSampler(this);
 
     /// <summary>Makes the dictionaries that the configuration names for a layer's activations, in the order in which they were added: in
-    /// evaluation mode, with initial values, in the model's dtype and place.</summary>
+    /// evaluation mode, with initial values, in the model's dtype and place; the caller disposes those that can be.</summary>
     /// <param name="layer">The layer, from 0.</param>
     /// <param name="random">Source of their initial values; null draws them from the model's seed and the layer.</param>
-    /// <returns>The dictionaries, none where none is named; the caller disposes those that can be.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The model has no such layer.</exception>
     public IReadOnlyList<IDictionary> CreateDictionaries(int layer, Generator? random = null)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(layer);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(layer, blocks.Length);
         using var use = gate.Enter();
-        using var own = random is null ? new Generator(unchecked((build.Options.Seed * 31) + (ulong)layer + 1)) : null;
-        var factory = new ParameterFactory(random ?? own!, ModelFolder.StoredDtype(parameters().Select(parameter => parameter.dtype)), parameters().FirstOrDefault()?.device);
-        return factory.Complete(() => build.CreateDictionaries(new LayerContext(new ModelBuild(build.Plan), layer, $"layers.{layer}", factory, this.random)));
+        return ModelDictionaries.Create(this, layer, random);
     }
 
     /// <summary>Saves the model folder in one step; a failure leaves the files that were there.</summary>

@@ -132,42 +132,6 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     internal ISampler CreateSampler(ILanguageModel model) =>
         plan.Winner(Slots.Sampler)?.Create<ISampler>(model) ?? new AutoregressiveSampler(model, new AutoregressiveSamplerOptions());
 
-    /// <summary>Makes the dictionaries that the configuration names for a layer, in their order; they are in evaluation mode.</summary>
-    internal IReadOnlyList<IDictionary> CreateDictionaries(LayerContext layer)
-    {
-        var made = new List<IDictionary>();
-        try
-        {
-            foreach (var component in plan.Dictionaries(layer.LayerIndex))
-                made.Add(CreateDictionary(component, layer));
-            return made;
-        }
-        catch
-        {
-            foreach (var dictionary in made)
-                (dictionary as IDisposable)?.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>Fails for a dictionary that cannot be made, by making each once without values.</summary>
-    internal void CheckDictionaries(Func<int, LayerContext> context)
-    {
-        foreach (var component in plan.Components.Where(component => component.Entry.Slot == Slots.Dictionary && component.Entry.Layers is not { Length: 0 }))
-            (CreateDictionary(component, context(component.Entry.Layers?[0] ?? 0)) as IDisposable)?.Dispose();
-    }
-
-    private static IDictionary CreateDictionary(PlannedComponent component, LayerContext layer)
-    {
-        var dictionary = component.Create<IDictionary>(new DictionarySite(layer.Parameters, layer));
-        (dictionary as TorchSharp.torch.nn.Module)?.eval();
-        var shape = dictionary.Atoms.shape;
-        if (shape is [_, var width] && width == layer.ModelDim)
-            return dictionary;
-        (dictionary as IDisposable)?.Dispose();
-        throw new ConfigurationException(component.Path, $"'{component.Entry.Kind}' makes a dictionary whose atoms are ({string.Join(", ", shape)}); the activations of layer {layer.LayerIndex} are LanguageModelOptions.ModelDim = {layer.ModelDim} wide ($.model.d_model).");
-    }
-
     /// <summary>Fails for what found no place: a pattern that names no site, a part that no layer asks for, a dropout that nothing applies.</summary>
     internal void CheckAllUsed()
     {

@@ -84,7 +84,7 @@ public static class DictionaryComponents
     /// <param name="width">What they say; 0 stands for the model's.</param>
     internal static long Width(this DictionarySite site, string options, long width) => (width, site.Layer?.ModelDim) switch
     {
-        (0, null) => throw new ArgumentException($"{options}.ModelDim = 0: a dictionary that no model's configuration names needs its width."),
+        (0, null) => throw new ArgumentException($"{options}.ModelDim = 0 stands for a model's width, but no model's configuration names this dictionary; give it its own."),
         (0, { } model) => model,
         (_, { } model) when width != model => throw new ArgumentException($"{options}.ModelDim = {width} is not the model's width, LanguageModelOptions.ModelDim = {model} ($.model.d_model); leave it at 0 for that."),
         _ => width,

@@ -69,9 +69,16 @@ public sealed record DictionaryConfig
     public IDictionary Create(ParameterFactory parameters, ComponentRegistry? kinds = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        var kind = (kinds ?? new ComponentRegistry()).Find(Slots.Dictionary, Kind, Package, "$", DictionaryComponents.All);
+        var kind = (Kind<IDictionary>)(kinds ?? new ComponentRegistry()).Find(Slots.Dictionary, Kind, Package, "$", DictionaryComponents.All);
         var read = OptionsJson.Read(options, kind.OptionsType, "$.options");
-        return new PlannedComponent(0, "$", new ComponentEntry(Slots.Dictionary, Kind, Package, options), kind, read).Create<IDictionary>(new DictionarySite(parameters));
+        try
+        {
+            return kind.Create(read, new DictionarySite(parameters));
+        }
+        catch (Exception error) when (BuildFault.IsOfOptions(error))
+        {
+            throw BuildFault.Of(kind, "$.options", error);
+        }
     }
 
     /// <summary>Configurations are equal when their JSON texts are.</summary>

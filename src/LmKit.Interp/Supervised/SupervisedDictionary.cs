@@ -106,10 +106,10 @@ public sealed class SupervisedDictionary : nn.Module<Tensor, Tensor>, IDictionar
     {
         using var scope = NewDisposeScope();
         var count = options.CountFeatures();
-        return FromAtoms(
+        return new(
             options.Blocks,
-            zeros([count, options.ModelDim], parameters.Dtype, parameters.Device),
-            zeros([options.ModelDim], parameters.Dtype, parameters.Device));
+            zeros([count, options.ModelDim], parameters.Dtype, parameters.Device).DetachFromDisposeScope(),
+            zeros([options.ModelDim], parameters.Dtype, parameters.Device).DetachFromDisposeScope());
     }
 }
 
