@@ -69,7 +69,7 @@ public partial class PackagePartsTests(Xunit.Abstractions.ITestOutputHelper outp
         var kinds = Kinds(package).ToList();
         foreach (var part in package.Types.Where(type => type is { TypeKind: TypeKind.Class, IsAbstract: false, DeclaredAccessibility: Accessibility.Public } && Sources.Ancestry(type).Any(_parts.Contains)))
         {
-            if (!kinds.Any(kind => Mentions(package, kind, symbol => SymbolEqualityComparer.Default.Equals(TypeUses.Declaring(symbol), part))))
+            if (!kinds.Any(kind => Mentions(package, kind.ContainingType, symbol => SymbolEqualityComparer.Default.Equals(TypeUses.Declaring(symbol), part))))
                 yield return $"{part.Name} kind";
         }
         foreach (var options in package.Types.Where(IsEmptyOptions))

@@ -4,7 +4,7 @@ namespace LmKit.Benchmarks.Tests;
 
 public sealed class RatioGateTests : IDisposable
 {
-    private const string _case = "SelfCheck: identity vs identity";
+    private const string _caseName = "SelfCheck: identity vs identity";
     private const string _wrong = "Disagreement on purpose: ones vs twos";
     private readonly string _path = Path.GetTempFileName();
 
@@ -16,7 +16,7 @@ public sealed class RatioGateTests : IDisposable
         var (holds, output, errors) = Hold(floor: 1.5, ratios: [1.2, 1.4, 1.3]);
 
         Assert.False(holds);
-        Assert.Contains($"{_case}: the ratio is 1.40", errors, StringComparison.Ordinal);
+        Assert.Contains($"{_caseName}: the ratio is 1.40", errors, StringComparison.Ordinal);
         Assert.Contains("floor 1.500", errors, StringComparison.Ordinal);
         Assert.Contains("FAILS", output, StringComparison.Ordinal);
     }
@@ -34,21 +34,21 @@ public sealed class RatioGateTests : IDisposable
     [Fact]
     public void The_command_fails_where_a_floor_is_out_of_reach_and_where_sides_disagree()
     {
-        Write($$"""{"{{_case}}": 1000, "{{_wrong}}": 0.1}""");
+        Write($$"""{"{{_caseName}}": 1000, "{{_wrong}}": 0.1}""");
         using var errors = new StringWriter();
 
         Assert.Equal(1, RatioCommand.Run(["--gate", _path, "--threads", "1"], TextWriter.Null, errors));
-        Assert.Contains($"{_case}: the ratio is ", errors.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"{_caseName}: the ratio is ", errors.ToString(), StringComparison.Ordinal);
         Assert.Contains($"{_wrong}: the two sides disagree", errors.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_command_returns_0_where_all_hold()
     {
-        Write($$"""{"{{_case}}": 0.01, "{{_wrong}}": 0.1}""");
+        Write($$"""{"{{_caseName}}": 0.01, "{{_wrong}}": 0.1}""");
         using var errors = new StringWriter();
 
-        Assert.Equal(0, RatioCommand.Run(["--gate", _path, "--filter", _case, "--threads", "1"], TextWriter.Null, errors));
+        Assert.Equal(0, RatioCommand.Run(["--gate", _path, "--filter", _caseName, "--threads", "1"], TextWriter.Null, errors));
         Assert.Empty(errors.ToString());
     }
 
@@ -74,7 +74,7 @@ public sealed class RatioGateTests : IDisposable
     public void A_file_that_is_not_there_and_a_filter_without_a_floor_are_named()
     {
         using var errors = new StringWriter();
-        Write($$"""{"{{_case}}": 0.01}""");
+        Write($$"""{"{{_caseName}}": 0.01}""");
 
         Assert.Equal(2, RatioCommand.Run(["--gate", _path + ".none"], TextWriter.Null, errors));
         Assert.Equal(2, RatioCommand.Run(["--gate", _path, "--filter", "Lambda"], TextWriter.Null, errors));
@@ -92,7 +92,7 @@ public sealed class RatioGateTests : IDisposable
 
     private (bool Holds, string Output, string Errors) Hold(double floor, double[] ratios)
     {
-        RatioGate.Write(_path, new Dictionary<string, double> { [_case] = floor });
+        RatioGate.Write(_path, new Dictionary<string, double> { [_caseName] = floor });
         using var output = new StringWriter();
         using var errors = new StringWriter();
         var next = 0;

@@ -234,6 +234,7 @@ public class PackedLinearTests
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         using var model = Model(isTied: true, WeightFormat.BFloat16);
+        Assert.Single(model.modules().OfType<TiedLinear>());
         using var random = new Generator(2);
         var hidden = randn([1, 20, ToyModel.ModelDim], generator: random);
         var rounded = model.get_parameter("embeddings.word_embeddings.weight")!.to(ScalarType.BFloat16).to(ScalarType.Float32);

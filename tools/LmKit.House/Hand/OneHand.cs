@@ -15,6 +15,10 @@ internal static class OneHand
     internal static IEnumerable<Offence> BySyntax(IEnumerable<SourceFile> files) =>
         files.Select(file => CSharpSyntaxTree.ParseText(file.Text, path: file.Path)).SelectMany(tree => Braces.In(tree).Concat(FieldNames.In(tree)));
 
+    /// <summary>A file's text after edits that do not touch each other.</summary>
+    internal static string Mended(string text, IEnumerable<Edit> edits) =>
+        edits.OrderByDescending(edit => edit.Span.Start).Aggregate(text, (mended, edit) => mended[..edit.Span.Start] + edit.Text + mended[edit.Span.End..]);
+
     /// <summary>The command <c>hand [--fix] [--list]</c>.</summary>
     internal static int Run(string[] options)
     {
@@ -78,10 +82,7 @@ internal static class OneHand
         }
         foreach (var (path, changes) in edits)
         {
-            var text = Repository.Read(path).Text;
-            foreach (var edit in changes.OrderByDescending(edit => edit.Span.Start))
-                text = text[..edit.Span.Start] + edit.Text + text[edit.Span.End..];
-            File.WriteAllText(Path.Combine(Repository.Root, path), text);
+            File.WriteAllText(Path.Combine(Repository.Root, path), Mended(Repository.Read(path).Text, changes));
         }
         return edits.Count;
     }
