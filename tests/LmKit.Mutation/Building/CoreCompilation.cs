@@ -11,7 +11,8 @@ internal sealed class CoreCompilation
     private const string Project = "src/LmKit.Core/LmKit.Core.csproj";
     private static readonly string[] folders =
     [
-        "Checkpoints", "Components/Attention", "Components/Masks", "Components/Mixing", "Components/Positions", "Components/Samplers", "Foundation/Files", "Generation", "Text/Chat", "Training",
+        "Checkpoints", "Components/Attention", "Components/Masks", "Components/Mixing", "Components/Positions", "Components/Samplers",
+        "Contracts", "Foundation/Files", "Generation", "Text/Chat", "Text/Data", "Training",
     ];
 
     // The generators that Core uses; one that it comes to use later shows as code that does not compile.
