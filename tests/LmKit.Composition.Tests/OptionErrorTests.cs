@@ -95,9 +95,9 @@ public sealed class OptionErrorTests
     {
         using var random = new Generator(1);
         var parameters = new ParameterFactory(random, ScalarType.Float32, CPU);
-        var nested = Assert.Throws<ConfigurationException>(() => DictionaryConfig.For(InterpKinds.BatchTopK, o => (o.ModelDim, o.FeatureCount, o.NestedWidths) = (4, 8, [2, 9])).Create(parameters));
-        var missing = Assert.Throws<ConfigurationException>(() => DictionaryConfig.For(InterpKinds.TopK, o => o.FeatureCount = 8).Create(parameters));
-        var blocks = Assert.Throws<ConfigurationException>(() => DictionaryConfig.For(InterpKinds.Supervised, o => (o.ModelDim, o.Blocks) = (4, [new AttributeBlock("tense", [0], [0])])).Create(parameters));
+        var nested = Assert.Throws<ConfigurationException>(() => DictionaryConfig.For(DictionaryComponents.BatchTopK, o => (o.ModelDim, o.FeatureCount, o.NestedWidths) = (4, 8, [2, 9])).Create(parameters));
+        var missing = Assert.Throws<ConfigurationException>(() => DictionaryConfig.For(DictionaryComponents.TopK, o => o.FeatureCount = 8).Create(parameters));
+        var blocks = Assert.Throws<ConfigurationException>(() => DictionaryConfig.For(DictionaryComponents.Supervised, o => (o.ModelDim, o.Blocks) = (4, [new AttributeBlock("tense", [0], [0])])).Create(parameters));
         var inCode = Assert.ThrowsAny<ArgumentException>(() => new JumpReluAutoencoder(new JumpReluOptions { ModelDim = 4, FeatureCount = 8, Bandwidth = -1 }, parameters));
 
         Check(nested, "BatchTopKOptions.NestedWidths = [2, 9]", "$.options.nested_widths");

@@ -8,7 +8,7 @@ namespace LmKit.Interp.Tests;
 [NoTensorLeak]
 public class DictionaryFolderTests
 {
-    public static TheoryData<string> Kinds => [.. InterpKinds.All.Where(kind => kind != InterpKinds.Supervised).Select(kind => kind.Name)];
+    public static TheoryData<string> Kinds => [.. DictionaryComponents.All.Where(kind => kind != DictionaryComponents.Supervised).Select(kind => kind.Name)];
 
     [Theory]
     [MemberData(nameof(Kinds))]
@@ -57,7 +57,7 @@ public class DictionaryFolderTests
     public void A_configuration_is_data_and_round_trips()
     {
         using var random = new Generator(3);
-        var config = DictionaryConfig.For(InterpKinds.TopK, options => (options.ModelDim, options.FeatureCount, options.ActiveCount) = (4, 8, 2), "ln_f.out");
+        var config = DictionaryConfig.For(DictionaryComponents.TopK, options => (options.ModelDim, options.FeatureCount, options.ActiveCount) = (4, 8, 2), "ln_f.out");
         var text = config.ToJson();
         Assert.Contains("\"active_count\": 2", text, StringComparison.Ordinal);
         var read = DictionaryConfig.FromJson(text);

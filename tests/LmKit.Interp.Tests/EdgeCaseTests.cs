@@ -21,11 +21,11 @@ public class EdgeCaseTests
         var x = randn([rows, width], ScalarType.Float64, generator: random);
         (Kind Kind, SparseAutoencoderOptions Options)[] all =
         [
-            (InterpKinds.TopK, new TopKOptions { ActiveCount = active }), (InterpKinds.BatchTopK, new BatchTopKOptions { ActiveCount = active }),
-            (InterpKinds.Vanilla, new VanillaOptions()), (InterpKinds.JumpRelu, new JumpReluOptions()), (InterpKinds.Gated, new GatedOptions()),
-            (InterpKinds.TopAfa, new TopAfaOptions { MinActiveCount = active }), (InterpKinds.BatchTopAfa, new BatchTopAfaOptions()),
+            (DictionaryComponents.TopK, new TopKOptions { ActiveCount = active }), (DictionaryComponents.BatchTopK, new BatchTopKOptions { ActiveCount = active }),
+            (DictionaryComponents.Vanilla, new VanillaOptions()), (DictionaryComponents.JumpRelu, new JumpReluOptions()), (DictionaryComponents.Gated, new GatedOptions()),
+            (DictionaryComponents.TopAfa, new TopAfaOptions { MinActiveCount = active }), (DictionaryComponents.BatchTopAfa, new BatchTopAfaOptions()),
         ];
-        Assert.Equal(InterpKinds.All.Where(kind => kind != InterpKinds.Supervised).Select(kind => kind.Name).Order(), all.Select(each => each.Kind.Name).Order());
+        Assert.Equal(DictionaryComponents.All.Where(kind => kind != DictionaryComponents.Supervised).Select(kind => kind.Name).Order(), all.Select(each => each.Kind.Name).Order());
         foreach (var (kind, options) in all)
         {
             (options.ModelDim, options.FeatureCount, options.InputNormalization) = (width, features, InputNormalization.PerRowStandardize);
