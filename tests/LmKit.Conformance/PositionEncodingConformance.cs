@@ -47,6 +47,17 @@ public abstract class PositionEncodingConformance
     }
 
     [Fact]
+    public void A_query_times_a_number_is_encoded_to_so_many_times_as_much()
+    {
+        using var scope = NewDisposeScope();
+        foreach (var encoding in Each())
+        {
+            var (q, i) = (Numbers(1, QueryCount), tensor(new long[] { 3, 4, 9, 20, 21 }, [1, 5]));
+            Close.Check("three times", encoding.EncodeQueries(q, i) * 3, encoding.EncodeQueries(q * 3, i), absolute: Tolerance);
+        }
+    }
+
+    [Fact]
     public void Rows_have_positions_of_their_own_and_one_row_of_positions_serves_all()
     {
         using var scope = NewDisposeScope();

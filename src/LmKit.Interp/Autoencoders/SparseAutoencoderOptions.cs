@@ -63,5 +63,10 @@ public abstract class SparseAutoencoderOptions
     }
 
     /// <summary>Fails by name on a value that cannot work.</summary>
-    internal virtual void Check() => OptionRanges.Check(this);
+    internal virtual void Check()
+    {
+        OptionRanges.Check(this);
+        if (ModelDim == 0)
+            throw new ArgumentException($"{GetType().Name}.{nameof(ModelDim)} = 0: give the width of the activations.");
+    }
 }
