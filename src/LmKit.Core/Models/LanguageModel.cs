@@ -151,19 +151,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         ArgumentNullException.ThrowIfNull(change);
         LanguageModel changed;
         using (gate.Enter())
-        {
-            if (Interlocked.Exchange(ref isChanging, 1) == 1)
-                throw new InvalidOperationException($"Another change of this {nameof(LanguageModel)} is under way; change the model that it returns.");
-            try
-            {
-                changed = ModelChange.Apply(this, change);
-            }
-            catch
-            {
-                isChanging = 0;
-                throw;
-            }
-        }
+            changed = ModelChange.Apply(this, change, ref isChanging);
         Dispose();
         return changed;
     }

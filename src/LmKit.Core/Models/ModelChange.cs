@@ -34,7 +34,25 @@ internal static class ModelChange
     }
 
     /// <summary>Makes the changed model, whose tensors are the given one's.</summary>
-    internal static LanguageModel Apply(LanguageModel model, Action<LanguageModelBuilder> change)
+    /// <param name="model">The model.</param>
+    /// <param name="change">The change.</param>
+    /// <param name="isChanging">The model's mark that a change is under way or done: 1, or 0 again after a failure.</param>
+    internal static LanguageModel Apply(LanguageModel model, Action<LanguageModelBuilder> change, ref int isChanging)
+    {
+        if (Interlocked.Exchange(ref isChanging, 1) == 1)
+            throw new InvalidOperationException($"Another change of this {nameof(LanguageModel)} is under way; change the model that it returns.");
+        try
+        {
+            return Apply(model, change);
+        }
+        catch
+        {
+            isChanging = 0;
+            throw;
+        }
+    }
+
+    private static LanguageModel Apply(LanguageModel model, Action<LanguageModelBuilder> change)
     {
         var written = model.Building.Written;
         var parameters = model.parameters().ToList();
