@@ -78,18 +78,6 @@ public static class DictionaryComponents
         return registry;
     }
 
-    /// <summary>The width of a dictionary's activations: what its options say, or the model's.</summary>
-    /// <param name="site">Where it is made.</param>
-    /// <param name="options">The name of the options' type, for errors.</param>
-    /// <param name="width">What they say; 0 stands for the model's.</param>
-    internal static long Width(this DictionarySite site, string options, long width) => (width, site.Layer?.ModelDim) switch
-    {
-        (0, null) => throw new ArgumentException($"{options}.ModelDim = 0 stands for a model's width, but no model's configuration names this dictionary; give it its own."),
-        (0, { } model) => model,
-        (_, { } model) when width != model => throw new ArgumentException($"{options}.ModelDim = {width} is not the model's width, LanguageModelOptions.ModelDim = {model} ($.model.d_model); leave it at 0 for that."),
-        _ => width,
-    };
-
     // A dictionary has options of its own, since the model's stay as they were written.
     private static Kind<TOptions, IDictionary> Define<TOptions>(string name, Func<TOptions, ParameterFactory, IDictionary> create)
         where TOptions : SparseAutoencoderOptions, new() =>
