@@ -8,7 +8,7 @@ internal static class CurvePlot
 {
     private const int Width = 960;
     private const int Height = 540;
-    private static readonly double[] _levels = [0.003, 0.01, 0.03, 0.1, 0.3];
+    private static readonly double[] levels = [0.003, 0.01, 0.03, 0.1, 0.3];
 
     internal static void Save(string path, IReadOnlyList<QualityCurve> curves)
     {
@@ -28,7 +28,7 @@ internal static class CurvePlot
         plot.YLabel("Jensen-Shannon divergence in nats");
         var steps = curves.SelectMany(curve => curve.Points).Select(point => point.StepCount).Distinct().Order().ToArray();
         plot.Axes.Bottom.SetTicks([.. steps.Select(count => Math.Log2(count))], [.. steps.Select(count => count.ToString(CultureInfo.InvariantCulture))]);
-        plot.Axes.Left.SetTicks([.. _levels.Select(level => Math.Log10(level))], [.. _levels.Select(level => level.ToString(CultureInfo.InvariantCulture))]);
+        plot.Axes.Left.SetTicks([.. levels.Select(level => Math.Log10(level))], [.. levels.Select(level => level.ToString(CultureInfo.InvariantCulture))]);
         plot.ShowLegend(Alignment.LowerLeft);
         plot.SavePng(path, Width, Height);
     }

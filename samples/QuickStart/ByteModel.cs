@@ -39,9 +39,7 @@ public sealed class ByteModel
     {
         var history = 0UL;
         foreach (var value in context[^Math.Min(context.Length, Order)..])
-        {
             history = (history << 8) | value;
-        }
 
         return Probability(history, Math.Min(context.Length, Order), next);
     }
@@ -72,9 +70,7 @@ public sealed class ByteModel
             var context = ContextCounts.Last(history, k);
             var n = orders[k].Occurrences(context);
             if (n == 0)
-            {
                 break;
-            }
 
             var t = orders[k].Followers(context);
             p = (orders[k].Occurrences(context, next) + (t * p)) / (n + t);

@@ -20,9 +20,7 @@ public sealed class ContextCounts
         for (var i = 0; i < text.Length; i++)
         {
             if (i >= length)
-            {
                 counts.pairs.Add((Last(history, length) << 8) | text[i]);
-            }
 
             history = (history << 8) | text[i];
         }

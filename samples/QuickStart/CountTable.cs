@@ -41,9 +41,7 @@ public sealed class CountTable
         var mask = counts.Length - 1;
         var slot = (int)((key * 0x9E3779B97F4A7C15) >> 32) & mask;
         while (counts[slot] != 0 && keys[slot] != key)
-        {
             slot = (slot + 1) & mask;
-        }
 
         return slot;
     }

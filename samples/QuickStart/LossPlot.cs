@@ -20,9 +20,7 @@ public static class LossPlot
     public static void Save(string path, IReadOnlyList<TrainingProgress> training, IReadOnlyList<(long Step, double BitsPerByte)> validation, IReadOnlyList<Yardstick> yardsticks)
     {
         if (training.Count == 0)
-        {
             throw new InvalidDataException($"There is no loss to plot in {path}: no training step was reported.");
-        }
 
         using var plot = new Plot();
         var steps = training.Select(point => (double)point.Step).ToArray();

@@ -20,15 +20,11 @@ public static class ReferencePack
         {
             var packs = Path.Combine(root, "packs", "Microsoft.NETCore.App.Ref");
             if (tried.Contains(packs))
-            {
                 continue;
-            }
 
             tried.Add(packs);
             if (Newest(packs) is { } folder)
-            {
                 return folder;
-            }
         }
 
         throw new DirectoryNotFoundException(
@@ -57,9 +53,7 @@ public static class ReferencePack
         yield return Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..");
         yield return Path.GetDirectoryName(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH")) ?? "";
         foreach (var root in ListedSdks())
-        {
             yield return root;
-        }
     }
 
     // Lines such as "10.0.100 [/usr/share/dotnet/sdk]".
@@ -82,9 +76,7 @@ public static class ReferencePack
         {
             var folder = line.IndexOf('[', StringComparison.Ordinal);
             if (folder >= 0)
-            {
                 yield return Path.GetDirectoryName(line[(folder + 1)..].TrimEnd(']')) ?? "";
-            }
         }
     }
 }

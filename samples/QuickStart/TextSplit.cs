@@ -37,9 +37,7 @@ public sealed record TextSplit(string Source, string Training, string Validation
     {
         var ordered = files.Where(file => file.Text.Length > 0).OrderBy(file => file.Name, StringComparer.Ordinal).ToArray();
         if (ordered.Length < 2)
-        {
             throw new InvalidDataException($"{source} holds {ordered.Length} file(s) with text, but a split by whole files needs at least 2; give a single file to hold out its last part instead.");
-        }
 
         var period = Math.Min(Parts, ordered.Length);
         var wanted = ordered.Sum(file => (double)file.Text.Length) / Parts;
@@ -57,9 +55,7 @@ public sealed record TextSplit(string Source, string Training, string Validation
         cut = line >= 0 ? line + 1 : cut;
         cut += cut < text.Length && char.IsLowSurrogate(text[cut]) ? 1 : 0;
         if (cut <= 0 || cut >= text.Length)
-        {
             throw new InvalidDataException($"{source} holds {text.Length} character(s), too few to hold out one part in {Parts}; give a longer text.");
-        }
 
         return new TextSplit(source, text[..cut], text[cut..], [$"the last {text.Length - cut:N0} of {text.Length:N0} characters"]);
     }

@@ -18,14 +18,10 @@ public static class UserText
     public static TextSplit Read(string path)
     {
         if (File.Exists(path))
-        {
             return TextSplit.ByTail(path, Text(path) ?? throw new InvalidDataException($"{path} is not UTF-8 text; --text reads UTF-8 files only."));
-        }
 
         if (!Directory.Exists(path))
-        {
             throw new FileNotFoundException($"--text {path}: there is no file or folder of that name.", path);
-        }
 
         var files = Directory.EnumerateFiles(path, "*", Everything)
             .Select(file => new TextFile(Path.GetRelativePath(path, file).Replace('\\', '/'), Text(file) ?? ""))
@@ -43,9 +39,7 @@ public static class UserText
     {
         var bytes = File.ReadAllBytes(path);
         if (bytes.AsSpan().Contains((byte)0))
-        {
             return null;
-        }
 
         try
         {

@@ -5,7 +5,7 @@ namespace LmKit.Snippets;
 
 internal static class ContainerSample
 {
-    public static void Register(IServiceCollection services)
+    internal static void Register(IServiceCollection services)
     {
         services.AddLanguageModel(model =>
             {

@@ -4,7 +4,7 @@ namespace LmKit.Snippets;
 
 internal static class TrainingSample
 {
-    public static void Train(LanguageModelBuilder builder, string textFolder, string modelFolder)
+    internal static void Train(LanguageModelBuilder builder, string textFolder, string modelFolder)
     {
         var documents = TextDocuments.Read(textFolder);
         var vocabulary = new BytePairTrainer().Train(documents.Select(document => document.Text));
@@ -21,7 +21,7 @@ internal static class TrainingSample
         model.Save(modelFolder, folder => TokenizerFiles.Save(folder, vocabulary));
     }
 
-    public static void Generate(string modelFolder)
+    internal static void Generate(string modelFolder)
     {
         using var model = LanguageModel.Load(modelFolder, kinds => kinds.AddSsm().AddStructured().AddLongContext());
         var generator = new TextGenerator(model.CreateSampler(), TokenizerFiles.Load(modelFolder));

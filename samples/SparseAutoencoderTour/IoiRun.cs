@@ -9,11 +9,11 @@ namespace LmKit.SparseAutoencoderTour;
 /// <param name="seed">Seed of the model, the prompts and the dictionaries.</param>
 public sealed class IoiRun(TourSettings settings, Report report, ulong seed)
 {
-    private static readonly int[] _counts = [1, 2, 4, 8];
-    private static readonly CircuitSection _endOut = new("END-out", [.. Enumerable.Range(0, 3).Select(layer => new CircuitNode($"layers.{layer}.mixer.z", IoiPosition.End))]);
-    private static readonly CircuitSection _subject = new("S2-resid0", [new("layers.0.resid_post", IoiPosition.S2)]);
-    private static readonly CircuitSection _residual = new("END-resid1", [new("layers.1.resid_post", IoiPosition.End)]);
-    private static readonly CircuitSection _lastHeads = new("z.2", [new("layers.2.mixer.z", IoiPosition.End)]);
+    private static readonly int[] counts = [1, 2, 4, 8];
+    private static readonly CircuitSection endOut = new("END-out", [.. Enumerable.Range(0, 3).Select(layer => new CircuitNode($"layers.{layer}.mixer.z", IoiPosition.End))]);
+    private static readonly CircuitSection subject = new("S2-resid0", [new("layers.0.resid_post", IoiPosition.S2)]);
+    private static readonly CircuitSection residual = new("END-resid1", [new("layers.1.resid_post", IoiPosition.End)]);
+    private static readonly CircuitSection lastHeads = new("z.2", [new("layers.2.mixer.z", IoiPosition.End)]);
     private readonly Dictionary<(CircuitNode Node, string Name), IDictionary> parts = [];
     private readonly Dictionary<(string Section, string Name), IDictionary> dictionaries = [];
 
@@ -41,10 +41,10 @@ public sealed class IoiRun(TourSettings settings, Report report, ulong seed)
         {
             BenchRow[] rows =
             [
-                .. Bench(model, _endOut, fitting, clean, otherIo, dataset.Attributes[0]),
-                .. Bench(model, _endOut, fitting, clean, otherS, dataset.Attributes[1]),
-                .. Bench(model, _subject, fitting, clean, otherS, dataset.Attributes[1]),
-                .. Bench(model, _residual, fitting, clean, otherIo, dataset.Attributes[0]),
+                .. Bench(model, endOut, fitting, clean, otherIo, dataset.Attributes[0]),
+                .. Bench(model, endOut, fitting, clean, otherS, dataset.Attributes[1]),
+                .. Bench(model, subject, fitting, clean, otherS, dataset.Attributes[1]),
+                .. Bench(model, residual, fitting, clean, otherIo, dataset.Attributes[0]),
             ];
             report.Add(new BenchTable(rows).ToMarkdown().TrimEnd());
             Interpret(model, fitting, dataset);
@@ -66,7 +66,7 @@ public sealed class IoiRun(TourSettings settings, Report report, ulong seed)
         var bench = new DictionaryBench(model, section, mean, clean, counterfactual, attribute);
         foreach (var (name, make) in Recipes(fitting))
         {
-            yield return bench.Run(name, Find(section, name, make, activations), _counts);
+            yield return bench.Run(name, Find(section, name, make, activations), counts);
             report.Say($"{section.Name}, {attribute.Name}: {name}");
         }
     }
@@ -121,7 +121,7 @@ public sealed class IoiRun(TourSettings settings, Report report, ulong seed)
     private void Interpret(LanguageModel model, IoiBatch fitting, IoiDataset dataset)
     {
         var lines = new List<string> { "| section | dictionary | IO names with a feature of F1 > 0.8 (> 0.5) | S names |", "|---|---|---|---|" };
-        foreach (var section in (CircuitSection[])[_lastHeads, _subject])
+        foreach (var section in (CircuitSection[])[lastHeads, subject])
         {
             using var activations = section.Read(model, fitting);
             foreach (var (name, make) in Recipes(fitting).Where(recipe => recipe.Name is IoiVerdict.TopK or "TopK 8" or IoiVerdict.TopAfa or IoiVerdict.Relu))

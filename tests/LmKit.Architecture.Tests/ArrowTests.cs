@@ -8,19 +8,19 @@ namespace LmKit.Architecture.Tests;
 /// <summary>The packages form a star around LmKit.Core, and none of them chooses a native library.</summary>
 public class ArrowTests
 {
-    private const string _core = "LmKit.Core";
+    private const string core = "LmKit.Core";
 
-    private static readonly string[] _corePackages =
+    private static readonly string[] corePackages =
     [
         "TorchSharp", "Microsoft.ML.Tokenizers", "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions",
         "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options",
     ];
 
     // What an add-on's own field needs beside Core.
-    private static readonly Dictionary<string, string[]> _ownPackages = new() { ["LmKit.Tuning"] = ["ZstdSharp.Port", "Microsoft.Extensions.AI.Abstractions"] };
+    private static readonly Dictionary<string, string[]> ownPackages = new() { ["LmKit.Tuning"] = ["ZstdSharp.Port", "Microsoft.Extensions.AI.Abstractions"] };
 
-    private static readonly string[] _analyzers = ["Microsoft.CodeAnalysis.PublicApiAnalyzers", "Microsoft.CodeAnalysis.BannedApiAnalyzers"];
-    private static readonly string[] _nativePrefixes = ["libtorch", "TorchSharp-", "TorchAudio", "TorchVision"];
+    private static readonly string[] analyzers = ["Microsoft.CodeAnalysis.PublicApiAnalyzers", "Microsoft.CodeAnalysis.BannedApiAnalyzers"];
+    private static readonly string[] nativePrefixes = ["libtorch", "TorchSharp-", "TorchAudio", "TorchVision"];
 
     [Fact]
     public void Assemblies_refer_to_core_and_the_agreed_libraries_only() =>
@@ -46,20 +46,20 @@ public class ArrowTests
             "The app chooses CPU or CUDA; nothing under src names a native package or imports LibTorch.targets.",
             from file in Repository.Files("src", ".csproj", ".props", ".targets").Append(Repository.Read("build/Library.props"))
             from reference in Asked(file.Path).Concat(XDocument.Parse(file.Text).Descendants("Import").Select(import => import.Attribute("Project")?.Value ?? ""))
-            where _nativePrefixes.Any(prefix => reference.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
+            where nativePrefixes.Any(prefix => reference.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
                 || reference.Contains("NativeAssets", StringComparison.OrdinalIgnoreCase)
                 || reference.EndsWith("LibTorch.targets", StringComparison.OrdinalIgnoreCase)
             select $"{file.Path} -> {reference}");
 
     [Fact]
     public void The_common_build_file_adds_analyzers_only() =>
-        Offenders.None("build/Library.props reaches every package: analyzers only.", Asked("build/Library.props").Except(_analyzers));
+        Offenders.None("build/Library.props reaches every package: analyzers only.", Asked("build/Library.props").Except(analyzers));
 
     private static IEnumerable<string> AllowedPackages(string package) =>
-        package == _core ? _corePackages : _ownPackages.GetValueOrDefault(package, []).Append(_core);
+        package == core ? corePackages : ownPackages.GetValueOrDefault(package, []).Append(core);
 
     private static IEnumerable<string> AllowedAssemblies(string package) =>
-        AllowedPackages(package).Concat(_corePackages).Select(name => name == "ZstdSharp.Port" ? "ZstdSharp" : name);
+        AllowedPackages(package).Concat(corePackages).Select(name => name == "ZstdSharp.Port" ? "ZstdSharp" : name);
 
     private static IEnumerable<string> Asked(string project)
     {

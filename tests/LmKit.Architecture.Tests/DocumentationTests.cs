@@ -55,9 +55,7 @@ public class DocumentationTests
     {
         var name = metadata.GetString(type.Name);
         if (type.IsNested)
-        {
             return $"{FullName(metadata, metadata.GetTypeDefinition(type.GetDeclaringType()))}.{name}";
-        }
 
         var space = metadata.GetString(type.Namespace);
         return space.Length == 0 ? name : $"{space}.{name}";

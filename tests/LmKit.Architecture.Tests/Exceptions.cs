@@ -5,11 +5,11 @@ namespace LmKit.Architecture.Tests;
 internal static class Exceptions
 {
     /// <summary>The lines of a file beside the tests, comments (#) and blank ones apart.</summary>
-    public static IReadOnlyList<string> Read(string name) =>
+    internal static IReadOnlyList<string> Read(string name) =>
         [.. Repository.Read($"tests/LmKit.Architecture.Tests/{name}").Lines.Where(line => line.Length > 0 && line[0] != '#')];
 
     /// <summary>What is wrong with offences beside a list of the form "package: what: reason".</summary>
-    public static IEnumerable<string> Compare(IEnumerable<(string Package, string What)> offences, IEnumerable<string> entries)
+    internal static IEnumerable<string> Compare(IEnumerable<(string Package, string What)> offences, IEnumerable<string> entries)
     {
         var found = offences.Select(offence => $"{offence.Package}: {offence.What}").ToHashSet();
         var listed = new HashSet<string>();

@@ -2,18 +2,18 @@ namespace LmKit.Architecture.Tests;
 
 public class FileSizeTests(Xunit.Abstractions.ITestOutputHelper output)
 {
-    private const int _longest = 300;
-    private const int _longestKernel = 500;   // a kernel's loops belong side by side
-    private const int _tailLimit = 200;       // nine files of ten
-    private const int _shortestMedian = 60;
-    private const int _longestMedian = 90;
+    private const int longest = 300;
+    private const int longestKernel = 500;   // a kernel's loops belong side by side
+    private const int tailLimit = 200;       // nine files of ten
+    private const int shortestMedian = 60;
+    private const int longestMedian = 90;
 
     [Fact]
     public void No_source_file_is_too_long() =>
         Offenders.None(
-            $"At most {_longest} lines a file, {_longestKernel} under Kernels/.",
+            $"At most {longest} lines a file, {longestKernel} under Kernels/.",
             from file in Repository.Files("src", ".cs", ".cu")
-            where file.Lines.Length > (file.IsInFolder("Kernels") ? _longestKernel : _longest)
+            where file.Lines.Length > (file.IsInFolder("Kernels") ? longestKernel : longest)
             select $"{file.Path}: {file.Lines.Length} lines");
 
     [Fact]
@@ -23,7 +23,7 @@ public class FileSizeTests(Xunit.Abstractions.ITestOutputHelper output)
         var tail = FileLengths.Percentile([.. files.Select(file => file.Lines.Length).Order()], 90);
         var longest = string.Join("\n  ", files.Take(10).Select(file => $"{file.Path}: {file.Lines.Length} lines"));
 
-        Assert.True(tail <= _tailLimit, $"90th percentile {tail} (at most {_tailLimit}); the longest:\n  {longest}");
+        Assert.True(tail <= tailLimit, $"90th percentile {tail} (at most {tailLimit}); the longest:\n  {longest}");
     }
 
     [Fact]
@@ -36,7 +36,7 @@ public class FileSizeTests(Xunit.Abstractions.ITestOutputHelper output)
         var allowed = FileLengths.SmallFilesAllowed(files.Count);
         output.WriteLine($"{lengths.Count} files, median {median} lines, {small.Count} of {FileLengths.SmallFile} or fewer ({allowed} allowed), longest {lengths.LastOrDefault()}");
 
-        Assert.True(median is >= _shortestMedian and <= _longestMedian, $"The median is {median} lines; it is to be {_shortestMedian} to {_longestMedian}.");
+        Assert.True(median is >= shortestMedian and <= longestMedian, $"The median is {median} lines; it is to be {shortestMedian} to {longestMedian}.");
         Assert.True(
             small.Count <= allowed,
             $"{small.Count} of {files.Count} files have {FileLengths.SmallFile} lines or fewer; {allowed} may (40 of 460):\n  {string.Join("\n  ", small.Select(file => $"{file.Path}: {file.Lines.Length} lines"))}");

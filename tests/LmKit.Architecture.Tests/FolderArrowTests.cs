@@ -4,7 +4,7 @@ namespace LmKit.Architecture.Tests;
 public class FolderArrowTests(Xunit.Abstractions.ITestOutputHelper output)
 {
     // LmKit.Core's floors, the lowest first.
-    private static readonly string[] _floors = ["Foundation", "Contracts", "Composition", "Checkpoints", "Components", "Models", "Text", "Generation", "Training"];
+    private static readonly string[] floors = ["Foundation", "Contracts", "Composition", "Checkpoints", "Components", "Models", "Text", "Generation", "Training"];
 
     [Fact]
     public void No_folders_of_a_package_use_each_other_in_a_circle()
@@ -21,8 +21,8 @@ public class FolderArrowTests(Xunit.Abstractions.ITestOutputHelper output)
     [Fact]
     public void No_floor_of_core_uses_a_higher_one() =>
         Offenders.None(
-            $"Arrows go down only; from the lowest: {string.Join(", ", _floors)}.",
-            Sources.Packages.Where(package => package.Name == "LmKit.Core").SelectMany(package => Upward(package, Sources.Uses(package), _floors)));
+            $"Arrows go down only; from the lowest: {string.Join(", ", floors)}.",
+            Sources.Packages.Where(package => package.Name == "LmKit.Core").SelectMany(package => Upward(package, Sources.Uses(package), floors)));
 
     [Fact]
     public void A_circle_and_an_arrow_that_goes_up_are_both_reported()
@@ -35,7 +35,7 @@ public class FolderArrowTests(Xunit.Abstractions.ITestOutputHelper output)
         var uses = TypeUses.In(package);
 
         Assert.Equal(["LmKit.Toy: Foundation, Models"], FolderCircles.In(package, uses).Select(circle => Line(package, circle)));
-        Assert.Equal(["src/LmKit.Toy/Foundation/Ground.cs: Ground (Foundation) -> Roof (Models)"], Upward(package, uses, _floors));
+        Assert.Equal(["src/LmKit.Toy/Foundation/Ground.cs: Ground (Foundation) -> Roof (Models)"], Upward(package, uses, floors));
     }
 
     [Theory]

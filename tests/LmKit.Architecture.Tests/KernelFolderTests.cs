@@ -25,14 +25,10 @@ public class KernelFolderTests
     {
         var name = Path.GetFileName(folder);
         foreach (var needed in new[] { $"{name}.cs", $"{name}.Reference.cs", $"{name}.Cpu.cs" }.Except(files))
-        {
             yield return $"{folder}: no {needed}";
-        }
 
         var (launch, source) = ($"{name}.Cuda.cs", $"{name}.cu");
         if (files.Contains(launch) != files.Contains(source))
-        {
             yield return files.Contains(source) ? $"{folder}: {source} without {launch}" : $"{folder}: {launch} without {source}";
-        }
     }
 }

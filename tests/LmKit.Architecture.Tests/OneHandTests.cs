@@ -5,13 +5,13 @@ public class OneHandTests
 {
     private const string Command = "`dotnet run -c Release --project tools/LmKit.House -- hand --fix` mends it.";
 
-    [Fact(Skip = "switched on when the tree is rewritten")]
+    [Fact]
     public void Sources_are_written_in_one_hand() =>
         Offenders.None(
             $"No braces around one short statement, no underscore before a private field. {Command}",
             OneHand.BySyntax(OneHand.Folders.SelectMany(folder => Repository.Files(folder, ".cs"))).Select(offence => $"{offence}"));
 
-    [Fact(Skip = "switched on when the tree is rewritten")]
+    [Fact]
     public void Members_of_an_internal_type_are_internal() =>
         Offenders.None(
             $"Members of a type that is not public are internal, unless an interface, an override, an operator or a serializer needs them. {Command}",

@@ -3,14 +3,14 @@ namespace LmKit.Architecture.Tests;
 public class PackageFolderTests
 {
     internal static readonly string[] Sections = ["## Sample", "## Paper map", "## Options", "## Measured", "## Limits", "## Citation"];
-    private static readonly string[] _everyPackageHas = ["README.md", "CHANGELOG.md", "PublicAPI.Shipped.txt", "PublicAPI.Unshipped.txt"];
+    private static readonly string[] everyPackageHas = ["README.md", "CHANGELOG.md", "PublicAPI.Shipped.txt", "PublicAPI.Unshipped.txt"];
 
     [Fact]
     public void A_package_folder_has_its_papers() =>
         Offenders.None(
-            $"Every package has {string.Join(", ", _everyPackageHas)}.",
+            $"Every package has {string.Join(", ", everyPackageHas)}.",
             from package in Repository.Packages
-            from file in _everyPackageHas
+            from file in everyPackageHas
             where !Repository.Exists($"src/{package}/{file}")
             select $"src/{package}/{file} is missing");
 

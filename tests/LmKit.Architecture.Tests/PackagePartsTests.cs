@@ -7,10 +7,10 @@ namespace LmKit.Architecture.Tests;
 /// <summary>What a package brings is whole: each component has its kind, options, verb and lines in the README, and published weights have a key map.</summary>
 public partial class PackagePartsTests(Xunit.Abstractions.ITestOutputHelper output)
 {
-    private const string _list = "exceptions.txt";
+    private const string list = "exceptions.txt";
 
     // What a model is put together from.
-    private static readonly string[] _parts = ["IMixer", "ILinear", "IAttentionMask", "ISampler", "IDictionary", "PositionEncoding", "IBlock", "IEmbedding"];
+    private static readonly string[] parts = ["IMixer", "ILinear", "IAttentionMask", "ISampler", "IDictionary", "PositionEncoding", "IBlock", "IEmbedding"];
 
     [Fact]
     public void Every_package_has_all_parts_or_says_why_not()
@@ -20,8 +20,8 @@ public partial class PackagePartsTests(Xunit.Abstractions.ITestOutputHelper outp
             output.WriteLine($"{package.Name}: {string.Join(", ", Kinds(package).Select(kind => $"{kind.ContainingType.Name}.{kind.Name} ({OptionsOf(kind)?.Name ?? "no options"}; {Verb(package, kind)?.Name ?? "no verb"})"))}; {(HasKeyMap(package) ? "a key map" : "no key map")}");
 
         Offenders.None(
-            $"Each component has a kind, options with an option, a verb and its words in the README, which has all sections; a package that reads weights has a key map. What lacks stands in {_list} with its reason.",
-            Exceptions.Compare(offences, Exceptions.Read(_list)));
+            $"Each component has a kind, options with an option, a verb and its words in the README, which has all sections; a package that reads weights has a key map. What lacks stands in {list} with its reason.",
+            Exceptions.Compare(offences, Exceptions.Read(list)));
     }
 
     [Fact]
@@ -67,7 +67,7 @@ public partial class PackagePartsTests(Xunit.Abstractions.ITestOutputHelper outp
     private static IEnumerable<string> Lacking(Package package, string readme, string text)
     {
         var kinds = Kinds(package).ToList();
-        foreach (var part in package.Types.Where(type => type is { TypeKind: TypeKind.Class, IsAbstract: false, DeclaredAccessibility: Accessibility.Public } && Sources.Ancestry(type).Any(_parts.Contains)))
+        foreach (var part in package.Types.Where(type => type is { TypeKind: TypeKind.Class, IsAbstract: false, DeclaredAccessibility: Accessibility.Public } && Sources.Ancestry(type).Any(parts.Contains)))
         {
             if (!kinds.Any(kind => Mentions(package, kind.ContainingType, symbol => SymbolEqualityComparer.Default.Equals(TypeUses.Declaring(symbol), part))))
                 yield return $"{part.Name} kind";

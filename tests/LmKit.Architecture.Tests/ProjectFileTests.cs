@@ -4,7 +4,7 @@ namespace LmKit.Architecture.Tests;
 
 public class ProjectFileTests
 {
-    private static readonly string[] _folders = ["src", "tests", "bench", "samples", "experiments", "tools", "build"];
+    private static readonly string[] folders = ["src", "tests", "bench", "samples", "experiments", "tools", "build"];
 
     [Fact]
     public void Versions_stand_in_one_file() =>
@@ -34,7 +34,7 @@ public class ProjectFileTests
     }
 
     private static IEnumerable<SourceFile> Projects() =>
-        _folders.SelectMany(folder => Repository.Files(folder, ".csproj", ".props", ".targets")).Append(Repository.Read("Directory.Build.props"));
+        folders.SelectMany(folder => Repository.Files(folder, ".csproj", ".props", ".targets")).Append(Repository.Read("Directory.Build.props"));
 
     private static IEnumerable<string> Versioned(SourceFile file) =>
         from reference in XDocument.Parse(file.Text).Descendants("PackageReference")

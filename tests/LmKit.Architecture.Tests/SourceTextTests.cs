@@ -4,15 +4,15 @@ namespace LmKit.Architecture.Tests;
 
 public partial class SourceTextTests
 {
-    private static readonly string[] _bannedNames = ["Utils", "Helpers", "Common", "Misc", "Extensions"];
-    private static readonly string[] _folders = ["src", "tests", "bench", "samples", "experiments", "tools", "build", ".ci"];
+    private static readonly string[] bannedNames = ["Utils", "Helpers", "Common", "Misc", "Extensions"];
+    private static readonly string[] folders = ["src", "tests", "bench", "samples", "experiments", "tools", "build", ".ci"];
 
     [Fact]
     public void No_file_or_folder_has_a_name_that_says_nothing() =>
         Offenders.None(
-            $"Name the concept; banned: {string.Join(", ", _bannedNames)}.",
-            _folders.SelectMany(folder => Repository.Folders(folder).Concat(Repository.Files(folder, ".cs").Select(file => file.Path)))
-                .Where(path => _bannedNames.Contains(Path.GetFileName(path).Split('.')[0], StringComparer.OrdinalIgnoreCase)));
+            $"Name the concept; banned: {string.Join(", ", bannedNames)}.",
+            folders.SelectMany(folder => Repository.Folders(folder).Concat(Repository.Files(folder, ".cs").Select(file => file.Path)))
+                .Where(path => bannedNames.Contains(Path.GetFileName(path).Split('.')[0], StringComparer.OrdinalIgnoreCase)));
 
     [Fact]
     public void Sources_switch_no_warning_off() => Offenders.None("No #pragma in src: mend the cause or set the rule in .editorconfig with a reason.", Matches(Pragma()));
@@ -36,7 +36,7 @@ public partial class SourceTextTests
         select $"{file.Path}:{file.Text.AsSpan(0, match.Index).Count('\n') + 1}: {match.Value.Trim()}";
 
     private static IEnumerable<string> Places(Func<string, bool> isOffence) =>
-        from folder in _folders
+        from folder in folders
         from file in Repository.Files(folder, ".cs", ".cu", ".csproj", ".props", ".targets", ".sh", "")
         where !file.IsInFolder("golden")
         from line in file.Lines.Index()

@@ -6,15 +6,15 @@ namespace LmKit.Architecture.Tests;
 /// <summary>The packages as the compiler understands them, read once for all tests.</summary>
 internal static class Sources
 {
-    private static readonly Lazy<IReadOnlyList<Package>> _packages = new(Package.ReadAll);
-    private static readonly ConcurrentDictionary<string, Lazy<IReadOnlySet<TypeUse>>> _uses = new();
+    private static readonly Lazy<IReadOnlyList<Package>> packages = new(Package.ReadAll);
+    private static readonly ConcurrentDictionary<string, Lazy<IReadOnlySet<TypeUse>>> uses = new();
 
-    public static IReadOnlyList<Package> Packages => _packages.Value;
+    internal static IReadOnlyList<Package> Packages => packages.Value;
 
-    public static IReadOnlySet<TypeUse> Uses(Package package) => _uses.GetOrAdd(package.Name, _ => new(() => TypeUses.In(package))).Value;
+    internal static IReadOnlySet<TypeUse> Uses(Package package) => uses.GetOrAdd(package.Name, _ => new(() => TypeUses.In(package))).Value;
 
     /// <summary>The type and its bases, then its interfaces, without their type arguments.</summary>
-    public static IEnumerable<string> Ancestry(INamedTypeSymbol type)
+    internal static IEnumerable<string> Ancestry(INamedTypeSymbol type)
     {
         for (var above = type; above is not null; above = above.BaseType)
             yield return above.Name;
@@ -23,6 +23,6 @@ internal static class Sources
     }
 
     /// <summary>Lines from the first to the last of each declaration, documentation apart.</summary>
-    public static int Lines(INamedTypeSymbol type) =>
+    internal static int Lines(INamedTypeSymbol type) =>
         type.DeclaringSyntaxReferences.Sum(reference => reference.SyntaxTree.GetLineSpan(reference.Span) is var span ? span.EndLinePosition.Line - span.StartLinePosition.Line + 1 : 0);
 }

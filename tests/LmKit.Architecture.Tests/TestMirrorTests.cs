@@ -5,7 +5,7 @@ namespace LmKit.Architecture.Tests;
 
 public class TestMirrorTests
 {
-    private static readonly string[] _kinds = ["Mixer", "Linear", "Mask", "Sampler"];
+    private static readonly string[] kinds = ["Mixer", "Linear", "Mask", "Sampler"];
 
     [Fact]
     public void Every_mixer_linear_mask_and_sampler_is_named_by_a_test_of_its_package() =>
@@ -26,5 +26,5 @@ public class TestMirrorTests
     public void Interfaces_and_companions_are_no_members_of_a_family(string name, bool expected) => Assert.Equal(expected, IsOfAFamily(name));
 
     private static bool IsOfAFamily(string name) =>
-        _kinds.Any(kind => name.EndsWith(kind, StringComparison.Ordinal)) && !(name[0] == 'I' && name.Length > 1 && char.IsUpper(name[1]));
+        kinds.Any(kind => name.EndsWith(kind, StringComparison.Ordinal)) && !(name[0] == 'I' && name.Length > 1 && char.IsUpper(name[1]));
 }

@@ -5,7 +5,7 @@ namespace LmKit.Architecture.Tests;
 /// <summary>A type declared at the outermost level of a file. File-scoped namespaces put those, and only those, at column 0.</summary>
 internal sealed partial record TopLevelType(string Name, bool IsPublic)
 {
-    public static IReadOnlyList<TopLevelType> In(string text) =>
+    internal static IReadOnlyList<TopLevelType> In(string text) =>
         [.. Declaration().Matches(text).Select(match => new TopLevelType(match.Groups["name"].Value, match.Groups["modifiers"].Value.Contains("public", StringComparison.Ordinal)))];
 
     [GeneratedRegex(

@@ -5,12 +5,12 @@ namespace LmKit.Architecture.Tests;
 
 public class TypeNamingTests
 {
-    private static readonly string[] _abbreviations = ["Cfg", "Ctx", "Attn", "Proj"];
+    private static readonly string[] abbreviations = ["Cfg", "Ctx", "Attn", "Proj"];
 
     // A module of more lines than this has a file to itself.
-    private const int _shortModule = 60;
+    private const int shortModule = 60;
 
-    private static readonly string[] _moduleTypes = ["Module", "IMixer", "ILinear", "IAttentionMask", "ISampler"];
+    private static readonly string[] moduleTypes = ["Module", "IMixer", "ILinear", "IAttentionMask", "ISampler"];
 
     [Fact]
     public void A_file_is_named_after_a_type_of_its_own_or_a_family() =>
@@ -21,13 +21,13 @@ public class TypeNamingTests
     [Fact]
     public void A_module_of_more_than_a_screen_stands_in_a_file_of_its_own_name() =>
         Offenders.None(
-            $"A module, mixer, linear, mask or sampler of more than {_shortModule} lines stands in X.cs and X.Part.cs.",
+            $"A module, mixer, linear, mask or sampler of more than {shortModule} lines stands in X.cs and X.Part.cs.",
             Sources.Packages.SelectMany(package => package.Types).SelectMany(Misplaced));
 
     [Fact]
     public void No_type_name_holds_a_banned_abbreviation() =>
         Offenders.None(
-            $"Type names spell words out; banned: {string.Join(", ", _abbreviations)}.",
+            $"Type names spell words out; banned: {string.Join(", ", abbreviations)}.",
             from file in Repository.Files("src", ".cs")
             from type in TopLevelType.In(file.Text)
             where HasAbbreviation(type.Name)
@@ -62,7 +62,7 @@ public class TypeNamingTests
     [Fact]
     public void A_long_module_in_a_file_of_another_name_is_reported()
     {
-        var body = string.Concat(Enumerable.Repeat("    // a line\n", _shortModule));
+        var body = string.Concat(Enumerable.Repeat("    // a line\n", shortModule));
         var package = Package.Of("LmKit.Toy", "src/LmKit.Toy",
         [
             new SourceFile("src/LmKit.Toy/Family.cs", $"namespace LmKit;\npublic interface IMixer;\npublic class Short : IMixer\n{{\n}}\npublic class Long : IMixer\n{{\n{body}}}\n"),
@@ -83,7 +83,7 @@ public class TypeNamingTests
 
     private static IEnumerable<string> Misplaced(INamedTypeSymbol type)
     {
-        if (type.TypeKind != TypeKind.Class || !Sources.Ancestry(type).Any(_moduleTypes.Contains) || Sources.Lines(type) is not (> _shortModule and var lines))
+        if (type.TypeKind != TypeKind.Class || !Sources.Ancestry(type).Any(moduleTypes.Contains) || Sources.Lines(type) is not (> shortModule and var lines))
             return [];
         return from reference in type.DeclaringSyntaxReferences
                let path = reference.SyntaxTree.FilePath
@@ -92,7 +92,7 @@ public class TypeNamingTests
     }
 
     private static bool HasAbbreviation(string name) =>
-        _abbreviations.Any(word =>
+        abbreviations.Any(word =>
         {
             var at = name.IndexOf(word, StringComparison.Ordinal);
             return at >= 0 && (at + word.Length == name.Length || !char.IsLower(name[at + word.Length]));

@@ -11,9 +11,7 @@ public class PeakMemoryTests
     public void Memory_that_a_call_frees_again_is_its_peak()
     {
         if (!AllocatorSettings.IsSupported)
-        {
             return;
-        }
 
         Assert.InRange(PeakMemory.Of(() => Touch(256 * Megabyte)), 250L * Megabyte, 300L * Megabyte);
         Assert.InRange(PeakMemory.Of(() => { }), 0, 20L * Megabyte);   // what came before is not counted

@@ -4,11 +4,11 @@ namespace LmKit.Benchmarks.Tests;
 
 public sealed class RatioGateTests : IDisposable
 {
-    private const string _caseName = "SelfCheck: identity vs identity";
-    private const string _wrong = "Disagreement on purpose: ones vs twos";
-    private readonly string _path = Path.GetTempFileName();
+    private const string caseName = "SelfCheck: identity vs identity";
+    private const string wrong = "Disagreement on purpose: ones vs twos";
+    private readonly string path = Path.GetTempFileName();
 
-    public void Dispose() => File.Delete(_path);
+    public void Dispose() => File.Delete(path);
 
     [Fact]
     public void A_ratio_below_its_floor_fails_by_name_with_both_figures()
@@ -16,7 +16,7 @@ public sealed class RatioGateTests : IDisposable
         var (holds, output, errors) = Hold(floor: 1.5, ratios: [1.2, 1.4, 1.3]);
 
         Assert.False(holds);
-        Assert.Contains($"{_caseName}: the ratio is 1.40", errors, StringComparison.Ordinal);
+        Assert.Contains($"{caseName}: the ratio is 1.40", errors, StringComparison.Ordinal);
         Assert.Contains("floor 1.500", errors, StringComparison.Ordinal);
         Assert.Contains("FAILS", output, StringComparison.Ordinal);
     }
@@ -34,21 +34,21 @@ public sealed class RatioGateTests : IDisposable
     [Fact]
     public void The_command_fails_where_a_floor_is_out_of_reach_and_where_sides_disagree()
     {
-        Write($$"""{"{{_caseName}}": 1000, "{{_wrong}}": 0.1}""");
+        Write($$"""{"{{caseName}}": 1000, "{{wrong}}": 0.1}""");
         using var errors = new StringWriter();
 
-        Assert.Equal(1, RatioCommand.Run(["--gate", _path, "--threads", "1"], TextWriter.Null, errors));
-        Assert.Contains($"{_caseName}: the ratio is ", errors.ToString(), StringComparison.Ordinal);
-        Assert.Contains($"{_wrong}: the two sides disagree", errors.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, RatioCommand.Run(["--gate", path, "--threads", "1"], TextWriter.Null, errors));
+        Assert.Contains($"{caseName}: the ratio is ", errors.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"{wrong}: the two sides disagree", errors.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_command_returns_0_where_all_hold()
     {
-        Write($$"""{"{{_caseName}}": 0.01, "{{_wrong}}": 0.1}""");
+        Write($$"""{"{{caseName}}": 0.01, "{{wrong}}": 0.1}""");
         using var errors = new StringWriter();
 
-        Assert.Equal(0, RatioCommand.Run(["--gate", _path, "--filter", _caseName, "--threads", "1"], TextWriter.Null, errors));
+        Assert.Equal(0, RatioCommand.Run(["--gate", path, "--filter", caseName, "--threads", "1"], TextWriter.Null, errors));
         Assert.Empty(errors.ToString());
     }
 
@@ -65,20 +65,20 @@ public sealed class RatioGateTests : IDisposable
         Write(text);
         using var errors = new StringWriter();
 
-        Assert.Equal(2, RatioCommand.Run(["--gate", _path], TextWriter.Null, errors));
+        Assert.Equal(2, RatioCommand.Run(["--gate", path], TextWriter.Null, errors));
         Assert.Contains(expected, errors.ToString(), StringComparison.Ordinal);
-        Assert.Contains(_path, errors.ToString(), StringComparison.Ordinal);
+        Assert.Contains(path, errors.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_file_that_is_not_there_and_a_filter_without_a_floor_are_named()
     {
         using var errors = new StringWriter();
-        Write($$"""{"{{_caseName}}": 0.01}""");
+        Write($$"""{"{{caseName}}": 0.01}""");
 
-        Assert.Equal(2, RatioCommand.Run(["--gate", _path + ".none"], TextWriter.Null, errors));
-        Assert.Equal(2, RatioCommand.Run(["--gate", _path, "--filter", "Lambda"], TextWriter.Null, errors));
-        Assert.Contains(_path + ".none", errors.ToString(), StringComparison.Ordinal);
+        Assert.Equal(2, RatioCommand.Run(["--gate", path + ".none"], TextWriter.Null, errors));
+        Assert.Equal(2, RatioCommand.Run(["--gate", path, "--filter", "Lambda"], TextWriter.Null, errors));
+        Assert.Contains(path + ".none", errors.ToString(), StringComparison.Ordinal);
         Assert.Contains("'Lambda' matches no case of --gate", errors.ToString(), StringComparison.Ordinal);
     }
 
@@ -92,13 +92,13 @@ public sealed class RatioGateTests : IDisposable
 
     private (bool Holds, string Output, string Errors) Hold(double floor, double[] ratios)
     {
-        RatioGate.Write(_path, new Dictionary<string, double> { [_caseName] = floor });
+        RatioGate.Write(path, new Dictionary<string, double> { [caseName] = floor });
         using var output = new StringWriter();
         using var errors = new StringWriter();
         var next = 0;
-        var holds = RatioGate.Read(_path).Hold(name => new RatioResult(name, false, new(ratios[next], ratios[next++]), new(1, 1), 1), output, errors);
+        var holds = RatioGate.Read(path).Hold(name => new RatioResult(name, false, new(ratios[next], ratios[next++]), new(1, 1), 1), output, errors);
         return (holds, output.ToString(), errors.ToString());
     }
 
-    private void Write(string text) => File.WriteAllText(_path, text);
+    private void Write(string text) => File.WriteAllText(path, text);
 }

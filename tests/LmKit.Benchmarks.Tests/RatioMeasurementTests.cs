@@ -6,16 +6,16 @@ namespace LmKit.Benchmarks.Tests;
 
 public sealed class RatioMeasurementTests : IDisposable
 {
-    private readonly DisposeScope _scope;
+    private readonly DisposeScope scope;
 
     public RatioMeasurementTests()
     {
         LibTorch.EnsureLoaded();
         set_num_threads(1);   // other test projects run beside this one
-        _scope = NewDisposeScope();
+        scope = NewDisposeScope();
     }
 
-    public void Dispose() => _scope.Dispose();
+    public void Dispose() => scope.Dispose();
 
     [Fact]
     public void The_tolerance_is_relative_to_the_largest_magnitude()
@@ -55,9 +55,7 @@ public sealed class RatioMeasurementTests : IDisposable
     public void A_case_of_peak_memory_whose_sides_disagree_gets_no_figure()
     {
         if (!AllocatorSettings.IsSupported)
-        {
             return;
-        }
 
         static RatioSides Sides() => new(() => [ones(2)], () => [ones(2) * 2]);
         var wrong = new MemoryCase("wrong memory", 1, _ => Sides(), _ => Sides());
@@ -82,9 +80,7 @@ public sealed class RatioMeasurementTests : IDisposable
     {
         var value = input;
         for (var step = 0; step < count; step++)
-        {
             value = value.mm(input) / 200;
-        }
 
         return value;
     }

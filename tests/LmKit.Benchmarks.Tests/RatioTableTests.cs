@@ -4,19 +4,19 @@ namespace LmKit.Benchmarks.Tests;
 
 public sealed class RatioTableTests : IDisposable
 {
-    private static readonly string[] _order = ["first", "second", "streamed [peak memory]"];
-    private readonly string _path = Path.GetTempFileName();
+    private static readonly string[] order = ["first", "second", "streamed [peak memory]"];
+    private readonly string path = Path.GetTempFileName();
 
-    public void Dispose() => File.Delete(_path);
+    public void Dispose() => File.Delete(path);
 
     [Fact]
     public void The_text_around_the_table_is_kept()
     {
-        File.WriteAllText(_path, $"before\n{RatioTable.Start}\n{RatioTable.End}\nafter\n");
+        File.WriteAllText(path, $"before\n{RatioTable.Start}\n{RatioTable.End}\nafter\n");
 
         Put(Time("first"));
 
-        var text = File.ReadAllText(_path);
+        var text = File.ReadAllText(path);
         Assert.StartsWith($"before\n{RatioTable.Start}\nmachine, 1 thread(s).\n", text, StringComparison.Ordinal);
         Assert.EndsWith($"{RatioTable.End}\nafter\n", text, StringComparison.Ordinal);
     }
@@ -55,15 +55,15 @@ public sealed class RatioTableTests : IDisposable
     [Fact]
     public void Parts_measured_one_after_another_make_one_table_in_the_order_of_the_cases()
     {
-        File.Delete(_path);
+        File.Delete(path);
 
         Put(RatioRow.Of(new MemoryResult("streamed", 40 << 20, 2 << 20, 20), "today"));
         Put(Time("second"));
         Put(Time("first"));
         Put(Time("second") with { Measured = "later" });
 
-        var rows = RatioTable.Open(_path).Rows;
-        Assert.Equal(_order, rows.Keys);
+        var rows = RatioTable.Open(path).Rows;
+        Assert.Equal(order, rows.Keys);
         Assert.Equal(("later", "today, load 0.1"), (rows["second"].Measured, rows["first"].Measured));
     }
 
@@ -71,24 +71,24 @@ public sealed class RatioTableTests : IDisposable
     public void What_somebody_writes_into_the_file_meanwhile_is_kept()
     {
         Put(Time("first"));
-        var table = RatioTable.Open(_path);
+        var table = RatioTable.Open(path);
         table.Require("machine, 1 thread(s)");
         Put(Time("second"));
-        File.AppendAllText(_path, "a remark\n");
+        File.AppendAllText(path, "a remark\n");
 
-        table.Put(Time("first") with { Measured = "later" }, _order);
+        table.Put(Time("first") with { Measured = "later" }, order);
 
-        Assert.Equal(["first", "second"], RatioTable.Open(_path).Rows.Keys);
-        Assert.EndsWith("a remark\n", File.ReadAllText(_path), StringComparison.Ordinal);
+        Assert.Equal(["first", "second"], RatioTable.Open(path).Rows.Keys);
+        Assert.EndsWith("a remark\n", File.ReadAllText(path), StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_row_whose_case_is_gone_goes_with_it()
     {
-        Put(Time("gone"), [.. _order, "gone"]);
+        Put(Time("gone"), [.. order, "gone"]);
         Put(Time("first"));
 
-        Assert.Equal(["first"], RatioTable.Open(_path).Rows.Keys);
+        Assert.Equal(["first"], RatioTable.Open(path).Rows.Keys);
     }
 
     [Fact]
@@ -96,18 +96,18 @@ public sealed class RatioTableTests : IDisposable
     {
         Put(Time("first"));
 
-        var problem = Assert.Throws<ArgumentException>(() => RatioTable.Open(_path).Require("another machine, 1 thread(s)"));
+        var problem = Assert.Throws<ArgumentException>(() => RatioTable.Open(path).Require("another machine, 1 thread(s)"));
         Assert.Contains("another machine", problem.Message, StringComparison.Ordinal);
-        Assert.Contains(_path, problem.Message, StringComparison.Ordinal);
+        Assert.Contains(path, problem.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_file_without_the_marks_is_refused_and_left_alone()
     {
-        File.WriteAllText(_path, "text");
+        File.WriteAllText(path, "text");
 
-        Assert.Contains(RatioTable.Start, Assert.Throws<ArgumentException>(() => RatioTable.Open(_path)).Message, StringComparison.Ordinal);
-        Assert.Equal("text", File.ReadAllText(_path));
+        Assert.Contains(RatioTable.Start, Assert.Throws<ArgumentException>(() => RatioTable.Open(path)).Message, StringComparison.Ordinal);
+        Assert.Equal("text", File.ReadAllText(path));
     }
 
     [Theory]
@@ -115,21 +115,19 @@ public sealed class RatioTableTests : IDisposable
     [InlineData("| first | 3.00 | four | 2.00 | 2.10 | 1.00 met | today |", "'four'")]
     public void A_line_that_is_no_row_is_named(string line, string expected)
     {
-        File.WriteAllText(_path, $"{RatioTable.Start}\nmachine.\n\n{RatioRow.TimeHead}{line}\n{RatioTable.End}");
+        File.WriteAllText(path, $"{RatioTable.Start}\nmachine.\n\n{RatioRow.TimeHead}{line}\n{RatioTable.End}");
 
-        Assert.Contains(expected, Assert.Throws<ArgumentException>(() => RatioTable.Open(_path)).Message, StringComparison.Ordinal);
+        Assert.Contains(expected, Assert.Throws<ArgumentException>(() => RatioTable.Open(path)).Message, StringComparison.Ordinal);
     }
 
     private void Put(RatioRow row, string[]? order = null)
     {
-        if (File.Exists(_path) && new FileInfo(_path).Length == 0)
-        {
-            File.Delete(_path);
-        }
+        if (File.Exists(path) && new FileInfo(path).Length == 0)
+            File.Delete(path);
 
-        var table = RatioTable.Open(_path);
+        var table = RatioTable.Open(path);
         table.Require("machine, 1 thread(s)");
-        table.Put(row, order ?? _order);
+        table.Put(row, order ?? RatioTableTests.order);
     }
 
     private static RatioRow Time(string name) => RatioRow.Of(

@@ -5,7 +5,7 @@ namespace LmKit.Core.Tests;
 internal static class TensorComparison
 {
     /// <summary>Equal in type, shape and every bit.</summary>
-    public static bool IsSame(this Tensor a, Tensor b)
+    internal static bool IsSame(this Tensor a, Tensor b)
     {
         using var scope = NewDisposeScope();
         return a.dtype == b.dtype && a.shape.SequenceEqual(b.shape)

@@ -10,7 +10,7 @@ public class DiffusionKindsTests
 {
     private const long Mask = 10;
 
-    private static readonly Dictionary<string, (Action<LanguageModelBuilder> Add, Type Type)> _verbs = new()
+    private static readonly Dictionary<string, (Action<LanguageModelBuilder> Add, Type Type)> verbs = new()
     {
         ["ancestral"] = (builder => builder.AddAncestralSampler(Mask, options => options.StepCount = 3), typeof(AncestralSampler)),
         ["cached_ancestral"] = (builder => builder.AddCachedAncestralSampler(Mask, options => options.StepCount = 3), typeof(CachedAncestralSampler)),
@@ -21,7 +21,7 @@ public class DiffusionKindsTests
         ["confidence"] = (builder => builder.AddConfidenceSampler(Mask, options => options.StepCount = 3), typeof(ConfidenceSampler)),
     };
 
-    public static TheoryData<string> Verbs => [.. _verbs.Keys];
+    public static TheoryData<string> Verbs => [.. verbs.Keys];
 
     [Theory]
     [MemberData(nameof(Verbs))]
@@ -29,7 +29,7 @@ public class DiffusionKindsTests
     {
         using var scope = NewDisposeScope();
         var builder = Bidirectional();
-        _verbs[kind].Add(builder);
+        verbs[kind].Add(builder);
         using var built = builder.Build();
         var json = built.Config.ToJson();
         using var read = LanguageModel.Build(ModelConfig.FromJson(json), new ComponentRegistry().AddDiffusion(), dtype: builder.Dtype);
@@ -38,7 +38,7 @@ public class DiffusionKindsTests
 
         Assert.Contains($"\"{kind}\"", json, StringComparison.Ordinal);
         Assert.Contains("\"mask_id\": 10", json, StringComparison.Ordinal);
-        Assert.IsType(_verbs[kind].Type, read.CreateSampler());
+        Assert.IsType(verbs[kind].Type, read.CreateSampler());
         using var ours = Draws.Last((DiffusionSampler)built.CreateSampler(), full(2, 1, Mask, ScalarType.Int64), 5, 4);
         using var theirs = Draws.Last((DiffusionSampler)read.CreateSampler(), full(2, 1, Mask, ScalarType.Int64), 5, 4);
         Close.Check("samples", ours, theirs);

@@ -10,7 +10,7 @@ internal sealed class DistillerRun : IDisposable
 {
     internal const long Mask = 4;
     private const int Length = 6;
-    private static readonly JsonSerializerOptions _lenient = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+    private static readonly JsonSerializerOptions lenient = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     private readonly DiffusionTransformer student;
     private readonly Discriminator? discriminator;
@@ -71,7 +71,7 @@ internal sealed class DistillerRun : IDisposable
 
     /// <summary>What a refused checkpoint must leave alone.</summary>
     internal string Everything() =>
-        JsonSerializer.Serialize(new { Values = Values(), Helper = discriminator is null ? null : Values(discriminator), Second = Values(Second), Trainer.Step, Trainer.Ledger, Trainer.Average.UpdateCount, Guard = Trainer.Guard?.Readings }, _lenient);
+        JsonSerializer.Serialize(new { Values = Values(), Helper = discriminator is null ? null : Values(discriminator), Second = Values(Second), Trainer.Step, Trainer.Ledger, Trainer.Average.UpdateCount, Guard = Trainer.Guard?.Readings }, lenient);
 
     internal static double[] Values(nn.Module module) => [.. module.state_dict().Values.SelectMany(Values)];
 

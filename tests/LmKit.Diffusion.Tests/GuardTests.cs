@@ -7,7 +7,7 @@ namespace LmKit.Diffusion.Tests;
 [NoTensorLeak]
 public class GuardTests
 {
-    private static readonly SampleQuality _teacher = new(8, 512, 4, 0.03, 1.70, 0);
+    private static readonly SampleQuality teacher = new(8, 512, 4, 0.03, 1.70, 0);
 
     [Theory]
     [InlineData(new[] { 0.03, 0.02 }, 1.66, GuardVerdict.Continue)]
@@ -18,9 +18,9 @@ public class GuardTests
     [InlineData(new[] { 0.02, 0.03, 0.025, 0.019 }, 1.7, GuardVerdict.Continue)]
     public void The_verdict_follows_entropy_and_divergence(double[] divergences, double lastEntropy, GuardVerdict expected)
     {
-        var readings = divergences.Select((divergence, index) => _teacher with { Divergence = divergence, Entropy = index == divergences.Length - 1 ? lastEntropy : 1.7 }).ToArray();
+        var readings = divergences.Select((divergence, index) => teacher with { Divergence = divergence, Entropy = index == divergences.Length - 1 ? lastEntropy : 1.7 }).ToArray();
 
-        Assert.Equal(expected, DistillationGuard.Judge(readings, _teacher, new DistillationGuardOptions()));
+        Assert.Equal(expected, DistillationGuard.Judge(readings, teacher, new DistillationGuardOptions()));
     }
 
     [Fact]

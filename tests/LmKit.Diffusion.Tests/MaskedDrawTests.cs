@@ -7,7 +7,7 @@ namespace LmKit.Diffusion.Tests;
 [NoTensorLeak]
 public class MaskedDrawTests
 {
-    private static readonly Func<IDenoiser, DiffusionSampler>[] _samplers =
+    private static readonly Func<IDenoiser, DiffusionSampler>[] samplers =
     [
         denoiser => new AncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = 4 }),
         denoiser => new CachedAncestralSampler(denoiser, new CachedAncestralSamplerOptions { StepCount = 4 }),
@@ -15,7 +15,7 @@ public class MaskedDrawTests
         denoiser => new ConfidenceSampler(denoiser, new ConfidenceSamplerOptions { StepCount = 4, Threshold = 1, IsDrawn = true }),
     ];
 
-    public static TheoryData<int> Samplers => [.. Enumerable.Range(0, _samplers.Length)];
+    public static TheoryData<int> Samplers => [.. Enumerable.Range(0, samplers.Length)];
 
     [Theory]
     [MemberData(nameof(Samplers))]
@@ -25,7 +25,7 @@ public class MaskedDrawTests
         using var random = new Generator(2);
         var denoiser = new SplitTableDenoiser(randn([12, 9], ScalarType.Float64, generator: random), 8);
         var (masked, before) = (0L, 24L);
-        foreach (var grid in _samplers[which](denoiser).Sample(zeros([2, 0], ScalarType.Int64), 12, random))
+        foreach (var grid in samplers[which](denoiser).Sample(zeros([2, 0], ScalarType.Int64), 12, random))
         {
             masked += before;
             before = grid.eq(8).sum().item<long>();

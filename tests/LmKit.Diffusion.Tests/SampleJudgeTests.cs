@@ -7,21 +7,21 @@ namespace LmKit.Diffusion.Tests;
 [NoTensorLeak]
 public class SampleJudgeTests
 {
-    private static readonly SampleJudge _judge = new(new Dictionary<string, double> { ["0"] = 1 }, 1);
+    private static readonly SampleJudge judge = new(new Dictionary<string, double> { ["0"] = 1 }, 1);
 
     [Fact]
     public void Samples_are_drawn_on_the_device_that_is_named()
     {
         var sampler = new Grids(2);
-        QualityCurve.Measure("one", _ => sampler, [4], _judge, 3, 5, 0, META);
+        QualityCurve.Measure("one", _ => sampler, [4], judge, 3, 5, 0, META);
         Assert.Equal(DeviceType.META, sampler.Seen);
-        _judge.Measure(sampler, 4, 3, 5, 0);
+        judge.Measure(sampler, 4, 3, 5, 0);
         Assert.Equal(DeviceType.CPU, sampler.Seen);
     }
 
     [Fact]
     public void A_sampler_that_fails_leaves_no_grid_behind() =>
-        Assert.Throws<InvalidOperationException>(() => _judge.Measure(new Grids(2, fails: true), 4, 3, 5, 0));
+        Assert.Throws<InvalidOperationException>(() => judge.Measure(new Grids(2, fails: true), 4, 3, 5, 0));
 
     [Fact]
     public void A_chain_knows_its_own_entropy_per_token()

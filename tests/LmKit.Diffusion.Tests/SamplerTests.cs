@@ -9,7 +9,7 @@ public class SamplerTests
 {
     private const long Mask = 6;
 
-    private static readonly Func<IDenoiser, DiffusionSampler>[] _samplers =
+    private static readonly Func<IDenoiser, DiffusionSampler>[] samplers =
     [
         denoiser => new AncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = 5 }),
         denoiser => new CachedAncestralSampler(denoiser, new CachedAncestralSamplerOptions { StepCount = 5 }),
@@ -21,7 +21,7 @@ public class SamplerTests
         denoiser => new ConfidenceSampler(denoiser, new ConfidenceSamplerOptions { StepCount = 5, Threshold = 0.5, IsDrawn = true }),
     ];
 
-    public static TheoryData<int> Samplers => [.. Enumerable.Range(0, _samplers.Length)];
+    public static TheoryData<int> Samplers => [.. Enumerable.Range(0, samplers.Length)];
 
     [Theory]
     [MemberData(nameof(Samplers))]
@@ -30,12 +30,12 @@ public class SamplerTests
         using var scope = NewDisposeScope();
         using var random = new Generator(2);
         var prompt = tensor(new long[] { Mask, 3, Mask, Mask, 0, Mask, 5, Mask, Mask, Mask, Mask, 1 }, [2, 6]);
-        foreach (var grid in _samplers[which](Toy(random)).Sample(prompt, 3, random))
+        foreach (var grid in samplers[which](Toy(random)).Sample(prompt, 3, random))
         {
             Close.Check("fixed", prompt.masked_select(prompt.ne(Mask)), grid.narrow(1, 0, 6).masked_select(prompt.ne(Mask)));
             grid.Dispose();
         }
-        using var last = Draws.Last(_samplers[which](Toy(random)), prompt, 3, 2);
+        using var last = Draws.Last(samplers[which](Toy(random)), prompt, 3, 2);
         Assert.False(last.eq(Mask).any().ToBoolean());
     }
 
@@ -46,7 +46,7 @@ public class SamplerTests
         using var scope = NewDisposeScope();
         using var random = new Generator(2);
         var (prompt, ledger) = (zeros([2, 4], ScalarType.Int64), new CallLedger());
-        using var last = Draws.Last(_samplers[which](Toy(random)), prompt, 0, 1, ledger);
+        using var last = Draws.Last(samplers[which](Toy(random)), prompt, 0, 1, ledger);
         Close.Check("sample", prompt, last);
         Assert.Equal((0, 0), (ledger.DenoiserForwards, ledger.NoiseRemovalForwards));
     }
@@ -58,8 +58,8 @@ public class SamplerTests
         using var scope = NewDisposeScope();
         using var random = new Generator(2);
         var denoiser = Toy(random);
-        using var one = Draws.Last(_samplers[which](denoiser), zeros([1, 1], ScalarType.Int64), 7, 9);
-        using var many = Draws.Last(_samplers[which](denoiser), zeros([5, 1], ScalarType.Int64), 7, 9);
+        using var one = Draws.Last(samplers[which](denoiser), zeros([1, 1], ScalarType.Int64), 7, 9);
+        using var many = Draws.Last(samplers[which](denoiser), zeros([5, 1], ScalarType.Int64), 7, 9);
         Close.Check("row 0", one, many.narrow(0, 0, 1));
     }
 
@@ -74,18 +74,18 @@ public class SamplerTests
         network.eval();
         var denoiser = new TransformerDenoiser(network, Mask);
         var prompt = tensor(new long[] { 0, 5, 3, 1, 4, 2, 2, 0 }, [4, 2]);
-        using var many = Draws.Last(_samplers[which](denoiser), prompt, 9, 9);
-        using var one = Draws.Last(_samplers[which](denoiser), prompt.narrow(0, 0, 1), 9, 9);
+        using var many = Draws.Last(samplers[which](denoiser), prompt, 9, 9);
+        using var one = Draws.Last(samplers[which](denoiser), prompt.narrow(0, 0, 1), 9, 9);
         Close.Check("row 0", one, many.narrow(0, 0, 1));
 
         // Other rows beside it change nothing of it, and the row is not always the same.
         var others = prompt.clone();
         others.narrow(0, 1, 3).copy_(tensor(new long[] { 1, 1, 5, 5, 0, 3 }, [3, 2]));
-        using var beside = Draws.Last(_samplers[which](denoiser), others, 9, 9);
+        using var beside = Draws.Last(samplers[which](denoiser), others, 9, 9);
         Close.Check("beside others", one, beside.narrow(0, 0, 1));
         Assert.True(Enumerable.Range(10, 8).Any(seed =>
         {
-            using var drawn = Draws.Last(_samplers[which](denoiser), prompt.narrow(0, 0, 1), 9, (ulong)seed);
+            using var drawn = Draws.Last(samplers[which](denoiser), prompt.narrow(0, 0, 1), 9, (ulong)seed);
             return !drawn.Equals(one);
         }) || which is 6);
     }
@@ -110,7 +110,7 @@ public class SamplerTests
         using var random = new Generator(2);
         var denoiser = Toy(random);
         var ledger = new CallLedger();
-        using var last = Draws.Last(_samplers[which](denoiser), zeros([2, 1], ScalarType.Int64), 7, 9, ledger);
+        using var last = Draws.Last(samplers[which](denoiser), zeros([2, 1], ScalarType.Int64), 7, 9, ledger);
         Assert.Equal(denoiser.CallCount + denoiser.HiddenCount, ledger.DenoiserForwards + ledger.NoiseRemovalForwards);
     }
 
@@ -269,7 +269,7 @@ public class SamplerTests
     {
         using var scope = NewDisposeScope();
         using var random = new Generator(2);
-        var sampler = _samplers[0](Toy(random));
+        var sampler = samplers[0](Toy(random));
         Assert.Contains("9 at row 0, column 1", Assert.Throws<ArgumentException>(() => sampler.Sample(tensor(new long[] { 0, 9 }, [1, 2]), 1)).Message, StringComparison.Ordinal);
         Assert.Contains("padding goes on the left", Assert.Throws<ArgumentException>(() => sampler.Sample(tensor(new long[] { 0, -1 }, [1, 2]), 1)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => sampler.Sample(zeros(1, 2), 1));

@@ -14,7 +14,7 @@ public class ScoreFunctionTests
     private const int BatchSize = 5000;
     private const double Deviations = 3;
 
-    private static readonly (int First, int Second)[] _states = [.. from first in Enumerable.Range(0, 3) from second in Enumerable.Range(0, 3) select (first, second)];
+    private static readonly (int First, int Second)[] states = [.. from first in Enumerable.Range(0, 3) from second in Enumerable.Range(0, 3) select (first, second)];
 
     [Fact]
     public void The_policy_gradient_of_two_steps_is_the_enumerated_gradient_of_the_divergence()
@@ -65,17 +65,17 @@ public class ScoreFunctionTests
     {
         var revealed = table.narrow(2, 0, Mask).log_softmax(-1).exp(); // (9, 2, 2)
         var samples = new Dictionary<(int, int), Tensor>();
-        foreach (var middle in _states)
+        foreach (var middle in states)
         {
             var reached = Reach(middle.First, 0) * Reach(middle.Second, 1);
-            foreach (var sample in _states.Where(state => state.First != Mask && state.Second != Mask))
+            foreach (var sample in states.Where(state => state.First != Mask && state.Second != Mask))
             {
                 var here = middle.First * 3 + middle.Second;
                 var term = reached * Fill(here, 0, middle.First, sample.First) * Fill(here, 1, middle.Second, sample.Second);
                 samples[sample] = samples.TryGetValue(sample, out var sum) ? sum + term : term;
             }
         }
-        return stack(_states.Select(state => samples.Select(pair => pair.Value * (Keep(state.First, pair.Key.Item1) * Keep(state.Second, pair.Key.Item2))).Aggregate((a, b) => a + b)));
+        return stack(states.Select(state => samples.Select(pair => pair.Value * (Keep(state.First, pair.Key.Item1) * Keep(state.Second, pair.Key.Item2))).Aggregate((a, b) => a + b)));
 
         Tensor Reach(int token, int place) => token == Mask ? tensor(1 - Clean, ScalarType.Float64) : revealed[8, place, token] * Clean;
         Tensor Fill(int state, int place, int now, int then) => now == Mask ? revealed[state, place, then] : tensor(now == then ? 1.0 : 0.0, ScalarType.Float64);

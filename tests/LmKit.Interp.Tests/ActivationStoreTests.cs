@@ -6,17 +6,17 @@ namespace LmKit.Interp.Tests;
 [NoTensorLeak]
 public class ActivationStoreTests
 {
-    private static readonly ActivationStoreInfo _info = new("toy", "layers.0.resid_post", 2, ShardRows: 4);
+    private static readonly ActivationStoreInfo info = new("toy", "layers.0.resid_post", 2, ShardRows: 4);
 
     [Fact]
     public void A_killed_writer_goes_on_and_every_row_is_there_once()
     {
         using var folder = new TemporaryFolder();
         using var scope = NewDisposeScope();
-        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+        using (var writer = new ActivationStoreWriter(folder.Path, info))
             writer.Append(Rows(0, 10)); // killed with 2 rows that fill no shard
         File.WriteAllText(folder["shard-000002.safetensors"], "torn by a kill before the manifest knew it");
-        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+        using (var writer = new ActivationStoreWriter(folder.Path, info))
         {
             Assert.Equal(8, writer.StoredCount);
             writer.Append(Rows(8, 3));
@@ -36,7 +36,7 @@ public class ActivationStoreTests
     {
         using var folder = new TemporaryFolder();
         using var scope = NewDisposeScope();
-        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+        using (var writer = new ActivationStoreWriter(folder.Path, info))
         {
             writer.Append(Rows(0, 13));
             writer.Complete();
@@ -56,7 +56,7 @@ public class ActivationStoreTests
     {
         using var folder = new TemporaryFolder();
         using var scope = NewDisposeScope();
-        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+        using (var writer = new ActivationStoreWriter(folder.Path, info))
             writer.Append(Rows(0, 4));
         using (var stream = File.OpenWrite(folder["shard-000000.safetensors"]))
         {
@@ -74,14 +74,14 @@ public class ActivationStoreTests
         using var folder = new TemporaryFolder();
         using var scope = NewDisposeScope();
         Assert.Throws<ActivationStoreException>(() => new ActivationStore(folder.Path));
-        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+        using (var writer = new ActivationStoreWriter(folder.Path, info))
         {
-            Assert.Contains("another writer", Assert.Throws<ActivationStoreException>(() => new ActivationStoreWriter(folder.Path, _info)).Message, StringComparison.Ordinal);
+            Assert.Contains("another writer", Assert.Throws<ActivationStoreException>(() => new ActivationStoreWriter(folder.Path, info)).Message, StringComparison.Ordinal);
             Assert.Throws<ArgumentException>(() => writer.Append(zeros([1, 3])));
             Assert.Contains("row 1", Assert.Throws<ArgumentException>(() => writer.Append(tensor(new[] { 0, 1, float.NaN, 1 }).reshape(2, 2))).Message, StringComparison.Ordinal);
             writer.Append(Rows(0, 4));
         }
-        Assert.Contains("other", Assert.Throws<ActivationStoreException>(() => new ActivationStoreWriter(folder.Path, _info with { ModelId = "other" })).Message, StringComparison.Ordinal);
+        Assert.Contains("other", Assert.Throws<ActivationStoreException>(() => new ActivationStoreWriter(folder.Path, info with { ModelId = "other" })).Message, StringComparison.Ordinal);
         File.WriteAllText(folder["manifest.json"], "{ torn");
         Assert.Throws<ActivationStoreException>(() => new ActivationStore(folder.Path));
         File.WriteAllText(folder["manifest.json"], """{"Info":{"ModelId":"toy","HookName":"x","ModelDim":2,"ShardRows":4},"Shards":[{"File":"../x","RowCount":4,"Sha256":""}]}""");
@@ -131,7 +131,7 @@ public class ActivationStoreTests
     {
         using var folder = new TemporaryFolder();
         using var scope = NewDisposeScope();
-        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+        using (var writer = new ActivationStoreWriter(folder.Path, info))
             writer.Append(Rows(0, 8));
         foreach (var shard in (string[])["shard-000000.safetensors", "shard-000001.safetensors"])
         {
@@ -151,7 +151,7 @@ public class ActivationStoreTests
     {
         using var folder = new TemporaryFolder();
         using var scope = NewDisposeScope();
-        using (var writer = new ActivationStoreWriter(folder.Path, _info))
+        using (var writer = new ActivationStoreWriter(folder.Path, info))
         {
             writer.Append(Rows(0, 2));
             var shard = Directory.CreateDirectory(folder[$"shard-00000{blocked}.safetensors"]); // no file can stand there

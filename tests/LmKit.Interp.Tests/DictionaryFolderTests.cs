@@ -128,7 +128,7 @@ public class DictionaryFolderTests
         private readonly TorchSharp.Modules.Parameter atoms;
         private readonly TorchSharp.Modules.Parameter bias;
 
-        public Rotation(long width, ParameterFactory parameters)
+        internal Rotation(long width, ParameterFactory parameters)
             : base(nameof(Rotation))
         {
             (atoms, bias) = (parameters.Normal(1, width, width), parameters.Constant(0, width));

@@ -127,7 +127,7 @@ internal static class GoldenAutoencoders
     }
 
     // Coefficients that the data's README gives for each prefix: of the AFA loss and of sparsity.
-    private static readonly Dictionary<string, (double Afa, double Sparsity)> _published = new()
+    private static readonly Dictionary<string, (double Afa, double Sparsity)> published = new()
     {
         ["topafa_raw"] = (1 / 16.0, 0),
         ["topafa_norm"] = (1 / 32.0, 1e-3),
@@ -140,7 +140,7 @@ internal static class GoldenAutoencoders
 
     private static SparseAutoencoder Make(GoldenCase golden, string prefix, long width, long count)
     {
-        var isPublished = _published.TryGetValue(prefix, out var published);
+        var isPublished = GoldenAutoencoders.published.TryGetValue(prefix, out var published);
         double Setting(string key, double value) => Parameters.Setting(golden, prefix, key, isPublished ? value : null);
         long Whole(string key) => Parameters.WholeSetting(golden, prefix, key);
         T With<T>(T options)

@@ -8,7 +8,7 @@ namespace LmKit.Interp.Tests;
 /// <summary>SAELens's training forward pass.</summary>
 internal static class GoldenSaeLens
 {
-    private static readonly (string Theirs, string Ours)[] _terms =
+    private static readonly (string Theirs, string Ours)[] terms =
     [
         ("losses.mse_loss", "reconstruction"), ("losses.l1_loss", "l1"), ("losses.l0_loss", "l0"),
         ("losses.pre_act_loss", "preactivation"),
@@ -30,7 +30,7 @@ internal static class GoldenSaeLens
             Parameters.Check(golden, Name("feature_acts"), pass.Codes);
             Parameters.Check(golden, Name("hidden_pre"), autoencoder is GatedAutoencoder ? Magnitudes(golden, prefix) : pass.PreActivations);
             Parameters.Check(golden, Name("sae_out"), pass.Output);
-            foreach (var (theirs, ours) in _terms.Append(("losses.auxiliary_reconstruction_loss", autoencoder is GatedAutoencoder ? "gate" : "aux")).Concat(Inner(golden, prefix).Select(width => ($"losses.inner_mse_loss_{width}", $"inner_{width}"))))
+            foreach (var (theirs, ours) in terms.Append(("losses.auxiliary_reconstruction_loss", autoencoder is GatedAutoencoder ? "gate" : "aux")).Concat(Inner(golden, prefix).Select(width => ($"losses.inner_mse_loss_{width}", $"inner_{width}"))))
             {
                 if (golden.Has(Name(theirs)))
                     Parameters.Check(golden, Name(theirs), loss.Terms[ours]);

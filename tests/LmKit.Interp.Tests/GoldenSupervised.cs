@@ -6,7 +6,7 @@ namespace LmKit.Interp.Tests;
 
 internal static class GoldenSupervised
 {
-    private static readonly Dictionary<string, string> _methods = new()
+    private static readonly Dictionary<string, string> methods = new()
     {
         ["mean"] = "mean",
         ["mse"] = "mse_minnorm",
@@ -25,7 +25,7 @@ internal static class GoldenSupervised
             .Select(one => Block(one.Tensor, one.Name)).ToArray());
         foreach (var (kind, blocks) in kinds)
         {
-            foreach (var (method, codes) in _methods)
+            foreach (var (method, codes) in methods)
             {
                 using var dictionary = SupervisedDictionary.Fit(activations, attributes, blocks, method == "mean" ? SupervisedMethod.Mean : SupervisedMethod.LeastSquares);
                 var rebuilt = dictionary.Decode(dictionary.Encode(new ActivationBatch(activations, attributes)));

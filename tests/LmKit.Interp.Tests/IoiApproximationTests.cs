@@ -9,7 +9,7 @@ namespace LmKit.Interp.Tests;
 public sealed class IoiApproximationTests
 {
     private const double Tolerance = 1e-9;
-    private static readonly CircuitSection _last = new("last", [new("layers.1.resid_post", IoiPosition.End)]);
+    private static readonly CircuitSection last = new("last", [new("layers.1.resid_post", IoiPosition.End)]);
 
     [Fact]
     public void Sufficiency_and_necessity_are_what_the_head_makes_of_rebuilt_and_left_values()
@@ -23,7 +23,7 @@ public sealed class IoiApproximationTests
         var (clean, ablated) = (world.Difference(values), world.Difference(mean.expand_as(values)));
         var (kept, left) = (world.Difference(rebuilt), world.Difference(mean + values - rebuilt));
 
-        var result = ApproximationTest.Run(world.Model, _last, dictionary, world.Batch, mean);
+        var result = ApproximationTest.Run(world.Model, last, dictionary, world.Batch, mean);
 
         Assert.True(Math.Abs(clean - ablated) > 0.1 * Math.Abs(clean) && Math.Abs(kept - clean) > 1e-4 && Math.Abs(left - ablated) > 1e-4, $"{clean}, {ablated}, {kept} and {left} are too alike to tell.");
         Assert.Equal(clean, result.CleanDifference, Tolerance);
@@ -47,7 +47,7 @@ public sealed class IoiApproximationTests
             var edited = from + (world.Codes(world.Others[block].Attributes, block) - world.Codes(world.Batch.Attributes, block)).mm(dictionary.Atoms);
             double Share(Tensor a) => world.Head(a).argmax(1).eq(world.Head(to).argmax(1)).to(ScalarType.Float64).mean().item<double>();
 
-            var result = ControllabilityTest.RunSupervised(world.Model, _last, dictionary, world.Batch, world.Others[block], block);
+            var result = ControllabilityTest.RunSupervised(world.Model, last, dictionary, world.Batch, world.Others[block], block);
 
             Assert.Equal((1, Share(edited), Share(from)), (result.FeatureCount, result.Agreement, result.AgreementWithoutEdit));
             differing += result.Agreement == result.AgreementWithoutEdit ? 0 : 1;
@@ -89,7 +89,9 @@ public sealed class IoiApproximationTests
                 seen = activation.select(1, activation.size(1) - 1).clone().DetachFromDisposeScope();
                 return activation;
             }))
+            {
                 Model.call(batch.Tokens, null).Dispose();
+            }
             using (seen)
                 return seen!.alias();
         }

@@ -7,7 +7,7 @@ namespace LmKit.Interp.Tests;
 [NoTensorLeak]
 public class IoiTests
 {
-    private static readonly CircuitSection _section = new("END-out", [new("layers.0.mixer_out", IoiPosition.End), new("layers.1.mixer_out", IoiPosition.End)]);
+    private static readonly CircuitSection section = new("END-out", [new("layers.0.mixer_out", IoiPosition.End), new("layers.1.mixer_out", IoiPosition.End)]);
 
     [Fact]
     public void Prompts_name_their_parts_where_they_say()
@@ -83,16 +83,16 @@ public class IoiTests
         var prompts = dataset.Draw(8, random);
         using var batch = dataset.Tokenize(prompts);
         using var other = dataset.Tokenize(dataset.Counterfactual(prompts, "io", random));
-        var (own, foreign) = (_section.Read(model, batch), _section.Read(model, other));
-        var clean = _section.Logits(model, batch);
+        var (own, foreign) = (section.Read(model, batch), section.Read(model, other));
+        var clean = section.Logits(model, batch);
 
-        Close.Check("own", clean, _section.Logits(model, batch, own));
-        Assert.True((_section.Logits(model, batch, foreign) - clean).abs().max().item<float>() > 0);
-        Close.Check("restored", clean, _section.Logits(model, batch));
+        Close.Check("own", clean, section.Logits(model, batch, own));
+        Assert.True((section.Logits(model, batch, foreign) - clean).abs().max().item<float>() > 0);
+        Close.Check("restored", clean, section.Logits(model, batch));
         // The last residual decides the logits: patching it runs the counterfactual there.
         var last = new CircuitSection("all", [new("layers.1.resid_post", IoiPosition.End)]);
         Close.Check("all", last.Logits(model, other), last.Logits(model, batch, last.Read(model, other)));
-        Assert.Throws<ArgumentException>(() => _section.Logits(model, batch, own.narrow(1, 0, 3)));
+        Assert.Throws<ArgumentException>(() => section.Logits(model, batch, own.narrow(1, 0, 3)));
     }
 
     [Fact]
@@ -105,17 +105,17 @@ public class IoiTests
         var prompts = dataset.Draw(200, random);
         using var batch = dataset.Tokenize(prompts);
         using var other = dataset.Tokenize(dataset.Counterfactual(prompts, "io", random));
-        var activations = _section.Read(model, batch);
+        var activations = section.Read(model, batch);
         var names = IoiWords.Small.Names.Count;
         AttributeBlock[] blocks = [new("io", [0], [names]), new("s", [1], [names]), new("io_pos", [2], [2])];
         using var supervised = SupervisedDictionary.Fit(activations, batch.Attributes, blocks);
-        var approximation = ApproximationTest.Run(model, _section, supervised, batch, activations.mean([0L]));
-        Assert.Equal(batch.Score(_section.Logits(model, batch)), approximation.CleanDifference, 12);
-        var control = ControllabilityTest.RunSupervised(model, _section, supervised, batch, other, 0);
-        Assert.Equal((1, Agreement.Of(_section.Logits(model, batch), _section.Logits(model, batch, _section.Read(model, other)))), (control.FeatureCount, control.AgreementWithoutEdit));
+        var approximation = ApproximationTest.Run(model, section, supervised, batch, activations.mean([0L]));
+        Assert.Equal(batch.Score(section.Logits(model, batch)), approximation.CleanDifference, 12);
+        var control = ControllabilityTest.RunSupervised(model, section, supervised, batch, other, 0);
+        Assert.Equal((1, Agreement.Of(section.Logits(model, batch), section.Logits(model, batch, section.Read(model, other)))), (control.FeatureCount, control.AgreementWithoutEdit));
 
         using var autoencoder = Parameters.Make(parameters => new TopKAutoencoder(new TopKOptions { ModelDim = activations.size(1), FeatureCount = 64, ActiveCount = 4 }, parameters), ScalarType.Float32);
-        var results = ControllabilityTest.Run(model, _section, autoencoder, batch, other, 0, 64);
+        var results = ControllabilityTest.Run(model, section, autoencoder, batch, other, 0, 64);
         Assert.Equal(results[0].AgreementWithoutEdit, results[0].Agreement);
         var found = InterpretabilityTest.Run(autoencoder, new ActivationBatch(activations, batch.Attributes), blocks[2], 0.0, 1.01);
         Assert.True(found[0].FeatureCount > 0);

@@ -2,20 +2,20 @@ namespace LmKit.LossHashes.Tests;
 
 public class ComparisonTests
 {
-    private static readonly double[] _losses = [2.5, -0.0, 1e-9, 1 / 3.0];
+    private static readonly double[] losses = [2.5, -0.0, 1e-9, 1 / 3.0];
 
     [Fact]
     public void Equal_bits_are_the_same_on_any_machine()
     {
-        Assert.True(Comparison.Of(Record(_losses), Record(_losses), 1e-5, isSameMachine: true).IsSame);
-        Assert.True(Comparison.Of(Record(_losses), Record(_losses), 1e-5, isSameMachine: false).IsSame);
+        Assert.True(Comparison.Of(Record(losses), Record(losses), 1e-5, isSameMachine: true).IsSame);
+        Assert.True(Comparison.Of(Record(losses), Record(losses), 1e-5, isSameMachine: false).IsSame);
     }
 
     [Fact]
     public void One_bit_of_one_loss_is_a_move_and_is_named()
     {
-        double[] moved = [.. _losses[..3], Math.BitIncrement(_losses[3])];
-        var comparison = Comparison.Of(Record(_losses), Record(moved), 1e-5, isSameMachine: true);
+        double[] moved = [.. losses[..3], Math.BitIncrement(losses[3])];
+        var comparison = Comparison.Of(Record(losses), Record(moved), 1e-5, isSameMachine: true);
 
         Assert.False(comparison.IsSame);
         Assert.Contains("1 of 4 losses differ in their bits, 0 by more than 1E-5: number 4 is 0.3333333333333333 in the record", comparison.Text, StringComparison.Ordinal);
@@ -37,19 +37,19 @@ public class ComparisonTests
     [InlineData(false)]
     public void Another_number_of_losses_is_a_move(bool isSameMachine)
     {
-        Assert.False(Comparison.Of(Record(_losses), Record(_losses[..3]), 1e-5, isSameMachine).IsSame);
-        Assert.False(Comparison.Of(Record(_losses), Record([]), 1e-5, isSameMachine).IsSame);
+        Assert.False(Comparison.Of(Record(losses), Record(losses[..3]), 1e-5, isSameMachine).IsSame);
+        Assert.False(Comparison.Of(Record(losses), Record([]), 1e-5, isSameMachine).IsSame);
     }
 
     [Fact]
     public void A_record_that_was_edited_is_refused() =>
-        Assert.Contains("by hand", Comparison.Of(Record(_losses) with { Losses = "2.5 0 1E-09 0.4" }, Record([2.5, 0, 1e-9, 0.4]), 1e-5, isSameMachine: true).Text, StringComparison.Ordinal);
+        Assert.Contains("by hand", Comparison.Of(Record(losses) with { Losses = "2.5 0 1E-09 0.4" }, Record([2.5, 0, 1e-9, 0.4]), 1e-5, isSameMachine: true).Text, StringComparison.Ordinal);
 
     [Fact]
     public void Printed_figures_count_on_the_same_machine_alone()
     {
-        Assert.False(Comparison.Of(Record(_losses, "0.5"), Record(_losses, "0.6"), 1e-5, isSameMachine: true).IsSame);
-        Assert.True(Comparison.Of(Record(_losses, "0.5"), Record(_losses, "0.6"), 1e-5, isSameMachine: false).IsSame);
+        Assert.False(Comparison.Of(Record(losses, "0.5"), Record(losses, "0.6"), 1e-5, isSameMachine: true).IsSame);
+        Assert.True(Comparison.Of(Record(losses, "0.5"), Record(losses, "0.6"), 1e-5, isSameMachine: false).IsSame);
     }
 
     [Fact]

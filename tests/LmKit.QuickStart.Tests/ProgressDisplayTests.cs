@@ -22,9 +22,7 @@ public class ProgressDisplayTests
         var result = new ProgressDisplay(Console(writer, live), secondsBetweenLines: 30).Run(progress =>
         {
             foreach (var step in Enumerable.Range(1, 100))
-            {
                 progress.Report(At(step));
-            }
 
             return 7;
         });

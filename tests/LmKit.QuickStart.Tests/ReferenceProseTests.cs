@@ -31,9 +31,7 @@ public sealed class ReferenceProseTests : IDisposable
     public void The_newest_pack_with_documentation_is_found()
     {
         foreach (var version in new[] { "9.0.20", "10.0.2", "10.0.12-rc.1", "10.0.12" })
-        {
             _ = folder.Write($"packs/Microsoft.NETCore.App.Ref/{version}/ref/net{version[..version.IndexOf('.', StringComparison.Ordinal)]}.0/A.xml", "<doc/>");
-        }
 
         Directory.CreateDirectory(Path.Combine(folder.Path, "packs/Microsoft.NETCore.App.Ref/11.0.0/ref/net11.0"));
 

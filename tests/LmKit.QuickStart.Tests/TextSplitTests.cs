@@ -75,9 +75,7 @@ public class TextSplitTests
     {
         var text = string.Concat(Enumerable.Repeat("\U0001F600", 13));
         foreach (var prefix in new[] { "", "a" })
-        {
             Assert.False(char.IsLowSurrogate(TextSplit.ByTail("test", prefix + text).Validation[0]));
-        }
     }
 
     [Theory]

@@ -8,7 +8,7 @@ namespace LmKit.Ssm.Tests;
 public partial class GoldenTests
 {
     // What the parts of a case's name behind the discretisation can say; the initialisations change no kernel once parameters are given.
-    private static readonly string[] _kernelTags = ["lin", "inv", "inv2", "quad", "real", "legs", "mixed", "tied", "exp", "relu", "softplus", "sigmoid", "forcereal", "bandlimit"];
+    private static readonly string[] kernelTags = ["lin", "inv", "inv2", "quad", "real", "legs", "mixed", "tied", "exp", "relu", "softplus", "sigmoid", "forcereal", "bandlimit"];
 
     private static void DiagonalKernel(GoldenCase golden)
     {
@@ -53,8 +53,8 @@ public partial class GoldenTests
     {
         var C = golden.Tensor($"{name}.C");
         var tags = name.Split('_');
-        var unknown = tags[1..].Except(_kernelTags).ToList();
-        Assert.True(unknown.Count == 0, $"{golden.Name}, case {name}: no meaning is known for {string.Join(", ", unknown)}; those known are {string.Join(", ", _kernelTags)}.");
+        var unknown = tags[1..].Except(kernelTags).ToList();
+        Assert.True(unknown.Count == 0, $"{golden.Name}, case {name}: no meaning is known for {string.Join(", ", unknown)}; those known are {string.Join(", ", kernelTags)}.");
         var options = new DiagonalSsmOptions(
             2 * C.size(2),
             DiscretizationOf(tags[0]),

@@ -47,7 +47,9 @@ public partial class GoldenTests
             ("d_model", sizes.ModelDim), ("n_layer", sizes.LayerCount), ("d_state", sizes.StateDim), ("head_dim", sizes.HeadDim),
             ("padded_vocab", sizes.PaddedVocabSize), ("d_inner", sizes.MlpDim > 0 ? sizes.MlpDim : 4 * sizes.ModelDim), ("layer_norm_epsilon", 1e-5), ("mlp", "gelu_tanh"),
         })
+        {
             golden.Options.Agrees(key, value);
+        }
         Assert.InRange(golden.Options.Whole("vocab_size"), 1, sizes.PaddedVocabSize);
     }
 

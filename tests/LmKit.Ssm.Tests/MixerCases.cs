@@ -22,9 +22,9 @@ internal static class MixerCases
         ["long convolution"] = layer => new LongConvMixer(new LongConvOptions { KernelLength = 9 }, layer),
     };
 
-    public static TheoryData<string> Names => [.. Makers.Keys];
+    internal static TheoryData<string> Names => [.. Makers.Keys];
 
-    public static TheoryData<string, ScalarType> NamesInBothPrecisions
+    internal static TheoryData<string, ScalarType> NamesInBothPrecisions
     {
         get
         {

@@ -13,7 +13,7 @@ internal static class StartupHook
     private static MeterListener? listener;
 
     /// <summary>Starts to listen to every histogram of a meter <c>LmKit.*</c> whose name ends in <c>.loss</c>.</summary>
-    public static void Initialize()
+    internal static void Initialize()
     {
         if (Environment.GetEnvironmentVariable(FileVariable) is not { Length: > 0 } path)
             return;

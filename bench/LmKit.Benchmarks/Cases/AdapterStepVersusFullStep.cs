@@ -11,7 +11,7 @@ internal static class AdapterStepVersusFullStep
     private const int Rows = 8;
     private const int Length = 128;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } = [Case(0), Case(0.05)];
+    internal static IReadOnlyList<RatioCase> Cases { get; } = [Case(0), Case(0.05)];
 
     // The steps train different weights, so only what they give back is of one shape.
     private static RatioCase Case(double dropout) =>
@@ -32,9 +32,7 @@ internal static class AdapterStepVersusFullStep
         {
             var builder = new LanguageModelBuilder { VocabSize = Vocabulary, ModelDim = 128, LayerCount = 4 }.AddAttention(attention => attention.HeadCount = 4);
             if (dropout is { } rate)
-            {
                 builder.UseLora(lora => (lora.Rank, lora.DropoutRate) = (8, rate));
-            }
 
             model = builder.Build();
             var random = new Random(1);

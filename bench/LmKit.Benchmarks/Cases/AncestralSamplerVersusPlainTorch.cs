@@ -14,36 +14,36 @@ namespace LmKit.Benchmarks.Cases;
 /// </remarks>
 internal static class AncestralSamplerVersusPlainTorch
 {
-    private const long _vocabSize = 50_258;
-    private const long _maskId = _vocabSize - 1;
-    private const long _length = 256;
-    private const int _steps = 4;
-    private const double _endTime = 1e-5;
+    private const long vocabSize = 50_258;
+    private const long maskId = vocabSize - 1;
+    private const long length = 256;
+    private const int steps = 4;
+    private const double endTime = 1e-5;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
         Case("ancestral sampler", 1, (denoiser, schedule) => new AncestralSampler(denoiser, Options(), schedule)),
-        Case("cached ancestral sampler", 1, (denoiser, schedule) => new CachedAncestralSampler(denoiser, new CachedAncestralSamplerOptions { StepCount = _steps, RevealsByTime = false }, schedule)),
+        Case("cached ancestral sampler", 1, (denoiser, schedule) => new CachedAncestralSampler(denoiser, new CachedAncestralSamplerOptions { StepCount = steps, RevealsByTime = false }, schedule)),
         Case("sparse ancestral sampler", 1, (denoiser, schedule) => new SparseAncestralSampler(denoiser, Options(), schedule)) with { IsSameComputation = false },
     ];
 
-    private static DiffusionSamplerOptions Options() => new() { StepCount = _steps };
+    private static DiffusionSamplerOptions Options() => new() { StepCount = steps };
 
     private static RatioCase Case(string name, double target, Func<IDenoiser, NoiseSchedule, DiffusionSampler> make) =>
-        new($"{name} vs plain torch: {_steps} steps, {_length} tokens of {_vocabSize}, DiT 4 x 256", target, target, random => Prepare(random, make));
+        new($"{name} vs plain torch: {steps} steps, {length} tokens of {vocabSize}, DiT 4 x 256", target, target, random => Prepare(random, make));
 
     private static RatioSides Prepare(Generator random, Func<IDenoiser, NoiseSchedule, DiffusionSampler> make)
     {
         using var frozen = no_grad();
-        var transformer = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = _vocabSize, ModelDim = 256, LayerCount = 4, HeadCount = 4, DropoutRate = 0 });
+        var transformer = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = vocabSize, ModelDim = 256, LayerCount = 4, HeadCount = 4, DropoutRate = 0 });
         transformer.eval();
         foreach (var (_, parameter) in transformer.named_parameters().Where(pair => pair.parameter.abs().max().item<float>() == 0))
             parameter.copy_(randn(parameter.shape, generator: random) * 0.02); // a new transformer's logits are all zero
         var schedule = new LogLinearSchedule();
-        var sampler = make(new TransformerDenoiser(transformer, _maskId), schedule);
+        var sampler = make(new TransformerDenoiser(transformer, maskId), schedule);
         var prompt = zeros([1, 0], ScalarType.Int64);
         var replayed = 0;
-        return new RatioSides(() => [replayed++ == 0 ? Plain(Fixed()) : Plain(null)], () => [replayed++ <= 1 ? Last(sampler.Replay(prompt, _length, Fixed())) : Last(sampler.Sample(prompt, _length, random))], transformer, prompt);
+        return new RatioSides(() => [replayed++ == 0 ? Plain(Fixed()) : Plain(null)], () => [replayed++ <= 1 ? Last(sampler.Replay(prompt, length, Fixed())) : Last(sampler.Sample(prompt, length, random))], transformer, prompt);
 
         // The same numbers on both sides, a fresh (B, L, V) at each step.
         UniformSource Fixed()
@@ -56,13 +56,13 @@ internal static class AncestralSamplerVersusPlainTorch
         {
             using var quiet = no_grad();
             using var scope = NewDisposeScope();
-            var tokens = full(1, _length, _maskId, ScalarType.Int64);
-            for (var step = 0; step < _steps; step++)
+            var tokens = full(1, length, maskId, ScalarType.Int64);
+            for (var step = 0; step < steps; step++)
             {
                 using var inner = NewDisposeScope();
                 var (before, after) = (schedule.Alpha(Time(step)), schedule.Alpha(Time(step + 1)));
                 var weights = LogProbabilities(transformer, tokens).exp_().mul_(after - before);
-                weights.select(-1, _maskId).fill_(1 - after);
+                weights.select(-1, maskId).fill_(1 - after);
                 tokens = Keep(tokens, Gumbel(weights, uniforms is null ? rand(weights.shape) : uniforms(weights.shape))).MoveToOuterDisposeScope();
             }
 
@@ -71,16 +71,16 @@ internal static class AncestralSamplerVersusPlainTorch
         }
     }
 
-    private static double Time(int step) => 1 - step * (1 - _endTime) / _steps;
+    private static double Time(int step) => 1 - step * (1 - endTime) / steps;
 
     // SUBS, in place: no mask, and all weight on the token of a revealed position.
     private static Tensor LogProbabilities(DiffusionTransformer transformer, Tensor tokens)
     {
         var logits = transformer.call(tokens, zeros(1)); // (1, L, V)
-        logits.select(-1, _maskId).add_(-1e6);
+        logits.select(-1, maskId).add_(-1e6);
         logits.sub_(logits.logsumexp(-1, keepdim: true));
-        var revealed = tokens.ne(_maskId).view(-1).nonzero().squeeze(1); // (R)
-        var rows = logits.view(-1, _vocabSize);
+        var revealed = tokens.ne(maskId).view(-1).nonzero().squeeze(1); // (R)
+        var rows = logits.view(-1, vocabSize);
         rows.index_fill_(0, revealed, -1e6);
         rows.index_put_(zeros(1), revealed, tokens.view(-1).index_select(0, revealed));
         return logits;
@@ -89,7 +89,7 @@ internal static class AncestralSamplerVersusPlainTorch
     private static Tensor Gumbel(Tensor weights, Tensor uniforms) =>
         weights.div_(uniforms.add_(1e-10).log_().neg_().add_(1e-10)).argmax(-1);
 
-    private static Tensor Keep(Tensor tokens, Tensor drawn) => where(tokens.eq(_maskId), drawn, tokens);
+    private static Tensor Keep(Tensor tokens, Tensor drawn) => where(tokens.eq(maskId), drawn, tokens);
 
     private static Tensor Last(IEnumerable<Tensor> grids)
     {

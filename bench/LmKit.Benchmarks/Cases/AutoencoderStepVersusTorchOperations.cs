@@ -16,7 +16,7 @@ internal static class AutoencoderStepVersusTorchOperations
 
     // Kept rows are gathered where few are kept. Top-AFA keeps half of all features in its first steps, so that only the choice and the
     // passes around the products differ.
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
         new($"Autoencoder step, TopK {Kept} vs torch operations: rows {Rows}, {Width} to {Features}", Target: 1.0, TunedTarget: 1.0, random => Prepare(random, isTopK: true)) { Tolerance = 1e-3 },
         new($"Autoencoder step, top-AFA vs torch operations: rows {Rows}, {Width} to {Features}", Target: 1.0, TunedTarget: 1.0, random => Prepare(random, isTopK: false)) { Tolerance = 1e-3 },
@@ -69,9 +69,7 @@ internal static class AutoencoderStepVersusTorchOperations
         internal double Advance(Tensor x)
         {
             foreach (var (parameter, _, _) in moments)
-            {
                 parameter.grad?.zero_();
-            }
 
             var loss = isTopK ? TopKLoss(x) : TopAfaLoss(x);
             loss.backward();
@@ -79,21 +77,15 @@ internal static class AutoencoderStepVersusTorchOperations
             {
                 Clip();
                 if (!isTopK)
-                {
                     decoder.div_(decoder.norm(1, keepdim: true));
-                }
 
                 decoder.grad!.sub_((decoder.grad * decoder).sum(1, keepdim: true) / decoder.square().sum(1, keepdim: true) * decoder);
                 step++;
                 foreach (var (parameter, first, second) in moments)
-                {
                     Adam(parameter, first, second);
-                }
 
                 if (isTopK)
-                {
                     decoder.div_(decoder.norm(1, keepdim: true));
-                }
             }
 
             return loss.item<float>();
@@ -140,9 +132,7 @@ internal static class AutoencoderStepVersusTorchOperations
             if (1 / (norm + 1e-6) is < 1 and var factor)
             {
                 foreach (var (parameter, _, _) in moments)
-                {
                     parameter.grad!.mul_(factor);
-                }
             }
         }
 

@@ -10,29 +10,29 @@ namespace LmKit.Benchmarks.Cases;
 /// <remarks>The context grows by the measured tokens, on both sides alike.</remarks>
 internal static class CausalTokenVersusTurnedCache
 {
-    private const int _spare = 8192;   // tokens that can be measured
-    private const long _window = 512;
-    private const long _starts = 10;
+    private const int spare = 8192;   // tokens that can be measured
+    private const long window = 512;
+    private const long starts = 10;
 
-    private static readonly LlamaShape _shape = new(LayerCount: 4, ModelDim: 256, HeadCount: 4, KeyValueHeadCount: 4, MlpDim: 688, VocabSize: 256);
+    private static readonly LlamaShape shape = new(LayerCount: 4, ModelDim: 256, HeadCount: 4, KeyValueHeadCount: 4, MlpDim: 688, VocabSize: 256);
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
         new(Name("Causal", 4096), 1, 1, random => Prepare(random, 4096, isLambda: false)),
         new(Name("Causal", 32_768), 1, 1, random => Prepare(random, 32_768, isLambda: false)),
-        new(Name($"Lambda (L {_window}, G {_starts})", 32_768), 10, 10, random => Prepare(random, 32_768, isLambda: true)) { IsSameComputation = false },
+        new(Name($"Lambda (L {window}, G {starts})", 32_768), 10, 10, random => Prepare(random, 32_768, isLambda: true)) { IsSameComputation = false },
     ];
 
     private static string Name(string mask, int context) =>
-        $"{mask} token vs plain causal torch with a turned cache: after {context}, {_shape.Sizes}, one thread";
+        $"{mask} token vs plain causal torch with a turned cache: after {context}, {shape.Sizes}, one thread";
 
     private static RatioSides Prepare(Generator random, int context, bool isLambda)
     {
         using var frozen = no_grad();
-        var model = _shape.Build(random, isPacked: false, Mask);
-        var plain = new TurnedCacheTransformer(model, _shape, context + _spare);
+        var model = shape.Build(random, isPacked: false, Mask);
+        var plain = new TurnedCacheTransformer(model, shape, context + spare);
         var state = model.NewState(1);
-        var text = _shape.Text(random, context);
+        var text = shape.Text(random, context);
         var tokens = tensor(text, [1, context]);
         var token = tokens.narrow(1, 0, 1);
         Read();
@@ -43,17 +43,15 @@ internal static class CausalTokenVersusTurnedCache
         void Mask(LanguageModelBuilder builder)
         {
             if (isLambda)
-            {
-                builder.AddLambdaMask(lambda => (lambda.LocalLength, lambda.GlobalLength) = (_window, _starts));
-            }
+                builder.AddLambdaMask(lambda => (lambda.LocalLength, lambda.GlobalLength) = (window, starts));
         }
 
         // The plain side holds what ours computed for the context; all processors may help.
         void Read()
         {
             set_num_threads(Environment.ProcessorCount);
-            var keys = new Tensor?[_shape.LayerCount];
-            var hooks = Enumerable.Range(0, _shape.LayerCount).SelectMany(layer => new[]
+            var keys = new Tensor?[shape.LayerCount];
+            var hooks = Enumerable.Range(0, shape.LayerCount).SelectMany(layer => new[]
             {
                 model.HookPoints[$"layers.{layer}.mixer.k"].Attach(k => keys[layer] = k),
                 model.HookPoints[$"layers.{layer}.mixer.v"].Attach(v =>

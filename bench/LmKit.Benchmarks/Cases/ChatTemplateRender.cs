@@ -8,19 +8,19 @@ namespace LmKit.Benchmarks.Cases;
 [MemoryDiagnoser]
 public class ChatTemplateRender
 {
-    private readonly ChatMessage[] _messages = [.. Enumerable.Range(0, 10).Select(index => new ChatMessage(
+    private readonly ChatMessage[] messages = [.. Enumerable.Range(0, 10).Select(index => new ChatMessage(
         index % 2 == 0 ? ChatRole.User : ChatRole.Assistant,
         string.Concat(Enumerable.Repeat("The quick brown fox jumps over the lazy dog. ", 4))))];
 
-    private readonly ChatRenderOptions _options = new() { BosToken = "<s>", EosToken = "</s>", AddGenerationPrompt = true };
-    private ChatTemplate _template = null!;
+    private readonly ChatRenderOptions options = new() { BosToken = "<s>", EosToken = "</s>", AddGenerationPrompt = true };
+    private ChatTemplate template = null!;
 
     [Params("chatml", "llama-2", "llama-3", "mistral", "zephyr", "alpaca", "vicuna", "plain")]
     public string Name { get; set; } = "";
 
     [GlobalSetup]
-    public void Parse() => _template = ChatTemplate.Named(Name);
+    public void Parse() => template = ChatTemplate.Named(Name);
 
     [Benchmark]
-    public RenderedChat Render() => _template.Render(_messages, _options);
+    public RenderedChat Render() => template.Render(messages, options);
 }

@@ -8,17 +8,17 @@ namespace LmKit.Benchmarks.Cases;
 /// recorded for training, where neither is kept.</summary>
 internal static class DiagonalKernelVersusNaivePowers
 {
-    private const long _heads = 256;
-    private const long _stateDim = 64;
+    private const long heads = 256;
+    private const long stateDim = 64;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
-        new($"Diagonal kernel vs naive complex powers: H={_heads} N={_stateDim} L=2048", Target: 12, TunedTarget: 12, random => Prepare(random, 2048)),
+        new($"Diagonal kernel vs naive complex powers: H={heads} N={stateDim} L=2048", Target: 12, TunedTarget: 12, random => Prepare(random, 2048)),
     ];
 
     private static RatioSides Prepare(Generator random, long length)
     {
-        var ssm = new DiagonalSsm(new DiagonalSsmOptions(_stateDim), _heads, new ParameterFactory(random));
+        var ssm = new DiagonalSsm(new DiagonalSsmOptions(stateDim), heads, new ParameterFactory(random));
         var weights = ssm.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
         return new RatioSides(() => [H3LayerVersusPlainComposition.DiagonalKernel(weights, "", length)], () => [ssm.Kernel(length)], ssm);
     }

@@ -9,17 +9,17 @@ namespace LmKit.Benchmarks.Cases;
 /// <remarks>The sides compute different things: only the shapes of their results are compared. The context grows by the measured tokens.</remarks>
 internal static class FewKeyHeadsVersusAll
 {
-    private const int _mixers = 12;
-    private const long _modelDim = 768;
-    private const int _heads = 12;
-    private const int _fewHeads = 4;
+    private const int mixers = 12;
+    private const long modelDim = 768;
+    private const int heads = 12;
+    private const int fewHeads = 4;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } = [Case(1000, target: 1.5), Case(4096, target: 2)];
+    internal static IReadOnlyList<RatioCase> Cases { get; } = [Case(1000, target: 1.5), Case(4096, target: 2)];
 
     // Three times fewer key heads: the ratio would be 3 if reading the cache were all that costs; the scores and sums of twelve heads, and what
     // a call costs whatever it reads, are the same on both sides.
     private static RatioCase Case(long context, double target) =>
-        new($"{_fewHeads} key heads vs {_heads}: a token's attention after {context}, {_mixers} layers of width {_modelDim} without projections, one thread", target, target, random => Prepare(random, context))
+        new($"{fewHeads} key heads vs {heads}: a token's attention after {context}, {mixers} layers of width {modelDim} without projections, one thread", target, target, random => Prepare(random, context))
         {
             IsSameComputation = false,
         };
@@ -27,17 +27,17 @@ internal static class FewKeyHeadsVersusAll
     private static RatioSides Prepare(Generator random, long context)
     {
         using var frozen = no_grad();
-        var x = randn(1, context, _modelDim, generator: random);
+        var x = randn(1, context, modelDim, generator: random);
         var token = x.narrow(1, 0, 1);
-        var (all, few) = (Layers(_heads), Layers(_fewHeads));
+        var (all, few) = (Layers(heads), Layers(fewHeads));
         set_num_threads(1);
         return new RatioSides(() => Step(all), () => Step(few), [x, token, .. Owned(all), .. Owned(few)]);
 
         (Attention Mixer, MixerState State)[] Layers(int keyHeads)
         {
-            var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = _mixers }.Add(PassThroughLinear.Kind).AddRotary();
-            var options = new AttentionOptions { HeadCount = _heads, KeyValueHeadCount = keyHeads, HasBias = false };
-            return [.. Enumerable.Range(0, _mixers).Select(layer =>
+            var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = modelDim, LayerCount = mixers }.Add(PassThroughLinear.Kind).AddRotary();
+            var options = new AttentionOptions { HeadCount = heads, KeyValueHeadCount = keyHeads, HasBias = false };
+            return [.. Enumerable.Range(0, mixers).Select(layer =>
             {
                 var mixer = new Attention(options, builder.CreateLayerContext(layer, random));
                 mixer.eval();

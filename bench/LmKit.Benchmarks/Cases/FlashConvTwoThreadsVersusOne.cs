@@ -8,13 +8,13 @@ namespace LmKit.Benchmarks.Cases;
 /// <remarks>Both spend the processor time of one computation, so the clock alone is held to the target.</remarks>
 internal static class FlashConvTwoThreadsVersusOne
 {
-    private const long _batch = 4;
-    private const long _channels = 64;
+    private const long batch = 4;
+    private const long channels = 64;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } = [Case(2048), Case(8192)];
+    internal static IReadOnlyList<RatioCase> Cases { get; } = [Case(2048), Case(8192)];
 
     private static RatioCase Case(long length) =>
-        new($"long convolution, two threads vs one, forward H={_channels} L={length} B={_batch}", 1.8, 1.8, random => Prepare(random, length))
+        new($"long convolution, two threads vs one, forward H={channels} L={length} B={batch}", 1.8, 1.8, random => Prepare(random, length))
         {
             CountsWallOnly = true,
             LeastProcessors = 2,
@@ -22,8 +22,8 @@ internal static class FlashConvTwoThreadsVersusOne
 
     private static RatioSides Prepare(Generator random, long length)
     {
-        var u = randn([_batch, _channels, 1, length], generator: random);
-        var kernel = randn([_channels, length], generator: random) / Math.Sqrt(length);
+        var u = randn([batch, channels, 1, length], generator: random);
+        var kernel = randn([channels, length], generator: random) / Math.Sqrt(length);
         return new RatioSides(() => Convolve(threads: 1), () => Convolve(threads: 2), u, kernel);
 
         Tensor[] Convolve(int threads)

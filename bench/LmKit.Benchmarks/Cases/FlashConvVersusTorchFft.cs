@@ -8,9 +8,9 @@ namespace LmKit.Benchmarks.Cases;
 /// <remarks>Frozen, the baseline has its kernel's spectrum made once with the skip in it; in training both sides make spectra in every call.</remarks>
 internal static class FlashConvVersusTorchFft
 {
-    private const long _batch = 4;
+    private const long batch = 4;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
         Forward(64, 512, 3, 3),
         Forward(64, 1024, 3, 3),
@@ -25,18 +25,18 @@ internal static class FlashConvVersusTorchFft
     ];
 
     private static RatioCase Forward(long channels, long length, double target, double tuned) =>
-        new($"long convolution with skip and gate vs kept spectrum, forward H={channels} L={length} B={_batch}", target, tuned, random => Prepare(random, channels, length, isTraining: false));
+        new($"long convolution with skip and gate vs kept spectrum, forward H={channels} L={length} B={batch}", target, tuned, random => Prepare(random, channels, length, isTraining: false));
 
     private static RatioCase Training(long length) =>
-        new($"long convolution with skip and gate, forward+backward H=64 L={length} B={_batch}", 4, 4, random => Prepare(random, 64, length, isTraining: true));
+        new($"long convolution with skip and gate, forward+backward H=64 L={length} B={batch}", 4, 4, random => Prepare(random, 64, length, isTraining: true));
 
     private static RatioSides Prepare(Generator random, long channels, long length, bool isTraining)
     {
-        var u = randn([_batch, channels, length], generator: random).requires_grad_();
+        var u = randn([batch, channels, length], generator: random).requires_grad_();
         var kernel = (randn([channels, length], generator: random) / Math.Sqrt(length)).detach().requires_grad_();
         var skip = randn([channels], generator: random).requires_grad_();
-        var gate = randn([_batch, channels, length], generator: random).requires_grad_();
-        var upstream = randn([_batch, channels, length], generator: random);
+        var gate = randn([batch, channels, length], generator: random).requires_grad_();
+        var upstream = randn([batch, channels, length], generator: random);
         var response = Response(kernel, skip, length);
         return new RatioSides(() => Run(isTraining ? Plain : Kept), () => Run(Fused), u, kernel, skip, gate, upstream, response);
 

@@ -7,23 +7,23 @@ namespace LmKit.Benchmarks.Cases;
 /// floating point operations on either side, counted for the convolution as 10 log2 L + 20 a sample. There are no results to compare.</summary>
 internal static class FlashConvVersusTorchMm
 {
-    private const long _batch = 4;
-    private const long _channels = 64;
-    private const long _width = 1024;
+    private const long batch = 4;
+    private const long channels = 64;
+    private const long width = 1024;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } = [.. new long[] { 512, 1024, 2048, 8192 }.Select(Rate)];
+    internal static IReadOnlyList<RatioCase> Cases { get; } = [.. new long[] { 512, 1024, 2048, 8192 }.Select(Rate)];
 
     private static RatioCase Rate(long length) =>
-        new($"long convolution's GFLOP/s over torch mm's, H={_channels} L={length} B={_batch}", 0.6, 0.6, random => Prepare(random, length));
+        new($"long convolution's GFLOP/s over torch mm's, H={channels} L={length} B={batch}", 0.6, 0.6, random => Prepare(random, length));
 
     private static RatioSides Prepare(Generator random, long length)
     {
-        var work = (10 * Math.Log2(length) + 20) * _batch * _channels * length;
-        var calls = (int)Math.Round(2.0 * _width * _width * _width / work);
-        var u = randn([_batch, _channels, 1, length], generator: random);
-        var kernel = randn([_channels, length], generator: random);
-        var left = randn([(long)Math.Round(calls * work / (2.0 * _width * _width)), _width], generator: random);
-        var right = randn([_width, _width], generator: random);
+        var work = (10 * Math.Log2(length) + 20) * batch * channels * length;
+        var calls = (int)Math.Round(2.0 * width * width * width / work);
+        var u = randn([batch, channels, 1, length], generator: random);
+        var kernel = randn([channels, length], generator: random);
+        var left = randn([(long)Math.Round(calls * work / (2.0 * width * width)), width], generator: random);
+        var right = randn([width, width], generator: random);
         return new RatioSides(
             () =>
             {

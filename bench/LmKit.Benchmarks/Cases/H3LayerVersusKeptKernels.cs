@@ -8,28 +8,26 @@ namespace LmKit.Benchmarks.Cases;
 /// conv1d, one FFT convolution with a spectrum made once, the skips folded into both kernels.</summary>
 internal static class H3LayerVersusKeptKernels
 {
-    private const long _modelDim = 256;
-    private const long _length = 2048;
-    private const long _batch = 4;
+    private const long modelDim = 256;
+    private const long length = 2048;
+    private const long batch = 4;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
-        new($"H3 layer vs conv1d and FFT, kernels kept on both sides: forward d={_modelDim} L={_length} B={_batch}", 1, 1, random => Prepare(random, hasLinears: true)),
-        new($"H3 mixer core (no linears) vs conv1d and FFT, kernels kept on both sides: forward d={_modelDim} L={_length} B={_batch}", 1.5, 1.5, random => Prepare(random, hasLinears: false)),
+        new($"H3 layer vs conv1d and FFT, kernels kept on both sides: forward d={modelDim} L={length} B={batch}", 1, 1, random => Prepare(random, hasLinears: true)),
+        new($"H3 mixer core (no linears) vs conv1d and FFT, kernels kept on both sides: forward d={modelDim} L={length} B={batch}", 1.5, 1.5, random => Prepare(random, hasLinears: false)),
     ];
 
     private static RatioSides Prepare(Generator random, bool hasLinears)
     {
-        var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = 1 };
+        var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = modelDim, LayerCount = 1 };
         if (!hasLinears)
-        {
             builder.Add(PassThroughLinear.Kind);
-        }
 
         var mixer = new H3Mixer(new H3Options(), builder.CreateLayerContext(0, random));
         mixer.eval();
         var weights = mixer.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
-        var x = randn(_batch, _length, _modelDim, generator: random);
+        var x = randn(batch, length, modelDim, generator: random);
         var (taps, response) = Kept(weights);
         return new RatioSides(() => Frozen(Plain), () => Frozen(() => mixer.call(x, null)), mixer, x, taps, response);
 
@@ -51,23 +49,21 @@ internal static class H3LayerVersusKeptKernels
         {
             using var k = Project("k_proj", columns);
             using var padded = nn.functional.pad(k, [taps.size(2) - 1, 0]);
-            return nn.functional.conv1d(padded, taps, groups: _modelDim).mul_(v);
+            return nn.functional.conv1d(padded, taps, groups: modelDim).mul_(v);
         }
 
         Tensor Convolved(Tensor u)
         {
-            using var spectrum = fft.rfft(u, 2 * _length);
+            using var spectrum = fft.rfft(u, 2 * length);
             using var product = spectrum.mul_(response);
-            using var padded = fft.irfft(product, 2 * _length);
-            return padded.narrow(2, 0, _length);
+            using var padded = fft.irfft(product, 2 * length);
+            return padded.narrow(2, 0, length);
         }
 
         Tensor Project(string name, Tensor input)
         {
             if (!hasLinears)
-            {
                 return input.contiguous();
-            }
 
             using var bias = weights[$"{name}.bias"].unsqueeze(-1);
             return matmul(weights[$"{name}.weight"], input).add_(bias);
@@ -81,9 +77,9 @@ internal static class H3LayerVersusKeptKernels
         using var scope = NewDisposeScope();
         var taps = H3LayerVersusPlainComposition.ShiftKernel(weights);
         taps.select(1, 0).add_(weights["ssm_k_D"]);
-        var kernel = H3LayerVersusPlainComposition.DiagonalKernel(weights, "kernel.", _length);
+        var kernel = H3LayerVersusPlainComposition.DiagonalKernel(weights, "kernel.", length);
         kernel.select(1, 0).add_(weights["D"]);
-        return (taps.flip(1).unsqueeze(1).contiguous().DetachFromDisposeScope(), fft.rfft(kernel, 2 * _length).DetachFromDisposeScope());
+        return (taps.flip(1).unsqueeze(1).contiguous().DetachFromDisposeScope(), fft.rfft(kernel, 2 * length).DetachFromDisposeScope());
     }
 
     private static Tensor[] Frozen(Func<Tensor> side)

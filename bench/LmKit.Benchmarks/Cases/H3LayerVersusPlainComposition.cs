@@ -10,34 +10,34 @@ namespace LmKit.Benchmarks.Cases;
 /// not: those rows say what keeping kernels brings, and <see cref="H3LayerVersusKeptKernels"/> what the rest does.</remarks>
 internal static class H3LayerVersusPlainComposition
 {
-    private const long _modelDim = 256;
-    private const long _length = 2048;
-    private const long _batch = 4;
-    private const long _smallLength = 64;
+    private const long modelDim = 256;
+    private const long length = 2048;
+    private const long batch = 4;
+    private const long smallLength = 64;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
-        new($"What kept kernels bring: H3 layer forward vs the published code, which makes its kernels in every call, d={_modelDim} L={_length} B={_batch}", Target: 4, TunedTarget: 4, random => Prepare(random, _length, isTraining: false)),
-        new($"H3 layer forward+backward d={_modelDim} L={_length} B={_batch}", Target: 3, TunedTarget: 3, random => Prepare(random, _length, isTraining: true)),
-        new($"What kept kernels bring: H3 mixer core (no linears) forward vs the published code, which makes its kernels in every call, d={_modelDim} L={_length} B={_batch}", Target: 12, TunedTarget: 12, random => PrepareCore(random, isRecorded: false)),
-        new($"H3 mixer core (no linears) forward recorded for training d={_modelDim} L={_length} B={_batch}", Target: 12, TunedTarget: 12, random => PrepareCore(random, isRecorded: true)),
+        new($"What kept kernels bring: H3 layer forward vs the published code, which makes its kernels in every call, d={modelDim} L={length} B={batch}", Target: 4, TunedTarget: 4, random => Prepare(random, length, isTraining: false)),
+        new($"H3 layer forward+backward d={modelDim} L={length} B={batch}", Target: 3, TunedTarget: 3, random => Prepare(random, length, isTraining: true)),
+        new($"What kept kernels bring: H3 mixer core (no linears) forward vs the published code, which makes its kernels in every call, d={modelDim} L={length} B={batch}", Target: 12, TunedTarget: 12, random => PrepareCore(random, isRecorded: false)),
+        new($"H3 mixer core (no linears) forward recorded for training d={modelDim} L={length} B={batch}", Target: 12, TunedTarget: 12, random => PrepareCore(random, isRecorded: true)),
     ];
 
-    public static IReadOnlyList<MemoryCase> MemoryCases { get; } =
+    internal static IReadOnlyList<MemoryCase> MemoryCases { get; } =
     [
         new(
-            $"H3 layer forward+backward d={_modelDim} L={_length} B={_batch}",
+            $"H3 layer forward+backward d={modelDim} L={length} B={batch}",
             Target: 2,
-            random => Prepare(random, _length, isTraining: true),
-            random => Prepare(random, _smallLength, isTraining: true)),
+            random => Prepare(random, length, isTraining: true),
+            random => Prepare(random, smallLength, isTraining: true)),
     ];
 
     private static RatioSides Prepare(Generator random, long length, bool isTraining)
     {
-        var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = 1 };
+        var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = modelDim, LayerCount = 1 };
         var mixer = new H3Mixer(new H3Options(), builder.CreateLayerContext(0, random));
         var weights = mixer.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
-        var x = randn(_batch, length, _modelDim, generator: random);
+        var x = randn(batch, length, modelDim, generator: random);
         return new RatioSides(() => Run(input => Plain(input, weights, hasLinears: true)), () => Run(input => mixer.call(input, null)), mixer, x);
 
         Tensor[] Run(Func<Tensor, Tensor> layer)
@@ -56,11 +56,11 @@ internal static class H3LayerVersusPlainComposition
     // Frozen, the kernel is kept on our side; while gradients are recorded both sides make it in every call.
     private static RatioSides PrepareCore(Generator random, bool isRecorded)
     {
-        var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = 1 };
+        var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = modelDim, LayerCount = 1 };
         builder.Add(PassThroughLinear.Kind);
         var mixer = new H3Mixer(new H3Options(), builder.CreateLayerContext(0, random));
         var weights = mixer.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
-        var x = randn(_batch, _length, _modelDim, generator: random);
+        var x = randn(batch, length, modelDim, generator: random);
         return new RatioSides(() => Run(() => Plain(x, weights, hasLinears: false)), () => Run(() => mixer.call(x, null)), mixer, x);
 
         Tensor[] Run(Func<Tensor> core)

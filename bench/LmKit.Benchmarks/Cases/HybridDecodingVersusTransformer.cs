@@ -10,17 +10,17 @@ namespace LmKit.Benchmarks.Cases;
 /// begins with a fork of the prompt's state, whose cost it carries.</remarks>
 internal static class HybridDecodingVersusTransformer
 {
-    private const int _layers = 8;
-    private const int _attentionLayer = 4;
-    private const long _modelDim = 256;
-    private const int _heads = 4;
-    private const long _vocabSize = 256;
-    private const int _tokens = 64;
+    private const int layers = 8;
+    private const int attentionLayer = 4;
+    private const long modelDim = 256;
+    private const int heads = 4;
+    private const long vocabSize = 256;
+    private const int tokens = 64;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } = [Case(256, target: 1), Case(1024, target: 1), Case(4096, target: 1.5)];
+    internal static IReadOnlyList<RatioCase> Cases { get; } = [Case(256, target: 1), Case(1024, target: 1), Case(4096, target: 1.5)];
 
     private static RatioCase Case(long context, double target) =>
-        new($"H3 hybrid vs Transformer: {_tokens} tokens decoded after {context}, {_layers} layers of width {_modelDim}", target, target, random => Prepare(random, context))
+        new($"H3 hybrid vs Transformer: {tokens} tokens decoded after {context}, {layers} layers of width {modelDim}", target, target, random => Prepare(random, context))
         {
             IsSameComputation = false,
         };
@@ -28,12 +28,12 @@ internal static class HybridDecodingVersusTransformer
     private static RatioSides Prepare(Generator random, long context)
     {
         using var frozen = no_grad();
-        var transformer = new PlainTransformer(random, _layers, _modelDim, _heads, _vocabSize, context + _tokens);
-        var hybrid = new LanguageModelBuilder { VocabSize = _vocabSize, ModelDim = _modelDim, LayerCount = _layers }
+        var transformer = new PlainTransformer(random, layers, modelDim, heads, vocabSize, context + tokens);
+        var hybrid = new LanguageModelBuilder { VocabSize = vocabSize, ModelDim = modelDim, LayerCount = layers }
             .AddH3()
-            .AddAttention(attention => attention.HeadCount = _heads, layers: [_attentionLayer])
+            .AddAttention(attention => attention.HeadCount = heads, layers: [attentionLayer])
             .Build();
-        var prompt = randint(0, _vocabSize, [1, context], dtype: ScalarType.Int64, generator: random);
+        var prompt = randint(0, vocabSize, [1, context], dtype: ScalarType.Int64, generator: random);
         var (token, row) = (prompt.narrow(1, 0, 1), zeros(1, dtype: ScalarType.Int64));
         var state = hybrid.NewState(1);
         hybrid.call(prompt, new SequenceContext(state)).Dispose();
@@ -51,11 +51,9 @@ internal static class HybridDecodingVersusTransformer
     private static Tensor[] Decode(Func<long, Tensor> step)
     {
         using var frozen = no_grad();
-        for (var at = 0; at < _tokens - 1; at++)
-        {
+        for (var at = 0; at < tokens - 1; at++)
             step(at).Dispose();
-        }
 
-        return [step(_tokens - 1)];
+        return [step(tokens - 1)];
     }
 }

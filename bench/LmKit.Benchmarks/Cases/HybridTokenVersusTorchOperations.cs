@@ -10,13 +10,13 @@ namespace LmKit.Benchmarks.Cases;
 /// cache grows by the measured tokens on both sides alike, in memory that the baseline has in advance.</remarks>
 internal static class HybridTokenVersusTorchOperations
 {
-    private const int _layers = 12;
-    private const int _heads = 12;
-    private const int _attentionLayer = 6;
-    private const long _capacity = 2048;   // more tokens than are measured
-    private const int _earlier = 5;        // tokens before the first compared one, so that states matter
+    private const int layers = 12;
+    private const int heads = 12;
+    private const int attentionLayer = 6;
+    private const long capacity = 2048;   // more tokens than are measured
+    private const int earlier = 5;        // tokens before the first compared one, so that states matter
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
         Case(WeightFormat.BFloat16, batch: 1, target: 2.2, tunedTarget: 2.2),
         Case(WeightFormat.Full, batch: 1, target: 1.5, tunedTarget: 1.5),
@@ -35,9 +35,9 @@ internal static class HybridTokenVersusTorchOperations
         var ours = Builder().AddPackedLinear(packed => packed.Format = format).AddPackedLinear(packed => packed.Format = format, [LinearSite.Head]).Build();
         if (format == WeightFormat.BFloat16)
             Round(baseline, ours);
-        var (plain, state) = (new PlainHybrid(baseline, _layers, _heads, batch, _capacity), ours.NewState(batch));
+        var (plain, state) = (new PlainHybrid(baseline, layers, heads, batch, capacity), ours.NewState(batch));
         var tokens = randint(0, baseline.VocabSize, [batch, 1], dtype: ScalarType.Int64, generator: random);
-        for (var token = 0; token < _earlier; token++)
+        for (var token = 0; token < earlier; token++)
         {
             using var scope = NewDisposeScope();
             _ = Baseline();
@@ -60,7 +60,7 @@ internal static class HybridTokenVersusTorchOperations
     }
 
     private static LanguageModelBuilder Builder() =>
-        new LanguageModelBuilder { VocabSize = 50_264, ModelDim = 768, LayerCount = _layers }.AddH3().AddAttention(attention => attention.HeadCount = _heads, layers: [_attentionLayer]);
+        new LanguageModelBuilder { VocabSize = 50_264, ModelDim = 768, LayerCount = layers }.AddH3().AddAttention(attention => attention.HeadCount = heads, layers: [attentionLayer]);
 
     // The embedding is looked up whole and read by the head rounded, so its own numbers are rounded on both sides.
     private static void Round(LanguageModel baseline, LanguageModel ours)

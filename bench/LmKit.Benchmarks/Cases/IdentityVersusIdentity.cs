@@ -8,13 +8,13 @@ namespace LmKit.Benchmarks.Cases;
 /// disagree, which must get none.</summary>
 internal static class IdentityVersusIdentity
 {
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
         new("SelfCheck: identity vs identity", Target: 0.8, TunedTarget: 0.8, Prepare) { OnlyWhenNamed = true },   // 1.0 less the noise of a shared machine
         new("Disagreement on purpose: ones vs twos", Target: 1, TunedTarget: 1, _ => new RatioSides(() => [ones(2)], () => [ones(2) * 2])) { OnlyWhenNamed = true },
     ];
 
-    public static IReadOnlyList<MemoryCase> MemoryCases { get; } =
+    internal static IReadOnlyList<MemoryCase> MemoryCases { get; } =
     [
         new("SelfCheck: identity vs identity", Target: 0.8, random => Prepare(random, 16_384), Prepare) { OnlyWhenNamed = true },
     ];

@@ -7,39 +7,39 @@ namespace LmKit.Benchmarks.Cases;
 /// masks to add are made once; tiles far enough from the start share theirs.</summary>
 internal sealed class LambdaBand : IPlainAttention
 {
-    private const long _tile = 128;
+    private const long tile = 128;
 
-    private readonly long _starts;
-    private readonly List<(long First, long Count, long Near, Tensor Mask)> _tiles = [];
+    private readonly long starts;
+    private readonly List<(long First, long Count, long Near, Tensor Mask)> tiles = [];
 
-    public LambdaBand(long length, long window, long starts)
+    internal LambdaBand(long length, long window, long starts)
     {
-        _starts = starts;
-        for (long first = 0; first < length; first += _tile)
+        this.starts = starts;
+        for (long first = 0; first < length; first += tile)
         {
             using var scope = NewDisposeScope();
-            var (count, near) = (Math.Min(_tile, length - first), Math.Max(0, first - window + 1));
-            var shares = near > starts && _tiles[^1].Near > starts && count == _tile;
+            var (count, near) = (Math.Min(tile, length - first), Math.Max(0, first - window + 1));
+            var shares = near > starts && tiles[^1].Near > starts && count == tile;
             var j = near > starts ? cat([arange(starts), arange(near, first + count)]) : arange(first + count);
             var distance = arange(first, first + count).unsqueeze(1) - j;
-            var mask = shares ? _tiles[^1].Mask : Additive(distance.lt(window).logical_or(j.lt(starts)).logical_and(distance.ge(0))).DetachFromDisposeScope();
-            _tiles.Add((first, count, near, mask));
+            var mask = shares ? tiles[^1].Mask : Additive(distance.lt(window).logical_or(j.lt(starts)).logical_and(distance.ge(0))).DetachFromDisposeScope();
+            tiles.Add((first, count, near, mask));
         }
     }
 
     public Tensor Attend(Tensor q, Tensor k, Tensor v)
     {
         using var scope = NewDisposeScope();
-        var attended = _tiles.Select(tile => nn.functional.scaled_dot_product_attention(q.narrow(2, tile.First, tile.Count), Seen(k, tile), Seen(v, tile), tile.Mask));
+        var attended = tiles.Select(tile => nn.functional.scaled_dot_product_attention(q.narrow(2, tile.First, tile.Count), Seen(k, tile), Seen(v, tile), tile.Mask));
         return cat([.. attended], 2).MoveToOuterDisposeScope();
     }
 
-    public void Dispose() => _tiles.ForEach(tile => tile.Mask.Dispose());
+    public void Dispose() => tiles.ForEach(tile => tile.Mask.Dispose());
 
     /// <summary>0 where a pair is seen, -infinity elsewhere.</summary>
-    public static Tensor Additive(Tensor visible) => zeros(visible.shape).masked_fill(visible.logical_not(), double.NegativeInfinity);
+    internal static Tensor Additive(Tensor visible) => zeros(visible.shape).masked_fill(visible.logical_not(), double.NegativeInfinity);
 
-    private Tensor Seen(Tensor all, (long First, long Count, long Near, Tensor Mask) tile) => tile.Near > _starts
-        ? cat([all.narrow(2, 0, _starts), all.narrow(2, tile.Near, tile.First + tile.Count - tile.Near)], 2)
+    private Tensor Seen(Tensor all, (long First, long Count, long Near, Tensor Mask) tile) => tile.Near > starts
+        ? cat([all.narrow(2, 0, starts), all.narrow(2, tile.Near, tile.First + tile.Count - tile.Near)], 2)
         : all.narrow(2, 0, tile.First + tile.Count);
 }

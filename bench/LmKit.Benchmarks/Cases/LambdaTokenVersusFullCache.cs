@@ -10,25 +10,25 @@ namespace LmKit.Benchmarks.Cases;
 /// place each time, so that their cost does not grow while it is measured.</remarks>
 internal static class LambdaTokenVersusFullCache
 {
-    private const int _heads = 4;
-    private const long _width = 64;
-    private const long _modelDim = _heads * _width;
-    private const long _window = 512;
-    private const long _starts = 10;
-    private const long _early = 1024;
-    private const long _late = 16_384;
+    private const int heads = 4;
+    private const long width = 64;
+    private const long modelDim = heads * width;
+    private const long window = 512;
+    private const long starts = 10;
+    private const long early = 1024;
+    private const long late = 16_384;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
-        Case($"a preallocated full cache of turned keys: one token after {_late}", 10, random => new FullCache(random, _late, isGrown: false)),
-        Case($"a full cache of turned keys grown by cat: one token after {_late}", 80, random => new FullCache(random, _late, isGrown: true)),
-        Case($"itself after {_early}: one token after {_late}", 1 / 1.1, random => new Decoder(random, _early)),
+        Case($"a preallocated full cache of turned keys: one token after {late}", 10, random => new FullCache(random, late, isGrown: false)),
+        Case($"a full cache of turned keys grown by cat: one token after {late}", 80, random => new FullCache(random, late, isGrown: true)),
+        Case($"itself after {early}: one token after {late}", 1 / 1.1, random => new Decoder(random, early)),
     ];
 
     private static RatioCase Case(string beside, double target, Func<Generator, IStep> make) =>
-        new($"Lambda decode with rotary vs {beside}, L {_window}, G {_starts}", target, target, random =>
+        new($"Lambda decode with rotary vs {beside}, L {window}, G {starts}", target, target, random =>
         {
-            var (baseline, ours) = (make(random), new Decoder(random, _late));
+            var (baseline, ours) = (make(random), new Decoder(random, late));
             return new RatioSides(baseline.Step, ours.Step, baseline, ours);
         })
         {
@@ -42,72 +42,70 @@ internal static class LambdaTokenVersusFullCache
 
     private sealed class Decoder : IStep
     {
-        private readonly Attention _attention;
-        private readonly MixerState _state;
-        private readonly Tensor _token;
+        private readonly Attention attention;
+        private readonly MixerState state;
+        private readonly Tensor token;
 
-        public Decoder(Generator random, long context)
+        internal Decoder(Generator random, long context)
         {
             using var frozen = no_grad();
-            var layer = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = 1 }
+            var layer = new LanguageModelBuilder { VocabSize = 2, ModelDim = modelDim, LayerCount = 1 }
                 .Add(PassThroughLinear.Kind)
                 .AddRotary()
-                .AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength) = (_window, _starts))
+                .AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength) = (window, starts))
                 .CreateLayerContext(0, random);
-            _attention = new Attention(new AttentionOptions { HeadCount = _heads }, layer);
-            _attention.eval();
-            _state = _attention.NewState(1);
-            using var prompt = randn(1, context, _modelDim, generator: random);
-            _attention.call(prompt, new SequenceContext(_state)).Dispose();
-            _token = randn(1, 1, _modelDim, generator: random);
+            attention = new Attention(new AttentionOptions { HeadCount = heads }, layer);
+            attention.eval();
+            state = attention.NewState(1);
+            using var prompt = randn(1, context, modelDim, generator: random);
+            attention.call(prompt, new SequenceContext(state)).Dispose();
+            token = randn(1, 1, modelDim, generator: random);
         }
 
         public Tensor[] Step()
         {
             using var frozen = no_grad();
-            return [_attention.call(_token, new SequenceContext(_state))];
+            return [attention.call(token, new SequenceContext(state))];
         }
 
         public void Dispose()
         {
-            _attention.Dispose();
-            _state.Dispose();
-            _token.Dispose();
+            attention.Dispose();
+            state.Dispose();
+            token.Dispose();
         }
     }
 
     private sealed class FullCache(Generator random, long context, bool isGrown) : IStep
     {
-        private readonly Tensor _keys = randn([1, _heads, isGrown ? context : context + 1, _width], generator: random);
-        private readonly Tensor _values = randn([1, _heads, isGrown ? context : context + 1, _width], generator: random);
-        private readonly RotaryTable _turns = new(context + 1, _width);
-        private readonly Tensor _token = randn(1, 1, _modelDim, generator: random);
+        private readonly Tensor keys = randn([1, heads, isGrown ? context : context + 1, width], generator: random);
+        private readonly Tensor values = randn([1, heads, isGrown ? context : context + 1, width], generator: random);
+        private readonly RotaryTable turns = new(context + 1, width);
+        private readonly Tensor token = randn(1, 1, modelDim, generator: random);
 
         public Tensor[] Step()
         {
             using var frozen = no_grad();
             using var scope = NewDisposeScope();
-            var heads = _token.view(1, 1, _heads, _width).transpose(1, 2);
-            var (q, k) = (_turns.Turn(heads, context), _turns.Turn(heads, context));
-            var (keys, values) = (With(_keys, k), With(_values, heads));
+            var heads = token.view(1, 1, LambdaTokenVersusFullCache.heads, width).transpose(1, 2);
+            var (q, k) = (turns.Turn(heads, context), turns.Turn(heads, context));
+            var (keys, values) = (With(this.keys, k), With(this.values, heads));
             var attended = nn.functional.scaled_dot_product_attention(q, keys, values);
-            return [attended.transpose(1, 2).reshape(1, 1, _modelDim).MoveToOuterDisposeScope()];
+            return [attended.transpose(1, 2).reshape(1, 1, modelDim).MoveToOuterDisposeScope()];
         }
 
         public void Dispose()
         {
-            _keys.Dispose();
-            _values.Dispose();
-            _turns.Dispose();
-            _token.Dispose();
+            keys.Dispose();
+            values.Dispose();
+            turns.Dispose();
+            token.Dispose();
         }
 
         private Tensor With(Tensor cache, Tensor last)
         {
             if (isGrown)
-            {
                 return cat([cache, last], 2);
-            }
 
             _ = cache.narrow(2, context, 1).copy_(last);
             return cache;

@@ -11,20 +11,20 @@ namespace LmKit.Benchmarks.Cases;
 /// <remarks>The sides continue different texts: only the shapes of their logits are compared.</remarks>
 internal static class LateLlamaTokenVersusEarly
 {
-    private const int _early = 64;
-    private const int _late = 1000;
-    private const int _tokens = 16;
-    private const double _target = 0.8;
+    private const int early = 64;
+    private const int late = 1000;
+    private const int tokens = 16;
+    private const double target = 0.8;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
-        new(Name("LLaMA token"), _target, _target, PrepareOurs) { IsSameComputation = false },
-        new(Name("llama.cpp's own LLaMA token"), _target, _target, PrepareTheirs) { IsSameComputation = false, Hindrance = LlamaCppLibrary.Problem },
+        new(Name("LLaMA token"), target, target, PrepareOurs) { IsSameComputation = false },
+        new(Name("llama.cpp's own LLaMA token"), target, target, PrepareTheirs) { IsSameComputation = false, Hindrance = LlamaCppLibrary.Problem },
     ];
 
     private static LlamaShape Shape => LlamaTokenVersusLlamaCpp.Shape;
 
-    private static string Name(string side) => $"{side} after {_late} vs after {_early}: {Shape.Sizes}, one thread";
+    private static string Name(string side) => $"{side} after {late} vs after {early}: {Shape.Sizes}, one thread";
 
     private static RatioSides PrepareOurs(Generator random)
     {
@@ -36,15 +36,15 @@ internal static class LateLlamaTokenVersusEarly
     private static RatioSides PrepareTheirs(Generator random)
     {
         using var model = Shape.Build(random, isPacked: false);
-        var llamaCpp = new LlamaCppModel(model, Shape, _late + _tokens + 1);
+        var llamaCpp = new LlamaCppModel(model, Shape, late + tokens + 1);
         return Sides(random, llamaCpp.NewExactDecoder, llamaCpp);
     }
 
     private static RatioSides Sides(Generator random, Func<IDecoder> start, IDisposable model)
     {
-        var text = Shape.Text(random, _late + _tokens);
-        var (early, late) = (After(_early), After(_late));
-        return new RatioSides(new RepeatedDecoding(early, text[_late..]).Step, new RepeatedDecoding(late, text[_late..]).Step, early, late, model);
+        var text = Shape.Text(random, LateLlamaTokenVersusEarly.late + tokens);
+        var (early, late) = (After(LateLlamaTokenVersusEarly.early), After(LateLlamaTokenVersusEarly.late));
+        return new RatioSides(new RepeatedDecoding(early, text[LateLlamaTokenVersusEarly.late..]).Step, new RepeatedDecoding(late, text[LateLlamaTokenVersusEarly.late..]).Step, early, late, model);
 
         IDecoder After(int context)
         {

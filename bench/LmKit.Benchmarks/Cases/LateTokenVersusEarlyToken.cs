@@ -8,24 +8,24 @@ namespace LmKit.Benchmarks.Cases;
 /// <remarks>The sides continue different texts: only the shapes of their logits are compared.</remarks>
 internal static class LateTokenVersusEarlyToken
 {
-    private const int _layers = 8;
-    private const long _modelDim = 256;
-    private const long _vocabSize = 256;
-    private const long _early = 64;
-    private const long _late = 4096;
+    private const int layers = 8;
+    private const long modelDim = 256;
+    private const long vocabSize = 256;
+    private const long early = 64;
+    private const long late = 4096;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
-        new($"H3 token after {_late} vs after {_early}: {_layers} layers of width {_modelDim}", 1 / 1.15, 1 / 1.15, Prepare) { IsSameComputation = false },
+        new($"H3 token after {late} vs after {early}: {layers} layers of width {modelDim}", 1 / 1.15, 1 / 1.15, Prepare) { IsSameComputation = false },
     ];
 
     private static RatioSides Prepare(Generator random)
     {
         using var frozen = no_grad();
-        var model = new LanguageModelBuilder { VocabSize = _vocabSize, ModelDim = _modelDim, LayerCount = _layers }.AddH3().Build();
-        var prompt = randint(0, _vocabSize, [1, _late], dtype: ScalarType.Int64, generator: random);
+        var model = new LanguageModelBuilder { VocabSize = vocabSize, ModelDim = modelDim, LayerCount = layers }.AddH3().Build();
+        var prompt = randint(0, vocabSize, [1, LateTokenVersusEarlyToken.late], dtype: ScalarType.Int64, generator: random);
         var token = prompt.narrow(1, 0, 1);
-        var (early, late) = (After(_early), After(_late));
+        var (early, late) = (After(LateTokenVersusEarlyToken.early), After(LateTokenVersusEarlyToken.late));
         return new RatioSides(() => Step(early), () => Step(late), model, prompt, token, early, late);
 
         MixerState After(long context)

@@ -12,15 +12,15 @@ namespace LmKit.Benchmarks.Cases;
 /// cores with.</remarks>
 internal static class LlamaTokenVersusLlamaCpp
 {
-    private const int _tokens = 16;
-    private const double _target = 1 / 1.1;
-    private const double _exact = 1e-4;      // twelve layers of float32 in another order of sums
-    private const double _rounded = 2e-2;
+    private const int tokens = 16;
+    private const double target = 1 / 1.1;
+    private const double exact = 1e-4;      // twelve layers of float32 in another order of sums
+    private const double rounded = 2e-2;
 
     /// <summary>134M parameters: the sizes of GPT-2 small in LLaMA's form.</summary>
-    public static LlamaShape Shape { get; } = new(LayerCount: 12, ModelDim: 768, HeadCount: 12, KeyValueHeadCount: 12, MlpDim: 2048, VocabSize: 32_000);
+    internal static LlamaShape Shape { get; } = new(LayerCount: 12, ModelDim: 768, HeadCount: 12, KeyValueHeadCount: 12, MlpDim: 2048, VocabSize: 32_000);
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
         Case(64, keyHeads: 12),
         Case(1000, keyHeads: 12),
@@ -33,9 +33,9 @@ internal static class LlamaTokenVersusLlamaCpp
     {
         var shape = Shape with { KeyValueHeadCount = keyHeads };
         var name = $"LLaMA token vs llama.cpp{(hasDefaults ? " with its float16 keys" : "")}: after {context}, {shape.Sizes}, one thread";
-        return new RatioCase(name, _target, _target, random => Prepare(name, random, shape, context, hasDefaults))
+        return new RatioCase(name, target, target, random => Prepare(name, random, shape, context, hasDefaults))
         {
-            Tolerance = hasDefaults ? _rounded : _exact,
+            Tolerance = hasDefaults ? rounded : exact,
             Hindrance = LlamaCppLibrary.Problem,
         };
     }
@@ -44,10 +44,10 @@ internal static class LlamaTokenVersusLlamaCpp
     {
         set_num_threads(1);
         var model = shape.Build(random, isPacked: true);
-        var llamaCpp = new LlamaCppModel(model, shape, (uint)(context + _tokens + 1));
+        var llamaCpp = new LlamaCppModel(model, shape, (uint)(context + LlamaTokenVersusLlamaCpp.tokens + 1));
         var text = shape.Text(random, context + 1);
         var (theirs, ours) = (Read(llamaCpp.NewExactDecoder(), text), Read(new LanguageModelDecoder(model), text));
-        var tokens = GreedyAgreement.Require(name, theirs, ours, text[^1], _tokens, _exact);
+        var tokens = GreedyAgreement.Require(name, theirs, ours, text[^1], LlamaTokenVersusLlamaCpp.tokens, exact);
         if (hasDefaults)
         {
             theirs.Dispose();

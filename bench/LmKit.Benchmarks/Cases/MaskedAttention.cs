@@ -6,11 +6,11 @@ namespace LmKit.Benchmarks.Cases;
 /// <summary>The Lambda mask as a matrix of numbers to add, made once, in libtorch's fused attention.</summary>
 internal sealed class MaskedAttention(long length, long window, long starts) : IPlainAttention
 {
-    private readonly Tensor _mask = Mask(length, window, starts); // (L, L)
+    private readonly Tensor mask = Mask(length, window, starts); // (L, L)
 
-    public Tensor Attend(Tensor q, Tensor k, Tensor v) => nn.functional.scaled_dot_product_attention(q, k, v, _mask);
+    public Tensor Attend(Tensor q, Tensor k, Tensor v) => nn.functional.scaled_dot_product_attention(q, k, v, mask);
 
-    public void Dispose() => _mask.Dispose();
+    public void Dispose() => mask.Dispose();
 
     private static Tensor Mask(long length, long window, long starts)
     {

@@ -11,16 +11,14 @@ internal static class ModelLoadVersusReadAndCopy
     // 1 / 0.6: the loader used to work as the baseline does.
     private const double Target = 1.67;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
         [new("Loading a model vs read, copy and isfinite: 134 M parameters, float32", Target, Target, _ => Prepare()) { Tolerance = 0 }];
 
     private static RatioSides Prepare()
     {
         var folder = new Folder();
         using (var model = Build())
-        {
             model.Save(folder.Path);
-        }
 
         return new RatioSides(() => Some(Plain(folder.Path)), () => Some(LanguageModel.Load(folder.Path)), folder);
 
@@ -28,9 +26,7 @@ internal static class ModelLoadVersusReadAndCopy
         static Tensor[] Some(LanguageModel model)
         {
             using (model)
-            {
                 return [stack([.. ModuleTensors.Of(model).OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => pair.Value.detach().view(-1)[-1])])];
-            }
         }
     }
 
@@ -46,9 +42,7 @@ internal static class ModelLoadVersusReadAndCopy
             target.copy_(tensor);
             using var scope = NewDisposeScope();
             if (!target.isfinite().all().item<bool>())
-            {
                 throw new InvalidOperationException($"{name} is not finite.");
-            }
         }
 
         return model;

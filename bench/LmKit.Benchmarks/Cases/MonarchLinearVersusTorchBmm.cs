@@ -9,7 +9,7 @@ namespace LmKit.Benchmarks.Cases;
 internal static class MonarchLinearVersusTorchBmm
 {
     // Targets of the fused product; it has no kernel of its own yet, and what falls short stands in the table as such.
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
         .. Both(1, 512, 512, 4, bmm: 2, dense: 2.5),
         .. Both(1, 768, 3072, 4, bmm: 2, dense: 2.5),

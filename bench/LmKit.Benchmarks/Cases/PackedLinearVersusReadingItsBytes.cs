@@ -13,19 +13,19 @@ namespace LmKit.Benchmarks.Cases;
 /// threads read as multiply.</remarks>
 internal static class PackedLinearVersusReadingItsBytes
 {
-    private const int _layers = 12;
-    private const long _width = 768;
+    private const int layers = 12;
+    private const long width = 768;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } = [Case(WeightFormat.Full), Case(WeightFormat.BFloat16)];
+    internal static IReadOnlyList<RatioCase> Cases { get; } = [Case(WeightFormat.Full), Case(WeightFormat.BFloat16)];
 
     private static RatioCase Case(WeightFormat format) =>
-        new($"Packed linears vs reading their bytes: {_layers} layers of width {_width}, {format}", 0.9, 0.9, random => Prepare(random, format)) { IsSameComputation = false };
+        new($"Packed linears vs reading their bytes: {layers} layers of width {width}, {format}", 0.9, 0.9, random => Prepare(random, format)) { IsSameComputation = false };
 
     private static RatioSides Prepare(Generator random, WeightFormat format)
     {
         var parameters = new ParameterFactory(random);
-        (long In, long Out)[] sites = [(_width, _width), (_width, _width), (_width, _width), (_width, _width), (_width, 4 * _width), (4 * _width, _width)];
-        var linears = Enumerable.Range(0, _layers).SelectMany(layer => sites.Select(site =>
+        (long In, long Out)[] sites = [(width, width), (width, width), (width, width), (width, width), (width, 4 * width), (4 * width, width)];
+        var linears = Enumerable.Range(0, layers).SelectMany(layer => sites.Select(site =>
         {
             var linear = new PackedLinear(new PackedLinearOptions { Format = format }, new LinearSite("fc", layer, site.In, site.Out, false, 0.04, parameters));
             linear.eval();
@@ -35,7 +35,7 @@ internal static class PackedLinearVersusReadingItsBytes
         // Ones: zeros might be memory that the system has not given yet.
         var memory = linears.Select(linear => ones([linear.InFeatures * linear.OutFeatures * bytes], ScalarType.Byte)).ToArray();
         var sums = new float[memory.Length];
-        var inputs = new[] { randn(1, _width, generator: random), randn(1, 4 * _width, generator: random) };
+        var inputs = new[] { randn(1, width, generator: random), randn(1, 4 * width, generator: random) };
         return new RatioSides(Read, Multiply, [.. linears, .. memory, .. inputs]);
 
         Tensor[] Read()
@@ -48,9 +48,7 @@ internal static class PackedLinearVersusReadingItsBytes
         {
             using var frozen = no_grad();
             foreach (var linear in linears)
-            {
-                linear.call(inputs[linear.InFeatures == _width ? 0 : 1]).Dispose();
-            }
+                linear.call(inputs[linear.InFeatures == width ? 0 : 1]).Dispose();
 
             return [tensor(0f)];
         }

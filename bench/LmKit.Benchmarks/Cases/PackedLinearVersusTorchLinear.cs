@@ -11,7 +11,7 @@ internal static class PackedLinearVersusTorchLinear
     private const int Layers = 12;
     private const long Width = 768;
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
         Case(WeightFormat.Full, rows: 1, target: 1.5),
         Case(WeightFormat.BFloat16, rows: 1, target: 2.5),

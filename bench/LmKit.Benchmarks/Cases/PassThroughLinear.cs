@@ -6,7 +6,7 @@ namespace LmKit.Benchmarks.Cases;
 /// <summary>A linear that gives back its input, or the first features of it, so that a mixer can be timed without its projections.</summary>
 internal sealed class PassThroughLinear : nn.Module<Tensor, Tensor>, ILinear
 {
-    public static readonly Kind<ILinear> Kind = Slots.Linear.Define("pass_through", site => new PassThroughLinear(site));
+    internal static readonly Kind<ILinear> Kind = Slots.Linear.Define("pass_through", site => new PassThroughLinear(site));
 
     private PassThroughLinear(LinearSite site)
         : base(nameof(PassThroughLinear)) => (InFeatures, OutFeatures) = (site.InFeatures, site.OutFeatures);

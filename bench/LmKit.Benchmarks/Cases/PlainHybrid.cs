@@ -7,32 +7,32 @@ namespace LmKit.Benchmarks.Cases;
 /// allocated in advance, float32 weights read from an LmKit model by their names.</summary>
 internal sealed class PlainHybrid : IDisposable
 {
-    private const double _epsilon = 1e-5;
+    private const double epsilon = 1e-5;
 
-    private readonly Dictionary<string, Tensor> _weights;
-    private readonly PlainH3Step?[] _steps;     // null where a layer attends
-    private readonly Tensor _keys;              // (B, H, capacity, P), of the one layer that attends
-    private readonly Tensor _values;
-    private readonly long _heads;
-    private readonly long _modelDim;
-    private long _position;
+    private readonly Dictionary<string, Tensor> weights;
+    private readonly PlainH3Step?[] steps;     // null where a layer attends
+    private readonly Tensor keys;              // (B, H, capacity, P), of the one layer that attends
+    private readonly Tensor values;
+    private readonly long heads;
+    private readonly long modelDim;
+    private long position;
 
-    public PlainHybrid(LanguageModel model, int layers, long heads, long batch, long capacity)
+    internal PlainHybrid(LanguageModel model, int layers, long heads, long batch, long capacity)
     {
-        _weights = model.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
-        _steps = [.. Enumerable.Range(0, layers).Select(layer => _weights.ContainsKey($"layers.{layer}.mixer.D") ? new PlainH3Step(_weights, $"layers.{layer}.mixer.", batch) : null)];
-        (_heads, _modelDim) = (heads, _weights["embeddings.word_embeddings.weight"].size(1));
-        _keys = zeros(batch, heads, capacity, _modelDim / heads);
-        _values = zeros(batch, heads, capacity, _modelDim / heads);
+        weights = model.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
+        steps = [.. Enumerable.Range(0, layers).Select(layer => weights.ContainsKey($"layers.{layer}.mixer.D") ? new PlainH3Step(weights, $"layers.{layer}.mixer.", batch) : null)];
+        (this.heads, modelDim) = (heads, weights["embeddings.word_embeddings.weight"].size(1));
+        keys = zeros(batch, heads, capacity, modelDim / heads);
+        values = zeros(batch, heads, capacity, modelDim / heads);
     }
 
     /// <summary>Logits (B, 1, V) of one token a row, (B, 1).</summary>
-    public Tensor Step(Tensor tokens)
+    internal Tensor Step(Tensor tokens)
     {
         using var scope = NewDisposeScope();
-        var embedding = _weights["embeddings.word_embeddings.weight"];
+        var embedding = weights["embeddings.word_embeddings.weight"];
         var x = embedding.index_select(0, tokens.view(-1)); // (B, D)
-        foreach (var (layer, step) in _steps.Index())
+        foreach (var (layer, step) in steps.Index())
         {
             var at = $"layers.{layer}.";
             var normed = Norm(x, at + "norm1");
@@ -42,31 +42,29 @@ internal sealed class PlainHybrid : IDisposable
             x = x + Linear(nn.functional.gelu(inner, TorchSharp.Modules.GELU.Approximate.tanh, false), at + "mlp.fc2");
         }
 
-        _position++;
+        position++;
         return nn.functional.linear(Norm(x, "ln_f"), embedding).unsqueeze(1).MoveToOuterDisposeScope();
     }
 
     public void Dispose()
     {
-        _keys.Dispose();
-        _values.Dispose();
-        foreach (var step in _steps)
-        {
+        keys.Dispose();
+        values.Dispose();
+        foreach (var step in steps)
             step?.Dispose();
-        }
     }
 
     private Tensor Attend(Tensor q, Tensor k, Tensor v)
     {
-        _ = _keys.select(2, _position).copy_(Split(k).squeeze(2));
-        _ = _values.select(2, _position).copy_(Split(v).squeeze(2));
-        var seen = _position + 1;
-        return nn.functional.scaled_dot_product_attention(Split(q), _keys.narrow(2, 0, seen), _values.narrow(2, 0, seen)).reshape(-1, _modelDim);
+        _ = keys.select(2, position).copy_(Split(k).squeeze(2));
+        _ = values.select(2, position).copy_(Split(v).squeeze(2));
+        var seen = position + 1;
+        return nn.functional.scaled_dot_product_attention(Split(q), keys.narrow(2, 0, seen), values.narrow(2, 0, seen)).reshape(-1, modelDim);
     }
 
-    private Tensor Split(Tensor joined) => joined.view(joined.size(0), _heads, 1, -1); // (B, H, 1, P)
+    private Tensor Split(Tensor joined) => joined.view(joined.size(0), heads, 1, -1); // (B, H, 1, P)
 
-    private Tensor Norm(Tensor x, string name) => nn.functional.layer_norm(x, [_modelDim], _weights[$"{name}.weight"], _weights[$"{name}.bias"], _epsilon);
+    private Tensor Norm(Tensor x, string name) => nn.functional.layer_norm(x, [modelDim], weights[$"{name}.weight"], weights[$"{name}.bias"], epsilon);
 
-    private Tensor Linear(Tensor x, string name) => nn.functional.linear(x, _weights[$"{name}.weight"], _weights.GetValueOrDefault($"{name}.bias"));
+    private Tensor Linear(Tensor x, string name) => nn.functional.linear(x, weights[$"{name}.weight"], weights.GetValueOrDefault($"{name}.bias"));
 }

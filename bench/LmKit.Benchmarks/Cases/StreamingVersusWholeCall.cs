@@ -8,36 +8,36 @@ namespace LmKit.Benchmarks.Cases;
 /// <remarks>Outputs are taken up as they come: each chunk is reduced to its means, as whoever streams uses them and lets them go.</remarks>
 internal static class StreamingVersusWholeCall
 {
-    private const long _modelDim = 256;
-    private const long _length = 65_536;
-    private const long _smallLength = 1024;
-    private const long _chunk = 512;
+    private const long modelDim = 256;
+    private const long length = 65_536;
+    private const long smallLength = 1024;
+    private const long chunk = 512;
 
-    private static string Name => $"H3 layer streamed in chunks of {_chunk} vs whole call d={_modelDim} L={_length} B=1";
+    private static string Name => $"H3 layer streamed in chunks of {chunk} vs whole call d={modelDim} L={length} B=1";
 
-    public static IReadOnlyList<RatioCase> Cases { get; } =
+    internal static IReadOnlyList<RatioCase> Cases { get; } =
     [
-        new(Name, Target: 0.5, TunedTarget: 0.5, random => Prepare(random, _length)),
+        new(Name, Target: 0.5, TunedTarget: 0.5, random => Prepare(random, length)),
     ];
 
-    public static IReadOnlyList<MemoryCase> MemoryCases { get; } =
+    internal static IReadOnlyList<MemoryCase> MemoryCases { get; } =
     [
-        new(Name, Target: 20, random => Prepare(random, _length), random => Prepare(random, _smallLength)),
+        new(Name, Target: 20, random => Prepare(random, length), random => Prepare(random, smallLength)),
     ];
 
     private static RatioSides Prepare(Generator random, long length)
     {
-        var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = _modelDim, LayerCount = 1 };
+        var builder = new LanguageModelBuilder { VocabSize = 2, ModelDim = modelDim, LayerCount = 1 };
         var mixer = new H3Mixer(new H3Options(), builder.CreateLayerContext(0, random));
         mixer.eval();
-        var x = randn(1, length, _modelDim, generator: random);
+        var x = randn(1, length, modelDim, generator: random);
         return new RatioSides(Whole, Streamed, mixer, x);
 
         Tensor[] Whole()
         {
             using var frozen = no_grad();
             using var y = mixer.call(x, null);
-            using var chunks = y.view(-1, _chunk, _modelDim);
+            using var chunks = y.view(-1, chunk, modelDim);
             return [chunks.mean([1])];
         }
 
@@ -46,9 +46,9 @@ internal static class StreamingVersusWholeCall
             using var frozen = no_grad();
             using var state = mixer.NewState(1);
             var means = new List<Tensor>();
-            for (long at = 0; at < length; at += _chunk)
+            for (long at = 0; at < length; at += chunk)
             {
-                using var columns = x.narrow(1, at, _chunk);
+                using var columns = x.narrow(1, at, chunk);
                 using var y = mixer.call(columns, new SequenceContext(state));
                 means.Add(y.mean([1]));
             }

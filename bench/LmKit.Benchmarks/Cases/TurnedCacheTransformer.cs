@@ -9,19 +9,19 @@ namespace LmKit.Benchmarks.Cases;
 /// <remarks>It computes with the parameters of a model of ours, which stay that model's; as many key heads as heads.</remarks>
 internal sealed class TurnedCacheTransformer : IDisposable
 {
-    private readonly LlamaShape _shape;
-    private readonly Tensor _cosines;   // (capacity, P/2)
-    private readonly Tensor _sines;
-    private readonly Tensor _embedding; // (V, D)
-    private readonly Tensor _finalGain;
-    private readonly Tensor _head;
-    private readonly Layer[] _layers;
+    private readonly LlamaShape shape;
+    private readonly Tensor cosines;   // (capacity, P/2)
+    private readonly Tensor sines;
+    private readonly Tensor embedding; // (V, D)
+    private readonly Tensor finalGain;
+    private readonly Tensor head;
+    private readonly Layer[] layers;
 
-    public TurnedCacheTransformer(LanguageModel model, LlamaShape shape, long capacity)
+    internal TurnedCacheTransformer(LanguageModel model, LlamaShape shape, long capacity)
     {
-        _shape = shape;
-        (_embedding, _finalGain, _head) = (Weight("embeddings.word_embeddings"), Weight("ln_f"), Weight("lm_head"));
-        _layers = [.. Enumerable.Range(0, shape.LayerCount).Select(index => new Layer(
+        this.shape = shape;
+        (embedding, finalGain, head) = (Weight("embeddings.word_embeddings"), Weight("ln_f"), Weight("lm_head"));
+        layers = [.. Enumerable.Range(0, shape.LayerCount).Select(index => new Layer(
             Weight($"layers.{index}.norm1"),
             Weight($"layers.{index}.mixer.q_proj"),
             Weight($"layers.{index}.mixer.k_proj"),
@@ -36,41 +36,39 @@ internal sealed class TurnedCacheTransformer : IDisposable
         using var scope = NewDisposeScope();
         var frequencies = pow(shape.RotaryBase, arange(0, shape.HeadDim, 2, dtype: ScalarType.Float64) / -shape.HeadDim);
         var phases = arange(capacity, dtype: ScalarType.Float64).unsqueeze(1) * frequencies;
-        _cosines = phases.cos().to(ScalarType.Float32).DetachFromDisposeScope();
-        _sines = phases.sin().to(ScalarType.Float32).DetachFromDisposeScope();
+        cosines = phases.cos().to(ScalarType.Float32).DetachFromDisposeScope();
+        sines = phases.sin().to(ScalarType.Float32).DetachFromDisposeScope();
 
         Tensor Weight(string name) => model.get_parameter($"{name}.weight")!;
     }
 
     /// <summary>Puts the keys and values of a text's start into a layer's cache, as ours read them: (1, L, H, P) before any turn.</summary>
-    public void Hold(int layer, Tensor keys, Tensor values)
+    internal void Hold(int layer, Tensor keys, Tensor values)
     {
         using var scope = NewDisposeScope();
-        _layers[layer].Keys.narrow(2, 0, keys.size(1)).copy_(Turned(keys.transpose(1, 2), 0));
-        _layers[layer].Values.narrow(2, 0, values.size(1)).copy_(values.transpose(1, 2));
+        layers[layer].Keys.narrow(2, 0, keys.size(1)).copy_(Turned(keys.transpose(1, 2), 0));
+        layers[layer].Values.narrow(2, 0, values.size(1)).copy_(values.transpose(1, 2));
     }
 
     /// <summary>Logits (V) behind the token at a position, whose key and value it writes into the cache.</summary>
-    public Tensor Step(Tensor token, long position)
+    internal Tensor Step(Tensor token, long position)
     {
         using var scope = NewDisposeScope();
-        var x = _embedding.index_select(0, token.view(-1)).view(1, 1, -1);
-        foreach (var layer in _layers)
+        var x = embedding.index_select(0, token.view(-1)).view(1, 1, -1);
+        foreach (var layer in layers)
         {
             x = x + Attend(layer, Normed(x, layer.MixerGain), position);
             var y = Normed(x, layer.FeedForwardGain);
             x = x + nn.functional.linear(nn.functional.silu(nn.functional.linear(y, layer.Gate)) * nn.functional.linear(y, layer.Up), layer.Down);
         }
 
-        return nn.functional.linear(Normed(x, _finalGain), _head).view(-1).MoveToOuterDisposeScope();
+        return nn.functional.linear(Normed(x, finalGain), head).view(-1).MoveToOuterDisposeScope();
     }
 
     public void Dispose()
     {
-        foreach (var tensor in _layers.SelectMany(layer => new[] { layer.Keys, layer.Values }).Concat([_cosines, _sines]))
-        {
+        foreach (var tensor in layers.SelectMany(layer => new[] { layer.Keys, layer.Values }).Concat([cosines, sines]))
             tensor.Dispose();
-        }
     }
 
     private Tensor Attend(Layer layer, Tensor x, long position)
@@ -82,17 +80,17 @@ internal sealed class TurnedCacheTransformer : IDisposable
         return nn.functional.linear(attended.transpose(1, 2).reshape(1, 1, -1), layer.Output);
     }
 
-    private Tensor Split(Tensor joined) => joined.view(1, 1, _shape.HeadCount, _shape.HeadDim).transpose(1, 2); // (1, H, 1, P)
+    private Tensor Split(Tensor joined) => joined.view(1, 1, shape.HeadCount, shape.HeadDim).transpose(1, 2); // (1, H, 1, P)
 
     // Features t and t + P/2 of (1, H, L, P) turn together; the first of L stands at the position.
     private Tensor Turned(Tensor x, long position)
     {
-        var (cosines, sines) = (_cosines.narrow(0, position, x.size(2)), _sines.narrow(0, position, x.size(2)));
-        var (first, second) = (x.narrow(3, 0, _shape.HeadDim / 2), x.narrow(3, _shape.HeadDim / 2, _shape.HeadDim / 2));
+        var (cosines, sines) = (this.cosines.narrow(0, position, x.size(2)), this.sines.narrow(0, position, x.size(2)));
+        var (first, second) = (x.narrow(3, 0, shape.HeadDim / 2), x.narrow(3, shape.HeadDim / 2, shape.HeadDim / 2));
         return cat([first * cosines - second * sines, second * cosines + first * sines], 3);
     }
 
-    private Tensor Normed(Tensor x, Tensor gain) => x * (x.square().mean([-1], keepdim: true) + _shape.NormEpsilon).rsqrt() * gain;
+    private Tensor Normed(Tensor x, Tensor gain) => x * (x.square().mean([-1], keepdim: true) + shape.NormEpsilon).rsqrt() * gain;
 
     private sealed record Layer(
         Tensor MixerGain,

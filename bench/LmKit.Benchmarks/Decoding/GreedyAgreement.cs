@@ -14,7 +14,7 @@ internal static class GreedyAgreement
     /// <param name="count">How many tokens to choose.</param>
     /// <param name="tolerance">Largest difference of their logits, relative to the baseline's largest.</param>
     /// <exception cref="RatioDisagreementException">They chose different tokens, or their logits differ further than that.</exception>
-    public static IReadOnlyList<long> Require(string name, IDecoder baseline, IDecoder ours, long first, int count, double tolerance)
+    internal static IReadOnlyList<long> Require(string name, IDecoder baseline, IDecoder ours, long first, int count, double tolerance)
     {
         var tokens = new List<long> { first };
         for (var chosen = 1; chosen <= count; chosen++)
@@ -26,9 +26,7 @@ internal static class GreedyAgreement
                 ? RatioAgreement.Difference([theirs], [our], tolerance)
                 : $"token {chosen} after the context is {theirChoice} for the baseline and {ourChoice} for ours";
             if (difference is not null)
-            {
                 throw new RatioDisagreementException($"{name}: the two sides disagree, so no ratio is given: {difference}.");
-            }
 
             tokens.Add(ourChoice);
         }

@@ -7,36 +7,36 @@ namespace LmKit.Benchmarks.Decoding;
 /// <remarks>The model stays the caller's.</remarks>
 internal sealed class LanguageModelDecoder(LanguageModel model) : IDecoder
 {
-    private readonly Tensor _row = zeros(1, dtype: ScalarType.Int64).DetachFromDisposeScope();
-    private readonly MixerState _context = model.NewState(1);
-    private MixerState? _state;
+    private readonly Tensor row = zeros(1, dtype: ScalarType.Int64).DetachFromDisposeScope();
+    private readonly MixerState context = model.NewState(1);
+    private MixerState? state;
 
     public void Read(long[] context)
     {
         using var frozen = no_grad();
         using var tokens = tensor(context, [1, context.Length]);
-        model.call(tokens, new SequenceContext(_context)).Dispose();
+        model.call(tokens, new SequenceContext(this.context)).Dispose();
     }
 
     public Tensor Step(long token)
     {
         using var frozen = no_grad();
         using var tokens = tensor(new[] { token }, [1, 1]);
-        _state ??= _context.Fork(_row);
-        using var logits = model.call(tokens, new SequenceContext(_state)); // (1, 1, V)
+        state ??= context.Fork(row);
+        using var logits = model.call(tokens, new SequenceContext(state)); // (1, 1, V)
         return logits.view(-1);
     }
 
     public void Return()
     {
-        _state?.Dispose();
-        _state = null;
+        state?.Dispose();
+        state = null;
     }
 
     public void Dispose()
     {
-        _state?.Dispose();
-        _context.Dispose();
-        _row.Dispose();
+        state?.Dispose();
+        context.Dispose();
+        row.Dispose();
     }
 }

@@ -7,16 +7,16 @@ namespace LmKit.Benchmarks.Decoding;
 /// <remarks>Going back is part of the first token's call, which is one of many: a median does not see it.</remarks>
 internal sealed class RepeatedDecoding(IDecoder decoder, IReadOnlyList<long> tokens)
 {
-    private int _next;
+    private int next;
 
-    public Tensor[] Step()
+    internal Tensor[] Step()
     {
-        if (_next == tokens.Count)
+        if (next == tokens.Count)
         {
             decoder.Return();
-            _next = 0;
+            next = 0;
         }
 
-        return [decoder.Step(tokens[_next++])];
+        return [decoder.Step(tokens[next++])];
     }
 }

@@ -9,13 +9,13 @@ namespace LmKit.Benchmarks.LlamaCpp;
 /// little-endian.</remarks>
 internal static class GgufFile
 {
-    public const int Alignment = 32;   // the format's default, for files that do not say otherwise
-    public const uint Magic = 0x46554747;   // GGUF
-    public const uint Version = 3;
-    private const uint _float32 = 0;
+    internal const int Alignment = 32;   // the format's default, for files that do not say otherwise
+    internal const uint Magic = 0x46554747;   // GGUF
+    internal const uint Version = 3;
+    private const uint float32 = 0;
 
     /// <summary>Writes the file; a tensor's axes are given in torch's order, the slowest first.</summary>
-    public static void Write(string path, IReadOnlyList<(string Key, GgufValue Value)> metadata, IReadOnlyList<(string Name, Tensor Tensor)> tensors)
+    internal static void Write(string path, IReadOnlyList<(string Key, GgufValue Value)> metadata, IReadOnlyList<(string Name, Tensor Tensor)> tensors)
     {
         using var writer = new BinaryWriter(File.Create(path));
         writer.Write(Magic);
@@ -39,7 +39,7 @@ internal static class GgufFile
                 writer.Write((ulong)size);
             }
 
-            writer.Write(_float32);
+            writer.Write(float32);
             writer.Write((ulong)offset);
             offset += Aligned(tensor.numel() * sizeof(float));
         }

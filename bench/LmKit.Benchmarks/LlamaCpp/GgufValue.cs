@@ -5,11 +5,11 @@ namespace LmKit.Benchmarks.LlamaCpp;
 /// <summary>A value of a GGUF file's metadata: its type's number in the format and how it is written.</summary>
 internal sealed class GgufValue
 {
-    private readonly Action<BinaryWriter> _write;
+    private readonly Action<BinaryWriter> write;
 
-    private GgufValue(uint type, Action<BinaryWriter> write) => (Type, _write) = (type, write);
+    private GgufValue(uint type, Action<BinaryWriter> write) => (Type, this.write) = (type, write);
 
-    public uint Type { get; }
+    internal uint Type { get; }
 
     public static implicit operator GgufValue(uint number) => new(4, writer => writer.Write(number));
 
@@ -17,10 +17,10 @@ internal sealed class GgufValue
 
     public static implicit operator GgufValue(string text) => new(8, writer => WriteText(writer, text));
 
-    public void Write(BinaryWriter writer) => _write(writer);
+    internal void Write(BinaryWriter writer) => write(writer);
 
     /// <summary>A string as the format holds them: the number of its bytes, then the bytes in UTF-8.</summary>
-    public static void WriteText(BinaryWriter writer, string text)
+    internal static void WriteText(BinaryWriter writer, string text)
     {
         var bytes = Encoding.UTF8.GetBytes(text);
         writer.Write((ulong)bytes.Length);

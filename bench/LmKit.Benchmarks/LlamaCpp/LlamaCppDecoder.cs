@@ -8,19 +8,17 @@ namespace LmKit.Benchmarks.LlamaCpp;
 /// <summary>A sequence that llama.cpp continues.</summary>
 internal sealed class LlamaCppDecoder(LLamaContext context) : IDecoder
 {
-    private readonly LLamaBatch _tokens = new();
-    private int _contextLength;
-    private int _position;
+    private readonly LLamaBatch tokens = new();
+    private int contextLength;
+    private int position;
 
     public void Read(long[] tokens)
     {
         var batch = (int)context.BatchSize;
         for (var at = 0; at < tokens.Length; at += batch)
-        {
             Decode(tokens.AsSpan(at, Math.Min(batch, tokens.Length - at)));
-        }
 
-        _contextLength = _position;
+        contextLength = position;
     }
 
     public Tensor Step(long token)
@@ -31,26 +29,22 @@ internal sealed class LlamaCppDecoder(LLamaContext context) : IDecoder
 
     public void Return()
     {
-        context.NativeHandle.MemorySequenceRemove(LLamaSeqId.Zero, _contextLength, -1);
-        _position = _contextLength;
+        context.NativeHandle.MemorySequenceRemove(LLamaSeqId.Zero, contextLength, -1);
+        position = contextLength;
     }
 
     public void Dispose() => context.Dispose();
 
     private void Decode(ReadOnlySpan<long> tokens)
     {
-        _tokens.Clear();
+        this.tokens.Clear();
         for (var at = 0; at < tokens.Length; at++)
-        {
-            _tokens.Add((int)tokens[at], _position + at, LLamaSeqId.Zero, at == tokens.Length - 1);
-        }
+            this.tokens.Add((int)tokens[at], position + at, LLamaSeqId.Zero, at == tokens.Length - 1);
 
-        var result = context.NativeHandle.Decode(_tokens);
+        var result = context.NativeHandle.Decode(this.tokens);
         if (result != DecodeResult.Ok)
-        {
-            throw new InvalidOperationException($"llama.cpp could not decode {tokens.Length} tokens at position {_position}: {result}.");
-        }
+            throw new InvalidOperationException($"llama.cpp could not decode {tokens.Length} tokens at position {position}: {result}.");
 
-        _position += tokens.Length;
+        position += tokens.Length;
     }
 }

@@ -5,11 +5,11 @@ namespace LmKit.Benchmarks.LlamaCpp;
 /// <summary>llama.cpp's native library, which LLamaSharp brings: whether it loads on this machine, and what it says.</summary>
 internal static class LlamaCppLibrary
 {
-    private static readonly Lock _gate = new();
-    private static bool _isSilent;
+    private static readonly Lock gate = new();
+    private static bool isSilent;
 
     /// <summary>Why llama.cpp cannot run here, or null if it can.</summary>
-    public static string? Problem()
+    internal static string? Problem()
     {
         Silence();
         try
@@ -26,17 +26,15 @@ internal static class LlamaCppLibrary
     }
 
     /// <summary>Keeps its messages from the output, where they would hide the figures.</summary>
-    public static void Silence()
+    internal static void Silence()
     {
-        lock (_gate)
+        lock (gate)
         {
-            if (_isSilent)
-            {
+            if (isSilent)
                 return;
-            }
 
             NativeLibraryConfig.All.WithLogCallback((_, _) => { });
-            _isSilent = true;
+            isSilent = true;
         }
     }
 }

@@ -8,7 +8,7 @@ namespace LmKit.Benchmarks.LlamaCpp;
 /// rows of the query and key weights change places within each head, which changes no score.</remarks>
 internal static class LlamaGguf
 {
-    private static readonly (string Theirs, string Ours)[] _layerNames =
+    private static readonly (string Theirs, string Ours)[] layerNames =
     [
         ("attn_norm", "norm1"),
         ("attn_q", "mixer.q_proj"),
@@ -21,7 +21,7 @@ internal static class LlamaGguf
         ("ffn_down", "mlp.down_proj"),
     ];
 
-    public static void Write(string path, LanguageModel model, LlamaShape shape, uint contextLength)
+    internal static void Write(string path, LanguageModel model, LlamaShape shape, uint contextLength)
     {
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
@@ -52,7 +52,7 @@ internal static class LlamaGguf
         yield return ("output.weight", Parameter("lm_head"));
         for (var layer = 0; layer < shape.LayerCount; layer++)
         {
-            foreach (var (theirs, ours) in _layerNames)
+            foreach (var (theirs, ours) in layerNames)
             {
                 var weight = Parameter($"layers.{layer}.{ours}");
                 yield return ($"blk.{layer}.{theirs}.weight", theirs is "attn_q" or "attn_k" ? Neighboured(weight, shape.HeadDim) : weight);

@@ -6,17 +6,17 @@ namespace LmKit.Benchmarks.LlamaCpp;
 /// <summary>The sizes of a LLaMA: RMS norms, rotary positions, gated feed-forward parts with SiLU, no biases, a head of its own.</summary>
 internal sealed record LlamaShape(int LayerCount, long ModelDim, int HeadCount, int KeyValueHeadCount, long MlpDim, long VocabSize)
 {
-    public double RotaryBase { get; init; } = 10_000;
+    internal double RotaryBase { get; init; } = 10_000;
 
-    public double NormEpsilon { get; init; } = 1e-5;
+    internal double NormEpsilon { get; init; } = 1e-5;
 
-    public long HeadDim => ModelDim / HeadCount;
+    internal long HeadDim => ModelDim / HeadCount;
 
     /// <summary>The sizes that a case is named by.</summary>
-    public string Sizes => $"{LayerCount} layers of width {ModelDim}, {HeadCount} heads, {KeyValueHeadCount} of keys";
+    internal string Sizes => $"{LayerCount} layers of width {ModelDim}, {HeadCount} heads, {KeyValueHeadCount} of keys";
 
     /// <summary>Random tokens of the vocabulary.</summary>
-    public long[] Text(Generator random, int length)
+    internal long[] Text(Generator random, int length)
     {
         using var tokens = randint(0, VocabSize, [length], dtype: ScalarType.Int64, generator: random);
         return [.. tokens.data<long>()];
@@ -26,7 +26,7 @@ internal sealed record LlamaShape(int LayerCount, long ModelDim, int HeadCount, 
     /// <param name="random">Draws the weights.</param>
     /// <param name="isPacked">Whether all linears, the head's too, are packed for decoding.</param>
     /// <param name="more">Adds further components, such as a mask.</param>
-    public LanguageModel Build(Generator random, bool isPacked, Action<LanguageModelBuilder>? more = null)
+    internal LanguageModel Build(Generator random, bool isPacked, Action<LanguageModelBuilder>? more = null)
     {
         var builder = new LanguageModelBuilder { VocabSize = VocabSize, ModelDim = ModelDim, LayerCount = LayerCount }
             .AddAttention(attention =>
@@ -40,9 +40,7 @@ internal sealed record LlamaShape(int LayerCount, long ModelDim, int HeadCount, 
             .AddRmsNorm(norm => norm.Epsilon = NormEpsilon);
         builder.Options.IsHeadTied = false;
         if (isPacked)
-        {
             builder.AddPackedLinear(packed => packed.Format = WeightFormat.Full).AddPackedLinear(packed => packed.Format = WeightFormat.Full, [LinearSite.Head]);
-        }
 
         more?.Invoke(builder);
         var model = builder.Build();

@@ -10,35 +10,33 @@ namespace LmKit.Benchmarks.Ratios;
 /// </remarks>
 internal static class AllocatorSettings
 {
-    private const string _mapThreshold = "MALLOC_MMAP_THRESHOLD_";
-    private const string _trimThreshold = "MALLOC_TRIM_THRESHOLD_";
-    private const string _tunables = "GLIBC_TUNABLES";
-    private const string _keepAll = "4294967296";    // 4 GiB: above every temporary
-    private const string _keepNothing = "131072";    // glibc's first thresholds, no longer raised by what is freed
+    private const string mapThreshold = "MALLOC_MMAP_THRESHOLD_";
+    private const string trimThreshold = "MALLOC_TRIM_THRESHOLD_";
+    private const string tunables = "GLIBC_TUNABLES";
+    private const string keepAll = "4294967296";    // 4 GiB: above every temporary
+    private const string keepNothing = "131072";    // glibc's first thresholds, no longer raised by what is freed
 
-    public static bool IsSupported => OperatingSystem.IsLinux();
+    internal static bool IsSupported => OperatingSystem.IsLinux();
 
     /// <summary>glibc's own choice.</summary>
-    public static IReadOnlyDictionary<string, string> Default { get; } = new Dictionary<string, string>();
+    internal static IReadOnlyDictionary<string, string> Default { get; } = new Dictionary<string, string>();
 
     /// <summary>Freed blocks of 128 KiB and above go back to the system at once, so resident memory is what is in use.</summary>
-    public static IReadOnlyDictionary<string, string> GivesBack { get; } =
-        new Dictionary<string, string> { [_mapThreshold] = _keepNothing, [_trimThreshold] = _keepNothing };
+    internal static IReadOnlyDictionary<string, string> GivesBack { get; } =
+        new Dictionary<string, string> { [mapThreshold] = keepNothing, [trimThreshold] = keepNothing };
 
     /// <summary>Large blocks are kept, in every second process without the thread's cache of small ones.</summary>
     /// <param name="process">Its number, from 0.</param>
-    public static IReadOnlyDictionary<string, string> Tuned(int process)
+    internal static IReadOnlyDictionary<string, string> Tuned(int process)
     {
-        var settings = new Dictionary<string, string> { [_mapThreshold] = _keepAll, [_trimThreshold] = _keepAll };
+        var settings = new Dictionary<string, string> { [mapThreshold] = keepAll, [trimThreshold] = keepAll };
         if (process % 2 == 1)
-        {
-            settings[_tunables] = "glibc.malloc.tcache_count=0";
-        }
+            settings[tunables] = "glibc.malloc.tcache_count=0";
 
         return settings;
     }
 
     /// <summary>The allocator variables already set, which would make the default run a tuned one.</summary>
-    public static IReadOnlyList<string> AlreadySet() =>
-        [.. new[] { _mapThreshold, _trimThreshold, _tunables }.Where(name => Environment.GetEnvironmentVariable(name) is not null)];
+    internal static IReadOnlyList<string> AlreadySet() =>
+        [.. new[] { mapThreshold, trimThreshold, tunables }.Where(name => Environment.GetEnvironmentVariable(name) is not null)];
 }

@@ -8,7 +8,7 @@ namespace LmKit.Benchmarks.Ratios;
 internal readonly record struct CallTime(double Wall, double Cpu)
 {
     /// <summary>The mean over a block of calls, each in a dispose scope of its own as a module's call would be.</summary>
-    public static CallTime Measure(Func<Tensor[]> side, int calls)
+    internal static CallTime Measure(Func<Tensor[]> side, int calls)
     {
         var cpu = Environment.CpuUsage.TotalTime;
         var start = Stopwatch.GetTimestamp();
@@ -22,6 +22,6 @@ internal readonly record struct CallTime(double Wall, double Cpu)
         return new CallTime(wall.TotalSeconds / calls, (Environment.CpuUsage.TotalTime - cpu).TotalSeconds / calls);
     }
 
-    public static CallTime MedianOf(IReadOnlyCollection<CallTime> times) =>
+    internal static CallTime MedianOf(IReadOnlyCollection<CallTime> times) =>
         new(Median.Of(times.Select(time => time.Wall)), Median.Of(times.Select(time => time.Cpu)));
 }

@@ -6,17 +6,15 @@ namespace LmKit.Benchmarks.Ratios;
 /// <summary>What the process of one case does: measures it and writes the result.</summary>
 internal static class CaseCommand
 {
-    private const int _failed = 1;
+    private const int failed = 1;
 
     /// <summary>Returns 0, or 1 when the two sides disagree.</summary>
-    public static int Run(IReadOnlyList<string> arguments, TextWriter errors)
+    internal static int Run(IReadOnlyList<string> arguments, TextWriter errors)
     {
         var options = CaseOptions.Parse(arguments);
         LibTorch.EnsureLoaded();
         if (options.Threads > 0)
-        {
             torch.set_num_threads(options.Threads);
-        }
 
         try
         {
@@ -29,7 +27,7 @@ internal static class CaseCommand
         catch (RatioDisagreementException problem)
         {
             errors.WriteLine(problem.Message);
-            return _failed;
+            return failed;
         }
     }
 }

@@ -10,11 +10,11 @@ namespace LmKit.Benchmarks.Ratios;
 /// <param name="File">Gets the result.</param>
 internal sealed record CaseOptions(string Name, int Threads, CaseQuantity Quantity, bool IsTuned, string File)
 {
-    public const string Verb = "ratio-case";
+    internal const string Verb = "ratio-case";
 
-    public static CaseOptions Parse(IReadOnlyList<string> arguments) => arguments is [var name, var threads, var quantity, var tuned, var file]
+    internal static CaseOptions Parse(IReadOnlyList<string> arguments) => arguments is [var name, var threads, var quantity, var tuned, var file]
         ? new CaseOptions(name, int.Parse(threads, CultureInfo.InvariantCulture), Enum.Parse<CaseQuantity>(quantity), bool.Parse(tuned), file)
         : throw new ArgumentException($"{Verb} is started by ratios; it takes a case's name, threads, quantity, whether the allocator is tuned, and a file.");
 
-    public IReadOnlyList<string> ToArguments() => [Verb, Name, Threads.ToString(CultureInfo.InvariantCulture), Quantity.ToString(), IsTuned.ToString(), File];
+    internal IReadOnlyList<string> ToArguments() => [Verb, Name, Threads.ToString(CultureInfo.InvariantCulture), Quantity.ToString(), IsTuned.ToString(), File];
 }

@@ -12,7 +12,7 @@ internal static class CaseProcess
     /// <param name="options">What to measure; the file is chosen here.</param>
     /// <param name="environment">Variables that the process gets.</param>
     /// <exception cref="CaseFailedException">It ended without a result.</exception>
-    public static T Run<T>(CaseOptions options, IReadOnlyDictionary<string, string> environment)
+    internal static T Run<T>(CaseOptions options, IReadOnlyDictionary<string, string> environment)
     {
         var file = Path.GetTempFileName();
         try
@@ -22,9 +22,7 @@ internal static class CaseProcess
             var errors = process.StandardError.ReadToEnd().Trim();
             process.WaitForExit();
             if (process.ExitCode != 0)
-            {
                 throw new CaseFailedException(errors.Length > 0 ? errors : $"{options.Name}: its process ended with code {process.ExitCode}.");
-            }
 
             return JsonSerializer.Deserialize<T>(File.ReadAllText(file)) ?? throw new CaseFailedException($"{options.Name}: its process wrote nothing.");
         }
@@ -41,9 +39,7 @@ internal static class CaseProcess
         string[] program = Path.GetFileNameWithoutExtension(host) == "dotnet" ? [Assembly.GetExecutingAssembly().Location] : [];
         var start = new ProcessStartInfo(host, program.Concat(options.ToArguments())) { RedirectStandardError = true };
         foreach (var (name, value) in environment)
-        {
             start.Environment[name] = value;
-        }
 
         return start;
     }

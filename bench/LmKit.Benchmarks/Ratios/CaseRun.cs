@@ -3,18 +3,18 @@ namespace LmKit.Benchmarks.Ratios;
 /// <summary>Measures cases, each in processes of its own, and prints a line for each figure.</summary>
 internal sealed class CaseRun(RatioOptions options, TextWriter output, TextWriter errors)
 {
-    private readonly List<RatioResult> _times = [];
-    private readonly List<MemoryResult> _memory = [];
+    private readonly List<RatioResult> times = [];
+    private readonly List<MemoryResult> memory = [];
 
-    public IReadOnlyList<RatioResult> Times => _times;
+    internal IReadOnlyList<RatioResult> Times => times;
 
-    public IReadOnlyList<MemoryResult> Memory => _memory;
+    internal IReadOnlyList<MemoryResult> Memory => memory;
 
     /// <summary>Whether a case gave no figure.</summary>
-    public bool HasFailed { get; private set; }
+    internal bool HasFailed { get; private set; }
 
     /// <summary>Its row with the default allocator and, where there is one, a tuned one; null where it is skipped or fails.</summary>
-    public RatioRow? Measure(RatioCase one)
+    internal RatioRow? Measure(RatioCase one)
     {
         if (Environment.ProcessorCount < one.LeastProcessors)
         {
@@ -36,12 +36,12 @@ internal sealed class CaseRun(RatioOptions options, TextWriter output, TextWrite
     }
 
     /// <summary>Its row; null where it fails.</summary>
-    public RatioRow? Measure(MemoryCase one) => Try(() =>
+    internal RatioRow? Measure(MemoryCase one) => Try(() =>
     {
         long Bytes(CaseQuantity side) => CaseProcess.Run<long>(new CaseOptions(one.Name, options.Threads ?? 0, side, false, ""), AllocatorSettings.GivesBack);
-        _memory.Add(new MemoryResult(one.Name, Bytes(CaseQuantity.BaselineMemory), Bytes(CaseQuantity.OurMemory), one.Target));
-        output.WriteLine(_memory[^1].ToLine());
-        return RatioRow.Of(_memory[^1], Stamp());
+        memory.Add(new MemoryResult(one.Name, Bytes(CaseQuantity.BaselineMemory), Bytes(CaseQuantity.OurMemory), one.Target));
+        output.WriteLine(memory[^1].ToLine());
+        return RatioRow.Of(memory[^1], Stamp());
     });
 
     private RatioResult Time(RatioCase one, bool isTuned)
@@ -49,9 +49,9 @@ internal sealed class CaseRun(RatioOptions options, TextWriter output, TextWrite
         var results = Enumerable.Range(0, options.Processes).Select(process => CaseProcess.Run<RatioResult>(
             new CaseOptions(one.Name, options.Threads ?? 0, CaseQuantity.Time, isTuned, ""),
             isTuned ? AllocatorSettings.Tuned(process) : AllocatorSettings.Default));
-        _times.Add(RatioResult.LeastFavourable([.. results]));
-        output.WriteLine(_times[^1].ToLine());
-        return _times[^1];
+        times.Add(RatioResult.LeastFavourable([.. results]));
+        output.WriteLine(times[^1].ToLine());
+        return times[^1];
     }
 
     private static string Stamp() => FormattableString.Invariant($"{DateTime.UtcNow:yyyy-MM-dd}, load {LoadAverage.Now().Split(' ')[0]}");

@@ -3,17 +3,15 @@ namespace LmKit.Benchmarks.Ratios;
 /// <summary>The verb `floors`: half of every recorded ratio, written where `ratios --gate` reads it.</summary>
 internal static class FloorsCommand
 {
-    private const int _misused = 2;
+    private const int misused = 2;
 
     /// <summary>Returns 0, or 2 for a bad command line or table.</summary>
-    public static int Run(IReadOnlyList<string> arguments, TextWriter output, TextWriter errors)
+    internal static int Run(IReadOnlyList<string> arguments, TextWriter output, TextWriter errors)
     {
         try
         {
             if (arguments.Count > 0)
-            {
                 throw new ArgumentException($"floors takes no arguments; got '{string.Join(' ', arguments)}'.");
-            }
 
             var floors = RatioGate.Half(RatioTable.Open(RepositoryFiles.Table));
             RatioGate.Write(RepositoryFiles.Floors, floors);
@@ -23,7 +21,7 @@ internal static class FloorsCommand
         catch (ArgumentException problem)
         {
             errors.WriteLine(problem.Message);
-            return _misused;
+            return misused;
         }
     }
 }

@@ -10,8 +10,8 @@ namespace LmKit.Benchmarks.Ratios;
 internal sealed record MemoryCase(string Name, double Target, Func<Generator, RatioSides> Prepare, Func<Generator, RatioSides> PrepareSmall)
 {
     /// <summary>Largest difference allowed, relative to the baseline's largest magnitude; the default suits float32.</summary>
-    public double Tolerance { get; init; } = 1e-4;
+    internal double Tolerance { get; init; } = 1e-4;
 
     /// <summary>True for checks of the runner itself: they run only when a filter asks for them.</summary>
-    public bool OnlyWhenNamed { get; init; }
+    internal bool OnlyWhenNamed { get; init; }
 }

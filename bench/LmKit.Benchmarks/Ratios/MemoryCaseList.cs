@@ -5,7 +5,7 @@ namespace LmKit.Benchmarks.Ratios;
 /// <summary>Every comparison of peak memory, in the order in which it runs.</summary>
 internal static class MemoryCaseList
 {
-    public static IReadOnlyList<MemoryCase> All { get; } =
+    internal static IReadOnlyList<MemoryCase> All { get; } =
     [
         .. IdentityVersusIdentity.MemoryCases,
         .. H3LayerVersusPlainComposition.MemoryCases,
@@ -13,6 +13,6 @@ internal static class MemoryCaseList
     ];
 
     /// <summary>The cases whose name contains one of the texts, or all that are not reserved for a filter.</summary>
-    public static IReadOnlyList<MemoryCase> Select(IReadOnlyList<string> filters) =>
+    internal static IReadOnlyList<MemoryCase> Select(IReadOnlyList<string> filters) =>
         [.. All.Where(one => filters.Count == 0 ? !one.OnlyWhenNamed : filters.Any(filter => RatioCaseList.Matches(one.Name, filter)))];
 }

@@ -5,15 +5,15 @@ namespace LmKit.Benchmarks.Ratios;
 /// <summary>The highest resident memory of this process during a call, as Linux counts it.</summary>
 internal static class PeakMemory
 {
-    private const string _status = "/proc/self/status";
-    private const string _resetPeak = "5";
+    private const string status = "/proc/self/status";
+    private const string resetPeak = "5";
 
     /// <summary>Bytes above those resident before the call.</summary>
-    public static long Of(Action call)
+    internal static long Of(Action call)
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        File.WriteAllText("/proc/self/clear_refs", _resetPeak);
+        File.WriteAllText("/proc/self/clear_refs", resetPeak);
         var before = Read("VmRSS:");
         call();
         return Read("VmHWM:") - before;
@@ -21,7 +21,7 @@ internal static class PeakMemory
 
     private static long Read(string name)
     {
-        var line = File.ReadLines(_status).First(line => line.StartsWith(name, StringComparison.Ordinal));
+        var line = File.ReadLines(status).First(line => line.StartsWith(name, StringComparison.Ordinal));
         return 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture); // "VmRSS:  123 kB"
     }
 }

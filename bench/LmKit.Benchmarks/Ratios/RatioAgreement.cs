@@ -7,12 +7,10 @@ namespace LmKit.Benchmarks.Ratios;
 internal static class RatioAgreement
 {
     /// <summary>The first disagreement in words, or null if both sides agree within the tolerance.</summary>
-    public static string? Difference(IReadOnlyList<Tensor> baseline, IReadOnlyList<Tensor> ours, double tolerance)
+    internal static string? Difference(IReadOnlyList<Tensor> baseline, IReadOnlyList<Tensor> ours, double tolerance)
     {
         if (baseline.Count != ours.Count)
-        {
             return $"the baseline gives {baseline.Count} tensors, ours {ours.Count}";
-        }
 
         return baseline.Zip(ours).Select((pair, index) => Difference(index, pair.First, pair.Second, tolerance)).FirstOrDefault(difference => difference is not null);
     }
@@ -20,14 +18,10 @@ internal static class RatioAgreement
     private static string? Difference(int index, Tensor baseline, Tensor ours, double tolerance)
     {
         if (!baseline.shape.AsSpan().SequenceEqual(ours.shape))
-        {
             return $"tensor {index}: the baseline's shape is ({string.Join(", ", baseline.shape)}), ours ({string.Join(", ", ours.shape)})";
-        }
 
         if (baseline.numel() == 0)
-        {
             return null;
-        }
 
         using var scope = NewDisposeScope();
         var reference = baseline.detach().to(ScalarType.Float64);

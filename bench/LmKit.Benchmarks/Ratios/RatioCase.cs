@@ -10,20 +10,20 @@ namespace LmKit.Benchmarks.Ratios;
 internal sealed record RatioCase(string Name, double Target, double TunedTarget, Func<Generator, RatioSides> Prepare)
 {
     /// <summary>Largest difference allowed, relative to the baseline's largest magnitude; the default suits float32.</summary>
-    public double Tolerance { get; init; } = 1e-4;
+    internal double Tolerance { get; init; } = 1e-4;
 
     /// <summary>False where the sides are different models, or one of them only sets a mark: then only the shapes of their results are compared.</summary>
-    public bool IsSameComputation { get; init; } = true;
+    internal bool IsSameComputation { get; init; } = true;
 
     /// <summary>True where the sides differ in threads: processor time cannot tell them apart, so the clock alone is held to the target.</summary>
-    public bool CountsWallOnly { get; init; }
+    internal bool CountsWallOnly { get; init; }
 
     /// <summary>Processors that the process must have; with fewer the case is skipped.</summary>
-    public int LeastProcessors { get; init; } = 1;
+    internal int LeastProcessors { get; init; } = 1;
 
     /// <summary>Says why the case cannot run on this machine, or null if it can; null where nothing can hinder it.</summary>
-    public Func<string?>? Hindrance { get; init; }
+    internal Func<string?>? Hindrance { get; init; }
 
     /// <summary>True for checks of the runner itself: they run only when a filter asks for them.</summary>
-    public bool OnlyWhenNamed { get; init; }
+    internal bool OnlyWhenNamed { get; init; }
 }

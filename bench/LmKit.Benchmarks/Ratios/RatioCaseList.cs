@@ -5,7 +5,7 @@ namespace LmKit.Benchmarks.Ratios;
 /// <summary>Every comparison there is, in the order in which it runs: one line per class of Cases/.</summary>
 internal static class RatioCaseList
 {
-    public static IReadOnlyList<RatioCase> All { get; } =
+    internal static IReadOnlyList<RatioCase> All { get; } =
     [
         .. IdentityVersusIdentity.Cases,
         .. PackedLinearVersusTorchLinear.Cases,
@@ -36,14 +36,14 @@ internal static class RatioCaseList
     ];
 
     /// <summary>The names of all cases, as the rows of a table bear them.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. All.Select(one => one.Name), .. MemoryCaseList.All.Select(one => one.Name + RatioRow.MemoryMark)];
+    internal static IReadOnlyList<string> Names { get; } = [.. All.Select(one => one.Name), .. MemoryCaseList.All.Select(one => one.Name + RatioRow.MemoryMark)];
 
     /// <summary>The cases whose name contains one of the texts, or all that are not reserved for a filter.</summary>
-    public static IReadOnlyList<RatioCase> Select(IEnumerable<RatioCase> cases, IReadOnlyList<string> filters) =>
+    internal static IReadOnlyList<RatioCase> Select(IEnumerable<RatioCase> cases, IReadOnlyList<string> filters) =>
         [.. cases.Where(one => filters.Count == 0 ? !one.OnlyWhenNamed : filters.Any(filter => Matches(one.Name, filter)))];
 
     /// <summary>Whether a filter means a case: a part of its name, or its whole name, which means no other case that begins alike.</summary>
-    public static bool Matches(string name, string filter) => Names.Contains(filter, StringComparer.OrdinalIgnoreCase)
+    internal static bool Matches(string name, string filter) => Names.Contains(filter, StringComparer.OrdinalIgnoreCase)
         ? name.Equals(filter, StringComparison.OrdinalIgnoreCase)
         : name.Contains(filter, StringComparison.OrdinalIgnoreCase);
 }

@@ -6,19 +6,19 @@ namespace LmKit.Benchmarks.Ratios;
 /// <summary>Runs one case: agreement first, then a warm-up, then both sides in turn, so that a change of load meets both.</summary>
 internal static class RatioMeasurement
 {
-    private const int _mostRounds = 11;
-    private const int _fewestRounds = 5;
-    private const double _roundsSeconds = 2.5;     // slow calls get fewer rounds
-    private const int _warmUpCalls = 5;
-    private const double _warmUpSeconds = 0.5;     // enough for the runtime to replace first-tier code
-    private const double _longWarmUpSeconds = 1.5; // enough of slow calls, however few
-    private const double _blockSeconds = 0.02;     // well above the clocks' resolution
-    private const long _seed = 20_240_229;
+    private const int mostRounds = 11;
+    private const int fewestRounds = 5;
+    private const double roundsSeconds = 2.5;     // slow calls get fewer rounds
+    private const int warmUpCalls = 5;
+    private const double warmUpSeconds = 0.5;     // enough for the runtime to replace first-tier code
+    private const double longWarmUpSeconds = 1.5; // enough of slow calls, however few
+    private const double blockSeconds = 0.02;     // well above the clocks' resolution
+    private const long seed = 20_240_229;
 
     /// <exception cref="RatioDisagreementException">The sides compute different results.</exception>
-    public static RatioResult Run(RatioCase one, bool isTuned)
+    internal static RatioResult Run(RatioCase one, bool isTuned)
     {
-        using var random = new Generator(_seed);
+        using var random = new Generator(seed);
         using var sides = one.Prepare(random);
         RequireAgreement(one, sides);
         var (baselineCalls, oursCalls, rounds) = WarmUp(sides);
@@ -28,15 +28,11 @@ internal static class RatioMeasurement
         for (var round = 0; round < rounds; round++)
         {
             if (round % 2 == 0)
-            {
                 baseline.Add(CallTime.Measure(sides.Baseline, baselineCalls));
-            }
 
             ours.Add(CallTime.Measure(sides.Ours, oursCalls));
             if (round % 2 == 1)
-            {
                 baseline.Add(CallTime.Measure(sides.Baseline, baselineCalls));
-            }
         }
 
         return new RatioResult(one.Name, isTuned, CallTime.MedianOf(baseline), CallTime.MedianOf(ours), isTuned ? one.TunedTarget : one.Target) { CountsWallOnly = one.CountsWallOnly };
@@ -46,9 +42,7 @@ internal static class RatioMeasurement
     {
         using var scope = NewDisposeScope();
         if (RatioAgreement.Difference(sides.Baseline(), sides.Ours(), one.IsSameComputation ? one.Tolerance : double.PositiveInfinity) is { } difference)
-        {
             throw new RatioDisagreementException($"{one.Name}: the two sides disagree, so no ratio is given: {difference}.");
-        }
     }
 
     // Returns how many calls of each side fill a block, and how many blocks to measure.
@@ -56,7 +50,7 @@ internal static class RatioMeasurement
     {
         var baseline = new List<CallTime>();
         var ours = new List<CallTime>();
-        for (double seconds = 0; seconds < _warmUpSeconds || (baseline.Count < _warmUpCalls && seconds < _longWarmUpSeconds);)
+        for (double seconds = 0; seconds < warmUpSeconds || (baseline.Count < warmUpCalls && seconds < longWarmUpSeconds);)
         {
             baseline.Add(CallTime.Measure(sides.Baseline, 1));
             ours.Add(CallTime.Measure(sides.Ours, 1));
@@ -64,9 +58,9 @@ internal static class RatioMeasurement
         }
 
         var pair = CallTime.MedianOf(baseline).Wall + CallTime.MedianOf(ours).Wall;
-        return (CallsPerBlock(baseline), CallsPerBlock(ours), (int)Math.Clamp(_roundsSeconds / pair, _fewestRounds, _mostRounds));
+        return (CallsPerBlock(baseline), CallsPerBlock(ours), (int)Math.Clamp(roundsSeconds / pair, fewestRounds, mostRounds));
     }
 
     private static int CallsPerBlock(IReadOnlyCollection<CallTime> times) =>
-        Math.Max(1, (int)Math.Ceiling(_blockSeconds / Math.Max(CallTime.MedianOf(times).Wall, 1e-7)));
+        Math.Max(1, (int)Math.Ceiling(blockSeconds / Math.Max(CallTime.MedianOf(times).Wall, 1e-7)));
 }

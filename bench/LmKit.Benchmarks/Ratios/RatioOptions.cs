@@ -5,31 +5,31 @@ namespace LmKit.Benchmarks.Ratios;
 /// <summary>The command line of `ratios`.</summary>
 internal sealed record RatioOptions
 {
-    private const string _usage = "[--filter TEXT]... [--part K/N] [--threads N] [--processes N] [--json FILE] [--out FILE.md] [--gate FILE.json]";
+    private const string usage = "[--filter TEXT]... [--part K/N] [--threads N] [--processes N] [--json FILE] [--out FILE.md] [--gate FILE.json]";
 
     /// <summary>Only cases whose name contains one of these texts; empty runs all.</summary>
-    public IReadOnlyList<string> Filters { get; init; } = [];
+    internal IReadOnlyList<string> Filters { get; init; } = [];
 
     /// <summary>Which of how many parts of the selected cases runs, from 1; each part takes every N-th case.</summary>
-    public (int Number, int Count) Part { get; init; } = (1, 1);
+    internal (int Number, int Count) Part { get; init; } = (1, 1);
 
     /// <summary>Threads of libtorch; null leaves its own choice.</summary>
-    public int? Threads { get; init; }
+    internal int? Threads { get; init; }
 
     /// <summary>Processes that each case is measured in with each allocator, of which the least favourable counts.</summary>
-    public int Processes { get; init; } = 2;
+    internal int Processes { get; init; } = 2;
 
     /// <summary>File that gets the figures as JSON; null writes none.</summary>
-    public string? Json { get; init; }
+    internal string? Json { get; init; }
 
     /// <summary>Markdown file whose table gets the measured rows in place of its own; null writes none.</summary>
-    public string? Table { get; init; }
+    internal string? Table { get; init; }
 
     /// <summary>File of floors that the cases named in it are held to; null holds none.</summary>
-    public string? Gate { get; init; }
+    internal string? Gate { get; init; }
 
     /// <exception cref="ArgumentException">An option is unknown, lacks its value, has a bad one, or does not go with another.</exception>
-    public static RatioOptions Parse(IReadOnlyList<string> arguments)
+    internal static RatioOptions Parse(IReadOnlyList<string> arguments)
     {
         var options = new RatioOptions();
         for (var at = 0; at < arguments.Count; at++)
@@ -44,7 +44,7 @@ internal sealed record RatioOptions
                 "--json" => options with { Json = Value(arguments, ref at) },
                 "--out" => options with { Table = Value(arguments, ref at) },
                 "--gate" => options with { Gate = Value(arguments, ref at) },
-                _ => throw new ArgumentException($"ratios does not know '{name}'; it takes {_usage}."),
+                _ => throw new ArgumentException($"ratios does not know '{name}'; it takes {usage}."),
             };
         }
 
@@ -54,7 +54,7 @@ internal sealed record RatioOptions
     }
 
     /// <summary>The cases of this run's part.</summary>
-    public IReadOnlyList<T> Share<T>(IReadOnlyList<T> cases) => [.. cases.Where((_, index) => index % Part.Count == Part.Number - 1)];
+    internal IReadOnlyList<T> Share<T>(IReadOnlyList<T> cases) => [.. cases.Where((_, index) => index % Part.Count == Part.Number - 1)];
 
     private static string Value(IReadOnlyList<string> arguments, ref int at) =>
         at + 1 < arguments.Count ? arguments[++at] : throw new ArgumentException($"{arguments[at]} needs a value.");

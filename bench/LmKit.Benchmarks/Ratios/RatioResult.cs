@@ -19,9 +19,9 @@ internal sealed record RatioResult(string Name, bool IsTuned, CallTime Baseline,
     public bool IsMet => LowestRatio >= Target;
 
     /// <summary>The one with the lowest ratio, by the clock or, where it counts, by processor time.</summary>
-    public static RatioResult LeastFavourable(IReadOnlyList<RatioResult> results) => results.MinBy(result => result.LowestRatio)!;
+    internal static RatioResult LeastFavourable(IReadOnlyList<RatioResult> results) => results.MinBy(result => result.LowestRatio)!;
 
     /// <summary>NAME, wall ratio, CPU ratio, target, met or short, separated by tabs.</summary>
-    public string ToLine() =>
+    internal string ToLine() =>
         string.Create(CultureInfo.InvariantCulture, $"{Name}{(IsTuned ? " [tuned malloc]" : "")}\t{WallRatio:0.00}\t{CpuRatio:0.00}\t{Target:0.00}\t{(IsMet ? "met" : "short")}");
 }

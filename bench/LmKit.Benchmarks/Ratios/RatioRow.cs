@@ -9,41 +9,39 @@ namespace LmKit.Benchmarks.Ratios;
 /// <param name="Measured">When and beside which load.</param>
 internal sealed record RatioRow(string Name, IReadOnlyList<double?> Figures, string Target, string Measured)
 {
-    public const string MemoryMark = " [peak memory]";
-    public const string TimeHead = "| case | wall | CPU | wall, tuned | CPU, tuned | target | measured |\n|---|---|---|---|---|---|---|\n";
-    public const string MemoryHead = "| peak memory | baseline, MiB | ours, MiB | ratio | target | measured |\n|---|---|---|---|---|---|\n";
-    private const int _timeFigures = 4;
-    private const int _memoryFigures = 3;
+    internal const string MemoryMark = " [peak memory]";
+    internal const string TimeHead = "| case | wall | CPU | wall, tuned | CPU, tuned | target | measured |\n|---|---|---|---|---|---|---|\n";
+    internal const string MemoryHead = "| peak memory | baseline, MiB | ours, MiB | ratio | target | measured |\n|---|---|---|---|---|---|\n";
+    private const int timeFigures = 4;
+    private const int memoryFigures = 3;
 
-    public bool IsMemory => Name.EndsWith(MemoryMark, StringComparison.Ordinal);
+    internal bool IsMemory => Name.EndsWith(MemoryMark, StringComparison.Ordinal);
 
     /// <summary>The lower of the wall and CPU ratios, or the ratio of peak memory.</summary>
-    public double? Default => IsMemory ? Figures[2] : Lower(Figures[0], Figures[1]);
+    internal double? Default => IsMemory ? Figures[2] : Lower(Figures[0], Figures[1]);
 
     /// <summary>The same with the tuned allocator, which peak memory is not measured with.</summary>
-    public double? Tuned => IsMemory ? null : Lower(Figures[2], Figures[3]);
+    internal double? Tuned => IsMemory ? null : Lower(Figures[2], Figures[3]);
 
     /// <summary>A measured case.</summary>
-    public static RatioRow Of(RatioResult? plain, RatioResult? tuned, string measured)
+    internal static RatioRow Of(RatioResult? plain, RatioResult? tuned, string measured)
     {
         var name = (plain ?? tuned ?? throw new ArgumentException("A row needs a result.")).Name;
         return new RatioRow(name, [plain?.WallRatio, Cpu(plain), tuned?.WallRatio, Cpu(tuned)], Targets(plain, tuned), measured);
     }
 
     /// <summary>A measured case of peak memory.</summary>
-    public static RatioRow Of(MemoryResult result, string measured) =>
+    internal static RatioRow Of(MemoryResult result, string measured) =>
         new(result.Name + MemoryMark, [result.BaselineBytes / 1048576.0, result.OurBytes / 1048576.0, result.Ratio], Met(result.Target, result.IsMet), measured);
 
     /// <summary>Reads a line of a table back.</summary>
     /// <exception cref="FormatException">It is no such line.</exception>
-    public static RatioRow Parse(string line, bool isMemory)
+    internal static RatioRow Parse(string line, bool isMemory)
     {
         var cells = line.Trim().Trim('|').Split('|').Select(cell => cell.Trim()).ToArray();
-        var count = isMemory ? _memoryFigures : _timeFigures;
+        var count = isMemory ? memoryFigures : timeFigures;
         if (cells.Length != count + 3)
-        {
             throw new FormatException($"'{line}' has {cells.Length} cells; {count + 3} belong there");
-        }
 
         return new RatioRow(isMemory ? cells[0] + MemoryMark : cells[0], [.. cells[1..(count + 1)].Select(Figure)], cells[^2], cells[^1]);
 
@@ -57,7 +55,7 @@ internal sealed record RatioRow(string Name, IReadOnlyList<double?> Figures, str
         : $"| {Name} | {string.Join(" | ", Figures.Select(figure => Text(figure)))} | {Target} | {Measured} |\n";
 
     /// <summary>A figure as the table and the READMEs write it.</summary>
-    public static string Text(double? figure, string format = "0.00") => figure?.ToString(format, CultureInfo.InvariantCulture) ?? "-";
+    internal static string Text(double? figure, string format = "0.00") => figure?.ToString(format, CultureInfo.InvariantCulture) ?? "-";
 
     // Where the sides differ in threads the clock alone counts; the other figure would be read as a claim.
     private static double? Cpu(RatioResult? result) => result is { CountsWallOnly: false } ? result.CpuRatio : null;

@@ -6,15 +6,13 @@ namespace LmKit.Benchmarks.Ratios;
 /// <remarks>Each call runs in a dispose scope of its own; the results need no disposal by the side.</remarks>
 internal sealed class RatioSides(Func<Tensor[]> baseline, Func<Tensor[]> ours, params IDisposable[] owned) : IDisposable
 {
-    public Func<Tensor[]> Baseline { get; } = baseline;
+    internal Func<Tensor[]> Baseline { get; } = baseline;
 
-    public Func<Tensor[]> Ours { get; } = ours;
+    internal Func<Tensor[]> Ours { get; } = ours;
 
     public void Dispose()
     {
         foreach (var item in owned)
-        {
             item.Dispose();
-        }
     }
 }

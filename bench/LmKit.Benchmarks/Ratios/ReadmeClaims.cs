@@ -6,19 +6,15 @@ namespace LmKit.Benchmarks.Ratios;
 internal static partial class ReadmeClaims
 {
     /// <summary>One line for each such figure; texts other than READMEs and the pages of docs/ are records and say what they found.</summary>
-    public static IEnumerable<string> Untagged(string file, string text)
+    internal static IEnumerable<string> Untagged(string file, string text)
     {
         if (!IsHeldTo(file))
-        {
             yield break;
-        }
 
         foreach (var (number, line) in ReadmeFigures.Outside(text))
         {
             if (Claim().Match(line) is { Success: true } claim)
-            {
                 yield return $"{file}:{number}: '{claim.Value.Trim()}' is a figure of speed without a row of the table: put it into a block of ratios ({nameof(ReadmeFigures)} says how), or take it out.";
-            }
         }
     }
 

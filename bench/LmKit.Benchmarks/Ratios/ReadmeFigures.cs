@@ -13,45 +13,43 @@ namespace LmKit.Benchmarks.Ratios;
 /// </remarks>
 internal sealed record ReadmeFigures(string Text, IReadOnlyList<string> Problems, IReadOnlyList<string> Differences)
 {
-    public const string Remedy = "run `dotnet run -c Release --project bench/LmKit.Benchmarks -- readme`";
-    private const string _opening = "[//]: # \"ratios: ";
-    private const string _row = "[//]: # \"ratio: ";
-    private const string _end = "[//]: # \"ratios end\"";
-    private const string _fence = "```";
-    private const string _any = "[//]: # \"ratio";
+    internal const string Remedy = "run `dotnet run -c Release --project bench/LmKit.Benchmarks -- readme`";
+    private const string opening = "[//]: # \"ratios: ";
+    private const string row = "[//]: # \"ratio: ";
+    private const string end = "[//]: # \"ratios end\"";
+    private const string fence = "```";
+    private const string any = "[//]: # \"ratio";
 
     /// <summary>Makes the blocks anew and says what is wrong and what differs.</summary>
-    public static ReadmeFigures Read(string file, string text, RatioTable table)
+    internal static ReadmeFigures Read(string file, string text, RatioTable table)
     {
         var (lines, made, problems, differences) = (text.Split('\n'), new List<string>(), new List<string>(), new List<string>());
         var isCode = false;
         for (var at = 0; at < lines.Length; at++)
         {
             made.Add(lines[at]);
-            isCode ^= lines[at].StartsWith(_fence, StringComparison.Ordinal);
-            if (isCode || !lines[at].StartsWith(_any, StringComparison.Ordinal))
-            {
+            isCode ^= lines[at].StartsWith(fence, StringComparison.Ordinal);
+            if (isCode || !lines[at].StartsWith(any, StringComparison.Ordinal))
                 continue;
-            }
 
             var opening = at;
-            if (Content(lines[at], _opening) is not { } head)
+            if (Content(lines[at], ReadmeFigures.opening) is not { } head)
             {
-                problems.Add($"{file}:{at + 1}: '{lines[at]}' stands outside a block; a block begins with a line '{_opening}...\"'.");
+                problems.Add($"{file}:{at + 1}: '{lines[at]}' stands outside a block; a block begins with a line '{ReadmeFigures.opening}...\"'.");
                 continue;
             }
 
             var rows = new List<string> { $"| {head} | default | tuned | aim |", "|---|---|---|---|" };
-            for (at++; at < lines.Length && Content(lines[at], _row) is { } content; at++)
+            for (at++; at < lines.Length && Content(lines[at], row) is { } content; at++)
             {
                 made.Add(lines[at]);
                 rows.Add(Row(content, $"{file}:{at + 1}", table, problems));
             }
 
-            var end = Array.IndexOf(lines, _end, at);
+            var end = Array.IndexOf(lines, ReadmeFigures.end, at);
             if (end < 0)
             {
-                problems.Add($"{file}:{opening + 1}: the block of ratios has no end; put the line '{_end}' after it.");
+                problems.Add($"{file}:{opening + 1}: the block of ratios has no end; put the line '{ReadmeFigures.end}' after it.");
                 made.AddRange(lines.Skip(at));
                 break;
             }
@@ -65,7 +63,7 @@ internal sealed record ReadmeFigures(string Text, IReadOnlyList<string> Problems
             }
 
             made.AddRange(wanted);
-            made.Add(_end);
+            made.Add(ReadmeFigures.end);
             at = end;
         }
 
@@ -73,24 +71,20 @@ internal sealed record ReadmeFigures(string Text, IReadOnlyList<string> Problems
     }
 
     /// <summary>The lines of a text that stand outside its blocks and its code, with their numbers from 1.</summary>
-    public static IEnumerable<(int Number, string Line)> Outside(string text)
+    internal static IEnumerable<(int Number, string Line)> Outside(string text)
     {
         var (isInside, isCode) = (false, false);
         foreach (var (index, line) in text.Split('\n').Index())
         {
-            isCode ^= line.StartsWith(_fence, StringComparison.Ordinal);
+            isCode ^= line.StartsWith(fence, StringComparison.Ordinal);
             if (isCode)
-            {
                 continue;
-            }
 
-            isInside |= line.StartsWith(_opening, StringComparison.Ordinal);
+            isInside |= line.StartsWith(opening, StringComparison.Ordinal);
             if (!isInside)
-            {
                 yield return (index + 1, line);
-            }
 
-            isInside &= line != _end;
+            isInside &= line != end;
         }
     }
 
@@ -98,9 +92,7 @@ internal sealed record ReadmeFigures(string Text, IReadOnlyList<string> Problems
     {
         var (label, name) = content.IndexOf('|', StringComparison.Ordinal) is var bar && bar > 0 ? (content[..bar].Trim(), content[(bar + 1)..].Trim()) : (content, content);
         if (table.Rows.TryGetValue(name, out var row))
-        {
             return $"| {label} | {RatioRow.Text(row.Default)} | {RatioRow.Text(row.Tuned)} | {row.Target} |";
-        }
 
         problems.Add($"{place}: the figure '{label}' has no row '{name}' in {Path.GetFileName(RepositoryFiles.Table)}: mend the case's name, measure it with `ratios --filter \"{name}\" --out`, or take the figure out.");
         return $"| {label} | - | - | - |";
@@ -116,9 +108,7 @@ internal sealed record ReadmeFigures(string Text, IReadOnlyList<string> Problems
         }
 
         foreach (var line in shown.Except(wanted).Where(line => !wanted.Any(other => line.Split('|') is [_, var first, ..] && other.StartsWith($"|{first}|", StringComparison.Ordinal))))
-        {
             yield return $"{file}: the line '{line}' is not the table's: {Remedy}.";
-        }
     }
 
     private static string? Content(string line, string mark) =>

@@ -20,9 +20,7 @@ public static class CheckpointLoader
         Check("The checkpoint", targets, tensors, allowCast);
         using var unrecorded = no_grad();
         foreach (var (name, target) in targets)
-        {
             target.copy_(tensors[name]);
-        }
         IPreparedWeights.ForgetAll(module);
     }
 
@@ -113,9 +111,7 @@ public static class CheckpointLoader
             .Select(target => new TensorMismatch(target.Key, target.Value.dtype.ToString(), found[target.Key].Said))
             .ToArray();
         if (missing.Length + unexpected.Length + wrongShape.Length + wrongDtype.Length > 0)
-        {
             throw new CheckpointMismatchException(source, missing, unexpected, wrongShape, wrongDtype);
-        }
     }
 
     private sealed record Found(ScalarType Type, string Dtype, IReadOnlyList<long> Shape)

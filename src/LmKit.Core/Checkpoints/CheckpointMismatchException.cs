@@ -65,9 +65,7 @@ public sealed class CheckpointMismatchException : Exception
     private static void Append<T>(StringBuilder text, string heading, IReadOnlyList<T> items)
     {
         if (items.Count > 0)
-        {
             _ = text.Append(Environment.NewLine).Append(heading).Append(" (").Append(items.Count).Append("): ").AppendJoin("; ", items);
-        }
     }
 }
 

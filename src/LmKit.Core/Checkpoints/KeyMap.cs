@@ -37,9 +37,7 @@ public sealed class KeyMap
         try
         {
             foreach (var row in Rows.Where(row => row.Step is DerivedLayout))
-            {
                 Add(published, [row.Published[0]], row.Step.ToPublished([], 1));
-            }
             return published;
         }
         catch
@@ -67,9 +65,7 @@ public sealed class KeyMap
             foreach (var (name, tensor) in given)
             {
                 if (taken.Contains(name))
-                {
                     continue;
-                }
                 var (at, numbers) = FindRow(patterns, name);
                 if (numbers is null)
                 {
@@ -80,9 +76,7 @@ public sealed class KeyMap
                 var names = from.Select(pattern => pattern.Fill(numbers, 0)).ToArray();
                 taken.UnionWith(names);
                 if (to.Length > 0)
-                {
                     Add(result, [.. to.Select(pattern => pattern.Fill(numbers, shift))], step(Rows[at], Gather(given, names), to.Length));
-                }
             }
             return result;
         }
@@ -100,9 +94,7 @@ public sealed class KeyMap
             foreach (var pattern in patterns[row].From)
             {
                 if (pattern.Match(name) is { } numbers)
-                {
                     return (row, numbers);
-                }
             }
         }
         return (-1, null);
@@ -122,13 +114,9 @@ public sealed class KeyMap
         for (var i = 0; i < names.Length; i++)
         {
             if (result.TryAdd(names[i], tensors[i]))
-            {
                 continue;
-            }
             foreach (var tensor in tensors.Skip(i))
-            {
                 tensor.Dispose();
-            }
             throw new ArgumentException($"Two tensors of the checkpoint become '{names[i]}'; correct the key map.");
         }
     }
@@ -136,9 +124,7 @@ public sealed class KeyMap
     private static void DisposeAll(Dictionary<string, Tensor> tensors)
     {
         foreach (var tensor in tensors.Values)
-        {
             tensor.Dispose();
-        }
     }
 }
 
@@ -188,7 +174,7 @@ internal sealed partial class KeyPattern
     private readonly string pattern;
     private readonly Regex matcher;
 
-    public KeyPattern(string pattern)
+    internal KeyPattern(string pattern)
     {
         this.pattern = pattern;
         var parts = Placeholder().Split(pattern); // texts and placeholder names alternate
@@ -196,23 +182,19 @@ internal sealed partial class KeyPattern
     }
 
     /// <summary>The numbers in <paramref name="name"/>, or null when it does not match.</summary>
-    public SortedDictionary<string, int>? Match(string name)
+    internal SortedDictionary<string, int>? Match(string name)
     {
         var match = matcher.Match(name);
         if (!match.Success)
-        {
             return null;
-        }
         var numbers = new SortedDictionary<string, int>(StringComparer.Ordinal);
         foreach (var key in matcher.GetGroupNames().Where(key => key != "0"))
-        {
             numbers[key] = int.Parse(match.Groups[key].ValueSpan, CultureInfo.InvariantCulture);
-        }
         return numbers;
     }
 
     /// <summary>The name with <paramref name="numbers"/> filled in; <paramref name="shift"/> is added to l.</summary>
-    public string Fill(SortedDictionary<string, int> numbers, int shift) => Placeholder().Replace(pattern, match =>
+    internal string Fill(SortedDictionary<string, int> numbers, int shift) => Placeholder().Replace(pattern, match =>
     {
         var key = match.Groups[1].Value;
         return (numbers[key] + (key == "l" ? shift : 0)).ToString(CultureInfo.InvariantCulture);

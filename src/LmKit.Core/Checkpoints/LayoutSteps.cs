@@ -52,9 +52,7 @@ internal sealed class SplitRowsLayout(long[] sizes) : LayoutStep
         var rows = published[0].size(0);
         var parts = sizes.Length > 0 ? sizes : [.. Enumerable.Repeat(rows / count, count)];
         if (parts.Length != count || parts.Sum() != rows)
-        {
             throw new ArgumentException($"A tensor of {rows} rows cannot be split into {count} parts of [{string.Join(", ", parts)}] rows; correct the key map's sizes.");
-        }
         return published[0].split(parts, 0);
     }
 
@@ -73,7 +71,7 @@ internal sealed class PermuteRowsLayout : LayoutStep
     private readonly long[] order;
     private readonly long[] inverse;
 
-    public PermuteRowsLayout(long[] order)
+    internal PermuteRowsLayout(long[] order)
     {
         this.order = order;
         inverse = new long[order.Length];
@@ -81,9 +79,7 @@ internal sealed class PermuteRowsLayout : LayoutStep
         for (var i = 0; i < order.Length; i++)
         {
             if (order[i] < 0 || order[i] >= order.Length || inverse[order[i]] >= 0)
-            {
                 throw new ArgumentException($"The row order is no permutation: entry {i} is {order[i]}.", nameof(order));
-            }
             inverse[order[i]] = i;
         }
     }
@@ -95,9 +91,7 @@ internal sealed class PermuteRowsLayout : LayoutStep
     private static Tensor Select(Tensor tensor, long[] rows)
     {
         if (tensor.size(0) != rows.Length)
-        {
             throw new ArgumentException($"A tensor of {tensor.size(0)} rows cannot follow an order of {rows.Length} rows.");
-        }
         using var index = TorchSharp.torch.tensor(rows, device: tensor.device);
         return tensor.index_select(0, index);
     }

@@ -7,7 +7,7 @@ namespace LmKit;
 /// <summary>The stack machine of pickle, reduced to what a dictionary of tensors needs.</summary>
 internal sealed class PickleMachine(string path, byte[] code, PickleStorages storages, PickleBudget budget)
 {
-    private static readonly UTF8Encoding _text = new(false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding text = new(false, throwOnInvalidBytes: true);
 
     private readonly List<object?> stack = [];
     private readonly List<int> marks = [];
@@ -193,7 +193,7 @@ internal sealed class PickleMachine(string path, byte[] code, PickleStorages sto
     private string Text(ReadOnlySpan<byte> bytes)
     {
         budget.Charge(2L * bytes.Length);
-        return _text.GetString(bytes);
+        return text.GetString(bytes);
     }
 
     private int Int() => BinaryPrimitives.ReadInt32LittleEndian(Take(4));

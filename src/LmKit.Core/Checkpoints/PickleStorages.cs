@@ -11,7 +11,7 @@ internal sealed class PickleStorages
 {
     private const int MaxAxes = 64;
 
-    private static readonly Dictionary<string, ScalarType> _types = new()
+    private static readonly Dictionary<string, ScalarType> types = new()
     {
         ["DoubleStorage"] = ScalarType.Float64,
         ["FloatStorage"] = ScalarType.Float32,
@@ -40,7 +40,7 @@ internal sealed class PickleStorages
             throw new PickleException(path, "its numbers are not in little-endian order; save it again on an ordinary machine");
     }
 
-    internal static bool Knows(string storage) => _types.ContainsKey(storage);
+    internal static bool Knows(string storage) => types.ContainsKey(storage);
 
     internal static byte[] Bytes(ZipArchiveEntry entry)
     {
@@ -53,7 +53,7 @@ internal sealed class PickleStorages
     /// <summary>The storage of a persistent id: ("storage", type, key, place, count).</summary>
     internal PickleStorage Load(object?[] id)
     {
-        if (id is not ["storage", PickleGlobal { Module: "torch" } global, string key, string, long count] || !_types.TryGetValue(global.Name, out var type))
+        if (id is not ["storage", PickleGlobal { Module: "torch" } global, string key, string, long count] || !types.TryGetValue(global.Name, out var type))
             throw new PickleException(path, "a storage is described in a way that PyTorch does not write");
         if (loaded.TryGetValue(key, out var known))
         {

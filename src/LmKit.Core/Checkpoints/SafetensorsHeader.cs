@@ -20,20 +20,18 @@ internal sealed class SafetensorsHeader
 
     private SafetensorsHeader(string path) => this.path = path;
 
-    public IReadOnlyList<SafetensorsEntry> Entries => entries;
+    internal IReadOnlyList<SafetensorsEntry> Entries => entries;
 
-    public IReadOnlyDictionary<string, SafetensorsEntry> Named => named;
+    internal IReadOnlyDictionary<string, SafetensorsEntry> Named => named;
 
-    public IReadOnlyDictionary<string, string> Metadata => metadata ?? [];
+    internal IReadOnlyDictionary<string, string> Metadata => metadata ?? [];
 
     /// <summary>Parses the header's text for a file with <paramref name="dataLength"/> bytes behind it.</summary>
-    public static SafetensorsHeader Parse(string path, ReadOnlySpan<byte> json, long dataLength)
+    internal static SafetensorsHeader Parse(string path, ReadOnlySpan<byte> json, long dataLength)
     {
         var header = new SafetensorsHeader(path);
         if (json[0] != (byte)'{')
-        {
             throw header.Fault(null, "the header does not start with '{'");
-        }
         try
         {
             header.ReadAll(new Utf8JsonReader(json));
@@ -55,9 +53,7 @@ internal sealed class SafetensorsHeader
             var name = reader.GetString()!;
             var isMetadata = name == "__metadata__";
             if (isMetadata ? hasMetadata : named.ContainsKey(name))
-            {
                 throw Fault(name, "the key stands twice in the header");
-            }
             if (isMetadata)
             {
                 hasMetadata = true;
@@ -69,9 +65,7 @@ internal sealed class SafetensorsHeader
             entries.Add(entry);
             named.Add(name, entry);
             if (entries.Count > MaxTensors)
-            {
                 throw Fault(null, $"the header names more than {MaxTensors} tensors");
-            }
         }
         while (reader.Read())
         {
@@ -82,26 +76,18 @@ internal sealed class SafetensorsHeader
     private Dictionary<string, string>? ReadMetadata(ref Utf8JsonReader reader)
     {
         if (!reader.Read() || reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.Null))
-        {
             throw Fault("__metadata__", $"the header has {reader.TokenType} where an object or null belongs");
-        }
         if (reader.TokenType == JsonTokenType.Null)
-        {
             return null;
-        }
         var values = new Dictionary<string, string>(StringComparer.Ordinal);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var key = reader.GetString()!;
             Expect(ref reader, JsonTokenType.String, null, $"text for metadata '{SafetensorsException.Shown(key)}'");
             if (!values.TryAdd(key, reader.GetString()!))
-            {
                 throw Fault(null, $"metadata '{SafetensorsException.Shown(key)}' stands twice");
-            }
             if (values.Count > MaxMetadata)
-            {
                 throw Fault(null, $"the header has more than {MaxMetadata} texts of metadata");
-            }
         }
         return values;
     }
@@ -115,9 +101,7 @@ internal sealed class SafetensorsHeader
         {
             var key = reader.GetString()!;
             if (key switch { "dtype" => type is not null, "shape" => shape is not null, "data_offsets" => offsets is not null, _ => false })
-            {
                 throw Fault(name, $"'{key}' stands twice");
-            }
             switch (key)
             {
                 case "dtype":
@@ -135,9 +119,7 @@ internal sealed class SafetensorsHeader
             }
         }
         if (type is null || shape is null || offsets is null)
-        {
             throw Fault(name, $"{(type is null ? "dtype" : shape is null ? "shape" : "data_offsets")} is missing");
-        }
         return Checked(name, type, shape, offsets);
     }
 
@@ -145,22 +127,16 @@ internal sealed class SafetensorsHeader
     private SafetensorsEntry Checked(string name, string dtype, long[] shape, long[] offsets)
     {
         if (offsets.Length != 2 || offsets[1] < offsets[0])
-        {
             throw Fault(name, $"data_offsets [{string.Join(", ", offsets)}] are not a start and an end");
-        }
         var bits = (Int128)(SafetensorsTypes.Bits(dtype) ?? 0);
         foreach (var axis in shape)
         {
             bits *= axis;
             if (bits > (Int128)long.MaxValue * 8)
-            {
                 throw Fault(name, $"shape [{string.Join(", ", shape)}] has more bytes than a file can hold");
-            }
         }
         if (SafetensorsTypes.Bits(dtype) is not null && bits != (Int128)(offsets[1] - offsets[0]) * 8)
-        {
             throw Fault(name, $"shape [{string.Join(", ", shape)}] of {dtype} takes {(bits % 8 == 0 ? $"{bits / 8} bytes" : $"{bits} bits, no whole number of bytes")}, its offsets give {offsets[1] - offsets[0]}");
-        }
         var type = SafetensorsTypes.Parse(dtype);
         return new SafetensorsEntry(name, type ?? SafetensorsTypes.None, shape, offsets[0], offsets[1] - offsets[0]) { Dtype = type is { } known ? SafetensorsTypes.Name(known)! : dtype };
     }
@@ -172,14 +148,10 @@ internal sealed class SafetensorsHeader
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var number) || number < 0)
-            {
                 throw Fault(name, $"{key} holds something else than whole numbers from 0 to {long.MaxValue}");
-            }
             numbers.Add(number);
             if (numbers.Count > MaxAxes)
-            {
                 throw Fault(name, $"{key} has more than {MaxAxes} numbers");
-            }
         }
         return [.. numbers];
     }
@@ -197,22 +169,16 @@ internal sealed class SafetensorsHeader
             }
             end = entry.Start + entry.ByteCount; // no overflow: ReadNumbers gave end as a long
             if (end > dataLength)
-            {
                 throw Fault(entry.Name, $"its bytes end at {end}, but the file holds only {dataLength} bytes of data; it is cut short");
-            }
         }
         if (end != dataLength)
-        {
             throw Fault(null, $"{dataLength - end} bytes after the last tensor belong to none");
-        }
     }
 
     private void Expect(ref Utf8JsonReader reader, JsonTokenType type, string? name, string what)
     {
         if (!reader.Read() || reader.TokenType != type)
-        {
             throw Fault(name, $"the header has {reader.TokenType} where {what} belongs");
-        }
     }
 
     private SafetensorsException Fault(string? name, string fault, Exception? cause = null) => new(path, name, fault, cause);

@@ -33,22 +33,16 @@ public sealed class SafetensorsReader : IDisposable
         using var stream = InputFile.Open(path, (fault, cause) => new SafetensorsException(path, null, fault, cause), bufferSize: 0);
         var length = stream.Length;
         if (OtherFormat(stream) is { } other)
-        {
             throw new SafetensorsException(path, null, other);
-        }
         if (length < PrefixLength)
-        {
             throw new SafetensorsException(path, null, $"the file has {length} bytes, less than the 8 that give the header's length");
-        }
         file = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
         try
         {
             view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
             var headerLength = view.ReadUInt64(0);
             if (headerLength < 2 || headerLength > MaxHeaderLength || (long)headerLength > length - PrefixLength)
-            {
                 throw new SafetensorsException(path, null, $"the header claims {headerLength} bytes; the file has {length - PrefixLength} behind its prefix and the format allows 2 to {MaxHeaderLength}");
-            }
             dataStart = PrefixLength + (long)headerLength;
             var header = ParseHeader((int)headerLength, length - dataStart);
             Entries = header.Entries;
@@ -138,17 +132,13 @@ public sealed class SafetensorsReader : IDisposable
         try
         {
             foreach (var entry in Entries)
-            {
                 tensors.Add(entry.Name, Read(entry.Name));
-            }
             return tensors;
         }
         catch
         {
             foreach (var tensor in tensors.Values)
-            {
                 tensor.Dispose();
-            }
             throw;
         }
     }
@@ -190,13 +180,9 @@ public sealed class SafetensorsReader : IDisposable
         ObjectDisposedException.ThrowIf(!view.CanRead, this);
         LibTorch.EnsureLoaded();
         if (!entries.TryGetValue(name, out var entry))
-        {
             throw new SafetensorsException(path, name, $"the file has no such tensor; it holds {string.Join(", ", Entries.Take(8).Select(e => SafetensorsException.Shown(e.Name)))}{(Entries.Count > 8 ? ", ..." : string.Empty)}");
-        }
         if (!entry.IsReadable)
-        {
             throw new SafetensorsException(path, name, $"its type {SafetensorsException.Shown(entry.Dtype)} is not computed on; those that are: {SafetensorsTypes.Names}. Convert it where the file was made");
-        }
         return entry;
     }
 
@@ -227,9 +213,7 @@ public sealed class SafetensorsReader : IDisposable
             view.SafeMemoryMappedViewHandle.ReleasePointer();
         }
         if (entry.ScalarType == ScalarType.Bool && bytes.IndexOfAnyExceptInRange((byte)0, (byte)1) is var at and >= 0)
-        {
             throw new SafetensorsException(path, entry.Name, $"boolean byte {start + at} is {bytes[at]}, neither 0 nor 1");
-        }
     }
 }
 

@@ -22,20 +22,20 @@ internal static class SafetensorsTypes
         ("BOOL", ScalarType.Bool, 1),
     ];
 
-    public static string Names => string.Join(", ", Known.Select(row => row.Name));
+    internal static string Names => string.Join(", ", Known.Select(row => row.Name));
 
-    public static ScalarType? Parse(string name)
+    internal static ScalarType? Parse(string name)
     {
         var at = Array.FindIndex(Known, row => row.Name == name);
         return at < 0 ? null : Known[at].Type;
     }
 
-    public static string? Name(ScalarType type) => Array.Find(Known, row => row.Type == type).Name;
+    internal static string? Name(ScalarType type) => Array.Find(Known, row => row.Type == type).Name;
 
-    public static int Size(ScalarType type) => Array.Find(Known, row => row.Type == type).Size;
+    internal static int Size(ScalarType type) => Array.Find(Known, row => row.Type == type).Size;
 
     /// <summary>Bits of one element of a type by its name, or null for a type that nobody has told us of.</summary>
-    public static int? Bits(string name) => name switch
+    internal static int? Bits(string name) => name switch
     {
         "C64" or "U64" => 64,
         "U32" => 32,

@@ -27,14 +27,10 @@ public static class SafetensorsWriter
         foreach (var (name, tensor) in tensors)
         {
             if (name == "__metadata__")
-            {
                 throw new ArgumentException("A tensor cannot be called '__metadata__': the format keeps that key for text pairs. Rename the tensor.", nameof(tensors));
-            }
             TensorCheck.CheckValues(tensor, name, nameof(SafetensorsWriter));
             if (SafetensorsTypes.Name(tensor.dtype) is null)
-            {
                 throw new ArgumentException($"Tensor '{name}' has element type {tensor.dtype}; the file can hold {SafetensorsTypes.Names}. Convert it first.", nameof(tensors));
-            }
         }
         var ordered = tensors
             .OrderByDescending(pair => SafetensorsTypes.Size(pair.Value.dtype))
@@ -54,9 +50,7 @@ public static class SafetensorsWriter
             {
                 json.WriteStartObject("__metadata__");
                 foreach (var (key, value) in metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal))
-                {
                     json.WriteString(key, value);
-                }
                 json.WriteEndObject();
             }
             long start = 0;
@@ -73,9 +67,7 @@ public static class SafetensorsWriter
             json.WriteEndObject();
         }
         while (buffer.WrittenCount % Alignment != 0)
-        {
             buffer.Write(" "u8);
-        }
         return buffer.WrittenMemory;
     }
 
@@ -83,9 +75,7 @@ public static class SafetensorsWriter
     {
         json.WriteStartArray(name);
         foreach (var number in numbers)
-        {
             json.WriteNumberValue(number);
-        }
         json.WriteEndArray();
     }
 

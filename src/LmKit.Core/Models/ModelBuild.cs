@@ -54,8 +54,10 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
         CheckModule(part is LanguageModelHead head ? head.Map : part, chosen);
         var isCausal = part is IMixer mixer ? mixer.IsCausal : part is IBlock block ? block.IsCausal : !Options.IsBidirectional;
         if (isCausal == Options.IsBidirectional)
+        {
             throw new ConfigurationException(chosen.Path, $"the {slot} '{chosen.Entry.Kind}' in layer {layer} is {(isCausal ? "causal" : "not causal")}, "
                 + $"but {nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsBidirectional)} = {(isCausal ? "true" : "false")} ($.model.is_bidirectional).");
+        }
         if (place is HeadSite { IsTied: true, IsTableTaken: false })
             throw Tied($"the head '{chosen.Entry.Kind}' does not use the embedding's table");
         return part;
@@ -150,8 +152,10 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
                 ? component.Index != table && !encodings.ContainsValue(component.Index) && !IsOvershadowed(component)
                 : entry.Slot.Scope == SlotScope.Layers && entry.Slot != Slots.Dictionary && !asked.Any(place => place.Slot == entry.Slot && entry.AppliesTo(place.Layer));
             if (isLost)
+            {
                 throw new ConfigurationException(path, $"nothing {(entry.Layers is { } layers ? $"in layers {string.Join(", ", layers)}" : "in this model")} asks for {What(entry.Slot)}, so '{entry.Kind}' has nothing to act on; "
                     + (entry.Slot == Slots.Mask || entry.Slot == Slots.Positions ? "add attention layers or drop it." : "drop it, or add a block that asks for one."));
+            }
         }
 
         static string What(Slot slot) => slot == Slots.Positions ? "positions" : $"a {slot.Name.Replace('_', '-')}{(slot == Slots.FeedForward ? " part" : "")}";

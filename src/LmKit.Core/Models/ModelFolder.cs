@@ -11,12 +11,12 @@ internal static class ModelFolder
     private const string IndexFile = WeightsFile + CheckpointFiles.IndexEnding;
 
     // A save replaces the first two; the third may come from elsewhere.
-    private static readonly string[] _names = [ConfigFile, WeightsFile, IndexFile];
+    private static readonly string[] names = [ConfigFile, WeightsFile, IndexFile];
 
     internal static LanguageModel Load(string folder, ComponentRegistry kinds, Action<LanguageModelBuilder>? change, Device? device, ScalarType? dtype)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        return AtomicFolder.Read(folder, _names, whole => LoadWhole(whole, kinds, change, device, dtype));
+        return AtomicFolder.Read(folder, names, whole => LoadWhole(whole, kinds, change, device, dtype));
     }
 
     internal static void Save(string folder, LanguageModel model, Action<string>? more) => AtomicFolder.Write(

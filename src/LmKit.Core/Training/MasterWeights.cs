@@ -18,7 +18,7 @@ internal sealed class MasterWeights : IDisposable
     /// <summary>Makes the copies.</summary>
     /// <param name="trained">Parameters under training, by name.</param>
     /// <exception cref="ConfigurationException">A parameter is of float16.</exception>
-    public MasterWeights(IEnumerable<(string Name, Parameter Parameter)> trained)
+    internal MasterWeights(IEnumerable<(string Name, Parameter Parameter)> trained)
     {
         ArgumentNullException.ThrowIfNull(trained);
         var entries = trained.ToArray();
@@ -31,13 +31,13 @@ internal sealed class MasterWeights : IDisposable
     }
 
     /// <summary>Whether there are any.</summary>
-    public bool Any => copies.Length > 0;
+    internal bool Any => copies.Length > 0;
 
     /// <summary>The copies by parameter name; they stay this object's.</summary>
-    public IReadOnlyDictionary<string, Tensor> Tensors => copies.ToDictionary(copy => copy.Name, copy => (Tensor)copy.Master);
+    internal IReadOnlyDictionary<string, Tensor> Tensors => copies.ToDictionary(copy => copy.Name, copy => (Tensor)copy.Master);
 
     /// <summary>What the optimizer steps for a parameter: its copy, or itself.</summary>
-    public Parameter Of(Parameter parameter)
+    internal Parameter Of(Parameter parameter)
     {
         foreach (var (_, weight, master) in copies)
         {
@@ -48,7 +48,7 @@ internal sealed class MasterWeights : IDisposable
     }
 
     /// <summary>Begins a step: gradients of weights and copies become zero, and weights that are no longer their copies' roundings are taken.</summary>
-    public void Begin()
+    internal void Begin()
     {
         using var frozen = no_grad();
         foreach (var (_, weight, master) in copies)
@@ -61,7 +61,7 @@ internal sealed class MasterWeights : IDisposable
     }
 
     /// <summary>Adds the weights' gradients to those of the copies, and sets them to zero.</summary>
-    public void TakeGradients()
+    internal void TakeGradients()
     {
         using var frozen = no_grad();
         foreach (var (_, weight, master) in copies)
@@ -78,7 +78,7 @@ internal sealed class MasterWeights : IDisposable
     }
 
     /// <summary>Ends a step: the weights become the copies' roundings.</summary>
-    public void Write()
+    internal void Write()
     {
         using var frozen = no_grad();
         foreach (var (_, weight, master) in copies)
@@ -87,10 +87,10 @@ internal sealed class MasterWeights : IDisposable
 
     /// <summary>Refuses saved copies that are not exactly these in names, shapes and types; changes nothing.</summary>
     /// <exception cref="CheckpointMismatchException">They are another's.</exception>
-    public void Check(string source, IReadOnlyDictionary<string, Tensor> saved) => CheckpointLoader.Check(source, Tensors, saved);
+    internal void Check(string source, IReadOnlyDictionary<string, Tensor> saved) => CheckpointLoader.Check(source, Tensors, saved);
 
     /// <summary>Takes saved copies over; the weights are loaded apart.</summary>
-    public void Restore(IReadOnlyDictionary<string, Tensor> saved)
+    internal void Restore(IReadOnlyDictionary<string, Tensor> saved)
     {
         ArgumentNullException.ThrowIfNull(saved);
         using var frozen = no_grad();

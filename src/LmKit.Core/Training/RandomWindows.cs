@@ -27,13 +27,9 @@ public sealed class RandomWindows
         ArgumentOutOfRangeException.ThrowIfLessThan(length, 2);
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         if (data.Count < length)
-        {
             throw new ArgumentException($"{data.FilePath} has {data.Count} tokens, fewer than one window of {length}; give more text or shorten the window.", nameof(data));
-        }
         if (batchSize > MaxBatchTokens / length)
-        {
             throw new ArgumentException($"A batch of {batchSize} windows of {length} tokens is more than {MaxBatchTokens} tokens; take fewer at a time, and accumulate over several batches.", nameof(batchSize));
-        }
         this.data = data;
         this.length = length;
         this.batchSize = batchSize;
@@ -96,9 +92,7 @@ public sealed class RandomWindows
         for (var row = 0; row < batchSize; row++)
         {
             if (Index == WindowsPerEpoch)
-            {
                 (Epoch, Index) = (Epoch + 1, 0);
-            }
             Prepare();
             chosen[row] = starts[Index++];
         }
@@ -108,9 +102,7 @@ public sealed class RandomWindows
     private void Prepare()
     {
         if (startsEpoch == Epoch)
-        {
             return;
-        }
         LibTorch.EnsureLoaded();
         using var scope = NewDisposeScope();
         using var random = new Generator(unchecked((ulong)((seed * 0x5851F42D4C957F2D) + Epoch)));
@@ -148,14 +140,10 @@ public static class EvaluationWindows
         {
             var starts = new long[Math.Min(batchSize, whole - first)];
             for (var row = 0; row < starts.Length; row++)
-            {
                 starts[row] = (first + row) * step;
-            }
             yield return data.Windows(starts, length);
         }
         if (data.Count - (whole * step) is var rest and > 1)
-        {
             yield return data.Windows([whole * step], rest);
-        }
     }
 }

@@ -93,7 +93,7 @@ internal static class CheckpointOptions
     /// <param name="folder">Their checkpoint folder.</param>
     /// <param name="interval">Their checkpoint interval.</param>
     /// <exception cref="ConfigurationException">The options would have no effect.</exception>
-    public static void Check(string path, object options, string? folder, long interval)
+    internal static void Check(string path, object options, string? folder, long interval)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (folder is not null && string.IsNullOrWhiteSpace(folder))

@@ -5,12 +5,12 @@ namespace LmKit;
 /// <c>student_ema.</c>, <c>discriminator.</c>), an infix left by a compiler, and a table of rotary frequencies that is computed here.</remarks>
 public static class MdlmKeyMap
 {
-    private static readonly string[] _prefixes =
+    private static readonly string[] prefixes =
     [
         "", "backbone.", "backbone.backbone.", "backbone._orig_mod.", "_orig_mod.", "student_ema.", "discriminator.",
     ];
 
-    private static readonly string[] _names =
+    private static readonly string[] names =
     [
         "vocab_embed.embedding",
         "sigma_map.mlp.0.weight", "sigma_map.mlp.0.bias", "sigma_map.mlp.2.weight", "sigma_map.mlp.2.bias",
@@ -24,8 +24,8 @@ public static class MdlmKeyMap
     ];
 
     /// <summary>From the published names of transformers and discriminators, with any of the prefixes, to ours.</summary>
-    public static KeyMap Map { get; } = new([.. _prefixes.SelectMany(Rows)]);
+    public static KeyMap Map { get; } = new([.. prefixes.SelectMany(Rows)]);
 
     private static IEnumerable<KeyMapRow> Rows(string prefix) =>
-        _names.Select(name => KeyMapRow.Rename(prefix + name, name)).Append(KeyMapRow.Omit($"{prefix}rotary_emb.inv_freq"));
+        names.Select(name => KeyMapRow.Rename(prefix + name, name)).Append(KeyMapRow.Omit($"{prefix}rotary_emb.inv_freq"));
 }

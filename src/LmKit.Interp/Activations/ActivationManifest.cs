@@ -14,7 +14,7 @@ public sealed record ActivationManifest(ActivationStoreInfo Info, IReadOnlyList<
     // A shard takes some 150 bytes.
     private const int MaxBytes = 64 << 20;
 
-    private static readonly JsonSerializerOptions _json = new()
+    private static readonly JsonSerializerOptions json = new()
     {
         WriteIndented = true,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
@@ -36,7 +36,7 @@ public sealed record ActivationManifest(ActivationStoreInfo Info, IReadOnlyList<
         if (!File.Exists(path))
             throw new ActivationStoreException(folder, $"it has no {FileName}; an ActivationStoreWriter makes one");
         var bytes = InputFile.ReadAll(path, MaxBytes, (problem, cause) => new ActivationStoreException(path, problem, cause));
-        var manifest = StrictJson.Deserialize<ActivationManifest>(bytes, _json, (place, problem, cause) => new ActivationStoreException(path, $"{place}: {problem}", cause), MaxBytes);
+        var manifest = StrictJson.Deserialize<ActivationManifest>(bytes, json, (place, problem, cause) => new ActivationStoreException(path, $"{place}: {problem}", cause), MaxBytes);
         return manifest.Fault() is { } fault ? throw new ActivationStoreException(path, fault) : manifest;
     }
 
@@ -66,7 +66,7 @@ public sealed record ActivationManifest(ActivationStoreInfo Info, IReadOnlyList<
 
     private static bool IsName(string file) => file is not ("" or "." or "..") && file.IndexOfAny(['/', '\\', ':']) < 0 && !file.Any(char.IsControl);
 
-    internal void Write(string folder) => AtomicFile.WriteText(Path.Combine(folder, FileName), JsonSerializer.Serialize(this, _json));
+    internal void Write(string folder) => AtomicFile.WriteText(Path.Combine(folder, FileName), JsonSerializer.Serialize(this, json));
 
     internal static string Checksum(string path)
     {

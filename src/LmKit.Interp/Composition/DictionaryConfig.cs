@@ -13,8 +13,8 @@ namespace LmKit;
 [TypeConverter(typeof(DictionaryConfigTypeConverter))]
 public sealed record DictionaryConfig
 {
-    private static readonly string[] _members = ["kind", "package", "hook_name", "model_name", "options"];
-    private static readonly JsonSerializerOptions _layout = new() { WriteIndented = true, NewLine = "\n" };
+    private static readonly string[] members = ["kind", "package", "hook_name", "model_name", "options"];
+    private static readonly JsonSerializerOptions layout = new() { WriteIndented = true, NewLine = "\n" };
 
     private readonly JsonObject options; // never changed and never handed out
 
@@ -91,7 +91,7 @@ public sealed record DictionaryConfig
     public override string ToString() => ToJson();
 
     /// <summary>The configuration as JSON: fixed order, defaults written out.</summary>
-    public string ToJson() => ToJsonObject().ToJsonString(_layout) + "\n";
+    public string ToJson() => ToJsonObject().ToJsonString(layout) + "\n";
 
     /// <summary>Reads a configuration.</summary>
     /// <exception cref="ConfigurationException">It is no JSON object, lacks a member or has an unknown one.</exception>
@@ -125,8 +125,8 @@ public sealed record DictionaryConfig
 
     private static DictionaryConfig Of(JsonObject root)
     {
-        if (root.Select(member => member.Key).Except(_members).FirstOrDefault() is { } unknown)
-            throw new ConfigurationException($"$.{unknown}", $"unknown; the members are {string.Join(", ", _members)}.");
+        if (root.Select(member => member.Key).Except(members).FirstOrDefault() is { } unknown)
+            throw new ConfigurationException($"$.{unknown}", $"unknown; the members are {string.Join(", ", members)}.");
         return new(
             Text(root, "kind") ?? throw new ConfigurationException("$.kind", "missing."),
             Text(root, "package") ?? throw new ConfigurationException("$.package", "missing."),

@@ -10,8 +10,8 @@ public static class DictionaryFolder
     private const string ConfigFile = "config.json";
     private const string WeightsFile = "dictionary.safetensors";
 
-    private static readonly string[] _files = [ConfigFile, WeightsFile];
-    private static readonly string[] _sizes = ["model_dim", "feature_count"];
+    private static readonly string[] files = [ConfigFile, WeightsFile];
+    private static readonly string[] sizes = ["model_dim", "feature_count"];
 
     /// <summary>Saves a dictionary in one step; a failure leaves the files that were there.</summary>
     /// <param name="folder">The folder; everything in it that the save does not write stays.</param>
@@ -63,14 +63,14 @@ public static class DictionaryFolder
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         LibTorch.EnsureLoaded();
-        return AtomicFolder.Read(folder, _files, whole => LoadWhole(whole, kinds, device));
+        return AtomicFolder.Read(folder, files, whole => LoadWhole(whole, kinds, device));
     }
 
     /// <summary>Reads what a folder's dictionary is, without its weights.</summary>
     public static DictionaryConfig ReadConfig(string folder)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        return AtomicFolder.Read(folder, _files, ConfigOf);
+        return AtomicFolder.Read(folder, files, ConfigOf);
     }
 
     private static Kind<IDictionary> KindOf(object options) => DictionaryComponents.All.FirstOrDefault(kind => kind.OptionsType == options.GetType())
@@ -120,7 +120,7 @@ public static class DictionaryFolder
         var axes = reader.Entries.SelectMany(entry => entry.Shape).ToHashSet();
         if (config.Kind == DictionaryComponents.Supervised.Name && CountFeatures(config) is var count && !axes.Contains(count))
             throw new ConfigurationException("$.options.blocks", $"they have {count} features, which is no size of a tensor in {weights}; both must be of one dictionary.");
-        foreach (var name in _sizes)
+        foreach (var name in sizes)
         {
             if (config.Options[name] is JsonValue value && value.TryGetValue<long>(out var size) && !axes.Contains(size))
                 throw new ConfigurationException($"$.options.{name}", $"{size} is no size of a tensor in {weights}; both must be of one dictionary.");

@@ -6,7 +6,7 @@ namespace LmKit;
 /// <summary>Draws IOI prompts and their counterfactuals, and turns them into tokens.</summary>
 public sealed class IoiDataset : ITaskDistribution
 {
-    private static readonly string[] _slots = ["A", "B", "C", "PLACE", "OBJECT"];
+    private static readonly string[] slots = ["A", "B", "C", "PLACE", "OBJECT"];
 
     private readonly IoiWords words;
     private readonly Func<string, long> tokenOf;
@@ -40,7 +40,7 @@ public sealed class IoiDataset : ITaskDistribution
         if (words.Places.Count == 0 || words.Objects.Count == 0)
             throw new ArgumentException($"Places and Objects need a word each; got {words.Places.Count} and {words.Objects.Count}.", nameof(words));
         // Every other word is asked for too, so that one that is no token fails here and not at some draw.
-        foreach (var word in templates.SelectMany(template => template).Except(_slots).Concat(words.Places).Concat(words.Objects))
+        foreach (var word in templates.SelectMany(template => template).Except(slots).Concat(words.Places).Concat(words.Objects))
             _ = tokenOf(word);
         var tokens = words.Names.ToDictionary(name => name, tokenOf);
         if (tokens.Values.Distinct().Count() != tokens.Count)
@@ -56,7 +56,7 @@ public sealed class IoiDataset : ITaskDistribution
     public static (IoiDataset Dataset, long VocabSize) WithOwnVocabulary(IoiWords words)
     {
         ArgumentNullException.ThrowIfNull(words);
-        string[] all = [.. words.Templates.SelectMany(template => template.Split(' ')).Except(_slots), .. words.Names, .. words.Places, .. words.Objects];
+        string[] all = [.. words.Templates.SelectMany(template => template.Split(' ')).Except(slots), .. words.Names, .. words.Places, .. words.Objects];
         var table = all.Distinct().Index().ToDictionary(word => word.Item, word => word.Index + 1L);
         return (new(words, word => table.TryGetValue(word, out var token) ? token : throw new ArgumentException($"'{word}' is no word of the vocabulary."), startToken: 0), table.Count + 1);
     }
@@ -144,7 +144,7 @@ public sealed class IoiDataset : ITaskDistribution
         return ContentHash.Of([
             $"start {startToken}",
             .. templates.Select(template => $"template {string.Join(' ', template)}"),
-            .. With("word", templates.SelectMany(template => template).Except(_slots)),
+            .. With("word", templates.SelectMany(template => template).Except(slots)),
             .. With("name", words.Names),
             .. With("place", words.Places),
             .. With("object", words.Objects)]);

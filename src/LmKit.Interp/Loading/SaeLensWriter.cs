@@ -13,7 +13,7 @@ public static class SaeLensWriter
     private const string ConfigFile = "cfg.json";
     private const string WeightsFile = "sae_weights.safetensors";
 
-    private static readonly JsonSerializerOptions _layout = new() { WriteIndented = true, NewLine = "\n" };
+    private static readonly JsonSerializerOptions layout = new() { WriteIndented = true, NewLine = "\n" };
 
     /// <summary>Saves an autoencoder in one step; a failure leaves the files that were there.</summary>
     /// <param name="folder">The folder; everything in it that the save does not write stays.</param>
@@ -41,7 +41,7 @@ public static class SaeLensWriter
             {
                 using var scope = NewDisposeScope();
                 using var frozen = no_grad();
-                File.WriteAllText(Path.Combine(target, ConfigFile), config.ToJsonString(_layout) + "\n");
+                File.WriteAllText(Path.Combine(target, ConfigFile), config.ToJsonString(layout) + "\n");
                 SafetensorsWriter.Save(Path.Combine(target, WeightsFile), Weights(autoencoder));
             },
             there => OwnFiles.Check(there, ConfigFile, WeightsFile, found => found["d_in"] is JsonValue && found["d_sae"] is JsonValue, "an autoencoder"));

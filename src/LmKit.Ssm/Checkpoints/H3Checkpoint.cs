@@ -223,7 +223,9 @@ public sealed partial class H3Checkpoint : IDisposable
             var found = tensors.GetValueOrDefault(Frequencies(layer));
             var count = Sizes.RotaryDim / 2;
             if ((found?.numel() ?? 0) != count)
+            {
                 yield return $"{Frequencies(layer)} holds {found?.numel() ?? 0} frequencies; the first attention layer has {count}";
+            }
             else if (found is not null && count > 0)
             {
                 var wanted = H3KeyMap.Frequencies(Sizes.RotaryDim).to(found.device);

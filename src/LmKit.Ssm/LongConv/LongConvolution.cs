@@ -35,9 +35,7 @@ public static class LongConvolution
             return u.clone().MoveToOuterDisposeScope();
         var y = FlashConv.Convolve(wide, kernel, skip?.to(kernel.dtype)).squeeze(2);
         if (futureKernel is not null)
-        {
             y = y + FlashConv.Convolve(wide.flip(3), futureKernel).squeeze(2).flip(2);
-        }
         if (appliesGelu)
             y = nn.functional.gelu(y);
         if (mask is not null)

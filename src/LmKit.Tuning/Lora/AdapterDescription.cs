@@ -78,10 +78,14 @@ internal static partial class AdapterDescription
             if (group.All(module => module.Value.Equals(common)))
                 continue;
             if (group.Select(module => module.Value).Distinct().Count() == 1)
+            {
                 patterns[Key(group.Key)] = group.First().Value;
+            }
             else
+            {
                 foreach (var (name, value) in group.Where(module => !module.Value.Equals(common)))
                     patterns[Key(name)] = value;
+            }
         }
         if (modules.All(module => LoraPattern.Resolve(patterns, module.Name, common).Equals(module.Value)))
             return (common, patterns);

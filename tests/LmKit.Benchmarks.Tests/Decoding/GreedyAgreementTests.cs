@@ -58,9 +58,9 @@ public sealed class GreedyAgreementTests
     // Chooses the next number below the modulus.
     private sealed class Successor(long modulus) : IDecoder
     {
-        public float Height { get; init; } = 1;
+        internal float Height { get; init; } = 1;
 
-        public int Returns { get; private set; }
+        internal int Returns { get; private set; }
 
         public void Read(long[] context)
         {

@@ -11,9 +11,9 @@ namespace LmKit.Benchmarks.Tests.Decoding;
 [NoTensorLeak]
 public sealed class LanguageModelDecoderTests
 {
-    private const double _tolerance = 1e-5;
+    private const double tolerance = 1e-5;
 
-    private static readonly LlamaShape _shape = new(LayerCount: 2, ModelDim: 32, HeadCount: 4, KeyValueHeadCount: 4, MlpDim: 48, VocabSize: 32);
+    private static readonly LlamaShape shape = new(LayerCount: 2, ModelDim: 32, HeadCount: 4, KeyValueHeadCount: 4, MlpDim: 48, VocabSize: 32);
 
     public LanguageModelDecoderTests() => LibTorch.EnsureLoaded();
 
@@ -22,15 +22,15 @@ public sealed class LanguageModelDecoderTests
     {
         using var scope = NewDisposeScope();
         using var random = new Generator(1);
-        using var model = _shape.Build(random, isPacked: true);
+        using var model = shape.Build(random, isPacked: true);
         using var decoder = new LanguageModelDecoder(model);
-        decoder.Read(_shape.Text(random, 20));
+        decoder.Read(shape.Text(random, 20));
 
         var (first, second) = (decoder.Step(3), decoder.Step(3));
         decoder.Return();
 
-        Assert.Null(RatioAgreement.Difference([first], [decoder.Step(3)], _tolerance));
-        Assert.NotNull(RatioAgreement.Difference([first], [second], _tolerance));
+        Assert.Null(RatioAgreement.Difference([first], [decoder.Step(3)], tolerance));
+        Assert.NotNull(RatioAgreement.Difference([first], [second], tolerance));
     }
 
     [Fact]
@@ -39,16 +39,14 @@ public sealed class LanguageModelDecoderTests
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         using var random = new Generator(1);
-        using var model = _shape.Build(random, isPacked: false);
-        using var plain = new TurnedCacheTransformer(model, _shape, 32);
-        var text = _shape.Text(random, 24);
+        using var model = shape.Build(random, isPacked: false);
+        using var plain = new TurnedCacheTransformer(model, shape, 32);
+        var text = shape.Text(random, 24);
         using var ours = new LanguageModelDecoder(model);
         ours.Read(text[..1]);
         plain.Step(tensor(text[..1]), 0);
 
         for (var at = 1; at < text.Length; at++)
-        {
-            Assert.Null(RatioAgreement.Difference([plain.Step(tensor(text[at..(at + 1)]), at)], [ours.Step(text[at])], _tolerance));
-        }
+            Assert.Null(RatioAgreement.Difference([plain.Step(tensor(text[at..(at + 1)]), at)], [ours.Step(text[at])], tolerance));
     }
 }

@@ -9,11 +9,11 @@ namespace LmKit.Benchmarks.Tests.LlamaCpp;
 [NoTensorLeak]
 public sealed class GgufFileTests : IDisposable
 {
-    private readonly string _path = Path.GetTempFileName();
+    private readonly string path = Path.GetTempFileName();
 
     public GgufFileTests() => LibTorch.EnsureLoaded();
 
-    public void Dispose() => File.Delete(_path);
+    public void Dispose() => File.Delete(path);
 
     [Fact]
     public void What_is_written_is_read_back_field_by_field()
@@ -21,9 +21,9 @@ public sealed class GgufFileTests : IDisposable
         using var scope = NewDisposeScope();
         var (a, b) = (arange(6, dtype: ScalarType.Float32).view(2, 3), tensor(new[] { -1.5f }));
 
-        GgufFile.Write(_path, [("count", 7u), ("name", "llama \u00e9"), ("eps", 0.5f)], [("a.weight", a), ("b.weight", b)]);
+        GgufFile.Write(path, [("count", 7u), ("name", "llama \u00e9"), ("eps", 0.5f)], [("a.weight", a), ("b.weight", b)]);
 
-        using var reader = new BinaryReader(File.OpenRead(_path));
+        using var reader = new BinaryReader(File.OpenRead(path));
         Assert.Equal("GGUF"u8, reader.ReadBytes(4));
         Assert.Equal(3u, reader.ReadUInt32());
         Assert.Equal((2ul, 3ul), (reader.ReadUInt64(), reader.ReadUInt64()));
@@ -48,9 +48,9 @@ public sealed class GgufFileTests : IDisposable
     {
         using var scope = NewDisposeScope();
 
-        GgufFile.Write(_path, [], [("a", ones(size)), ("b", ones(size) * 2)]);
+        GgufFile.Write(path, [], [("a", ones(size)), ("b", ones(size) * 2)]);
 
-        var bytes = File.ReadAllBytes(_path);
+        var bytes = File.ReadAllBytes(path);
         Assert.Equal(0, bytes.Length % GgufFile.Alignment);
         var second = bytes.Length - (size * sizeof(float) + 31) / 32 * 32;
         Assert.Equal(2f, BitConverter.ToSingle(bytes, second));
@@ -63,9 +63,9 @@ public sealed class GgufFileTests : IDisposable
         using var scope = NewDisposeScope();
         var numbers = arange(4, dtype: ScalarType.Float32).view(2, 2);
 
-        GgufFile.Write(_path, [], [("a", numbers.t().to(ScalarType.BFloat16))]);
+        GgufFile.Write(path, [], [("a", numbers.t().to(ScalarType.BFloat16))]);
 
-        var bytes = File.ReadAllBytes(_path);
+        var bytes = File.ReadAllBytes(path);
         Assert.Equal([0f, 2, 1, 3], Enumerable.Range(0, 4).Select(at => BitConverter.ToSingle(bytes, bytes.Length - 32 + 4 * at)));
     }
 

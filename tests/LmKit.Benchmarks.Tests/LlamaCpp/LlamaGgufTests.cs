@@ -9,9 +9,9 @@ namespace LmKit.Benchmarks.Tests.LlamaCpp;
 [NoTensorLeak]
 public sealed class LlamaGgufTests
 {
-    private const int _heads = 3;
-    private const int _headDim = 8;
-    private const int _width = 5;
+    private const int heads = 3;
+    private const int headDim = 8;
+    private const int width = 5;
 
     public LlamaGgufTests() => LibTorch.EnsureLoaded();
 
@@ -20,11 +20,11 @@ public sealed class LlamaGgufTests
     {
         using var scope = NewDisposeScope();
         using var random = new Generator(1);
-        var (query, key, x) = (randn(_heads * _headDim, _width, generator: random), randn(_heads * _headDim, _width, generator: random), randn(1, 7, _width, generator: random));
-        var (halves, neighbours) = (new RotaryEmbedding(_headDim), new RotaryEmbedding(_headDim, isInterleaved: true));
+        var (query, key, x) = (randn(heads * headDim, width, generator: random), randn(heads * headDim, width, generator: random), randn(1, 7, width, generator: random));
+        var (halves, neighbours) = (new RotaryEmbedding(headDim), new RotaryEmbedding(headDim, isInterleaved: true));
 
         var expected = Scores(halves, query, key);
-        var permuted = Scores(neighbours, LlamaGguf.Neighboured(query, _headDim), LlamaGguf.Neighboured(key, _headDim));
+        var permuted = Scores(neighbours, LlamaGguf.Neighboured(query, headDim), LlamaGguf.Neighboured(key, headDim));
         var unpermuted = Scores(neighbours, query, key);
 
         Assert.Null(RatioAgreement.Difference([expected], [permuted], 1e-5));
@@ -33,6 +33,6 @@ public sealed class LlamaGgufTests
         Tensor Scores(RotaryEmbedding rotary, Tensor queries, Tensor keys) => Turned(rotary, queries).matmul(Turned(rotary, keys).transpose(2, 3));
 
         Tensor Turned(RotaryEmbedding rotary, Tensor weight) =>
-            rotary.EncodeKeys(nn.functional.linear(x, weight).view(1, 7, _heads, _headDim).transpose(1, 2), arange(7, dtype: ScalarType.Int64).unsqueeze(0));
+            rotary.EncodeKeys(nn.functional.linear(x, weight).view(1, 7, heads, headDim).transpose(1, 2), arange(7, dtype: ScalarType.Int64).unsqueeze(0));
     }
 }

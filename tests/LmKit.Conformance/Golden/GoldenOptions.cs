@@ -10,7 +10,7 @@ namespace LmKit.Conformance;
 public sealed partial class GoldenOptions(string owner, IReadOnlyDictionary<string, string> pairs)
 {
     // Free text about where a file comes from. Whatever else a file states has to be obeyed, compared or named by the check of its kind.
-    private static readonly string[] _freeText = ["source", "src", "note", "desc", "what"];
+    private static readonly string[] freeText = ["source", "src", "note", "desc", "what"];
 
     private readonly HashSet<string> read = [];
     private readonly Dictionary<string, GoldenOptions> nested = [];
@@ -19,7 +19,7 @@ public sealed partial class GoldenOptions(string owner, IReadOnlyDictionary<stri
     public IReadOnlyList<string> Names => [.. pairs.Keys];
 
     /// <summary>Those that no check has looked at.</summary>
-    internal IEnumerable<string> Unread => pairs.Keys.Where(key => !read.Contains(key) && !_freeText.Contains(key)).Concat(nested.SelectMany(one => one.Value.Unread.Select(key => $"{one.Key}: {key}")));
+    internal IEnumerable<string> Unread => pairs.Keys.Where(key => !read.Contains(key) && !freeText.Contains(key)).Concat(nested.SelectMany(one => one.Value.Unread.Select(key => $"{one.Key}: {key}")));
 
     /// <summary>Whether the file states it.</summary>
     public bool Has(string key) => pairs.ContainsKey(key);

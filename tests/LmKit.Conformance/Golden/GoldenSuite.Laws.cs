@@ -118,7 +118,9 @@ public abstract partial class GoldenSuite
         {
             if (PassesOnCopy(folder, name, (tensors, _) => tensors[tensor] = GoldenSurgery.ChangeOne(tensors[tensor]))
                 && PassesOnCopy(folder, name, (tensors, _) => tensors[tensor] = GoldenSurgery.ChangeAll(tensors[tensor])))
+            {
                 passed.Add(tensor);
+            }
         }
         Assert.True(passed.Count == 0, $"{name}: its check passes although {string.Join(", ", passed)} changed. Compare it, or list it in {nameof(Unnoticed)} with the reason.");
     }

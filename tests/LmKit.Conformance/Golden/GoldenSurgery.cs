@@ -6,7 +6,7 @@ namespace LmKit.Conformance;
 /// <summary>Makes altered copies of golden files, for the laws of what a check must not let pass.</summary>
 internal static class GoldenSurgery
 {
-    private static readonly ScalarType[] _floats = [ScalarType.Float64, ScalarType.Float32, ScalarType.Float16, ScalarType.BFloat16];
+    private static readonly ScalarType[] floats = [ScalarType.Float64, ScalarType.Float32, ScalarType.Float16, ScalarType.BFloat16];
 
     /// <summary>Copies a file with changed tensors and options.</summary>
     internal static void Rewrite(string from, string to, Action<Dictionary<string, Tensor>, Dictionary<string, string>> change)
@@ -53,7 +53,7 @@ internal static class GoldenSurgery
     {
         if (values.dtype == ScalarType.Bool)
             return values.logical_not();
-        if (!_floats.Contains(values.dtype))
+        if (!floats.Contains(values.dtype))
             return where(values.gt(0), values - 1, values + 1);
         var finite = where(values.isfinite(), values, zeros_like(values));
         return finite + 0.1 * (1 + finite.abs());

@@ -22,9 +22,7 @@ public sealed class CheckpointLeakTests : IDisposable
         GC.WaitForPendingFinalizers();
         var before = Tensor.TotalCount;
         for (var round = 0; round < 100; round++)
-        {
             Work();
-        }
         Assert.Equal(before, Tensor.TotalCount);
 
         void Work()
@@ -32,17 +30,13 @@ public sealed class CheckpointLeakTests : IDisposable
             var published = map.ToPublished(model.state_dict());
             SafetensorsWriter.Save(folder["p"], published);
             foreach (var tensor in published.Values)
-            {
                 tensor.Dispose();
-            }
             CheckpointLoader.Load(model, folder["p"], map);
             SafetensorsWriter.Save(folder["m"], model.state_dict());
             CheckpointLoader.Load(model, folder["m"]);
             windows.Next().Dispose();
             foreach (var batch in EvaluationWindows.Read(data, 4, 2))
-            {
                 batch.Dispose();
-            }
         }
     }
 }

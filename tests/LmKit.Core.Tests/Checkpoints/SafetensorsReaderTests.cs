@@ -139,9 +139,7 @@ public sealed class SafetensorsReaderTests : IDisposable
         var path = folder["large.safetensors"];
         using (var big = zeros(16 << 20))
         using (var small = ones(4))
-        {
             SafetensorsWriter.Save(path, new Dictionary<string, Tensor> { ["big"] = big, ["small"] = small });
-        }
         var before = GC.GetAllocatedBytesForCurrentThread();
         using var reader = new SafetensorsReader(path);
         using var tensor = reader.Read("small");

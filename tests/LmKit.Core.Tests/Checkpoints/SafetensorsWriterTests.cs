@@ -50,9 +50,7 @@ public sealed class SafetensorsWriterTests : IDisposable
             Assert.True(tensor.IsSame(back[name]), name);
         }
         foreach (var entry in reader.Entries)
-        {
             Assert.Equal(0, entry.Start % (entry.ByteCount / Math.Max(1, tensors[entry.Name].numel()) is var size and > 0 ? size : 1));
-        }
     }
 
     [Fact]
@@ -90,9 +88,7 @@ public sealed class SafetensorsWriterTests : IDisposable
         SafetensorsWriter.Save(path, new Dictionary<string, Tensor> { ["t"] = tensor });
         File.WriteAllText(folder["model.safetensors.lmkit-tmp-x1y2z3a4.b5c"], "half");
         using (var reader = new SafetensorsReader(path))
-        {
             reader.Read("t").Dispose();
-        }
         SafetensorsWriter.Save(path, new Dictionary<string, Tensor> { ["t"] = tensor });
         Assert.Equal(["model.safetensors"], folder.Names);
     }
@@ -116,9 +112,7 @@ public sealed class SafetensorsWriterTests : IDisposable
         {
             left -= buffer.Length;
             if (left < 0)
-            {
                 throw new IOException("disk full");
-            }
             base.Write(buffer);
         }
     }

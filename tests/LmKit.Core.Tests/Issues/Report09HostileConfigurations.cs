@@ -109,14 +109,14 @@ public class Report09HostileConfigurations
         [Range(0.0, 1.0)]
         public double Rate { get; set; }
 
-        public double Free { get; set; }
+        internal double Free { get; set; }
 
-        public string Text { get; set; } = "";
+        internal string Text { get; set; } = "";
 
-        public IReadOnlyList<string> Texts { get; set; } = [];
+        internal IReadOnlyList<string> Texts { get; set; } = [];
 
-        public IReadOnlyList<double> List { get; set; } = [];
+        internal IReadOnlyList<double> List { get; set; } = [];
 
-        public DayOfWeek Day { get; set; }
+        internal DayOfWeek Day { get; set; }
     }
 }

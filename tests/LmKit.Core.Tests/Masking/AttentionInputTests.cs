@@ -52,7 +52,9 @@ public sealed class AttentionInputTests
             ("QuerySegments", input with { QuerySegments = zeros(1, 2, dtype: ScalarType.Int64), KeySegments = segments }),
             ("KeySegments", input with { QuerySegments = segments, KeySegments = zeros(1, 2, dtype: ScalarType.Int64) }),
         })
+        {
             Assert.Contains(name, Assert.ThrowsAny<ArgumentException>(() => DenseAttention.Attend(wrong, new CausalMask())).Message, StringComparison.Ordinal);
+        }
         Assert.ThrowsAny<ArgumentException>(() => DenseAttention.Attend(input with { QuerySegments = segments }, new CausalMask()));
         Assert.ThrowsAny<ArgumentException>(() => DenseAttention.Attend(input with { KeySegments = segments }, new CausalMask()));
     }

@@ -37,11 +37,13 @@ public sealed class AttentionDefinitionTests
         Stir(model);
         var seen = new Dictionary<string, double[,,]>();
         foreach (var part in new[] { "q", "k", "v", "z" })
+        {
             _ = model.HookPoints[$"layers.0.mixer.{part}"].Attach(activation =>
             {
                 seen[part] = Numbers(activation);
                 return activation;
             });
+        }
         model.call(LanguageModelTests.Tokens(1, Length), null).Dispose();
 
         var (expected, actual) = (Attended(options, seen["q"], seen["k"], seen["v"]), seen["z"]);

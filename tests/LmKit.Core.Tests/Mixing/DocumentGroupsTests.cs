@@ -8,13 +8,13 @@ namespace LmKit.Core.Tests;
 public class DocumentGroupsTests
 {
     // Two documents around padding, one document behind padding, padding alone.
-    private static readonly long[] _segments = [0, 0, -1, 4, 4, 4, -1, -1, 7, 7, 7, 7, -1, -1, -1, -1, -1, -1];
+    private static readonly long[] segments = [0, 0, -1, 4, 4, 4, -1, -1, 7, 7, 7, 7, -1, -1, -1, -1, -1, -1];
 
     [Fact]
     public void Splitting_and_joining_gives_every_token_back_and_zeros_at_padding()
     {
         using var scope = NewDisposeScope();
-        var segments = tensor(_segments, [3, 6]);
+        var segments = tensor(DocumentGroupsTests.segments, [3, 6]);
         var x = arange(1, 37, dtype: ScalarType.Float64).view(3, 6, 2);
         var groups = DocumentGroups.Read(SequenceLayout.Read(3, 6, segments));
 
@@ -28,7 +28,7 @@ public class DocumentGroupsTests
     {
         using var scope = NewDisposeScope();
         var x = arange(18, dtype: ScalarType.Float64).view(3, 6, 1);
-        var groups = DocumentGroups.Read(SequenceLayout.Read(3, 6, tensor(_segments, [3, 6])));
+        var groups = DocumentGroups.Read(SequenceLayout.Read(3, 6, tensor(segments, [3, 6])));
 
         Assert.Equal(2, groups.Groups.Count);
         var (shorter, longer) = (groups.Groups[0], groups.Groups[1]);

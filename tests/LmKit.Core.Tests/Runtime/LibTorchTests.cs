@@ -41,9 +41,7 @@ public class LibTorchTests
     public void The_copy_also_loads_from_a_private_folder()
     {
         if (!OperatingSystem.IsLinux())
-        {
             return;
-        }
         LibTorch.EnsureLoaded();
         var image = File.ReadAllBytes(NativeSearchPath.Find(NativeSearchPath.Directories(typeof(torch).Assembly), "libtorch.so")!);
         Assert.NotEqual(0, NativeImage.LoadFromPrivateFolder(image, "libtorch.so"));

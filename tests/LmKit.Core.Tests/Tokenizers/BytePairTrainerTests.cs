@@ -29,9 +29,7 @@ public class BytePairTrainerTests
         var vocabulary = Train(SampleText.Words(2, 5000) + SampleText.Mixed);
         var tokenizer = vocabulary.CreateTokenizer().Tokenizer;
         foreach (var text in new[] { SampleText.Words(3, 500), SampleText.Mixed, SampleText.Random(4, 200) })
-        {
             Assert.Equal(Encode(vocabulary, text), tokenizer.EncodeToIds(text));
-        }
     }
 
     [Fact]

@@ -46,9 +46,7 @@ public sealed class TokenizerFilesTests : IDisposable
         Tokenizer codeGen;
         using (var vocabulary = File.OpenRead(folder["vocab.json"]))
         using (var merges = File.OpenRead(folder["merges.txt"]))
-        {
             codeGen = CodeGenTokenizer.Create(vocabulary, merges, addPrefixSpace: false, addBeginOfSentence: false, addEndOfSentence: false);
-        }
         var pairs = BpeTokenizer.Create(new BpeOptions(folder["vocab.json"], folder["merges.txt"])
         {
             ByteLevel = true,

@@ -9,7 +9,7 @@ namespace LmKit.Core.Tests;
 /// <summary>Whatever is wrong with the newest checkpoint: alone it is refused by name, beside an older one it is passed over by name.</summary>
 public sealed class DamagedCheckpointTests : TrainingScene
 {
-    private static readonly Dictionary<string, (Action<string> Damage, string Named)> _faults = new()
+    private static readonly Dictionary<string, (Action<string> Damage, string Named)> faults = new()
     {
         ["no header"] = (folder => File.Delete(CheckpointSurgery.HeaderFile(folder)), "trainer.json"),
         ["null"] = (folder => Write(folder, "null"), "not a JSON object"),
@@ -55,7 +55,7 @@ public sealed class DamagedCheckpointTests : TrainingScene
 
     private static string Hash => new('0', 64);
 
-    public static TheoryData<string> Faults => [.. _faults.Keys];
+    public static TheoryData<string> Faults => [.. faults.Keys];
 
     [Theory]
     [MemberData(nameof(Faults))]
@@ -65,7 +65,7 @@ public sealed class DamagedCheckpointTests : TrainingScene
         Directory.Delete(Checkpoints, recursive: true);
         Train(4, resumes: false);
         var newest = Path.Combine(Checkpoints, "step-00000004");
-        _faults[fault].Damage(newest);
+        faults[fault].Damage(newest);
 
         using var model = Model();
         using var trainer = Trainer(model);
@@ -73,7 +73,7 @@ public sealed class DamagedCheckpointTests : TrainingScene
         Assert.Equal((2, 2), (trainer.Step, trainer.Resumed!.Step));
         var damaged = Assert.Single(trainer.Resumed.Damaged);
         Assert.Equal(newest, damaged.Folder);
-        Assert.Contains(_faults[fault].Named, damaged.Reason, StringComparison.Ordinal);
+        Assert.Contains(faults[fault].Named, damaged.Reason, StringComparison.Ordinal);
         Assert.Contains(newest, damaged.Reason, StringComparison.Ordinal);
 
         if (Directory.Exists(Path.Combine(newest, "trainer.json")))
@@ -97,7 +97,7 @@ public sealed class DamagedCheckpointTests : TrainingScene
     {
         Train(2, resumes: false);
         var folder = Path.Combine(Checkpoints, "step-00000002");
-        _faults[fault].Damage(folder);
+        faults[fault].Damage(folder);
         using var model = Model();
         var before = Values(model);
         using var trainer = Trainer(model);
@@ -105,7 +105,7 @@ public sealed class DamagedCheckpointTests : TrainingScene
         {
             var error = Assert.Throws<CheckpointException>(() => trainer.Resume());
             Assert.StartsWith(folder, error.FilePath, StringComparison.Ordinal);
-            Assert.Contains(_faults[fault].Named, error.Message, StringComparison.Ordinal);
+            Assert.Contains(faults[fault].Named, error.Message, StringComparison.Ordinal);
             Assert.Contains("does not start again", error.Message, StringComparison.Ordinal);
         });
         Assert.Null(trainer.Resumed);

@@ -6,7 +6,7 @@ namespace LmKit.Core.Tests;
 public sealed class RunIdentityTests : TrainingScene
 {
     // Every option of a run, each with another value that the other options allow.
-    private static readonly Dictionary<string, (Action<TrainingOptions> Change, string? Difference)> _changes = new()
+    private static readonly Dictionary<string, (Action<TrainingOptions> Change, string? Difference)> changes = new()
     {
         [nameof(TrainingOptions.Steps)] = (options => options.Steps = 3, "steps: expected 3, found 2"),
         [nameof(TrainingOptions.AccumulationCount)] = (options => options.AccumulationCount = 2, "accumulation_count: expected 2, found 1"),
@@ -27,11 +27,11 @@ public sealed class RunIdentityTests : TrainingScene
         [nameof(TrainingOptions.CheckpointFolder)] = (options => options.CheckpointFolder += Path.DirectorySeparatorChar, null),
     };
 
-    public static TheoryData<string> Names => [.. _changes.Keys];
+    public static TheoryData<string> Names => [.. changes.Keys];
 
     [Fact]
     public void Every_option_of_a_run_is_either_compared_or_free() =>
-        Assert.Equal(typeof(TrainingOptions).GetProperties().Select(property => property.Name).Order(), _changes.Keys.Order());
+        Assert.Equal(typeof(TrainingOptions).GetProperties().Select(property => property.Name).Order(), changes.Keys.Order());
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -40,9 +40,9 @@ public sealed class RunIdentityTests : TrainingScene
         using var model = Model();
         Save(model, Restarts());
         var options = Restarts();
-        _changes[name].Change(options);
+        changes[name].Change(options);
         using var trainer = new Trainer(new LanguageModelTask(model, Data, 16, 2, 1, Data), options);
-        if (_changes[name].Difference is not { } difference)
+        if (changes[name].Difference is not { } difference)
         {
             Assert.True(trainer.Resume());
             return;

@@ -54,7 +54,9 @@ public sealed class TrainerArithmeticTests
             options => options.MaxGradientNorm = 0.1, options => options.WarmupSteps = 0, options => options.FinalShare = 1, options => options.Shape = LearningRateShape.Linear,
             options => options.DecayScope = DecayScope.All, options => options.AccumulationCount = 2, options => options.Steps = StepCount - 1,
         })
+        {
             Assert.NotEqual(plain, Trained(change));
+        }
 
         static double[] Trained(Action<TrainingOptions> change)
         {

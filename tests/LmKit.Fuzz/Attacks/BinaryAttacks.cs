@@ -33,7 +33,9 @@ internal static class BinaryAttacks
             ("huge-number", "[1e999]", "[0, 4]", 4), ("wide-number", "[18446744073709551617]", "[0, 4]", 4), ("text", "[\"1\"]", "[0, 4]", 4), ("null", "null", "[0, 4]", 4), ("behind", "[1]", "[4, 8]", 8), ("backwards", "[1]", "[4, 0]", 4),
             ("far", "[1]", "[9223372036854775803, 9223372036854775807]", 4), ("one-offset", "[1]", "[0]", 4), ("three-offsets", "[1]", "[0, 4, 4]", 4), ("negative-offset", "[1]", "[-4, 0]", 4), ("gap", "[1]", "[0, 4]", 8), ("large", "[268435456]", "[0, 1073741824]", 4),
         })
+        {
             yield return Case($"shape-{name}", File($"{{\"a\": {{\"dtype\": \"F32\", \"shape\": {shape}, \"data_offsets\": {offsets}}}}}", bytes));
+        }
         yield return Case("shape-zero-and-huge", File("""{"a": {"dtype": "F32", "shape": [0, 4611686018427387904], "data_offsets": [0, 0]}}""", 0), Expectation.Either);
         yield return Case("shape-many-axes", File($"{{\"a\": {{\"dtype\": \"F32\", \"shape\": [{string.Join(", ", Enumerable.Repeat(1, 5000))}], \"data_offsets\": [0, 4]}}}}", 4), Expectation.Either);
         yield return Case("overlap", File("""{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "b": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}}""", 12));

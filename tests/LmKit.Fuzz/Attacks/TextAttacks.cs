@@ -87,6 +87,8 @@ internal static class TextAttacks
             ("open", string.Concat(Enumerable.Repeat("[[", 500_000))), ("closed", string.Concat(Enumerable.Repeat("[[A]]", 200_000))), ("mixed", string.Concat(Enumerable.Repeat("[[9", 300_000)) + "]]"),
             ("digits", "[[" + new string('9', 400) + "]]"), ("many-digits", "[[" + new string('9', 1_000_000) + "]]"), ("zeros", "[[" + new string('0', 1_000_000) + "7]]"), ("empty", ""), ("signs", "[[" + new string('<', 1_000_000) + "]]"),
         })
+        {
             yield return HostileCase.Of($"made-verdict-{name}", "verdicts", "grade", Expectation.Value, "a.txt", text);
+        }
     }
 }

@@ -11,7 +11,7 @@ namespace LmKit.Interp.Tests;
 [NoTensorLeak]
 public sealed class Report32SaeLensActivationIgnored
 {
-    private static readonly float[] _input = [2, -1];
+    private static readonly float[] input = [2, -1];
 
     public static TheoryData<string, string> RefusedBySaeLens => new()
     {
@@ -105,7 +105,7 @@ public sealed class Report32SaeLensActivationIgnored
             Check([5, 0], loaded);
             // Trained on x' = 3 x: x' is rebuilt as codes + .5, and x as a third of it.
             using var frozen = no_grad();
-            Close.Check("output", tensor(new[] { 5.5f / 3, .5f / 3 }, [1, 2]), loaded.Autoencoder.Reconstruct(tensor(_input, [1, 2])), absolute: 1e-6);
+            Close.Check("output", tensor(new[] { 5.5f / 3, .5f / 3 }, [1, 2]), loaded.Autoencoder.Reconstruct(tensor(input, [1, 2])), absolute: 1e-6);
         }
         Write(folder.Path, """{"normalize_activations":"none"}""");
         Assert.Contains("activation_scaler.json", Assert.Throws<InvalidDataException>(() => AutoencoderFile.Load(folder.Path)).Message, StringComparison.Ordinal);
@@ -119,7 +119,7 @@ public sealed class Report32SaeLensActivationIgnored
         using var folder = new TemporaryFolder();
         Write(folder.Path, """{"finetuning_scaling_factor":true}""", ("scaling_factor", tensor(new float[] { 3, 1 })));
         using (var loaded = AutoencoderFile.Load(folder.Path))
-            Close.Check("output", tensor(new[] { 3.5f, .5f }, [1, 2]), loaded.Autoencoder.Reconstruct(tensor(_input, [1, 2])));
+            Close.Check("output", tensor(new[] { 3.5f, .5f }, [1, 2]), loaded.Autoencoder.Reconstruct(tensor(input, [1, 2])));
         Write(folder.Path, "{}", ("scaling_factor", tensor(new float[] { 3, 1 })));
         Assert.Throws<InvalidDataException>(() => AutoencoderFile.Load(folder.Path));
         Write(folder.Path, "{}", ("scaling_factor", ones(2)));
@@ -279,6 +279,6 @@ public sealed class Report32SaeLensActivationIgnored
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        Close.Check("codes", tensor(codes, [1, codes.Length]), loaded.Autoencoder.Encode(tensor(_input, [1, 2])), absolute: 1e-6);
+        Close.Check("codes", tensor(codes, [1, codes.Length]), loaded.Autoencoder.Encode(tensor(input, [1, 2])), absolute: 1e-6);
     }
 }

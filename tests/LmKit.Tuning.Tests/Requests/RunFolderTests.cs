@@ -21,7 +21,9 @@ public class RunFolderTests
             () => new PairwiseJudge(new ScriptedJudge((_, _, _) => "A>B")).RunAsync(Questions, Models, folder["d"]),
             () => new SingleJudge(new ScriptedJudge((_, _, _) => "5")).RunAsync(Questions, Models, folder["d"]),
         })
+        {
             Assert.Contains("'dataset', not 'judgments'", (await Assert.ThrowsAsync<DatasetException>(judge)).Message, StringComparison.Ordinal);
+        }
         Assert.Contains("'judgments', not 'dataset'", (await Assert.ThrowsAsync<DatasetException>(() => new NonInstructionalDataset(new ScriptedTeacher(), Options()).RunAsync(Documents(), folder["j"]))).Message, StringComparison.Ordinal);
 
         Assert.Equal(data, Content(folder["d"]));

@@ -6,8 +6,8 @@ namespace LmKit.House;
 /// <summary>The table, and what was counted below it.</summary>
 internal static class FigureTable
 {
-    private static readonly JsonSerializerOptions _indented = new() { WriteIndented = true };
-    private static readonly string _firstPath = Path.Combine(Repository.Root, "tools", "LmKit.House", "first.json");
+    private static readonly JsonSerializerOptions indented = new() { WriteIndented = true };
+    private static readonly string firstPath = Path.Combine(Repository.Root, "tools", "LmKit.House", "first.json");
 
     internal static int Run(string[] options)
     {
@@ -19,8 +19,8 @@ internal static class FigureTable
         }
         var figures = HouseFigures.Count();
         if (first is not null)
-            File.WriteAllText(_firstPath, JsonSerializer.Serialize(new FirstFigures(first, figures.ToDictionary(figure => figure.Key, figure => figure.Now)), _indented) + "\n");
-        var text = Write(figures, JsonSerializer.Deserialize<FirstFigures>(File.ReadAllText(_firstPath))!);
+            File.WriteAllText(firstPath, JsonSerializer.Serialize(new FirstFigures(first, figures.ToDictionary(figure => figure.Key, figure => figure.Now)), indented) + "\n");
+        var text = Write(figures, JsonSerializer.Deserialize<FirstFigures>(File.ReadAllText(firstPath))!);
         Console.Write(text);
         if (output is not null)
             File.WriteAllText(output, text);

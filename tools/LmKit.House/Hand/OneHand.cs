@@ -81,9 +81,7 @@ internal static class OneHand
             }
         }
         foreach (var (path, changes) in edits)
-        {
             File.WriteAllText(Path.Combine(Repository.Root, path), Mended(Repository.Read(path).Text, changes));
-        }
         return edits.Count;
     }
 }

@@ -9,12 +9,12 @@ namespace LmKit.House;
 /// <summary>A package as the compiler understands it: its sources, bound against what the running program knows.</summary>
 internal sealed class Package
 {
-    private static readonly CSharpParseOptions _parsing = new(LanguageVersion.Latest, DocumentationMode.None);
-    private static readonly string[] _implicitUsings =
+    private static readonly CSharpParseOptions parsing = new(LanguageVersion.Latest, DocumentationMode.None);
+    private static readonly string[] implicitUsings =
         ["System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Net.Http", "System.Threading", "System.Threading.Tasks"];
 
     // What the program itself runs on: the framework, TorchSharp and the agreed libraries, without our own assemblies.
-    private static readonly MetadataReference[] _libraries =
+    private static readonly MetadataReference[] libraries =
         [.. from path in ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
             where !Path.GetFileName(path).StartsWith("LmKit.", StringComparison.Ordinal)
             select MetadataReference.CreateFromFile(path)];
@@ -47,7 +47,7 @@ internal sealed class Package
     internal static Package Using(string folder, IReadOnlyList<Package> packages)
     {
         var name = Path.GetFileName(folder);
-        var known = _libraries.Select(library => Path.GetFileName(library.Display)).ToHashSet();
+        var known = libraries.Select(library => Path.GetFileName(library.Display)).ToHashSet();
         var built = Path.Combine(Repository.Root, folder, "bin", "Release", "net10.0");
         var beside = Directory.Exists(built) ? Directory.GetFiles(built, "*.dll").Where(path => !packages.Any(package => Path.GetFileName(path) == $"{package.Name}.dll") && Path.GetFileName(path) != $"{name}.dll" && !known.Contains(Path.GetFileName(path)) && IsManaged(path)) : [];
         var references = packages.Select(package => (MetadataReference)package.Compilation.ToMetadataReference()).Concat(beside.Select(path => MetadataReference.CreateFromFile(path)));
@@ -61,11 +61,11 @@ internal sealed class Package
 
     private static Package Create(string name, string folder, IEnumerable<SourceFile> files, IEnumerable<string> usings, IEnumerable<string> friends, IEnumerable<MetadataReference> references)
     {
-        var known = string.Concat(_implicitUsings.Concat(usings).Select(space => $"global using {space};\n"))
+        var known = string.Concat(implicitUsings.Concat(usings).Select(space => $"global using {space};\n"))
             + string.Concat(friends.Select(friend => $"[assembly: System.Runtime.CompilerServices.InternalsVisibleTo(\"{friend}\")]\n"));
-        var trees = files.Select(file => CSharpSyntaxTree.ParseText(file.Text, _parsing, file.Path)).Prepend(CSharpSyntaxTree.ParseText(known, _parsing));
+        var trees = files.Select(file => CSharpSyntaxTree.ParseText(file.Text, parsing, file.Path)).Prepend(CSharpSyntaxTree.ParseText(known, parsing));
         var options = new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true, nullableContextOptions: NullableContextOptions.Enable);
-        return new Package(name, folder, CSharpCompilation.Create(name, trees, _libraries.Concat(references), options));
+        return new Package(name, folder, CSharpCompilation.Create(name, trees, libraries.Concat(references), options));
     }
 
     /// <summary>The declarations of types outside all others.</summary>

@@ -3,15 +3,15 @@ namespace LmKit.House;
 /// <summary>The repository's files, found by walking up from the running program to LmKit.sln.</summary>
 internal static class Repository
 {
-    private static readonly string[] _builtFolders = ["bin", "obj", "artifacts", "TestResults", "BenchmarkDotNet.Artifacts"];
+    private static readonly string[] builtFolders = ["bin", "obj", "artifacts", "TestResults", "BenchmarkDotNet.Artifacts"];
 
-    public static string Root { get; } = FindRoot();
+    internal static string Root { get; } = FindRoot();
 
     /// <summary>Names of the published packages: the folders of src.</summary>
-    public static IReadOnlyList<string> Packages { get; } =
+    internal static IReadOnlyList<string> Packages { get; } =
         [.. Directory.GetDirectories(Path.Combine(Root, "src")).Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal)];
 
-    public static IReadOnlyList<SourceFile> Files(string folder, params string[] extensions)
+    internal static IReadOnlyList<SourceFile> Files(string folder, params string[] extensions)
     {
         var start = Path.Combine(Root, folder);
         return Directory.Exists(start)
@@ -19,20 +19,20 @@ internal static class Repository
             : [];
     }
 
-    public static IEnumerable<string> Folders(string folder)
+    internal static IEnumerable<string> Folders(string folder)
     {
         var start = Path.Combine(Root, folder);
         return Directory.Exists(start) ? Children(start).SelectMany(child => Folders(Relative(child)).Prepend(Relative(child))) : [];
     }
 
-    public static bool Exists(string relative) => File.Exists(Path.Combine(Root, relative));
+    internal static bool Exists(string relative) => File.Exists(Path.Combine(Root, relative));
 
-    public static SourceFile Read(string path) => new(Relative(Path.Combine(Root, path)), File.ReadAllText(Path.Combine(Root, path)));
+    internal static SourceFile Read(string path) => new(Relative(Path.Combine(Root, path)), File.ReadAllText(Path.Combine(Root, path)));
 
     private static string Relative(string path) => Path.GetRelativePath(Root, path).Replace('\\', '/');
 
     private static IEnumerable<string> Children(string folder) =>
-        Directory.GetDirectories(folder).Where(child => !_builtFolders.Contains(Path.GetFileName(child)));
+        Directory.GetDirectories(folder).Where(child => !builtFolders.Contains(Path.GetFileName(child)));
 
     private static IEnumerable<string> Walk(string folder) => Directory.GetFiles(folder).Concat(Children(folder).SelectMany(Walk));
 
@@ -41,9 +41,7 @@ internal static class Repository
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
             if (File.Exists(Path.Combine(folder.FullName, "LmKit.sln")))
-            {
                 return folder.FullName;
-            }
         }
 
         throw new InvalidOperationException($"No LmKit.sln above {AppContext.BaseDirectory}; run this from a build inside the repository.");

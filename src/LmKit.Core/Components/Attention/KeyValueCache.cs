@@ -193,7 +193,9 @@ public sealed partial class KeyValueCache : MixerState
     {
         if (q.dim() == 4 && k.dim() == 4 && v.shape.AsSpan().SequenceEqual(k.shape) && k.size(0) == q.size(0) && k.size(1) == q.size(1) && k.size(3) == q.size(3)
             && k.size(2) > 0 && q.size(2) % k.size(2) == 0 && k.dtype == q.dtype && v.dtype == q.dtype && IsWith(k, q) && IsWith(v, q))
+        {
             return;
+        }
         throw new ArgumentException(
             $"{nameof(Attention)} takes queries (B, L, H, P), keys and values (B, L, Hkv, P) of one dtype on one device; got queries ({string.Join(", ", q.shape)}) {q.dtype}, "
             + $"keys ({string.Join(", ", k.shape)}) {k.dtype} and values ({string.Join(", ", v.shape)}) {v.dtype}. An edit at a hook point keeps shape, dtype and device.");

@@ -130,9 +130,13 @@ internal static class FolderCommit
         foreach (var entry in folder.EnumerateFileSystemInfos())
         {
             if (entry is not DirectoryInfo inner)
+            {
                 yield return entry.FullName;
+            }
             else if (inner.LinkTarget is { } target)
+            {
                 throw new IOException($"{inner.Name} in the files to be saved is a link to the folder {target}; a save writes files only. Make the link in the saved folder afterwards.");
+            }
             else
             {
                 foreach (var file in Walk(inner))

@@ -103,7 +103,9 @@ public static class OptionsJson
     {
         if (property.PropertyType.GetCustomAttribute<JsonPolymorphicAttribute>(false)?.TypeDiscriminatorPropertyName is not { } member
             || node is not JsonObject members || members[JsonName(property)] is not JsonObject nested)
+        {
             return;
+        }
         var choices = property.PropertyType.GetCustomAttributes<JsonDerivedTypeAttribute>(false).Select(choice => choice.TypeDiscriminator as string).ToList();
         var chosen = nested[member] is JsonValue value && value.TryGetValue<string>(out var name) ? name : null;
         if (!choices.Contains(chosen))

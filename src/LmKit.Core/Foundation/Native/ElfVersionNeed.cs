@@ -20,13 +20,11 @@ internal static class ElfVersionNeed
 
     /// <summary>Sets the weak flag of the need called <paramref name="version"/>; false when there is no such strong need.</summary>
     /// <exception cref="BadImageFormatException">The image is not a 64-bit little-endian ELF file or is cut short.</exception>
-    public static bool MarkWeak(Span<byte> image, string version)
+    internal static bool MarkWeak(Span<byte> image, string version)
     {
         var flags = FindFlags(image, Encoding.ASCII.GetBytes(version));
         if (flags < 0 || (image[flags] & WeakFlag) != 0)
-        {
             return false;
-        }
         image[flags] |= WeakFlag;
         return true;
     }
@@ -34,37 +32,27 @@ internal static class ElfVersionNeed
     private static int FindFlags(ReadOnlySpan<byte> image, ReadOnlySpan<byte> version)
     {
         if (image.Length < FileHeaderSize || !image.StartsWith(Magic64LittleEndian))
-        {
             throw Malformed("it has no 64-bit little-endian ELF header");
-        }
         var table = BinaryPrimitives.ReadUInt64LittleEndian(image[40..]);
         var size = BinaryPrimitives.ReadUInt16LittleEndian(image[58..]);
         var count = BinaryPrimitives.ReadUInt16LittleEndian(image[60..]);
         if (count > 0 && size != SectionHeaderSize)
-        {
             throw Malformed($"its section headers are {size} bytes long instead of {SectionHeaderSize}");
-        }
         var headers = Slice(image, table, (ulong)count * SectionHeaderSize, "the section headers");
         for (var section = 0; section < count; section++)
         {
             var header = headers[(section * SectionHeaderSize)..];
             if (BinaryPrimitives.ReadUInt32LittleEndian(header[4..]) != VersionNeedSection)
-            {
                 continue;
-            }
             var link = BinaryPrimitives.ReadUInt32LittleEndian(header[40..]);
             if (link >= count)
-            {
                 throw Malformed($"its version needs name section {link} of {count} for their strings");
-            }
             var names = Contents(image, headers[((int)link * SectionHeaderSize)..], "the version names");
             var needs = Contents(image, header, "the version needs");
             var files = BinaryPrimitives.ReadUInt32LittleEndian(header[44..]);
             var found = FindInSection(needs, names, files, version);
             if (found >= 0)
-            {
                 return checked((int)BinaryPrimitives.ReadUInt64LittleEndian(header[24..])) + found;
-            }
         }
         return -1;
     }
@@ -82,9 +70,7 @@ internal static class ElfVersionNeed
                 var auxiliary = Slice(needs, entry, EntrySize, "a version need's entry");
                 var name = Slice(names, BinaryPrimitives.ReadUInt32LittleEndian(auxiliary[8..]), 1, "a version's name", toEnd: true);
                 if (name.Length > version.Length && name.StartsWith(version) && name[version.Length] == 0)
-                {
                     return (int)entry + 4;
-                }
                 entry += BinaryPrimitives.ReadUInt32LittleEndian(auxiliary[12..]);
             }
             file += BinaryPrimitives.ReadUInt32LittleEndian(need[12..]);
@@ -98,9 +84,7 @@ internal static class ElfVersionNeed
     private static ReadOnlySpan<byte> Slice(ReadOnlySpan<byte> whole, ulong start, ulong length, string what, bool toEnd = false)
     {
         if (start > (ulong)whole.Length || length > (ulong)whole.Length - start)
-        {
             throw Malformed($"{what} would lie at byte {start} to {start}+{length} of {whole.Length}");
-        }
         return toEnd ? whole[(int)start..] : whole.Slice((int)start, (int)length);
     }
 

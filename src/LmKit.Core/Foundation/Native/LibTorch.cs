@@ -16,9 +16,7 @@ public static class LibTorch
     public static void EnsureLoaded()
     {
         if (isLoaded)
-        {
             return;
-        }
         lock (Gate)
         {
             var assembly = typeof(torch).Assembly;
@@ -71,7 +69,7 @@ public sealed class LibTorchNotFoundException : Exception
 internal static class NativeSearchPath
 {
     /// <summary>The runtime's own list, then the folders beside the application and beside <paramref name="assembly"/>.</summary>
-    public static IEnumerable<string> Directories(Assembly assembly)
+    internal static IEnumerable<string> Directories(Assembly assembly)
     {
         var listed = AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? string.Empty;
         var beside = new[] { AppContext.BaseDirectory, Path.GetDirectoryName(assembly.Location) ?? string.Empty };
@@ -82,6 +80,6 @@ internal static class NativeSearchPath
     }
 
     /// <summary>The first file called <paramref name="fileName"/> in <paramref name="directories"/>, or null.</summary>
-    public static string? Find(IEnumerable<string> directories, string fileName) =>
+    internal static string? Find(IEnumerable<string> directories, string fileName) =>
         directories.Select(folder => Path.Combine(folder, fileName)).FirstOrDefault(File.Exists);
 }

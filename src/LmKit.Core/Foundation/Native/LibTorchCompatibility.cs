@@ -36,36 +36,26 @@ public static class LibTorchCompatibility
     internal static void Register()
     {
         if (OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64)
-        {
             AssemblyLoadContext.Default.ResolvingUnmanagedDll += Resolve;
-        }
     }
 
     private static nint Resolve(Assembly assembly, string name)
     {
         if (name != LibraryName || (AppContext.TryGetSwitch(SwitchName, out var isOff) && isOff))
-        {
             return 0;
-        }
         lock (Gate)
-        {
             return loaded != 0 ? loaded : loaded = LoadPatched(NativeSearchPath.Directories(assembly).ToArray());
-        }
     }
 
     private static nint LoadPatched(string[] directories)
     {
         var path = NativeSearchPath.Find(directories, FileName);
         if (path is null || !LoadDependencies(directories))
-        {
             return 0;
-        }
         var start = Stopwatch.GetTimestamp();
         var image = File.ReadAllBytes(path);
         if (!ElfVersionNeed.MarkWeak(image, MissingVersion))
-        {
             return 0;
-        }
         var handle = NativeImage.Load(image, FileName);
         if (handle != 0)
         {
@@ -83,9 +73,7 @@ public static class LibTorchCompatibility
         {
             var path = NativeSearchPath.Find(directories, file);
             if (path is null || !NativeLibrary.TryLoad(path, out _))
-            {
                 return false;
-            }
         }
         return true;
     }

@@ -16,7 +16,7 @@ internal static partial class NativeImage
     /// An anonymous memory file comes first: it has no path that another user could replace. Where the kernel offers
     /// none, a folder that only this user can enter serves, and is removed once the library is mapped.
     /// </remarks>
-    public static nint Load(ReadOnlySpan<byte> image, string name)
+    internal static nint Load(ReadOnlySpan<byte> image, string name)
     {
         var handle = LoadFromMemoryFile(image, name);
         return handle != 0 ? handle : LoadFromPrivateFolder(image, name);
@@ -26,16 +26,12 @@ internal static partial class NativeImage
     {
         var file = CreateMemoryFile(name, CloseOnExec);
         if (file.IsInvalid)
-        {
             return 0;
-        }
         RandomAccess.Write(file, image, 0);
         if (NativeLibrary.TryLoad($"/proc/self/fd/{file.DangerousGetHandle()}", out var handle))
         {
             lock (Loaded)
-            {
                 Loaded.Add(file);
-            }
         }
         else
         {

@@ -9,7 +9,7 @@ namespace LmKit;
 internal static class ContentHash
 {
     /// <summary>The hash of named tensors: names in ordinal order, types, shapes and bytes. They may lie on any device.</summary>
-    public static string Of(IEnumerable<KeyValuePair<string, Tensor>> tensors)
+    internal static string Of(IEnumerable<KeyValuePair<string, Tensor>> tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -22,7 +22,7 @@ internal static class ContentHash
     }
 
     /// <summary>The hash of texts, each with its length.</summary>
-    public static string Of(IEnumerable<string> texts)
+    internal static string Of(IEnumerable<string> texts)
     {
         ArgumentNullException.ThrowIfNull(texts);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -32,7 +32,7 @@ internal static class ContentHash
     }
 
     /// <summary>The hash of rows of numbers, each with its length.</summary>
-    public static string Of(IEnumerable<int[]> rows)
+    internal static string Of(IEnumerable<int[]> rows)
     {
         ArgumentNullException.ThrowIfNull(rows);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

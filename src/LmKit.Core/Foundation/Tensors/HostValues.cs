@@ -26,10 +26,10 @@ internal static class TensorBytes
     private const long PieceLength = 1 << 28;
 
     /// <summary>Takes one piece: where it starts in the tensor, in bytes, and its memory.</summary>
-    public delegate void Visitor(long start, Span<byte> bytes);
+    internal delegate void Visitor(long start, Span<byte> bytes);
 
     /// <summary>Calls <paramref name="visit"/> for every piece in order.</summary>
-    public static void Visit(Tensor tensor, Visitor visit)
+    internal static void Visit(Tensor tensor, Visitor visit)
     {
         using var scope = NewDisposeScope();
         var size = (int)tensor.element_size();
@@ -48,7 +48,7 @@ internal static class GradientMode
 {
     /// <summary>Records gradients until the result is disposed, on this thread, also inside <c>no_grad</c>.</summary>
     /// <exception cref="InvalidOperationException">The thread is in inference mode, whose tensors can never be trained.</exception>
-    public static IDisposable Record() => is_inference_mode_enabled()
+    internal static IDisposable Record() => is_inference_mode_enabled()
         ? throw new InvalidOperationException("Training was called inside torch.inference_mode(), where no gradient can be recorded; end that mode first, or use no_grad, which training overrides.")
         : enable_grad();
 }

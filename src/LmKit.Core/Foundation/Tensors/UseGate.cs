@@ -20,15 +20,15 @@ internal sealed class UseGate
 
     /// <summary>Makes an open gate.</summary>
     /// <param name="owner">The name that <see cref="ObjectDisposedException"/> gives.</param>
-    public UseGate(string owner) => this.owner = owner;
+    internal UseGate(string owner) => this.owner = owner;
 
     /// <summary>Enters the gate of a module, where it has one; other modules are not guarded.</summary>
     /// <exception cref="ObjectDisposedException">The module is disposed.</exception>
-    public static UseLease Enter(nn.Module module) => module is IUseGated gated ? gated.Gate.Enter() : default;
+    internal static UseLease Enter(nn.Module module) => module is IUseGated gated ? gated.Gate.Enter() : default;
 
     /// <summary>Keeps the owner alive until the lease is disposed, on this thread.</summary>
     /// <exception cref="ObjectDisposedException">The owner is disposed.</exception>
-    public UseLease Enter()
+    internal UseLease Enter()
     {
         if (IsInside)
             return default;
@@ -47,7 +47,7 @@ internal sealed class UseGate
     /// <param name="change">The change, such as a move to another device.</param>
     /// <exception cref="InvalidOperationException">This thread is inside a call of the owner.</exception>
     /// <exception cref="ObjectDisposedException">The owner is disposed.</exception>
-    public void Alone(Action change)
+    internal void Alone(Action change)
     {
         ArgumentNullException.ThrowIfNull(change);
         if (IsInside)
@@ -77,7 +77,7 @@ internal sealed class UseGate
 
     /// <summary>Refuses further calls, waits for the running ones and frees; later calls of this wait for that and do nothing.</summary>
     /// <param name="free">Frees what the owner holds. Within a call of the owner, on the same thread, it runs when the last call ends.</param>
-    public void Close(Action free)
+    internal void Close(Action free)
     {
         ArgumentNullException.ThrowIfNull(free);
         lock (sync)
@@ -167,7 +167,7 @@ internal readonly ref struct UseLease
     internal UseLease(UseGate gate) => this.gate = gate;
 
     /// <summary>Ends the visit.</summary>
-    public void Dispose() => gate?.Leave();
+    internal void Dispose() => gate?.Leave();
 }
 
 /// <summary>A module whose disposal waits for its running calls.</summary>

@@ -27,13 +27,9 @@ public static class TextDocuments
         ArgumentNullException.ThrowIfNull(endings);
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (File.Exists(path))
-        {
             return ReadFile(path);
-        }
         if (!Directory.Exists(path))
-        {
             throw new TextDataException(path, "there is no such file or folder.");
-        }
         var files = FilesIn(path, endings);
         return files.Length > 0
             ? files.SelectMany(ReadFile)
@@ -97,9 +93,7 @@ public static class TextDocuments
             }
         }
         if (isEmpty)
-        {
             throw new TextDataException(path, "the file holds no line; remove it.");
-        }
     }
 
     private static TextDocument Parse(string place, ReadOnlySpan<byte> line)

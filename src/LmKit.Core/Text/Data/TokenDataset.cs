@@ -76,9 +76,7 @@ public sealed class TokenDataset : IDisposable
         ArgumentNullException.ThrowIfNull(tokenizer);
         var key = TokenFileWriter.Key(documents, tokenizer);
         if (OpenIfMadeFrom(path, key) is { } made)
-        {
             return made;
-        }
         TokenFileWriter.Write(path, documents, tokenizer, key, cancellation);
         return new TokenDataset(path);
     }
@@ -96,9 +94,7 @@ public sealed class TokenDataset : IDisposable
         for (var row = 0; row < starts.Length; row++)
         {
             if (starts[row] < 0 || starts[row] > Count - length)
-            {
                 throw new ArgumentOutOfRangeException(nameof(starts), starts[row], $"A window of {length} tokens must start between 0 and {Count - length}.");
-            }
             Read(starts[row], ids.AsSpan((int)(row * length), (int)length));
         }
         LibTorch.EnsureLoaded();
@@ -115,16 +111,12 @@ public sealed class TokenDataset : IDisposable
     private static TokenDataset? OpenIfMadeFrom(string path, string key)
     {
         if (!Path.Exists(path))
-        {
             return null;
-        }
         try
         {
             var made = new TokenDataset(path);
             if (made.header.Key == key)
-            {
                 return made;
-            }
             made.Dispose();
         }
         catch (TextDataException) when (TokenFileHeader.Marks(path))
@@ -145,9 +137,7 @@ public sealed class TokenDataset : IDisposable
         {
             var id = header.Width == 2 ? view.ReadUInt16(at) : view.ReadUInt32(at);
             if (id >= header.VocabSize)
-            {
                 throw new TextDataException(FilePath, $"token {start + i} has id {id}, outside the vocabulary of {VocabSize}; delete the file, and it is made again.");
-            }
             ids[i] = id;
         }
     }

@@ -12,13 +12,13 @@ namespace LmKit;
 /// </remarks>
 internal readonly record struct TokenFileHeader(int Width, int VocabSize, long Count, int EndOfTextId, string Key)
 {
-    public const int Length = 64;
+    internal const int Length = 64;
 
     private static ReadOnlySpan<byte> Magic => "LMKTOK1\n"u8;
 
-    public static int WidthFor(int vocabSize) => vocabSize <= 1 << 16 ? 2 : 4;
+    internal static int WidthFor(int vocabSize) => vocabSize <= 1 << 16 ? 2 : 4;
 
-    public byte[] ToBytes()
+    internal byte[] ToBytes()
     {
         var bytes = new byte[Length];
         Magic.CopyTo(bytes);
@@ -31,12 +31,10 @@ internal readonly record struct TokenFileHeader(int Width, int VocabSize, long C
     }
 
     /// <summary>Whether a file begins as a token file does, or is empty.</summary>
-    public static bool Marks(string path)
+    internal static bool Marks(string path)
     {
         if (InputFile.Fault(path) is not null)
-        {
             return false;
-        }
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read);
         Span<byte> start = stackalloc byte[Magic.Length];
         var count = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
@@ -44,12 +42,10 @@ internal readonly record struct TokenFileHeader(int Width, int VocabSize, long C
     }
 
     /// <summary>Reads and checks a header for a file of <paramref name="fileLength"/> bytes.</summary>
-    public static TokenFileHeader Parse(string path, ReadOnlySpan<byte> bytes, long fileLength)
+    internal static TokenFileHeader Parse(string path, ReadOnlySpan<byte> bytes, long fileLength)
     {
         if (bytes.Length < Length || !bytes.StartsWith(Magic))
-        {
             throw new TextDataException(path, "the file is no token file; delete it, and it is made again.");
-        }
         var header = new TokenFileHeader(
             BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]),
             BinaryPrimitives.ReadInt32LittleEndian(bytes[12..]),
@@ -74,7 +70,7 @@ internal readonly record struct TokenFileHeader(int Width, int VocabSize, long C
 internal static class TokenFileWriter
 {
     /// <summary>The hash of all documents and the tokenizer, under which a token file can be used again.</summary>
-    public static string Key(IEnumerable<TextDocument> documents, ModelTokenizer tokenizer)
+    internal static string Key(IEnumerable<TextDocument> documents, ModelTokenizer tokenizer)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes(tokenizer.Fingerprint()));
@@ -88,7 +84,7 @@ internal static class TokenFileWriter
     }
 
     /// <summary>Writes the file in one step: each document, then the end-of-text id where the tokenizer has one.</summary>
-    public static void Write(string path, IEnumerable<TextDocument> documents, ModelTokenizer tokenizer, string key, CancellationToken cancellation)
+    internal static void Write(string path, IEnumerable<TextDocument> documents, ModelTokenizer tokenizer, string key, CancellationToken cancellation)
     {
         var header = new TokenFileHeader(TokenFileHeader.WidthFor(tokenizer.VocabSize), tokenizer.VocabSize, 0, tokenizer.EndOfTextId ?? -1, key);
         AtomicFile.Write(path, stream =>
@@ -101,9 +97,7 @@ internal static class TokenFileWriter
                 count += Append(stream, document, tokenizer, header.Width);
             }
             if (count == 0)
-            {
                 throw new TextDataException(path, "there is no text to make tokens from; give at least one document.");
-            }
             stream.Position = 0;
             stream.Write((header with { Count = count }).ToBytes());
         });

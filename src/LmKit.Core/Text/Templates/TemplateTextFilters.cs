@@ -77,9 +77,7 @@ internal static class TemplateTextFilters
         call.Budget.Read(text.Length);
         var escaped = new StringBuilder();
         foreach (var letter in text.Text)
-        {
             _ = letter switch { '&' => escaped.Append("&amp;"), '<' => escaped.Append("&lt;"), '>' => escaped.Append("&gt;"), '\'' => escaped.Append("&#39;"), '"' => escaped.Append("&#34;"), _ => escaped.Append(letter) };
-        }
         return escaped.Length == text.Length ? text : text.Changed(escaped.ToString(), call.Budget);
     }
 

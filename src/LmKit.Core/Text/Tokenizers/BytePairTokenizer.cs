@@ -29,9 +29,7 @@ internal sealed class BytePairTokenizer : Tokenizer
         ArgumentNullException.ThrowIfNull(ids);
         var bytes = new ArrayBufferWriter<byte>();
         foreach (var id in ids)
-        {
             bytes.Write(Vocabulary.Bytes(id));
-        }
         return Encoding.UTF8.GetString(bytes.WrittenSpan);
     }
 
@@ -49,14 +47,10 @@ internal sealed class BytePairTokenizer : Tokenizer
             taken++;
             var status = Write([.. open], destination, ref written, out var used);
             if (status == OperationStatus.DestinationTooSmall)
-            {
                 return status;
-            }
             open.RemoveRange(0, used);
             if (open.Count == 0)
-            {
                 (idsConsumed, charsWritten) = (taken, written);
-            }
         }
         return open.Count == 0 ? OperationStatus.Done : OperationStatus.NeedMoreData;
     }
@@ -75,9 +69,7 @@ internal sealed class BytePairTokenizer : Tokenizer
     {
         var whole = Whole(text, textSpan);
         if (settings.MaxTokenCount == int.MaxValue)
-        {
             return new EncodeResults<int> { Tokens = pairs.EncodeToIds(whole, settings.ConsiderPreTokenization, settings.ConsiderNormalization), CharsConsumed = whole.Length };
-        }
         var ids = pairs.EncodeToIds(whole, settings.MaxTokenCount, out _, out var used, settings.ConsiderPreTokenization, settings.ConsiderNormalization);
         return new EncodeResults<int> { Tokens = ids, CharsConsumed = used };
     }
@@ -99,18 +91,14 @@ internal sealed class BytePairTokenizer : Tokenizer
     private string Known(string text)
     {
         if (missing.Count == 0)
-        {
             return text;
-        }
         Span<byte> bytes = stackalloc byte[4];
         foreach (var rune in text.EnumerateRunes())
         {
             foreach (var value in bytes[..rune.EncodeToUtf8(bytes)])
             {
                 if (missing.Contains(value))
-                {
                     throw new ArgumentException($"The text holds U+{rune.Value:X4}, and the vocabulary has no entry for its byte {value}; a byte-level vocabulary needs all 256.", nameof(text));
-                }
             }
         }
         return text;
@@ -122,22 +110,16 @@ internal sealed class BytePairTokenizer : Tokenizer
     private static string WithoutHalves(string text)
     {
         if (!text.AsSpan().ContainsAnyInRange('\ud800', '\udfff'))
-        {
             return text;
-        }
         return string.Create(text.Length, text, (span, source) =>
         {
             source.CopyTo(span);
             for (var place = 0; place < span.Length; place++)
             {
                 if (place + 1 < span.Length && char.IsSurrogatePair(span[place], span[place + 1]))
-                {
                     place++;
-                }
                 else if (char.IsSurrogate(span[place]))
-                {
                     span[place] = '\ufffd';
-                }
             }
         });
     }
@@ -149,13 +131,9 @@ internal sealed class BytePairTokenizer : Tokenizer
         {
             var status = Rune.DecodeFromUtf8(bytes[used..], out var rune, out var length); // U+FFFD when invalid
             if (status == OperationStatus.NeedMoreData)
-            {
                 return status;
-            }
             if (!rune.TryEncodeToUtf16(destination[written..], out var characters))
-            {
                 return OperationStatus.DestinationTooSmall;
-            }
             written += characters;
             used += length;
         }

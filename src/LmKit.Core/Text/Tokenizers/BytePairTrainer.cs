@@ -20,17 +20,11 @@ public sealed class BytePairTrainer
         this.options = options ??= new BytePairOptions();
         Special = [.. options.SpecialTokens, .. options.EndOfText is null ? Array.Empty<string>() : [options.EndOfText]];
         if (options.VocabSize < 256 + Special.Length)
-        {
             throw new ArgumentException($"{nameof(BytePairOptions.VocabSize)} is {options.VocabSize}; it must be at least {256 + Special.Length} for the 256 bytes and {Special.Length} special tokens.", nameof(options));
-        }
         if (options.MinimumCount < 1)
-        {
             throw new ArgumentException($"{nameof(BytePairOptions.MinimumCount)} is {options.MinimumCount}; it must be at least 1.", nameof(options));
-        }
         if (Special.Any(string.IsNullOrEmpty) || Special.Distinct(StringComparer.Ordinal).Count() != Special.Length)
-        {
             throw new ArgumentException($"{nameof(BytePairOptions.SpecialTokens)} holds an empty or repeated token: {string.Join(", ", Special)}.", nameof(options));
-        }
     }
 
     private string[] Special { get; }
@@ -42,9 +36,7 @@ public sealed class BytePairTrainer
         ArgumentNullException.ThrowIfNull(documents);
         var words = CountWords(documents, cancellation);
         if (words.Count == 0)
-        {
             throw new ArgumentException("There is no text to learn a vocabulary from; give at least one non-empty document.", nameof(documents));
-        }
         var entries = Enumerable.Range(0, 256).Select(value => ByteAlphabet.Spell([(byte)value])).ToList();
         var merges = new List<string>();
         var counts = new PairCounts(words.Select(word => (Encoding.UTF8.GetBytes(word.Key), word.Value)));
@@ -65,9 +57,7 @@ public sealed class BytePairTrainer
         for (var id = 0; id < entries.Count; id++)
         {
             if (!ids.TryAdd(entries[id], id))
-            {
                 throw new ArgumentException($"The special token '{entries[id]}' is also an entry learned from the text; choose another spelling.");
-            }
         }
         return ids;
     }

@@ -25,26 +25,18 @@ public sealed class BytePairVocabulary
         ArgumentNullException.ThrowIfNull(entries);
         ArgumentNullException.ThrowIfNull(merges);
         if (entries.Count == 0)
-        {
             throw new ArgumentException("The vocabulary has no entries.", nameof(entries));
-        }
         var made = Made(entries, merges);
         foreach (var (entry, id) in entries)
         {
             if (id is < 0 or >= IdLimit)
-            {
                 throw new ArgumentException($"Entry '{entry}' has id {id}; ids are 0 to {IdLimit - 1}.", nameof(entries));
-            }
             var isBytes = (entry.Length == 1 || made.Contains(entry)) & ByteAlphabet.TryRead(entry, out var read);
             if (!bytes.TryAdd(id, isBytes ? read! : Encoding.UTF8.GetBytes(entry)))
-            {
                 throw new ArgumentException($"Entry '{entry}' has id {id}, which another entry has too.", nameof(entries));
-            }
         }
         if (endOfText is not null && !entries.ContainsKey(endOfText))
-        {
             throw new ArgumentException($"The end-of-text token '{endOfText}' is not in the vocabulary.", nameof(endOfText));
-        }
         Entries = entries;
         Merges = merges;
         EndOfText = endOfText;
@@ -89,13 +81,9 @@ public sealed class BytePairVocabulary
         foreach (var merge in merges)
         {
             if (merge is null || Fault(entries, merge) is not null)
-            {
                 throw new ArgumentException($"The merge {(merge is null ? "null is none." : Fault(entries, merge))}", nameof(merges));
-            }
             if (!seen.Add(merge))
-            {
                 throw new ArgumentException($"The merge '{merge}' is there twice.", nameof(merges));
-            }
             _ = made.Add(merge.Replace(" ", "", StringComparison.Ordinal));
         }
         return made;

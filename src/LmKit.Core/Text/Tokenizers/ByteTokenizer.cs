@@ -24,13 +24,9 @@ public sealed class ByteTokenizer : Tokenizer
         {
             var status = Rune.DecodeFromUtf8(bytes[idsConsumed..], out var rune, out var length); // U+FFFD when invalid
             if (status == OperationStatus.NeedMoreData)
-            {
                 return status;
-            }
             if (!rune.TryEncodeToUtf16(destination[charsWritten..], out var written))
-            {
                 return OperationStatus.DestinationTooSmall;
-            }
             charsWritten += written;
             idsConsumed += length;
         }
@@ -58,9 +54,7 @@ public sealed class ByteTokenizer : Tokenizer
         {
             var place = at..(at + rune.Utf16SequenceLength);
             foreach (var value in bytes[..rune.EncodeToUtf8(bytes)])
-            {
                 tokens.Add(new EncodedToken(value, ByteAlphabet.Spell([value]), place));
-            }
             at = place.End.Value;
         }
         return new EncodeResults<EncodedToken> { Tokens = tokens, CharsConsumed = used.Length };
@@ -87,17 +81,13 @@ public sealed class ByteTokenizer : Tokenizer
         var all = left;
         count = Encoding.UTF8.GetByteCount(all);
         if (count <= limit)
-        {
             return all;
-        }
         count = 0;
         while (left.Length > 0)
         {
             _ = fromEnd ? Rune.DecodeLastFromUtf16(left, out var rune, out var length) : Rune.DecodeFromUtf16(left, out rune, out length);
             if (count + rune.Utf8SequenceLength > limit)
-            {
                 break;
-            }
             count += rune.Utf8SequenceLength;
             left = fromEnd ? left[..^length] : left[length..];
         }

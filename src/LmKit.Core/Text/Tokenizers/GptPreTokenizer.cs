@@ -19,10 +19,10 @@ internal sealed partial class GptPreTokenizer : PreTokenizer
 
     /// <summary>English contractions, then letters, digits or signs with one blank before them, then runs of blanks.</summary>
     [GeneratedRegex(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", RegexOptions.CultureInvariant)]
-    public static partial Regex Words();
+    internal static partial Regex Words();
 
     /// <summary>The words of a text, each by its place.</summary>
-    public static Regex.ValueMatchEnumerator Cut(ReadOnlySpan<char> text) =>
+    internal static Regex.ValueMatchEnumerator Cut(ReadOnlySpan<char> text) =>
         Words().EnumerateMatches(text.ContainsAnyInRange('\ud800', '\udfff') ? Replaced(text) : text);
 
     /// <inheritdoc/>
@@ -37,9 +37,7 @@ internal sealed partial class GptPreTokenizer : PreTokenizer
     {
         var words = new List<(int, int)>();
         foreach (var word in Cut(text))
-        {
             words.Add((word.Index, word.Length));
-        }
         return words;
     }
 
@@ -76,18 +74,16 @@ internal static class ByteAlphabet
     private static readonly char[] Characters = Build();
     private static readonly Dictionary<char, byte> Bytes = Characters.Select((character, value) => (character, value)).ToDictionary(pair => pair.character, pair => (byte)pair.value);
 
-    public static string Spell(ReadOnlySpan<byte> bytes)
+    internal static string Spell(ReadOnlySpan<byte> bytes)
     {
         var text = new StringBuilder(bytes.Length);
         foreach (var value in bytes)
-        {
             _ = text.Append(Characters[value]);
-        }
         return text.ToString();
     }
 
     /// <summary>The bytes that an entry spells; false when one of its characters stands for no byte.</summary>
-    public static bool TryRead(string entry, [NotNullWhen(true)] out byte[]? bytes)
+    internal static bool TryRead(string entry, [NotNullWhen(true)] out byte[]? bytes)
     {
         bytes = new byte[entry.Length];
         for (var place = 0; place < entry.Length; place++)

@@ -26,9 +26,7 @@ public sealed record ModelTokenizer(Tokenizer Tokenizer, int VocabSize, int? End
             _ => new Dictionary<string, int>(),
         };
         foreach (var (entry, id) in entries.OrderBy(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal))
-        {
             _ = text.Append(id).Append(' ').Append(entry).Append('\n');
-        }
         // A vocabulary of ours is told by what it holds; of others a sample must do.
         _ = Tokenizer is BytePairTokenizer { Vocabulary.Merges: var merges }
             ? text.AppendJoin('\n', merges)

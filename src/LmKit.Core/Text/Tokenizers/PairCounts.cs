@@ -16,7 +16,7 @@ internal sealed class PairCounts
     // Entries are put in whenever a count grows and may be out of date when they come out.
     private readonly PriorityQueue<(int Left, int Right), (long Descending, int Left, int Right)> queue = new();
 
-    public PairCounts(IEnumerable<(byte[] Bytes, long Count)> words)
+    internal PairCounts(IEnumerable<(byte[] Bytes, long Count)> words)
     {
         foreach (var (bytes, count) in words)
         {
@@ -24,56 +24,42 @@ internal sealed class PairCounts
             Add(this.words.Count - 1, newToken: null);
         }
         foreach (var pair in counts.Keys)
-        {
             Enqueue(pair);
-        }
     }
 
     /// <summary>The most frequent pair that occurs at least <paramref name="minimum"/> times, or null.</summary>
-    public (int Left, int Right)? TakeMostFrequent(long minimum)
+    internal (int Left, int Right)? TakeMostFrequent(long minimum)
     {
         while (queue.TryDequeue(out var pair, out var priority))
         {
             var count = counts.GetValueOrDefault(pair);
             if (count == -priority.Descending)
-            {
                 return count >= minimum ? pair : null;
-            }
             if (count > 0 && count < -priority.Descending)
-            {
                 Enqueue(pair);
-            }
         }
         return null;
     }
 
     /// <summary>Replaces <paramref name="pair"/> by <paramref name="token"/> in every word.</summary>
-    public void Merge((int Left, int Right) pair, int token)
+    internal void Merge((int Left, int Right) pair, int token)
     {
         if (!places.Remove(pair, out var holders))
-        {
             return;
-        }
         foreach (var word in holders)
         {
             var (tokens, count) = words[word];
             var merged = Replace(tokens, pair, token);
             if (merged.Length == tokens.Length)
-            {
                 continue;
-            }
             for (var i = 1; i < tokens.Length; i++)
-            {
                 counts[(tokens[i - 1], tokens[i])] -= count;
-            }
             words[word] = (merged, count);
             Add(word, token);
         }
         _ = counts.Remove(pair);
         foreach (var changed in grown)
-        {
             Enqueue(changed);
-        }
         grown.Clear();
     }
 
@@ -85,15 +71,11 @@ internal sealed class PairCounts
             var pair = (tokens[i - 1], tokens[i]);
             CollectionsMarshal.GetValueRefOrAddDefault(counts, pair, out _) += count;
             if (newToken is not null && pair.Item1 != newToken && pair.Item2 != newToken)
-            {
                 continue; // an old pair of this word: its place is known and its count has not grown
-            }
             ref var holders = ref CollectionsMarshal.GetValueRefOrAddDefault(places, pair, out _);
             (holders ??= []).Add(word);
             if (newToken is not null)
-            {
                 _ = grown.Add(pair);
-            }
         }
     }
 

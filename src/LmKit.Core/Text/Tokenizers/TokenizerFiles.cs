@@ -21,7 +21,7 @@ public static class TokenizerFiles
     private const string UsualEndOfText = "<|endoftext|>";
 
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-    private static readonly string[] _files = [KindFile, VocabularyFile, MergesFile];
+    private static readonly string[] files = [KindFile, VocabularyFile, MergesFile];
 
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, AllowDuplicateProperties = false };
 
@@ -52,7 +52,7 @@ public static class TokenizerFiles
 
     /// <summary>Makes the tokenizer that a folder holds.</summary>
     /// <exception cref="TokenizerException">There is none, or a file is malformed.</exception>
-    public static ModelTokenizer Load(string folder) => AtomicFolder.Read(folder, _files, LoadWhole);
+    public static ModelTokenizer Load(string folder) => AtomicFolder.Read(folder, files, LoadWhole);
 
     private static ModelTokenizer LoadWhole(string folder)
     {
@@ -68,9 +68,7 @@ public static class TokenizerFiles
             };
         }
         if (!File.Exists(Path.Combine(folder, VocabularyFile)))
-        {
             throw new TokenizerException(folder, $"the folder holds no tokenizer; it needs {VocabularyFile} and {MergesFile}, or {KindFile}.");
-        }
         return Create(folder, LoadVocabulary(folder, null, UsualEndOfText));
     }
 
@@ -115,9 +113,7 @@ public static class TokenizerFiles
         foreach (var (entry, id) in entries)
         {
             if (!taken.TryAdd(id, entry))
-            {
                 throw new TokenizerException(path, $"'{entry}' and '{taken[id]}' both have the id {id}.");
-            }
         }
     }
 
@@ -130,17 +126,11 @@ public static class TokenizerFiles
         {
             number++;
             if (line.Length == 0 || (number == 1 && line.StartsWith("#version", StringComparison.Ordinal)))
-            {
                 continue;
-            }
             if (BytePairVocabulary.Fault(entries, line) is { } fault)
-            {
                 throw new TokenizerException($"{path}:{number}", fault);
-            }
             if (!places.TryAdd(line, number))
-            {
                 throw new TokenizerException($"{path}:{number}", $"the merge '{line}' stands in line {places[line]} already.");
-            }
             merges.Add(line);
         }
         return merges;
@@ -161,9 +151,7 @@ public static class TokenizerFiles
     private static ReadOnlyMemory<byte> Bytes(string path)
     {
         if (!File.Exists(path))
-        {
             throw new TokenizerException(path, $"the file is missing; a byte-pair tokenizer needs {VocabularyFile} and {MergesFile}.");
-        }
         try
         {
             var bytes = File.ReadAllBytes(path);

@@ -19,7 +19,7 @@ internal sealed class RunCheckpoints
     /// <param name="headerFile">Name of the header's file.</param>
     /// <param name="required">The parts that a checkpoint of this run has.</param>
     /// <param name="optional">Parts that it may have besides.</param>
-    public RunCheckpoints(string root, string headerFile, IReadOnlyCollection<string> required, IReadOnlyCollection<string>? optional = null)
+    internal RunCheckpoints(string root, string headerFile, IReadOnlyCollection<string> required, IReadOnlyCollection<string>? optional = null)
     {
         (this.root, this.headerFile, this.required) = (root, headerFile, required);
         known = [.. required, .. optional ?? []];
@@ -31,7 +31,7 @@ internal sealed class RunCheckpoints
     /// <param name="parts">The tensors.</param>
     /// <returns>The checkpoint's folder.</returns>
     /// <exception cref="TrainingDivergedException">A value is not finite; the checkpoints that are there stay.</exception>
-    public string Save(RunHeader header, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> parts)
+    internal string Save(RunHeader header, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> parts)
     {
         ArgumentNullException.ThrowIfNull(header);
         ArgumentNullException.ThrowIfNull(parts);
@@ -50,7 +50,7 @@ internal sealed class RunCheckpoints
     }
 
     /// <summary>The newest folder that looks like a whole checkpoint, or null.</summary>
-    public string? Latest() => folders.Latest();
+    internal string? Latest() => folders.Latest();
 
     /// <summary>Reads the newest checkpoint that is whole.</summary>
     /// <param name="mine">What the run that asks is.</param>
@@ -58,7 +58,7 @@ internal sealed class RunCheckpoints
     /// <returns>Null when there is no checkpoint at all.</returns>
     /// <exception cref="CheckpointMismatchException">The newest one whose header can be read is of another run or format.</exception>
     /// <exception cref="CheckpointException">There are checkpoints, and every one is damaged; names them all.</exception>
-    public RunCheckpoint? Open(RunIdentity mine, long maxStep = long.MaxValue)
+    internal RunCheckpoint? Open(RunIdentity mine, long maxStep = long.MaxValue)
     {
         ArgumentNullException.ThrowIfNull(mine);
         var damaged = new List<DamagedCheckpoint>();
@@ -81,7 +81,7 @@ internal sealed class RunCheckpoints
 
     /// <summary>Refuses tensors that are not what a header says, naming the file and where it can the tensor.</summary>
     /// <exception cref="CheckpointException">A value is not finite, or the bytes are others.</exception>
-    public static void CheckContent(string file, IReadOnlyDictionary<string, Tensor> tensors, string hash)
+    internal static void CheckContent(string file, IReadOnlyDictionary<string, Tensor> tensors, string hash)
     {
         if (ModuleTensors.FirstNotFinite(tensors) is { } name)
             throw new CheckpointException(file, name, "it holds a value that is not finite.");

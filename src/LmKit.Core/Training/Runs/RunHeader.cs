@@ -16,10 +16,10 @@ internal sealed record RunHeader(long Step, long AverageUpdates, RunIdentity Ide
     private const int HashLength = 64;
     private const long MaxFileLength = 1 << 26;
 
-    private static readonly JsonSerializerOptions _layout = new() { WriteIndented = true, NewLine = "\n" };
+    private static readonly JsonSerializerOptions layout = new() { WriteIndented = true, NewLine = "\n" };
 
     /// <summary>The header as JSON.</summary>
-    public string ToJson()
+    internal string ToJson()
     {
         var identity = new JsonObject();
         foreach (var (name, value) in Identity.Entries)
@@ -32,13 +32,13 @@ internal sealed record RunHeader(long Step, long AverageUpdates, RunIdentity Ide
             ["identity"] = identity,
             ["counts"] = new JsonObject(Counts.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value))),
             ["parts"] = new JsonObject(Hashes.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value))),
-        }.ToJsonString(_layout);
+        }.ToJsonString(layout);
     }
 
     /// <summary>Reads a header file.</summary>
     /// <exception cref="CheckpointException">It is damaged or cannot be read.</exception>
     /// <exception cref="CheckpointMismatchException">It is of another format.</exception>
-    public static RunHeader Read(string path)
+    internal static RunHeader Read(string path)
     {
         try
         {
@@ -56,7 +56,7 @@ internal sealed record RunHeader(long Step, long AverageUpdates, RunIdentity Ide
     /// <inheritdoc cref="Read"/>
     /// <param name="path">Where it stands, for errors.</param>
     /// <param name="json">Its text.</param>
-    public static RunHeader Parse(string path, ReadOnlySpan<byte> json)
+    internal static RunHeader Parse(string path, ReadOnlySpan<byte> json)
     {
         try
         {

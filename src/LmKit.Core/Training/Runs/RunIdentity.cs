@@ -19,7 +19,7 @@ public sealed class RunIdentity
     private const string Unset = "null";
     private const int ProbeSeed = 20_240_229;
 
-    private static readonly string[] _free = ["checkpoint_folder", "checkpoint_interval", "evaluation_interval"];
+    private static readonly string[] free = ["checkpoint_folder", "checkpoint_interval", "evaluation_interval"];
 
     private readonly List<string> order = [];
     private readonly Dictionary<string, string> values = new(StringComparer.Ordinal);
@@ -60,7 +60,7 @@ public sealed class RunIdentity
         ArgumentNullException.ThrowIfNull(options);
         foreach (var (name, value) in OptionsJson.Write(options))
         {
-            if (!_free.Contains(name) && except?.Contains(name) != true)
+            if (!free.Contains(name) && except?.Contains(name) != true)
                 Flatten(prefix + name, value);
         }
         return this;

@@ -277,9 +277,7 @@ internal static unsafe partial class Vandermonde
     {
         var (s, t) = (T.Broadcast(0), T.Broadcast(0));
         for (var at = 0; at < depth; at++, b += bStride)
-        {
             Add<V, T>(T.Load(b), T.Load(b + T.Count), a[at], ref s, ref t);
-        }
         Put<V, T>(s, t, to, adds);
     }
 
