@@ -107,5 +107,5 @@ public class CoverageTests
         && (parameter.ParameterType == typeof(string) || parameter.ParameterType == typeof(Stream) || parameter.Name == "published");
 
     private static Assembly[] Assemblies() =>
-        [typeof(LanguageModel).Assembly, typeof(DiffusionTransformer).Assembly, typeof(SparseAutoencoder).Assembly, typeof(LambdaMask).Assembly, typeof(H3Mixer).Assembly, typeof(MonarchLinear).Assembly, typeof(ChatTemplate).Assembly];
+        [typeof(LanguageModel).Assembly, typeof(DiffusionTransformer).Assembly, typeof(SparseAutoencoder).Assembly, typeof(LambdaMask).Assembly, typeof(H3Mixer).Assembly, typeof(MonarchLinear).Assembly, typeof(LoraLinear).Assembly];
 }

@@ -64,12 +64,13 @@ public sealed class AtomicFolderReadTests : IDisposable
         var reads = 0;
         var readers = Enumerable.Range(0, 2).Select(_ => Task.Run(() =>
         {
-            while (!writers.All(writer => writer.IsCompleted))
+            do
             {
                 var (a, b) = AtomicFolder.Read(Model, path => (File.ReadAllText(Path.Combine(path, "a.txt")), File.ReadAllText(Path.Combine(path, "b.txt"))));
                 Assert.Equal(a, b);
                 Interlocked.Increment(ref reads);
             }
+            while (!writers.All(writer => writer.IsCompleted));
         })).ToArray();
         await Task.WhenAll([.. writers, .. readers]);
         Assert.True(reads > 0);

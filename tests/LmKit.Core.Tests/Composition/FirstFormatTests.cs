@@ -82,7 +82,7 @@ public sealed class FirstFormatTests
 
     [Theory]
     [InlineData("\"rotary_dim\": 2", "\"rotary_dim\": -2", "rotary_dim")]
-    [InlineData("\"rotary_dim\": 2", "\"rotary_dim\": 6", "rotary_dim = 6 exceeds the head width 4")]
+    [InlineData("\"rotary_dim\": 2", "\"rotary_dim\": 6", "RotaryOptions.Dim = 6")]
     [InlineData("\"position_encoding\": \"rotary\"", "\"position_encoding\": \"spiral\"", "spiral")]
     [InlineData("\"position_encoding\": \"rotary\"", "\"position_encoding\": 3", "position_encoding = 3")]
     [InlineData("\"max_position_embeddings\": 16", "\"max_position_embeddings\": -1", "max_position_embeddings")]

@@ -42,6 +42,12 @@ public class ModelConfigTests
                     "num_key_value_heads": 0,
                     "head_dim": 0,
                     "has_bias": true,
+                    "has_output_bias": null,
+                    "query_key_norm": "none",
+                    "scale": null,
+                    "scale_attn_by_inverse_layer_idx": false,
+                    "attn_logit_softcapping": null,
+                    "clip_qkv": null,
                     "attention_dropout": 0
                   }
                 },

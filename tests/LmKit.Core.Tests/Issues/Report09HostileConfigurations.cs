@@ -101,7 +101,7 @@ public class Report09HostileConfigurations
 
     private static string Hostile(string name, [CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "..", "Hostile", name);
 
-    private sealed class Numbers
+    public sealed class Numbers
     {
         [Range(0, int.MaxValue)]
         public long Big { get; set; } = 3;
@@ -109,14 +109,14 @@ public class Report09HostileConfigurations
         [Range(0.0, 1.0)]
         public double Rate { get; set; }
 
-        internal double Free { get; set; }
+        public double Free { get; set; }
 
-        internal string Text { get; set; } = "";
+        public string Text { get; set; } = "";
 
-        internal IReadOnlyList<string> Texts { get; set; } = [];
+        public IReadOnlyList<string> Texts { get; set; } = [];
 
-        internal IReadOnlyList<double> List { get; set; } = [];
+        public IReadOnlyList<double> List { get; set; } = [];
 
-        internal DayOfWeek Day { get; set; }
+        public DayOfWeek Day { get; set; }
     }
 }

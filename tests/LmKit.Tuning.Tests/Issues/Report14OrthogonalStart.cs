@@ -23,6 +23,6 @@ public class Report14OrthogonalStart
         Close.Check("B A", zeros(5, 6, ScalarType.Float64), mm(B, A), absolute: 1e-15);
         using var spare = new DenseLinear(site);
         config.Lora.Rank = 3;
-        Assert.Contains("r = 3", Assert.Throws<ArgumentException>(() => new LoraLinear(config.Lora, spare, site)).Message, StringComparison.Ordinal);
+        Assert.Contains("LoraOptions.Rank = 3", Assert.Throws<ArgumentException>(() => new LoraLinear(config.Lora, spare, site)).Message, StringComparison.Ordinal);
     }
 }
