@@ -166,7 +166,13 @@ public sealed class RotaryScalingTests
         using var model = LanguageModelBuilder.From(read).Build();
         var built = ToyModel.Builder().AddAttention().AddRotary(rotary => rotary.Scaling = new YarnRotaryScaling
         {
-            Factor = 4, OriginalLength = 32, BetaFast = 16, BetaSlow = 2, Truncates = false, Mscale = 0.7, MscaleAllDim = 1,
+            Factor = 4,
+            OriginalLength = 32,
+            BetaFast = 16,
+            BetaSlow = 2,
+            Truncates = false,
+            Mscale = 0.7,
+            MscaleAllDim = 1,
         });
         using var same = built.Build();
 
