@@ -4,12 +4,12 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>AdamW's moments by parameter name, for training checkpoints: name.exp_avg, name.exp_avg_sq, name.step.</summary>
-public static class AdamWState
+internal static class AdamWState
 {
     /// <summary>The moments; those that have no tensor of their own are new tensors in the caller's scope, the others the optimizer's.</summary>
     /// <param name="optimizer">The optimizer.</param>
     /// <param name="names">Names of its parameters, in its order.</param>
-    public static Dictionary<string, Tensor> Save(AdamW optimizer, IReadOnlyList<string> names)
+    internal static Dictionary<string, Tensor> Save(AdamW optimizer, IReadOnlyList<string> names)
     {
         ArgumentNullException.ThrowIfNull(optimizer);
         ArgumentNullException.ThrowIfNull(names);
@@ -25,7 +25,7 @@ public static class AdamWState
 
     /// <summary>Refuses moments that are not exactly this optimizer's in names, shapes and types.</summary>
     /// <exception cref="CheckpointMismatchException">They are another's.</exception>
-    public static void Check(AdamW optimizer, IReadOnlyList<string> names, IReadOnlyDictionary<string, Tensor> saved)
+    internal static void Check(AdamW optimizer, IReadOnlyList<string> names, IReadOnlyDictionary<string, Tensor> saved)
     {
         using var scope = NewDisposeScope();
         CheckpointLoader.Check("The checkpoint's optimizer state", Save(optimizer, names), saved);
@@ -35,7 +35,7 @@ public static class AdamWState
 
     /// <summary>Copies saved moments into an optimizer.</summary>
     /// <exception cref="CheckpointMismatchException">They are another optimizer's; nothing was changed.</exception>
-    public static void Restore(AdamW optimizer, IReadOnlyList<string> names, IReadOnlyDictionary<string, Tensor> saved)
+    internal static void Restore(AdamW optimizer, IReadOnlyList<string> names, IReadOnlyDictionary<string, Tensor> saved)
     {
         using var frozen = no_grad();
         ArgumentNullException.ThrowIfNull(saved);

@@ -55,13 +55,13 @@ public sealed class EmbeddingTable : nn.Module<Tensor, Tensor>, IParameterHints
 }
 
 /// <summary>A learned vector per absolute position, added to the embedding (GPT-2).</summary>
-public sealed class LearnedPositions : nn.Module<Tensor, Tensor>, IPositionTable
+internal sealed class LearnedPositions : nn.Module<Tensor, Tensor>, IPositionTable
 {
     [ComponentName(Name = "position_embeddings")]
     private readonly EmbeddingTable table;
 
     /// <summary>Makes a table for positions 0 to <paramref name="count"/> - 1.</summary>
-    public LearnedPositions(long count, long modelDim, double initializerRange, ParameterFactory parameters)
+    internal LearnedPositions(long count, long modelDim, double initializerRange, ParameterFactory parameters)
         : base(nameof(LearnedPositions))
     {
         table = new EmbeddingTable(count, modelDim, initializerRange, parameters);

@@ -6,7 +6,7 @@ namespace LmKit;
 /// <summary>A packed or padded batch as one row per document, so that a mixer of plain rows keeps the packed and padded laws exactly.</summary>
 /// <remarks>For mixers whose outputs at t depend on all earlier columns of a row, such as convolutions. Documents are gathered by
 /// length, at most doubled within a group, so that the rows hold at most twice the valid tokens.</remarks>
-public sealed class DocumentGroups
+internal sealed class DocumentGroups
 {
     private readonly SequenceLayout layout;
     private readonly long[] inverse;
@@ -20,13 +20,13 @@ public sealed class DocumentGroups
     }
 
     /// <summary>The groups, shortest documents first; none when every column is padding.</summary>
-    public IReadOnlyList<DocumentGroup> Groups { get; }
+    internal IReadOnlyList<DocumentGroup> Groups { get; }
 
     /// <summary>Whether each row is one document that goes on from the row's state, without padding: nothing needs to be regrouped.</summary>
-    public bool IsWhole { get; }
+    internal bool IsWhole { get; }
 
     /// <summary>Finds the documents of a call.</summary>
-    public static DocumentGroups Read(SequenceLayout layout)
+    internal static DocumentGroups Read(SequenceLayout layout)
     {
         ArgumentNullException.ThrowIfNull(layout);
         var runs = Runs(layout);
@@ -49,7 +49,7 @@ public sealed class DocumentGroups
     /// <summary>Puts the groups' outputs back where their tokens stood; padding gets zeros.</summary>
     /// <param name="outputs">One (G, length, D) per group, in their order; at least one.</param>
     /// <returns>(B, L, D).</returns>
-    public Tensor Join(IReadOnlyList<Tensor> outputs)
+    internal Tensor Join(IReadOnlyList<Tensor> outputs)
     {
         ArgumentNullException.ThrowIfNull(outputs);
         using var scope = NewDisposeScope();
@@ -124,7 +124,7 @@ public sealed class DocumentGroups
 /// <summary>Documents of similar length from a packed or padded batch, each as a row of its own, aligned left.</summary>
 /// <remarks>Made by <see cref="DocumentGroups"/>. The tail of a shorter row repeats its last token: a causal mixer's valid outputs
 /// do not depend on it, and what a mixer carries on must be taken at <see cref="Lengths"/>.</remarks>
-public sealed class DocumentGroup
+internal sealed class DocumentGroup
 {
     private readonly long[] index;
 
@@ -139,28 +139,28 @@ public sealed class DocumentGroup
     }
 
     /// <summary>Columns of the group: its longest document.</summary>
-    public long Length { get; }
+    internal long Length { get; }
 
     /// <summary>Number of documents G.</summary>
-    public long Count => Rows.Count;
+    internal long Count => Rows.Count;
 
     /// <summary>The batch row of each document.</summary>
-    public IReadOnlyList<long> Rows { get; }
+    internal IReadOnlyList<long> Rows { get; }
 
     /// <summary>The length of each document within this call.</summary>
-    public IReadOnlyList<long> Lengths { get; }
+    internal IReadOnlyList<long> Lengths { get; }
 
     /// <summary>Whether each document began in an earlier call and goes on from its row's state.</summary>
-    public IReadOnlyList<bool> Continues { get; }
+    internal IReadOnlyList<bool> Continues { get; }
 
     /// <summary>Whether each document is its row's last, whose end is the row's new state.</summary>
-    public IReadOnlyList<bool> EndsRow { get; }
+    internal IReadOnlyList<bool> EndsRow { get; }
 
     /// <summary>Whether all documents have the group's full length.</summary>
-    public bool IsEven => Lengths.All(length => length == Length);
+    internal bool IsEven => Lengths.All(length => length == Length);
 
     /// <summary>Takes the group's tokens out of a batch: (B, L, D) to (G, <see cref="Length"/>, D).</summary>
-    public Tensor Split(Tensor x)
+    internal Tensor Split(Tensor x)
     {
         ArgumentNullException.ThrowIfNull(x);
         using var places = tensor(index, device: x.device);

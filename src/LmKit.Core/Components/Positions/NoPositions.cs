@@ -12,7 +12,7 @@ public sealed class NoPositions : PositionEncoding
 
 /// <summary>A learned vector per absolute position, added to the embedding (GPT-2); attention itself sees no positions.</summary>
 /// <param name="options">The table's size.</param>
-public sealed class LearnedPositionEncoding(LearnedPositionOptions options) : PositionEncoding
+internal sealed class LearnedPositionEncoding(LearnedPositionOptions options) : PositionEncoding
 {
     /// <inheritdoc/>
     public override bool ActsOnScores => false;
@@ -24,6 +24,6 @@ public sealed class LearnedPositionEncoding(LearnedPositionOptions options) : Po
     public override IPositionTable CreateTable(LayerContext layer)
     {
         ArgumentNullException.ThrowIfNull(layer);
-        return new LearnedPositions(options.Count, layer.ModelDim, layer.Options.InitializerRange, layer.Parameters);
+        return new LearnedPositions(options.Count, layer.ModelDim, layer.InitializerRange, layer.Parameters);
     }
 }

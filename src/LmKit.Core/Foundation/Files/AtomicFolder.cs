@@ -11,7 +11,7 @@ namespace LmKit;
 /// marked as complete by one rename, and moved to their places; a folder that is not there yet appears by one rename.
 /// <see cref="Read{T}(string, Func{string, T})"/> never sees a part of it, and finishes what a process that died between marking and moving left.
 /// </remarks>
-public static class AtomicFolder
+internal static class AtomicFolder
 {
     private const string Mark = ".lmkit-save";
 
@@ -23,7 +23,7 @@ public static class AtomicFolder
     /// <param name="fill">Writes files into the empty folder that it is given.</param>
     /// <exception cref="IOException">The disk fails, the place cannot be written, a folder stands where a file belongs, or another
     /// writer of the same folder does not finish within a minute. Nothing was changed.</exception>
-    public static void Write(string path, Action<string> fill) => Write(path, fill, null);
+    internal static void Write(string path, Action<string> fill) => Write(path, fill, null);
 
     /// <summary>The same with a look at the folder that is there, under the lock and before anything is made.</summary>
     /// <param name="path">The folder.</param>
@@ -45,7 +45,7 @@ public static class AtomicFolder
 
     /// <summary>Finishes a write that was cut off after its files were complete; does nothing otherwise.</summary>
     /// <exception cref="IOException">A writer does not finish within a minute, or the folder cannot be written and its writer is gone.</exception>
-    public static void Recover(string path)
+    internal static void Recover(string path)
     {
         path = Resolve(path);
         for (var clock = Stopwatch.StartNew(); IsPending(path); Thread.Sleep(2))
@@ -73,7 +73,7 @@ public static class AtomicFolder
     /// <param name="read">Reads the files of the folder that it is given; may be called more than once. A result that is disposable and
     /// was read from files that changed is disposed.</param>
     /// <exception cref="IOException">The folder or a file of it is missing.</exception>
-    public static T Read<T>(string path, Func<string, T> read) => Read(path, null, read);
+    internal static T Read<T>(string path, Func<string, T> read) => Read(path, null, read);
 
     /// <summary>The same where only some files of the folder matter.</summary>
     /// <param name="path">The folder.</param>

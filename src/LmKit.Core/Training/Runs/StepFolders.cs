@@ -9,7 +9,7 @@ namespace LmKit;
 /// <param name="root">The root; made when the first checkpoint is saved.</param>
 /// <param name="headerFile">Name of the file that each checkpoint of this kind holds.</param>
 /// <param name="otherFiles">Names of the other files that one may hold; null when a folder without header is never this kind's.</param>
-public sealed class StepFolders(string root, string headerFile, IReadOnlyCollection<string>? otherFiles = null)
+internal sealed class StepFolders(string root, string headerFile, IReadOnlyCollection<string>? otherFiles = null)
 {
     private const string Prefix = "step-";
 
@@ -18,7 +18,7 @@ public sealed class StepFolders(string root, string headerFile, IReadOnlyCollect
     /// <param name="fill">Writes the header file and the others into the folder that it is given.</param>
     /// <returns>The checkpoint's folder.</returns>
     /// <exception cref="IOException">The step's folder is there and is something else, or the disk fails; nothing was removed.</exception>
-    public string Save(long step, Action<string> fill) => Save(step, fill, _ => false);
+    internal string Save(long step, Action<string> fill) => Save(step, fill, _ => false);
 
     /// <summary>The same where several runs of one kind share a root: what belongs to another one is neither removed nor replaced.</summary>
     internal string Save(long step, Action<string> fill, Func<string, bool> isOfAnotherRun)
@@ -39,7 +39,7 @@ public sealed class StepFolders(string root, string headerFile, IReadOnlyCollect
     }
 
     /// <summary>The newest complete checkpoint's folder, or null.</summary>
-    public string? Latest()
+    internal string? Latest()
     {
         AtomicFolder.RecoverAll(root);
         return All().LastOrDefault();
