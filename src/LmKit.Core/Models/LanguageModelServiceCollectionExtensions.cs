@@ -56,7 +56,7 @@ public static class LanguageModelServiceCollectionExtensions
         }
         catch (ConfigurationException error)
         {
-            throw ConfigurationException.Of(name, error);
+            throw ConfigurationException.ForModel(name, error);
         }
     }
 
@@ -77,7 +77,7 @@ public static class LanguageModelServiceCollectionExtensions
             }
             catch (ConfigurationException error)
             {
-                return ValidateOptionsResult.Fail(string.IsNullOrEmpty(name) ? error.Message : ConfigurationException.Of(name, error).Message);
+                return ValidateOptionsResult.Fail(string.IsNullOrEmpty(name) ? error.Message : ConfigurationException.ForModel(name, error).Message);
             }
         }
     }

@@ -230,7 +230,7 @@ internal static partial class BuildFault
     /// <param name="kind">The kind of the part.</param>
     /// <param name="path">Where its options stand; null for a part that nothing in the configuration names.</param>
     /// <param name="error">What building it threw.</param>
-    internal static ConfigurationException Of(Kind kind, string? path, Exception error)
+    internal static ConfigurationException From(Kind kind, string? path, Exception error)
     {
         var problem = Parameter().Replace(error.Message, "");
         foreach (Match named in Option().Matches(problem))

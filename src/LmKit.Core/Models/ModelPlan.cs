@@ -76,7 +76,7 @@ internal sealed record PlannedComponent(int Index, string Path, ComponentEntry E
         }
         catch (Exception error) when (BuildFault.IsOfOptions(error))
         {
-            throw BuildFault.Of(Kind, Index < 0 ? null : $"{Path}.options", error);
+            throw BuildFault.From(Kind, Index < 0 ? null : $"{Path}.options", error);
         }
     }
 }

@@ -77,7 +77,7 @@ public sealed record DictionaryConfig
         }
         catch (Exception error) when (BuildFault.IsOfOptions(error))
         {
-            throw BuildFault.Of(kind, "$.options", error);
+            throw BuildFault.From(kind, "$.options", error);
         }
     }
 

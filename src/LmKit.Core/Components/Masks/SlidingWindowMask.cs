@@ -34,7 +34,7 @@ public sealed class SlidingWindowMask : IAttentionMask, IReachingMask
     {
         ArgumentNullException.ThrowIfNull(layer);
         if (layer.IsBidirectional)
-            throw new ArgumentException($"{nameof(SlidingWindowOptions)}.{nameof(options.Window)} = {Window} is a causal window, and is_bidirectional = True; drop it or build a causal model.", nameof(layer));
+            throw new ArgumentException($"{nameof(SlidingWindowOptions)}.{nameof(options.Window)} = {Window} is a causal window, but {nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsBidirectional)} = true ($.model.is_bidirectional); leave the mask out, or build a causal model.", nameof(layer));
     }
 
     /// <summary>Tokens that a query sees, itself included, W.</summary>

@@ -7,7 +7,7 @@ namespace LmKit;
 internal static class LengthEncodings
 {
     /// <summary>The encoding of a call, as <see cref="SequenceLayout.EncodingOf"/> tells.</summary>
-    internal static PositionEncoding Of(PositionEncoding family, long trained, SequenceLayout layout)
+    internal static PositionEncoding For(PositionEncoding family, long trained, SequenceLayout layout)
     {
         if (layout.Length == 0 || layout.Batch == 0)
             return family.ForLength(trained);

@@ -95,7 +95,7 @@ public sealed class SequenceLayout
     /// <exception cref="NotSupportedException">A document goes on from a carried state whose keys were encoded at another length, or a row
     /// holds several documents and one of them is longer than the trained length.</exception>
     public PositionEncoding? EncodingOf(PositionEncoding? encoding) =>
-        encoding is { TrainedLength: { } trained } ? LengthEncodings.Of(encoding, trained, this) : encoding;
+        encoding is { TrainedLength: { } trained } ? LengthEncodings.For(encoding, trained, this) : encoding;
 
     private static long[] Ids(Tensor segments, long batch, long length)
     {

@@ -31,7 +31,7 @@ public sealed class ConfigurationException : Exception
         error.FilePath is null ? new(file, error.Path, error.problem, error) : error;
 
     /// <summary>The same fault, said of a model that a container knows by a key.</summary>
-    internal static ConfigurationException Of(string model, ConfigurationException error) => new($"model '{model}'", error);
+    internal static ConfigurationException ForModel(string model, ConfigurationException error) => new($"model '{model}'", error);
 
     private ConfigurationException(string subject, ConfigurationException error)
         : base(Cut($"{subject}: {error.Message}"), error) =>
