@@ -28,8 +28,6 @@ internal sealed partial class MarkedText
 
     internal int Length => Text.Length;
 
-    internal bool IsAllTrusted => isTrusted;
-
     internal static MarkedText Trusted(string text) => new(text, true);
 
     internal static MarkedText Of(string text, bool isTrusted) => new(text, isTrusted);

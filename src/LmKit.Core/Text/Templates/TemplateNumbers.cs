@@ -43,8 +43,6 @@ internal static class TemplateNumbers
         static int Exact(double number, long whole) => number >= LargestWhole ? 1 : ((long)number).CompareTo(whole);
     }
 
-    internal static object OfDouble(double number) => number;
-
     internal static long Truncated(double number) => double.IsFinite(number) && number is > -LargestWhole and < LargestWhole
         ? (long)number
         : throw new TemplateException($"{Print(number)} is no whole number of 64 bits.");
