@@ -41,7 +41,7 @@ public static class MonarchComponent
     /// <summary>Puts Monarch linears at sites.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="configure">Fills the options.</param>
-    /// <param name="sites">Site patterns (<see cref="LinearSite.Matches"/>); null for all.</param>
+    /// <param name="sites">Site patterns (<see cref="LinearSite.Matches"/>); null for all linears of layers.</param>
     /// <param name="layers">The layers; null for all.</param>
     public static LanguageModelBuilder AddMonarchLinear(
         this LanguageModelBuilder builder,

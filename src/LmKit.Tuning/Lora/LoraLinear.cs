@@ -128,7 +128,6 @@ public sealed partial class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IPa
 
     internal LoraChain Chain { get; }
 
-
     internal LoraOptions Record { get; }
 
     LoraOptions ILoraAdapter.Record => Record;

@@ -103,7 +103,7 @@ public static class LoraComponent
     /// <summary>Puts adapters around the linears at sites; used twice on a site, the site has two.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="configure">Fills the options.</param>
-    /// <param name="sites">Site patterns (<see cref="LinearSite.Matches"/>); null for all.</param>
+    /// <param name="sites">Site patterns (<see cref="LinearSite.Matches"/>); null for all linears of layers.</param>
     /// <param name="layers">The layers; null for all.</param>
     public static LanguageModelBuilder UseLora(
         this LanguageModelBuilder builder,
@@ -113,5 +113,13 @@ public static class LoraComponent
     {
         ArgumentNullException.ThrowIfNull(builder);
         return builder.Add(Kind, configure, layers, sites);
+    }
+
+    /// <summary>Adds every kind of LmKit.Tuning, so that saved models which name them can be loaded.</summary>
+    /// <param name="registry">The registry.</param>
+    public static ComponentRegistry AddTuning(this ComponentRegistry registry)
+    {
+        ArgumentNullException.ThrowIfNull(registry);
+        return registry.Add(Kind);
     }
 }
