@@ -26,6 +26,8 @@ public sealed record ComponentEntry
         ArgumentNullException.ThrowIfNull(kind);
         ArgumentNullException.ThrowIfNull(package);
         ArgumentNullException.ThrowIfNull(options);
+        if (layers is { IsDefault: true } || sites is { IsDefault: true })
+            throw new ArgumentException($"The list of {(layers is { IsDefault: true } ? nameof(layers) : nameof(sites))} was never made; null stands for all of them.", layers is { IsDefault: true } ? nameof(layers) : nameof(sites));
         (Slot, Kind, Package, Layers, Sites) = (slot, kind, package, layers, sites);
         this.options = (JsonObject)options.DeepClone();
         text = ToJsonObject().ToJsonString(OptionsJson.Settings);

@@ -37,7 +37,14 @@ public sealed record ModelConfig
     }
 
     /// <summary>Components in the order in which they were added; the last that applies to a place wins it.</summary>
-    public ImmutableArray<ComponentEntry> Components { get; init; }
+    /// <exception cref="ArgumentException">It is the default of its type, or an entry is null.</exception>
+    public ImmutableArray<ComponentEntry> Components
+    {
+        get;
+        init => field = value.IsDefault || value.Contains(null!)
+            ? throw new ArgumentException($"{nameof(Components)} {(value.IsDefault ? "was never made; an empty list is []" : "holds null; each entry is a component")}.", nameof(value))
+            : value;
+    }
 
     /// <summary>A validated copy of the sizes and model-wide treatment.</summary>
     /// <exception cref="ConfigurationException">A value is impossible.</exception>
@@ -45,7 +52,11 @@ public sealed record ModelConfig
         (LanguageModelOptions)OptionsJson.Read(model, typeof(LanguageModelOptions), "$.model");
 
     /// <summary>Adds a component at the end.</summary>
-    public ModelConfig With(ComponentEntry entry) => this with { Components = Components.Add(entry) };
+    public ModelConfig With(ComponentEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        return this with { Components = Components.Add(entry) };
+    }
 
     /// <summary>Configurations are equal when their JSON texts are.</summary>
     public bool Equals(ModelConfig? other) => other is not null && ToJson() == other.ToJson();
@@ -178,7 +189,8 @@ file static class FirstFormat
         var layerCount = model["n_layer"] is JsonValue layers && layers.TryGetValue<int>(out var stated) ? Math.Min(stated, 10_000) : 0;
         var winners = Winners(components, layerCount);
         var hasEncodings = components.Any(entry => IsAttention(entry) && Encoding(entry.Frozen) != "none");
-        foreach (var entry in components)
+        // In that format a part for no layer was passed over.
+        foreach (var entry in components.Where(entry => entry.Layers is not { IsEmpty: true } || (entry.Slot != Slots.Mixer && entry.Slot != Slots.FeedForward)))
         {
             if (!IsAttention(entry))
             {

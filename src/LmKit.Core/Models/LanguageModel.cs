@@ -194,7 +194,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batch);
         using var use = gate.Enter();
-        return new ModelState(ModelState.Together([.. blocks.Select(block => (Func<MixerState>)(() => block.NewState(batch)))]), new DocumentCursor(batch));
+        return new ModelState(build.Plan, ModelState.Together([.. blocks.Select(block => (Func<MixerState>)(() => block.NewState(batch)))]), new DocumentCursor(batch));
     }
 
     /// <inheritdoc/>
@@ -204,7 +204,8 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         var state = context?.State switch
         {
             null => null,
-            ModelState own when own.Layers.Count == blocks.Length => own,
+            ModelState own when own.Plan.CarriesAs(build.Plan) => own,
+            ModelState => throw new ArgumentException("The state is of a model with other layers, blocks, mixers, masks or positions, and would go on with those; NewState makes one of this model.", nameof(context)),
             var other => throw new ArgumentException($"{other.GetType().Name} is not a state of this model; NewState makes one.", nameof(context)),
         };
         state?.CheckWhole();

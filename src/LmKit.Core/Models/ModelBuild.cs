@@ -10,6 +10,8 @@ namespace LmKit;
 /// <param name="freshFrom">Wrappers of this index and beyond get initial values even where a checkpoint fills the rest; null for none.</param>
 internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartSource
 {
+    private const int DeepestNesting = 100;
+
     private readonly HashSet<(int Component, string Site)> usedSites = [];
     private readonly List<string> sitesSeen = [];
     private readonly HashSet<(Slot Slot, int Layer)> asked = [];
@@ -18,6 +20,7 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     private PositionSite? positionSite;
     private readonly HashSet<(string Option, int Layer)> obeyed = [];
     private readonly Dictionary<Kind, PlannedComponent> assumed = [];
+    private int depth; // parts that are being made inside each other
     private readonly Dictionary<string, List<(int Component, ILinear Linear)>> wrapped = [];
 
     /// <inheritdoc/>
@@ -50,7 +53,18 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     {
         _ = asked.Add((slot, layer));
         var chosen = (slot.Scope == SlotScope.Model ? plan.Winner(slot) : plan.Winner(slot, layer)) ?? Default(slot, layer);
-        var part = chosen.Create<TPart>(place);
+        if (depth > DeepestNesting)
+            throw new ConfigurationException(chosen.Path, $"the {chosen.Kind} asks for {What(slot)} of its own layer, which is itself; make that part without the layer's slot.");
+        TPart part;
+        try
+        {
+            depth++;
+            part = chosen.Create<TPart>(place);
+        }
+        finally
+        {
+            depth--;
+        }
         CheckModule(part is LanguageModelHead head ? head.Map : part, chosen);
         var isCausal = part is IMixer mixer ? mixer.IsCausal : part is IBlock block ? block.IsCausal : !Options.IsBidirectional;
         if (isCausal == Options.IsBidirectional)
@@ -153,13 +167,14 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
                 : entry.Slot.Scope == SlotScope.Layers && entry.Slot != Slots.Dictionary && !asked.Any(place => place.Slot == entry.Slot && entry.AppliesTo(place.Layer));
             if (isLost)
             {
-                throw new ConfigurationException(path, $"nothing {(entry.Layers is { } layers ? $"in layers {string.Join(", ", layers)}" : "in this model")} asks for {What(entry.Slot)}, so '{entry.Kind}' has nothing to act on; "
+                throw new ConfigurationException(path, $"nothing {(entry.Layers is not { } layers ? "in this model" : layers.IsEmpty ? "in an empty list of layers" : $"in layers {string.Join(", ", layers)}")} asks for {What(entry.Slot)}, so '{entry.Kind}' has nothing to act on; "
                     + (entry.Slot == Slots.Mask || entry.Slot == Slots.Positions ? "add attention layers or drop it." : "drop it, or add a block that asks for one."));
             }
         }
 
-        static string What(Slot slot) => slot == Slots.Positions ? "positions" : $"a {slot.Name.Replace('_', '-')}{(slot == Slots.FeedForward ? " part" : "")}";
     }
+
+    private static string What(Slot slot) => slot == Slots.Positions ? "positions" : $"a {slot.Name.Replace('_', '-')}{(slot == Slots.FeedForward ? " part" : "")}";
 
     private void CheckDropout(string option, string jsonName, double rate, Slot slot, IEnumerable<int> layers)
     {

@@ -47,7 +47,7 @@ internal static class ModelDictionaries
     {
         var dictionary = component.Create<IDictionary>(new DictionarySite(layer.Parameters, layer));
         (dictionary as nn.Module)?.eval();
-        var shape = dictionary.Atoms.shape;
+        var shape = dictionary.Atoms?.shape ?? [];
         if (shape is [_, var width] && width == layer.ModelDim)
             return dictionary;
         (dictionary as IDisposable)?.Dispose();

@@ -33,6 +33,16 @@ internal sealed class ModelPlan
     /// <summary>The components of a slot that apply to a linear's site, in their order; the last one wins, and wrappers all apply.</summary>
     internal IReadOnlyList<PlannedComponent> At(Slot slot, LinearSite site) => [.. bySlot[slot].Where(component => component.Entry.AppliesTo(site))];
 
+    /// <summary>Whether the layers carry the same from call to call as another plan's, so that either's state serves both.</summary>
+    internal bool CarriesAs(ModelPlan other) => this == other || (Options.LayerCount == other.Options.LayerCount && Enumerable.Range(0, Options.LayerCount).All(layer =>
+        Carried(layer).SequenceEqual(other.Carried(layer))));
+
+    private IEnumerable<(Kind? Kind, string? Options)> Carried(int layer) => new Slot[] { Slots.Block, Slots.Mixer, Slots.Mask, Slots.Positions }.Select(slot =>
+    {
+        var winner = Winner(slot, layer) ?? (CoreKinds.Default(slot, Options.IsBidirectional) is { } kind ? PlannedComponent.Assumed(kind) : null);
+        return (winner?.Kind, winner is null ? null : OptionsJson.Write(winner.Options).ToJsonString());
+    });
+
     /// <summary>The dictionaries of a layer's activations, in their order.</summary>
     internal IEnumerable<PlannedComponent> Dictionaries(int layer) => bySlot[Slots.Dictionary].Where(component => component.Entry.AppliesTo(layer));
 
@@ -53,6 +63,11 @@ internal sealed class ModelPlan
             throw new ConfigurationException($"{path}.layers", $"'{entry.Kind}' acts on the whole model, not in single layers; leave the layers out.");
         if (entry.Sites is not null && entry.Slot.Scope != SlotScope.Sites)
             throw new ConfigurationException($"{path}.sites", $"sites are those of linears, and '{entry.Kind}' is a {entry.Slot}; leave them out.");
+        for (var site = 0; site < entry.Sites.GetValueOrDefault([]).Length; site++)
+        {
+            if (string.IsNullOrWhiteSpace(entry.Sites!.Value[site]))
+                throw new ConfigurationException($"{path}.sites[{site}]", $"'{entry.Sites.Value[site]}' names no linear; a site is a name such as q_proj or mlp.*.");
+        }
         return new PlannedComponent(index, path, entry, kind, OptionsJson.Read(entry.Frozen, kind.OptionsType, $"{path}.options"));
     }
 }
@@ -72,7 +87,7 @@ internal sealed record PlannedComponent(int Index, string Path, ComponentEntry E
     {
         try
         {
-            return ((Kind<TPart>)Kind).Create(Options, place);
+            return ((Kind<TPart>)Kind).Create(Options, place) ?? throw new ConfigurationException(Path, $"the {Kind} made nothing (null); a kind makes its part, or says why it cannot.");
         }
         catch (Exception error) when (BuildFault.IsOfOptions(error))
         {

@@ -13,8 +13,9 @@ public sealed class ModelState : MixerState, ICursorState
     private Tensor? exposedCursor;
     private bool isTorn;
 
-    internal ModelState(MixerState[] layers, DocumentCursor cursor, long position = 0)
+    internal ModelState(ModelPlan plan, MixerState[] layers, DocumentCursor cursor, long position = 0)
     {
+        Plan = plan;
         this.layers = layers;
         Cursor = cursor;
         Position = position;
@@ -27,7 +28,7 @@ public sealed class ModelState : MixerState, ICursorState
         try
         {
             foreach (var make in makers)
-                made.Add(make());
+                made.Add(make() ?? throw new InvalidOperationException($"The block of layer {made.Count} made no state (null); {nameof(IBlock.NewState)} makes one, or throws."));
         }
         catch
         {
@@ -37,6 +38,9 @@ public sealed class ModelState : MixerState, ICursorState
         }
         return [.. made];
     }
+
+    /// <summary>The plan of the model that made it.</summary>
+    internal ModelPlan Plan { get; }
 
     internal DocumentCursor Cursor { get; set; }
 
@@ -67,7 +71,7 @@ public sealed class ModelState : MixerState, ICursorState
     {
         CheckWhole();
         var chosen = Cursor.ReadRows(rows, nameof(LanguageModel));
-        return new ModelState(Together([.. layers.Select(layer => (Func<MixerState>)(() => layer.Fork(rows)))]), Cursor.Fork(chosen), Position);
+        return new ModelState(Plan, Together([.. layers.Select(layer => (Func<MixerState>)(() => layer.Fork(rows)))]), Cursor.Fork(chosen), Position);
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.ComponentModel;
 using System.Text.Json;
 using LmKit.Conformance;
@@ -127,6 +128,20 @@ public sealed class ConfigurationValueTests
         Assert.Equal(Builder().Config, config);
         Assert.Equal(["attention", "rotary", "gated_mlp"], builder.Config.Components.Select(entry => entry.Kind));
         Assert.Equal(16, builder.Config.ReadOptions().ModelDim);
+    }
+
+    [Fact]
+    public void Lists_that_were_never_made_and_entries_that_are_not_there_are_refused()
+    {
+        var config = Builder().Config;
+
+        Assert.Contains("Components was never made", Assert.Throws<ArgumentException>(() => new ModelConfig(config.ReadOptions(), default)).Message, StringComparison.Ordinal);
+        Assert.Contains("Components was never made", Assert.Throws<ArgumentException>(() => config with { Components = default }).Message, StringComparison.Ordinal);
+        Assert.Contains("Components holds null", Assert.Throws<ArgumentException>(() => config with { Components = [null!] }).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentNullException>("entry", () => config.With(null!));
+        Assert.Throws<ArgumentException>("layers", () => new ComponentEntry(Slots.Mixer, "attention", "LmKit.Core", [], default(ImmutableArray<int>)));
+        Assert.Throws<ArgumentException>("sites", () => new ComponentEntry(Slots.Linear, "dense", "LmKit.Core", [], null, default(ImmutableArray<string>)));
+        Assert.NotEqual(config, config with { Components = [] });
     }
 
     private static IEnumerable<(string Name, Func<object, string> Write)> Writers =>

@@ -23,9 +23,15 @@ public sealed class FirstFormatTests
         ["none beside rotary"] = (Config(0, Rotary, Attention("none", 1)), builder => builder.AddAttention(Heads).AddRotary(Turned, layers: [0])),
         ["alibi beside none beside learned"] = (Config(16, Plain, Attention("alibi", 1)), builder => builder.AddLearnedPositions(16).AddAttention(Heads).AddAlibi(layers: [1])),
         ["rotary of one layer over another's"] = (Config(0, Rotary, Attention("rotary", 0)), builder => builder.AddAttention(Heads).AddRotary(Turned).AddRotary(layers: [0])),
+        ["alibi in no layer"] = (Config(0, Rotary, Nowhere(Attention("alibi"))), builder => builder.AddAttention(Heads).AddRotary(Turned)),
+        ["a feed-forward part in no layer"] = (Config(0, Plain, Nowhere(Gated)), builder => builder.AddAttention(Heads)),
         ["rotary in layers that a later mixer takes"] = (Config(0, Rotary, Plain), builder => builder.AddAttention(Heads)),
         ["rotary where other mixers are"] = (Config(0, Plain, Attention("rotary", 1), Sum), builder => builder.AddAttention(Heads).Add(SumKind, layers: [1])),
     };
+
+    private static string Nowhere(string part) => part.Replace("\"layers\": null", "\"layers\": []", StringComparison.Ordinal);
+
+    private static string Gated => """{ "slot": "feed_forward", "kind": "gated_mlp", "package": "LmKit.Core", "layers": null, "sites": null, "options": {} }""";
 
     private static string Sum => """{ "slot": "mixer", "kind": "sum", "package": "LmKit.Core.Tests", "layers": [1], "sites": null, "options": {} }""";
 

@@ -55,6 +55,50 @@ public sealed class SlotRefusalTests
     }
 
     [Fact]
+    public void A_part_in_an_empty_list_of_layers_is_refused() => Refused(
+        ToyModel.Builder().AddAttention().AddAttention(layers: []),
+        "$.components[1]",
+        "nothing in an empty list of layers asks for a mixer, so 'attention' has nothing to act on; drop it, or add a block that asks for one.");
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(" ")]
+    [InlineData(null)]
+    public void A_site_without_a_name_is_refused_where_it_stands(string? site) => Refused(
+        ToyModel.Builder().AddAttention().AddPackedLinear(sites: ["q_proj", site!]),
+        "$.components[1].sites[1]",
+        $"'{site}' names no linear; a site is a name such as q_proj or mlp.*.");
+
+    [Fact]
+    public void A_kind_that_makes_nothing_is_named()
+    {
+        Nothing(Slots.Block.Define("nothing", _ => (IBlock)null!));
+        Nothing(Slots.Mixer.Define("nothing", _ => (IMixer)null!));
+        Nothing(Slots.Mask.Define("nothing", _ => (IAttentionMask)null!));
+        Nothing(Slots.Positions.Define("nothing", _ => (PositionEncoding)null!));
+        Nothing(Slots.FeedForward.Define("nothing", _ => null!));
+        Nothing(Slots.Norm.Define("nothing", _ => null!));
+        Nothing(Slots.Linear.Define("nothing", _ => (ILinear)null!));
+        Nothing(Slots.LinearWrapper.Define("nothing", _ => (ILinear)null!));
+        Nothing(Slots.Embedding.Define("nothing", _ => (IEmbedding)null!));
+        Nothing(Slots.Head.Define("nothing", _ => (LanguageModelHead)null!));
+        Nothing(Slots.Dictionary.Define("nothing", _ => (IDictionary)null!));
+        using var model = ToyModel.Builder().AddAttention().Add(Slots.Sampler.Define("nothing", _ => (ISampler)null!)).Build();
+        Assert.Contains("sampler 'nothing' made nothing", Assert.Throws<ConfigurationException>(model.CreateSampler).Message, StringComparison.Ordinal);
+
+        static void Nothing<TPart>(Kind<TPart> kind)
+            where TPart : class => Refused(ToyModel.Builder().AddAttention().Add(kind), "$.components[1]", $"the {kind} made nothing (null); a kind makes its part, or says why it cannot.");
+    }
+
+    [Fact]
+    public void A_mixer_that_asks_for_the_mixer_of_its_own_layer_is_refused()
+    {
+        var mirror = Slots.Mixer.Define("mirror", layer => layer.Within("inner").Mixer());
+
+        Refused(ToyModel.Builder().Add(mirror), "$.components[0]", "the mixer 'mirror' asks for a mixer of its own layer, which is itself; make that part without the layer's slot.");
+    }
+
+    [Fact]
     public void Learned_positions_take_no_layers() => Refused(
         ToyModel.Builder().AddAttention().Add(PositionComponents.Learned, options => options.Count = 4, layers: [0]),
         "$.components[1].layers",
