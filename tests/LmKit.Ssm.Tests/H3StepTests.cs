@@ -202,10 +202,15 @@ public class H3StepTests
         using var wide = ToyModel.Builder(dtype: ScalarType.Float32).AddH3(h3 => h3.StateDim = 64).Build();
         using var narrow = ToyModel.Builder(dtype: ScalarType.Float32).AddH3(h3 => h3.StateDim = 8).Build();
         using var foreign = narrow.NewState(1);
+        using var wideMixer = Make(1, 8, 64, 0);
+        using var narrowMixer = Make(1, 8, 8, 0);
+        using var narrowState = narrowMixer.NewState(1);
 
-        var error = Assert.Throws<ArgumentException>(() => wide.call(zeros([1, 1], ScalarType.Int64), new SequenceContext(foreign)));
+        var whole = Assert.Throws<ArgumentException>(() => wide.call(zeros([1, 1], ScalarType.Int64), new SequenceContext(foreign)));
+        var alone = Assert.Throws<ArgumentException>(() => wideMixer.call(zeros(1, 1, 8), new SequenceContext(narrowState)));
 
-        Assert.Contains("(1, 8, 64); this state holds (1, 8, 8)", error.Message, StringComparison.Ordinal);
+        Assert.Contains("other layers", whole.Message, StringComparison.Ordinal);
+        Assert.Contains("(1, 8, 64); this state holds (1, 8, 8)", alone.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -100,7 +100,16 @@ internal sealed class WorkerProcess : IDisposable
         var index = progress.Index;
         if (index < 0)
             return null;
-        var (time, started, clock) = (child!.TotalProcessorTime.Ticks, progress.Started, DateTime.UtcNow.Ticks - progress.StartedAt);
+        long time;
+        try
+        {
+            time = child!.TotalProcessorTime.Ticks;
+        }
+        catch (InvalidOperationException)
+        {
+            return null; // it ended since the last look; the next one says how
+        }
+        var (started, clock) = (progress.Started, DateTime.UtcNow.Ticks - progress.StartedAt);
         var held = MemoryGauge.Held(child.Id);
         if (progress.Index != index)
             return null; // it went on meanwhile
