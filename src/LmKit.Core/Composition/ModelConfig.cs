@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
 using System.ComponentModel;
-using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
@@ -11,9 +9,9 @@ namespace LmKit;
 /// <remarks>Immutable, and equal by value: configurations are equal when their JSON texts are. <see cref="ToJson"/> is deterministic (fixed
 /// key order, defaults written out, invariant numbers) and round-trips; serialising the object itself with System.Text.Json gives the same,
 /// and <see cref="ToString"/> is the text, so any snapshot library shows every size and option.</remarks>
-[JsonConverter(typeof(ModelConfigJsonConverter))]
-[TypeConverter(typeof(ModelConfigTypeConverter))]
-public sealed record ModelConfig
+[JsonConverter(typeof(JsonTextConverter<ModelConfig>))]
+[TypeConverter(typeof(JsonTextTypeConverter<ModelConfig>))]
+public sealed record ModelConfig : IJsonText<ModelConfig>
 {
     /// <summary>The version of the format that this library writes; it reads version 1 too.</summary>
     public const int CurrentFormat = 2;
@@ -141,35 +139,6 @@ public sealed record ModelConfig
     private static T Member<T>(JsonObject parent, string path, string name)
         where T : JsonNode =>
         parent[name] as T ?? throw new ConfigurationException($"{path}.{name}", "is missing or of the wrong type.");
-
-    private sealed class ModelConfigJsonConverter : JsonConverter<ModelConfig>
-    {
-        public override ModelConfig Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
-        {
-            try
-            {
-                using var document = JsonDocument.ParseValue(ref reader);
-                return FromJson(document.RootElement.GetRawText());
-            }
-            catch (ConfigurationException error)
-            {
-                throw new JsonException(error.Message, error);
-            }
-        }
-
-        public override void Write(Utf8JsonWriter writer, ModelConfig value, JsonSerializerOptions options) => value.ToJsonObject().WriteTo(writer, options);
-    }
-
-    private sealed class ModelConfigTypeConverter : TypeConverter
-    {
-        public override bool CanConvertFrom(ITypeDescriptorContext? context, Type sourceType) => sourceType == typeof(string) || base.CanConvertFrom(context, sourceType);
-
-        public override object? ConvertFrom(ITypeDescriptorContext? context, CultureInfo? culture, object value) =>
-            value is string text ? FromJson(text) : base.ConvertFrom(context, culture, value);
-
-        public override object? ConvertTo(ITypeDescriptorContext? context, CultureInfo? culture, object? value, Type destinationType) =>
-            value is ModelConfig config && destinationType == typeof(string) ? config.ToJson() : base.ConvertTo(context, culture, value, destinationType);
-    }
 }
 
 /// <summary>Configurations of the first format: positions stood among the options of attention and of the model.</summary>

@@ -1,5 +1,4 @@
 using System.ComponentModel;
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -9,9 +8,9 @@ namespace LmKit;
 /// <summary>What a dictionary is, as a value: its kind, its options, and where in which model it belongs.</summary>
 /// <remarks>Immutable, and equal by value: configurations are equal when their JSON texts are. <see cref="ToString"/> is the text, and
 /// serialising the object itself with System.Text.Json gives the same.</remarks>
-[JsonConverter(typeof(DictionaryConfigJsonConverter))]
-[TypeConverter(typeof(DictionaryConfigTypeConverter))]
-public sealed record DictionaryConfig
+[JsonConverter(typeof(JsonTextConverter<DictionaryConfig>))]
+[TypeConverter(typeof(JsonTextTypeConverter<DictionaryConfig>))]
+public sealed record DictionaryConfig : IJsonText<DictionaryConfig>
 {
     private static readonly string[] members = ["kind", "package", "hook_name", "model_name", "options"];
     private static readonly JsonSerializerOptions layout = new() { WriteIndented = true, NewLine = "\n" };
@@ -141,33 +140,4 @@ public sealed record DictionaryConfig
         JsonValue value when value.TryGetValue<string>(out var text) => text,
         var other => throw new ConfigurationException($"$.{name}", $"{StrictJson.Shown(other)}: a text is needed."),
     };
-
-    private sealed class DictionaryConfigJsonConverter : JsonConverter<DictionaryConfig>
-    {
-        public override DictionaryConfig Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
-        {
-            try
-            {
-                using var document = JsonDocument.ParseValue(ref reader);
-                return FromJson(document.RootElement.GetRawText());
-            }
-            catch (ConfigurationException error)
-            {
-                throw new JsonException(error.Message, error);
-            }
-        }
-
-        public override void Write(Utf8JsonWriter writer, DictionaryConfig value, JsonSerializerOptions options) => value.ToJsonObject().WriteTo(writer, options);
-    }
-
-    private sealed class DictionaryConfigTypeConverter : TypeConverter
-    {
-        public override bool CanConvertFrom(ITypeDescriptorContext? context, Type sourceType) => sourceType == typeof(string) || base.CanConvertFrom(context, sourceType);
-
-        public override object? ConvertFrom(ITypeDescriptorContext? context, CultureInfo? culture, object value) =>
-            value is string text ? FromJson(text) : base.ConvertFrom(context, culture, value);
-
-        public override object? ConvertTo(ITypeDescriptorContext? context, CultureInfo? culture, object? value, Type destinationType) =>
-            value is DictionaryConfig config && destinationType == typeof(string) ? config.ToJson() : base.ConvertTo(context, culture, value, destinationType);
-    }
 }
