@@ -68,7 +68,7 @@ internal sealed record DisposedScene(Action Work, IReadOnlyList<IDisposable> Dis
     /// <summary>Whether only one thread may do the work.</summary>
     internal bool IsForOneThread { get; private init; }
 
-    private sealed class RepeatedText(LanguageModel model) : ITrainingTask
+    private sealed class RepeatedText(LanguageModel model) : ILossTask
     {
         public nn.Module Model => model;
 

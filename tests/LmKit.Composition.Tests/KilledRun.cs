@@ -63,7 +63,7 @@ internal static class KilledRun
         Run(new FineTuner(model, examples, new FineTuningOptions { RowLength = 8, RowCount = 2 }), folder);
     }
 
-    private static void Run(ITrainingTask task, string folder)
+    private static void Run(ILossTask task, string folder)
     {
         using var trainer = new Trainer(task, new TrainingOptions { Steps = Steps, LearningRate = 1e-3, AccumulationCount = 2, AverageDecay = 0.9, CheckpointFolder = Path.Combine(folder, "run"), CheckpointInterval = 1 });
         _ = trainer.Resume();

@@ -42,7 +42,7 @@ public sealed class ManyStepsTests
         }
     }
 
-    private static void Measure(string name, ITrainingTask task, long steps, long warm)
+    private static void Measure(string name, ILossTask task, long steps, long warm)
     {
         var options = new TrainingOptions { Steps = steps, LearningRate = 1e-3, AccumulationCount = 2, AverageDecay = 0.9, EvaluationInterval = task.CanEvaluate ? warm : 0 };
         using var trainer = new Trainer(task, options);

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit.Experiments;
 
 /// <summary>Training on a fixed set of synthetic examples, tested on the last token after every pass.</summary>
-internal sealed class SyntheticTraining : ITrainingTask, IDisposable
+internal sealed class SyntheticTraining : ILossTask, IDisposable
 {
     private const string Order = "order_random";
     private const string Place = "place";

@@ -31,6 +31,18 @@ public static class DecayGroups
             .Select(group => new DecayGroup(group.Key, [.. group.Select(entry => (entry.name, entry.parameter))]))];
     }
 
+    /// <summary>The groups of a learner: without decay of its own, which parameters would decay tells none of them apart.</summary>
+    internal static IReadOnlyList<DecayGroup> Of(Learner learner, TrainingOptions options)
+    {
+        var groups = Of(learner.Module, options.DecayScope);
+        if (learner.WeightDecay != 0)
+            return groups;
+        var order = learner.Module.named_parameters().Select(pair => pair.name).Index().ToDictionary(entry => entry.Item, entry => entry.Index);
+        return [.. groups
+            .GroupBy(group => group.Hint with { Decays = false })
+            .Select(alike => new DecayGroup(alike.Key, [.. alike.SelectMany(group => group.Parameters).OrderBy(entry => order[entry.Name])]))];
+    }
+
     /// <summary>How a parameter is trained of which no module says anything, in the scope of matrices.</summary>
     internal static ParameterHint Usual(Parameter parameter) => Resolve(null, parameter, DecayScope.Matrices);
 

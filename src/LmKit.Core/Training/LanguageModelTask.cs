@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Next-token training of a language model on windows of a token data set.</summary>
-public sealed class LanguageModelTask : ITrainingTask
+public sealed class LanguageModelTask : ILossTask
 {
     private const string Place = "place";
     private const string Random = "dropout_random";

@@ -1,104 +1,152 @@
 using System.Diagnostics;
-using System.Globalization;
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Trains with AdamW: accumulation over a global token mean, clipping, a learning-rate schedule, a weight average, checkpoints.</summary>
+/// <summary>Runs a task's steps: micro-batches, AdamW with clipping and a learning-rate schedule, weight averages, evaluations, checkpoints.</summary>
 /// <remarks>
-/// <para>Synchronous and single-threaded. A run that is restored from a checkpoint repeats the uninterrupted run bit for bit on the
+/// <para>One thread at a time. A run that is restored from a checkpoint repeats the uninterrupted run bit for bit on the
 /// same machine, thread count and library version. A checkpoint of another run (<see cref="RunIdentity"/>) is refused.</para>
 /// <para>Parameters of bfloat16 are trained through float32 copies, which checkpoints hold too; float16 is refused.</para>
 /// </remarks>
-public sealed class Trainer : IDisposable
+public sealed partial class Trainer : IDisposable
 {
-    private const string HeaderFile = "trainer.json";
-    private const string ModelPart = "model";
-    private const string OptimizerPart = "optimizer";
-    private const string ProgressPart = "progress";
-    private const string AveragePart = "average";
-    private const string MastersPart = "masters";
-
     private readonly ITrainingTask task;
-    private readonly TrainingOptions options;
-    private readonly LearningRateSchedule schedule;
-    private readonly AdamW optimizer;
-    private readonly List<(AdamW.ParamGroup Group, double Peak)> groups = [];
-    private readonly List<string> names = [];
-    private readonly Parameter[] trained;
-    private readonly MasterWeights masters;
+    private readonly List<LearnerRun> learners = [];
     private readonly UseGate gate = new(nameof(Trainer));
+    private string? endReason; // the task's
 
-    /// <summary>Prepares a run; move the model to its device first.</summary>
+    /// <summary>Prepares a run; move the modules to their device first.</summary>
     /// <exception cref="ConfigurationException">An option is out of range or has no effect, or a parameter is of float16.</exception>
-    /// <exception cref="ArgumentException">The model has no parameter to train.</exception>
+    /// <exception cref="ArgumentException">A module has no parameter to train, or the learners' names are not distinct.</exception>
     /// <exception cref="InvalidOperationException">A part cannot be trained as it stands, such as an adapter that is merged; names it.</exception>
     public Trainer(ITrainingTask task, TrainingOptions options)
     {
         ArgumentNullException.ThrowIfNull(task);
         ArgumentNullException.ThrowIfNull(options);
-        options.Check(task.CanEvaluate);
-        ITrainingCheck.Check(task.Model);
-        this.task = task;
-        this.options = options;
-        schedule = new LearningRateSchedule(options.Shape, options.WarmupSteps, options.Steps, options.FinalShare, options.CycleCount);
-        var decayGroups = DecayGroups.Of(task.Model, options.DecayScope);
-        masters = new MasterWeights(decayGroups.SelectMany(group => group.Parameters));
-        foreach (var group in decayGroups)
+        Learner[] all = [.. task.Learners];
+        if (all.Length == 0 || all.DistinctBy(learner => learner.Name).Count() < all.Length)
+            throw new ArgumentException($"A task has one learner or several of different names; {task.GetType().Name} has [{string.Join(", ", all.Select(learner => learner.Name))}].", nameof(task));
+        options.Check(task, all);
+        (this.task, Options) = (task, options);
+        TotalSteps = task.Steps ?? options.Steps;
+        var schedule = new LearningRateSchedule(options.Shape, options.WarmupSteps, TotalSteps, options.FinalShare, options.CycleCount);
+        try
         {
-            var peak = Math.Min(options.LearningRate * group.Hint.LearningRateScale, group.Hint.MaxLearningRate ?? double.PositiveInfinity);
-            var decay = group.Hint.Decays == true ? options.WeightDecay : 0;
-            var alike = new AdamW.ParamGroup(
-                [.. group.Parameters.Select(entry => masters.Of(entry.Parameter))],
-                peak, options.Beta1, options.Beta2, options.Epsilon, decay, false, false);
-            groups.Add((alike, peak));
-            names.AddRange(group.Parameters.Select(entry => entry.Name));
+            foreach (var learner in all)
+                learners.Add(Prepare(learner, schedule));
         }
-        if (names.Count == 0)
-            throw new ArgumentException("The model has no parameter that requires a gradient.", nameof(task));
-        optimizer = optim.AdamW(groups.Select(entry => entry.Group), options.LearningRate, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
-        trained = [.. optimizer.parameters()];
-        Average = options.AverageDecay > 0 ? new WeightAverage(task.Model, options.AverageDecay, masters) : null;
+        catch
+        {
+            Free();
+            throw;
+        }
     }
 
     /// <summary>Optimizer steps done.</summary>
     public long Step { get; private set; }
 
-    /// <summary>The weight average, or null when none is kept.</summary>
-    public WeightAverage? Average { get; }
+    /// <summary>Steps of the whole run.</summary>
+    public long TotalSteps { get; }
 
-    /// <summary>What the last <see cref="Resume"/> took and what it passed over as damaged; null before.</summary>
-    public ResumeReport? Resumed { get; private set; }
+    /// <summary>The main learner's weight average, or null when none is kept.</summary>
+    public WeightAverage? Average => Main.Average;
 
-    /// <summary>Trains to the last step; the model ends in evaluation mode.</summary>
-    /// <param name="progress">Told of every step, on this thread.</param>
+    /// <summary>Why the last call of <see cref="Run(Action{TrainingStep}, CancellationToken)"/> or <see cref="Advance"/> took no further step; null
+    /// while there are steps to take.</summary>
+    public TrainingEnd? End { get; private set; }
+
+    /// <summary>The same in words.</summary>
+    public string? EndReason => End switch
+    {
+        null => null,
+        TrainingEnd.Task => endReason,
+        TrainingEnd.Data => $"The data ended after step {Step}.",
+        _ => $"All {TotalSteps} steps are done.",
+    };
+
+    internal TrainingOptions Options { get; }
+
+    internal LearnerRun Main => learners[0];
+
+    /// <summary>Trains to the end; the modules end in evaluation mode.</summary>
+    /// <param name="onStep">Called after every step, on the thread that trains.</param>
     /// <param name="cancellation">Observed between steps; a checkpoint is kept first where a folder is set.</param>
     /// <exception cref="TrainingDivergedException">A loss or gradient is not finite.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; training can be run on from where it stands.</exception>
-    public void Run(IProgress<TrainingStep>? progress = null, CancellationToken cancellation = default)
+    public void Run(Action<TrainingStep>? onStep = null, CancellationToken cancellation = default) =>
+        LoopAsync(onStep, waits: true, cancellation).GetAwaiter().GetResult();
+
+    /// <summary>Trains to the end; the modules end in evaluation mode.</summary>
+    /// <param name="progress">Told of every step, on the thread that trains; a <see cref="Progress{T}"/> passes it on to where it was made, later and in any order.</param>
+    /// <param name="cancellation">Observed between steps; a checkpoint is kept first where a folder is set.</param>
+    /// <inheritdoc cref="Run(Action{TrainingStep}, CancellationToken)"/>
+    public void Run(IProgress<TrainingStep> progress, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(progress);
+        Run(progress.Report, cancellation);
+    }
+
+    /// <summary>Trains to the end on threads of the pool; waits for data without holding one.</summary>
+    /// <inheritdoc cref="Run(Action{TrainingStep}, CancellationToken)"/>
+    public Task RunAsync(Action<TrainingStep>? onStep = null, CancellationToken cancellation = default) =>
+        Task.Run(() => LoopAsync(onStep, waits: false, cancellation), CancellationToken.None);
+
+    /// <summary>Takes one step, with the evaluation and the checkpoint that are due; the modules are in evaluation mode afterwards.</summary>
+    /// <returns>What it did; null when there is none left to take, of which <see cref="End"/> tells the reason.</returns>
+    /// <inheritdoc cref="Run(Action{TrainingStep}, CancellationToken)"/>
+    public TrainingStep? Advance(CancellationToken cancellation = default)
+    {
+        TrainingStep? done = null;
+        LoopAsync(step => done = step, waits: true, cancellation, 1).GetAwaiter().GetResult();
+        return done;
+    }
+
+    /// <summary>Frees optimizers, float32 copies and averages; waits for a running step.</summary>
+    public void Dispose() => gate.Close(Free);
+
+    internal LearnerRun Find(Learner learner) =>
+        learners.Find(run => ReferenceEquals(run.Learner.Module, learner.Module) && run.Learner.Name == learner.Name)
+        ?? throw new ArgumentException($"The learner '{learner.Name}' is not one of the task's when the run began: {string.Join(", ", learners.Select(run => run.Learner.Name))}.", nameof(learner));
+
+    internal void Record(Learner learner, double loss)
+    {
+        if (learners.Count > 1)
+            TrainingMeter.Record(loss, learner.Name);
+    }
+
+    internal TrainingDivergedException Diverged(string quantity, LearnerRun run) =>
+        new(Step + 1, learners.Count == 1 ? quantity : $"{quantity} of the {run.Learner.Name}", Options.CheckpointFolder is null ? null : Checkpoints.Latest());
+
+    private LearnerRun Prepare(Learner learner, LearningRateSchedule schedule)
+    {
+        ITrainingCheck.Check(learner.Module);
+        var optimizer = learner.Optimizer?.Invoke() ?? new AdamWOptimizer(learner, Options);
+        var isMain = learners.Count == 0;
+        double? decay = learner.AverageDecay ?? (isMain && Options.AverageDecay > 0 ? Options.AverageDecay : null);
+        var average = decay is { } kept ? new WeightAverage(learner.Module, kept, optimizer.Masters) : null;
+        return new LearnerRun(learner, optimizer, average, learner.LearningRate ?? Options.LearningRate, learner.Schedule ?? schedule.At, isMain);
+    }
+
+    // With waits nothing is awaited that is not complete, so all of it runs on the caller's thread.
+    private async Task LoopAsync(Action<TrainingStep>? onStep, bool waits, CancellationToken cancellation, long most = long.MaxValue)
     {
         var clock = Stopwatch.StartNew();
-        task.Model.train();
+        SetMode(isTraining: true);
         try
         {
-            while (Step < options.Steps)
+            for (long taken = 0; !IsOver() && taken < most; taken++)
             {
-                if (cancellation.IsCancellationRequested)
-                {
-                    if (options.CheckpointFolder is not null)
-                        Save();
-                    cancellation.ThrowIfCancellationRequested();
-                }
+                ThrowIfCancelled(cancellation);
                 var before = clock.Elapsed;
-                var done = Advance();
-                var evaluation = options.EvaluationInterval > 0 && (Step % options.EvaluationInterval == 0 || Step == options.Steps) ? Evaluate() : null;
-                done = done with { Evaluation = evaluation, Elapsed = clock.Elapsed };
-                TrainingMeter.Record(done, clock.Elapsed - before);
-                progress?.Report(done);
-                if (options.CheckpointInterval > 0 && Step % options.CheckpointInterval == 0)
-                    Save();
+                var next = NextAsync(cancellation);
+                if (!(waits && !next.IsCompleted ? next.AsTask().GetAwaiter().GetResult() : await next.ConfigureAwait(false)))
+                {
+                    End = TrainingEnd.Data;
+                    return;
+                }
+                Take(onStep, clock, before);
             }
         }
         finally
@@ -107,159 +155,106 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    private void EndTraining()
+    private async ValueTask<bool> NextAsync(CancellationToken cancellation)
     {
         try
         {
-            task.Model.eval();
+            return await task.NextAsync(cancellation).ConfigureAwait(false);
         }
-        catch (ObjectDisposedException)
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
-            // The model is gone, and what ended the run says so.
+            ThrowIfCancelled(cancellation);
+            throw;
         }
     }
 
-    /// <summary>Writes a checkpoint into the checkpoint folder, keeping the one before it too.</summary>
-    /// <returns>Its folder.</returns>
-    /// <exception cref="InvalidOperationException">No checkpoint folder is set.</exception>
-    /// <exception cref="TrainingDivergedException">A weight, an average or a moment is not finite; the checkpoints that are there stay.</exception>
-    public string Save()
+    private void ThrowIfCancelled(CancellationToken cancellation)
+    {
+        if (!cancellation.IsCancellationRequested)
+            return;
+        if (Options.CheckpointFolder is not null)
+            Save();
+        cancellation.ThrowIfCancellationRequested();
+    }
+
+    private bool IsOver()
+    {
+        End = endReason is not null ? TrainingEnd.Task : Step >= TotalSteps ? TrainingEnd.Steps : null;
+        return End is not null;
+    }
+
+    private void Take(Action<TrainingStep>? onStep, Stopwatch clock, TimeSpan before)
+    {
+        var done = Learn();
+        var evaluation = Options.EvaluationInterval > 0 && (Step % Options.EvaluationInterval == 0 || Step == TotalSteps) ? Evaluate() : null;
+        done = done with { Evaluation = evaluation, Elapsed = clock.Elapsed };
+        TrainingMeter.Record(done, clock.Elapsed - before, learners.Count == 1);
+        onStep?.Invoke(done);
+        if ((Options.CheckpointInterval > 0 && Step % Options.CheckpointInterval == 0) || (endReason is not null && Options.CheckpointFolder is not null))
+            Save();
+    }
+
+    private TrainingStep Learn()
     {
         using var use = gate.Enter();
-        using var modelUse = UseGate.Enter(task.Model);
-        using var scope = NewDisposeScope();
-        using var frozen = no_grad();
-        var parts = new Dictionary<string, IReadOnlyDictionary<string, Tensor>>
-        {
-            [ModelPart] = ModuleTensors.Of(task.Model),
-            [OptimizerPart] = AdamWState.Save(optimizer, names),
-            [ProgressPart] = task.Progress(),
-        };
-        if (Average is not null)
-            parts[AveragePart] = Average.Tensors;
-        if (masters.Any)
-            parts[MastersPart] = masters.Tensors;
-        return Checkpoints.Save(new RunHeader(Step, Average?.UpdateCount ?? 0, Identity(), new Dictionary<string, long>(), new Dictionary<string, string>()), parts);
-    }
-
-    /// <summary>Goes on from the newest whole checkpoint in the checkpoint folder; <see cref="Resumed"/> tells which it was and what was
-    /// damaged.</summary>
-    /// <returns>False when there is none.</returns>
-    /// <remarks>Everything is checked before anything is changed: after an exception the run is as it was.</remarks>
-    /// <exception cref="CheckpointMismatchException">The newest checkpoint is of another model, run or version.</exception>
-    /// <exception cref="CheckpointException">There are checkpoints, and all of them are damaged.</exception>
-    public bool Resume()
-    {
-        using var use = gate.Enter();
-        using var modelUse = UseGate.Enter(task.Model);
-        using var scope = NewDisposeScope();
-        if (Checkpoints.Open(Identity(), options.Shape == LearningRateShape.Constant ? long.MaxValue : options.Steps) is not { } found)
-            return false;
-        var (folder, parts) = (found.Report.Folder, found.Parts);
-        CheckpointLoader.Check(folder, ModuleTensors.Of(task.Model), parts[ModelPart]);
-        AdamWState.Check(optimizer, names, parts[OptimizerPart]);
-        Average?.Check(parts[AveragePart]);
-        if (masters.Any)
-            masters.Check($"{MastersPart} of {folder}", parts[MastersPart]);
-        task.Restore(parts[ProgressPart]); // the one step that checks and changes at once comes before those that cannot fail
-        CheckpointLoader.Load(task.Model, parts[ModelPart]);
-        AdamWState.Restore(optimizer, names, parts[OptimizerPart]);
-        Average?.Restore(parts[AveragePart], found.Header.AverageUpdates);
-        if (masters.Any)
-            masters.Restore(parts[MastersPart]);
-        Step = found.Header.Step;
-        Resumed = found.Report;
-        return true;
-    }
-
-    /// <summary>Frees the optimizer's state, the float32 copies and the average; waits for a running step.</summary>
-    public void Dispose() => gate.Close(() =>
-    {
-        optimizer.Dispose();
-        masters.Dispose();
-        Average?.Dispose();
-    });
-
-    private string CheckpointFolder => options.CheckpointFolder
-        ?? throw new InvalidOperationException($"{nameof(TrainingOptions)}.{nameof(TrainingOptions.CheckpointFolder)} is not set.");
-
-    private RunCheckpoints Checkpoints
-    {
-        get
-        {
-            List<string> required = [ModelPart, OptimizerPart, ProgressPart];
-            if (Average is not null)
-                required.Add(AveragePart);
-            if (masters.Any)
-                required.Add(MastersPart);
-            return new RunCheckpoints(CheckpointFolder, HeaderFile, required, [AveragePart, MastersPart]);
-        }
-    }
-
-    private RunIdentity Identity()
-    {
-        var identity = task.Identity()
-            .AddOptions(options, except: options.Unread())
-            .AddModule(task.Model);
-        foreach (var group in DecayGroups.Of(task.Model, options.DecayScope))
-        {
-            foreach (var (name, parameter) in group.Parameters.Where(entry => group.Hint != DecayGroups.Usual(entry.Parameter)))
-                identity.Add($"hint.{name}", $"{group.Hint.LearningRateScale} x the rate, at most {group.Hint.MaxLearningRate?.ToString(CultureInfo.InvariantCulture) ?? "any"}, {(group.Hint.Decays == true ? "decays" : "does not decay")}");
-        }
-        return identity;
-    }
-
-    private TrainingStep Advance()
-    {
-        using var use = gate.Enter();
-        using var modelUse = UseGate.Enter(task.Model);
+        using var moduleUse = UseGate.Enter(Main.Learner.Module);
         using var scope = NewDisposeScope();
         using var recorded = GradientMode.Record();
-        optimizer.zero_grad();
-        masters.Begin();
-        var (sum, count) = (0.0, 0L);
-        for (var micro = 0; micro < options.AccumulationCount; micro++)
-        {
-            using var inner = NewDisposeScope();
-            var loss = task.NextLoss();
-            var value = loss.Sum.to(ScalarType.Float64).item<double>();
-            if (!double.IsFinite(value))
-                throw Diverged("loss");
-            loss.Sum.backward();
-            KernelFunction.ThrowIfFailed();
-            (sum, count) = (sum + value, count + loss.Count);
-            if (masters.Any)
-            {
-                task.PrepareGradients();
-                masters.TakeGradients();
-            }
-        }
-        if (!masters.Any)
-            task.PrepareGradients();
-        var norm = GradientClipping.Apply(trained, 1.0 / Math.Max(1, count), options.MaxGradientNorm);
-        if (!double.IsFinite(norm))
-            throw Diverged("gradient");
-        var share = schedule.At(Step);
-        foreach (var (group, peak) in groups)
-            group.LearningRate = peak * share;
-        optimizer.step();
-        masters.Write();
-        Average?.Update();
+        var turn = new TrainingTurn(this);
+        task.Learn(turn);
         Step++;
-        return new TrainingStep(Step, options.Steps, sum / Math.Max(1, count), count, norm, options.LearningRate * share, null, TimeSpan.Zero);
+        endReason = turn.EndReason;
+        return turn.Result(Step);
     }
 
     private Estimate? Evaluate()
     {
         using var use = gate.Enter();
-        using var modelUse = UseGate.Enter(task.Model);
-        task.Model.eval();
+        using var moduleUse = UseGate.Enter(Main.Learner.Module);
+        SetMode(isTraining: false);
         using var average = Average?.Swap();
         var loss = task.Evaluate();
-        task.Model.train();
+        SetMode(isTraining: true);
         return loss;
     }
 
-    private TrainingDivergedException Diverged(string quantity) =>
-        new(Step + 1, quantity, options.CheckpointFolder is null ? null : Checkpoints.Latest());
+    private void SetMode(bool isTraining)
+    {
+        foreach (var run in learners)
+            run.Learner.Module.train(isTraining);
+    }
+
+    private void EndTraining()
+    {
+        try
+        {
+            SetMode(isTraining: false);
+        }
+        catch (ObjectDisposedException)
+        {
+            // A module is gone, and what ended the run says so.
+        }
+    }
+
+    private void Free()
+    {
+        foreach (var run in learners)
+        {
+            run.Optimizer.Dispose();
+            run.Average?.Dispose();
+        }
+    }
+}
+
+/// <summary>Why a run took no further step.</summary>
+public enum TrainingEnd
+{
+    /// <summary>All steps are done.</summary>
+    Steps,
+
+    /// <summary>The data ended.</summary>
+    Data,
+
+    /// <summary>The task ended it, such as the guard of a distillation.</summary>
+    Task,
 }

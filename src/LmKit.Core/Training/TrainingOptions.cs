@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Globalization;
 
 namespace LmKit;
 
@@ -70,18 +71,55 @@ public sealed class TrainingOptions
     [Range(0L, long.MaxValue)]
     public long CheckpointInterval { get; set; }
 
-    internal void Check(bool canEvaluate)
+    internal void Check(ITrainingTask task, IReadOnlyCollection<Learner> learners)
     {
         OptionsJson.Validate(this, "$.training");
         CheckpointOptions.Check("$.training", this, CheckpointFolder, CheckpointInterval);
-        if (EvaluationInterval > 0 && !canEvaluate)
+        if (EvaluationInterval > 0 && !task.CanEvaluate)
             throw new ConfigurationException("$.training.evaluation_interval", $"{nameof(TrainingOptions)}.{nameof(EvaluationInterval)} = {EvaluationInterval}: the task holds nothing out to evaluate on; give it held-out data, or set the interval to 0.");
         if (CycleCount > 1 && Shape != LearningRateShape.CosineRestarts)
             throw new ConfigurationException("$.training.cycle_count", $"{nameof(TrainingOptions)}.{nameof(CycleCount)} = {CycleCount}: only {nameof(LearningRateShape.CosineRestarts)} has cycles, the shape is {Shape}.");
+        foreach (var name in NotRead(task, learners))
+        {
+            var property = typeof(TrainingOptions).GetProperty(name)!;
+            if (property.GetValue(this) is { } value && !value.Equals(property.GetValue(new TrainingOptions())))
+                throw new ConfigurationException($"$.training.{OptionsJson.JsonName(property)}", string.Create(CultureInfo.InvariantCulture, $"{nameof(TrainingOptions)}.{name} = {value}: {task.GetType().Name} does not read it but brings its own; set it there, and leave this one as it is by default."));
+        }
     }
 
     /// <summary>The options that this run's schedule does not read, in snake case; they may differ between a run and its continuation.</summary>
-    internal string[] Unread() => Shape == LearningRateShape.Constant ? ["steps", "final_share"] : [];
+    internal string[] Unread(IReadOnlyCollection<Learner> learners) =>
+        Shape == LearningRateShape.Constant || learners.All(learner => learner.Schedule is not null) ? ["steps", "final_share"] : [];
+
+    // What the learners bring themselves, all of them, the run's options do not say.
+    private static IEnumerable<string> NotRead(ITrainingTask task, IReadOnlyCollection<Learner> learners)
+    {
+        bool All(Func<Learner, bool> isOwn) => learners.All(learner => learner.Optimizer is not null || isOwn(learner));
+        if (task.Steps is not null)
+            yield return nameof(Steps);
+        if (task is not ILossTask)
+            yield return nameof(AccumulationCount);
+        if (learners.First().AverageDecay is not null)
+            yield return nameof(AverageDecay);
+        if (learners.All(learner => learner.Schedule is not null))
+        {
+            foreach (var name in new[] { nameof(Shape), nameof(WarmupSteps), nameof(FinalShare), nameof(CycleCount) })
+                yield return name;
+        }
+        if (All(learner => learner.LearningRate is not null))
+            yield return nameof(LearningRate);
+        if (All(learner => learner.MaxGradientNorm is not null))
+            yield return nameof(MaxGradientNorm);
+        if (All(learner => learner.WeightDecay is not null))
+            yield return nameof(WeightDecay);
+        if (All(learner => learner.WeightDecay == 0))
+            yield return nameof(DecayScope);
+        if (All(_ => false))
+        {
+            foreach (var name in new[] { nameof(Beta1), nameof(Beta2), nameof(Epsilon) })
+                yield return name;
+        }
+    }
 }
 
 /// <summary>What every trainer asks of its checkpoint options.</summary>

@@ -15,7 +15,7 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
 {
     private readonly IDenoiser auxiliary;
     private readonly AuxiliaryDenoiserOptions options;
-    private readonly Learner learner;
+    private readonly DistillationLearner learner;
     private readonly LearningRateSchedule rates;
 
     /// <summary>Prepares a run.</summary>
@@ -41,7 +41,7 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
         : base(studentModule, student, teacher, reference, options = Checked(auxiliaryModule, auxiliary, teacher, options), schedule)
     {
         (this.auxiliary, this.options) = (auxiliary, options);
-        learner = Helps(new Learner("auxiliary", auxiliaryModule, options.AuxiliaryLearningRate, options.MaxAuxiliaryNorm));
+        learner = Helps(new DistillationLearner("auxiliary", auxiliaryModule, options.AuxiliaryLearningRate, options.MaxAuxiliaryNorm));
         rates = new LearningRateSchedule(LearningRateShape.Linear, options.WarmupSteps, TotalSteps);
     }
 

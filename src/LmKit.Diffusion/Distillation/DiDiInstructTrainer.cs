@@ -14,7 +14,7 @@ public sealed class DiDiInstructTrainer : DistillationTrainer
 {
     private readonly Discriminator discriminator;
     private readonly DiDiInstructOptions options;
-    private readonly Learner judge;
+    private readonly DistillationLearner judge;
     private readonly LearningRateSchedule rates;
 
     /// <summary>Prepares a run.</summary>
@@ -40,7 +40,7 @@ public sealed class DiDiInstructTrainer : DistillationTrainer
         (this.discriminator, this.options) = (discriminator, options);
         if (options.TrainedBlocks > 0)
             discriminator.FreezeAllBut(options.TrainedBlocks);
-        judge = Helps(new Learner("discriminator", discriminator, options.DiscriminatorLearningRate, options.MaxDiscriminatorNorm), discriminator.Random);
+        judge = Helps(new DistillationLearner("discriminator", discriminator, options.DiscriminatorLearningRate, options.MaxDiscriminatorNorm), discriminator.Random);
         rates = new LearningRateSchedule(LearningRateShape.Linear, options.WarmupSteps, TotalSteps);
     }
 

@@ -12,9 +12,9 @@ public abstract partial class DistillationTrainer
     private IEnumerable<(string Name, nn.Module Module)> Modules() =>
         learners.Select(one => (one.Name, one.Module)).Concat(companions.Select(pair => (pair.Key, pair.Value)));
 
-    private static string Optimizer(Learner one) => $"{one.Name}_optimizer";
+    private static string Optimizer(DistillationLearner one) => $"{one.Name}_optimizer";
 
-    private static string Masters(Learner one) => $"{one.Name}_masters";
+    private static string Masters(DistillationLearner one) => $"{one.Name}_masters";
 
     private RunCheckpoints Checkpoints(Dictionary<string, IReadOnlyDictionary<string, Tensor>> parts) =>
         new(Folder, HeaderFile, [.. parts.Keys.Where(part => part != DistillationGuard.Part)], [DistillationGuard.Part]);
@@ -63,8 +63,7 @@ public abstract partial class DistillationTrainer
         CheckpointLoader.Check($"{GeneratorPart} of {folder}", mine[GeneratorPart], saved[GeneratorPart]);
         if (Guard is not null && saved.TryGetValue(DistillationGuard.Part, out var memory))
             DistillationGuard.Check(memory, Average);
-        if (Ledger.Counts().Keys.FirstOrDefault(name => !found.Header.Counts.ContainsKey(name)) is { } lacking)
-            throw new CheckpointException(folder, null, $"the header's counts lack '{lacking}'.");
+        CheckpointLoader.Check($"{CountsPart} of {folder}", mine[CountsPart], saved[CountsPart]);
     }
 
     private Dictionary<string, IReadOnlyDictionary<string, Tensor>> Parts()
@@ -78,6 +77,7 @@ public abstract partial class DistillationTrainer
         }
         parts[AveragePart] = Average.Tensors;
         parts[GeneratorPart] = generators.ToDictionary(pair => pair.Key, pair => pair.Value.get_state());
+        parts[CountsPart] = Ledger.Counts().Append(new(AveragePart, Average.UpdateCount)).ToDictionary(pair => pair.Key, pair => tensor(pair.Value));
         if (Guard?.Memory() is { Count: > 0 } memory)
             parts[DistillationGuard.Part] = memory;
         return parts;

@@ -18,11 +18,12 @@ public abstract partial class DistillationTrainer : IDisposable
     private const string HeaderFile = "distillation.json";
     private const string AveragePart = "average";
     private const string GeneratorPart = "generators";
+    private const string CountsPart = "counts";
 
     private readonly Func<long, Generator, Tensor> reference;
     private readonly DistillationOptions options;
-    private readonly Learner learner;
-    private readonly List<Learner> learners = [];
+    private readonly DistillationLearner learner;
+    private readonly List<DistillationLearner> learners = [];
     private readonly Dictionary<string, Generator> generators = [];
     private readonly Dictionary<string, nn.Module> companions = [];
     private readonly Lazy<RunIdentity> fixedIdentity;
@@ -47,7 +48,7 @@ public abstract partial class DistillationTrainer : IDisposable
             Schedule.CheckStart("the change of variables");
         Random = new Generator(options.Seed);
         generators["random"] = Random;
-        learner = new Learner("student", studentModule, options.StudentLearningRate, options.MaxStudentNorm);
+        learner = new DistillationLearner("student", studentModule, options.StudentLearningRate, options.MaxStudentNorm);
         learners.Add(learner);
         Average = new WeightAverage(studentModule, options.AverageDecay, learner.Masters);
         fixedIdentity = new(Describe);
@@ -139,7 +140,7 @@ public abstract partial class DistillationTrainer : IDisposable
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var parts = Parts();
-        return Checkpoints(parts).Save(new RunHeader(Step, Average.UpdateCount, Identity(), Ledger.Counts(), new Dictionary<string, string>()), parts);
+        return Checkpoints(parts).Save(new RunHeader(Step, Identity(), null, new Dictionary<string, string>()), parts);
     }
 
     /// <summary>Goes on from the newest whole checkpoint in the checkpoint folder; <see cref="Resumed"/> tells which it was and what was
@@ -166,11 +167,11 @@ public abstract partial class DistillationTrainer : IDisposable
             if (one.Masters.Any)
                 one.Masters.Restore(saved[Masters(one)]);
         }
-        Average.Restore(saved[AveragePart], found.Header.AverageUpdates);
+        Average.Restore(saved[AveragePart], saved[CountsPart][AveragePart].item<long>());
         foreach (var (name, generator) in generators)
             generator.set_state(saved[GeneratorPart][name]);
         Guard?.Restore(saved.GetValueOrDefault(DistillationGuard.Part));
-        Ledger.Restore(found.Header.Counts);
+        Ledger.Restore(saved[CountsPart].ToDictionary(pair => pair.Key, pair => pair.Value.item<long>()));
         Step = found.Header.Step;
         Resumed = found.Report;
         return true;
@@ -193,7 +194,7 @@ public abstract partial class DistillationTrainer : IDisposable
     private protected abstract DistillationStep Learn(DistillationStep step);
 
     /// <summary>Registers a helper network under training and the generator it draws from.</summary>
-    private protected Learner Helps(Learner helper, Generator? random = null)
+    private protected DistillationLearner Helps(DistillationLearner helper, Generator? random = null)
     {
         learners.Add(helper);
         if (random is not null)
@@ -206,7 +207,7 @@ public abstract partial class DistillationTrainer : IDisposable
 
     private protected double TrainStudent(Tensor loss, double share) => Descend(learner, loss, share);
 
-    private protected double Descend(Learner one, Tensor loss, double share) =>
+    private protected double Descend(DistillationLearner one, Tensor loss, double share) =>
         one.Descend(loss, share, Step + 1, () => options.CheckpointFolder is { } root ? new StepFolders(root, HeaderFile).Latest() : null);
 
     private protected Tensor Reference(long count)

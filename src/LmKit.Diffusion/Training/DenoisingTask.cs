@@ -6,7 +6,7 @@ namespace LmKit;
 /// <summary>Training of a denoiser by the bound, for <see cref="Trainer"/>: masked diffusion's counterpart of next-token training.</summary>
 /// <remarks>Losses are per token of the batch, masked or not, as published. Evaluation (<see cref="HeldOutBound"/>) draws from a seed of its own, whatever
 /// the task's is, so that two evaluations compare the model and not the noise.</remarks>
-public sealed class DenoisingTask : ITrainingTask, IDisposable
+public sealed class DenoisingTask : ILossTask, IDisposable
 {
     private const string Noise = "noise_random";
     private const string Dropout = "dropout_random";

@@ -6,7 +6,7 @@ namespace LmKit;
 /// <summary>Trains a language model on IOI prompts drawn afresh: cross-entropy of the indirect object at the last place alone.</summary>
 /// <remarks>Name pairs with (7 IO + 3 S) mod 10 = 0 are never drawn: <see cref="HeldOut"/> tells whether the model has learned the task
 /// or the pairs. Does not own the model.</remarks>
-public sealed class IoiTrainingTask : ITrainingTask, IDisposable
+public sealed class IoiTrainingTask : ILossTask, IDisposable
 {
     private const string Draws = "ioi_draws";
     private const string Dropout = "dropout";

@@ -164,7 +164,7 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         var tensors = State();
         if (ModuleTensors.FirstNotFinite(tensors) is { } name)
             throw new TrainingDivergedException(Step, $"'{name}'", File.Exists(path) ? path : null);
-        var header = new RunHeader(Step, 0, Identity(), new Dictionary<string, long>(), new Dictionary<string, string> { ["state"] = ContentHash.Of(tensors) });
+        var header = new RunHeader(Step, Identity(), null, new Dictionary<string, string> { ["state"] = ContentHash.Of(tensors) });
         SafetensorsWriter.Save(path, tensors, new Dictionary<string, string> { [HeaderEntry] = header.ToJson() });
     }
 

@@ -7,7 +7,7 @@ namespace LmKit;
 /// <summary>Supervised fine-tuning: next-token loss on the tokens that examples ask to learn, a <see cref="Trainer"/>'s task.</summary>
 /// <remarks>Packed rows carry segment ids, so no example sees another. The place in the data is (epoch, row), hence a run that is
 /// resumed goes on bit for bit. Only labelled positions go through the head.</remarks>
-public sealed class FineTuner : ITrainingTask
+public sealed class FineTuner : ILossTask
 {
     private const string Place = "place";
     private const string Random = "dropout_random";

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace LmKit.Core.Tests;
 
 /// <summary>A row of weights whose gradient in micro-batch i is a constant row times factors[i], whatever the weights are.</summary>
-internal sealed class ConstantPull : ITrainingTask, IDisposable
+internal sealed class ConstantPull : ILossTask, IDisposable
 {
     private readonly Linear model;
     private readonly Tensor pull;

@@ -23,17 +23,17 @@ public sealed class DamagedCheckpointTests : TrainingScene
         ["step of another folder"] = (folder => Change(folder, header => header["step"] = 2147483648), "2147483648"),
         ["step beyond a long"] = (folder => Change(folder, header => header["step"] = JsonNode.Parse("1e99")), "1e99"),
         ["no step"] = (folder => Change(folder, header => header.Remove("step")), "'step'"),
-        ["averages beyond steps"] = (folder => Change(folder, header => header["average_updates"] = 99), "'average_updates' is 99"),
-        ["averages is null"] = (folder => Change(folder, header => header["average_updates"] = null), "'average_updates'"),
+        ["end is a number"] = (folder => Change(folder, header => header["end"] = 99), "'end' is 99"),
+        ["end is missing"] = (folder => Change(folder, header => header.Remove("end")), "'end'"),
         ["parts is null"] = (folder => Change(folder, header => header["parts"] = null), "'parts'"),
         ["part outside"] = (folder => Change(folder, header => header["parts"]!["../../outside"] = Hash), "../../outside"),
         ["part from the root"] = (folder => Change(folder, header => header["parts"]!["/etc/passwd"] = Hash), "/etc/passwd"),
         ["part with a long name"] = (folder => Change(folder, header => header["parts"]![new string('x', 5000)] = Hash), "xxx..."),
         ["part with a zero in its name"] = (folder => Change(folder, header => header["parts"]!["mod\0el"] = Hash), "trainer.json"),
-        ["a part less"] = (folder => Change(folder, header => header["parts"]!.AsObject().Remove("optimizer")), "'optimizer'"),
+        ["a part less"] = (folder => Change(folder, header => header["parts"]!.AsObject().Remove("model.optimizer")), "'model.optimizer'"),
         ["hash is short"] = (folder => Change(folder, header => header["parts"]!["model"] = "00"), "'model'"),
         ["hash of another"] = (folder => Change(folder, header => header["parts"]!["model"] = Hash), "model.safetensors"),
-        ["counts is a list"] = (folder => Change(folder, header => header["counts"] = new JsonArray(1)), "'counts'"),
+        ["end is a list"] = (folder => Change(folder, header => header["end"] = new JsonArray(1)), "'end'"),
         ["identity is empty"] = (folder => Change(folder, header => header["identity"] = new JsonObject()), "'identity'"),
         ["identity holds a list"] = (folder => Change(folder, header => header["identity"]!["seed"] = new JsonArray(1)), "'seed'"),
         ["identity twice"] = (folder => Change(folder, _ => { }, text => text.Replace("\"seed\":1", "\"seed\":1,\"seed\":1", StringComparison.Ordinal)), "'seed' twice"),
@@ -43,14 +43,14 @@ public sealed class DamagedCheckpointTests : TrainingScene
             File.Delete(path);
             Directory.CreateDirectory(path);
         }, "trainer.json"),
-        ["a part is missing"] = (folder => File.Delete(Path.Combine(folder, "optimizer.safetensors")), "optimizer.safetensors"),
+        ["a part is missing"] = (folder => File.Delete(Path.Combine(folder, "model.optimizer.safetensors")), "model.optimizer.safetensors"),
         ["a part is cut"] = (folder => File.WriteAllBytes(Path.Combine(folder, "model.safetensors"), File.ReadAllBytes(Path.Combine(folder, "model.safetensors"))[..^7]), "model.safetensors"),
         ["a part is empty"] = (folder => File.WriteAllBytes(Path.Combine(folder, "progress.safetensors"), []), "progress.safetensors"),
-        ["a bit is flipped"] = (folder => Flip(Path.Combine(folder, "average.safetensors")), "average.safetensors"),
+        ["a bit is flipped"] = (folder => Flip(Path.Combine(folder, "model.average.safetensors")), "model.average.safetensors"),
         ["NaN in a weight"] = (folder => Poison(folder, "model", "layers.0.mlp.fc1.weight", double.NaN), "model.safetensors: tensor 'layers.0.mlp.fc1.weight'"),
         ["NaN in a weight, signed"] = (folder => Poison(folder, "model", "ln_f.bias", double.NaN, true), "tensor 'ln_f.bias'"),
-        ["infinity in a moment"] = (folder => Poison(folder, "optimizer", "ln_f.weight.exp_avg_sq", double.PositiveInfinity), "optimizer.safetensors: tensor 'ln_f.weight.exp_avg_sq'"),
-        ["NaN in an average"] = (folder => Poison(folder, "average", "ln_f.weight", double.NaN), "average.safetensors: tensor 'ln_f.weight'"),
+        ["infinity in a moment"] = (folder => Poison(folder, "model.optimizer", "ln_f.weight.exp_avg_sq", double.PositiveInfinity), "model.optimizer.safetensors: tensor 'ln_f.weight.exp_avg_sq'"),
+        ["NaN in an average"] = (folder => Poison(folder, "model.average", "ln_f.weight", double.NaN), "model.average.safetensors: tensor 'ln_f.weight'"),
     };
 
     private static string Hash => new('0', 64);
@@ -134,7 +134,7 @@ public sealed class DamagedCheckpointTests : TrainingScene
     public void Another_version_is_refused_in_words_and_is_no_damage(string member, int format)
     {
         Train(4, resumes: false);
-        Write(Path.Combine(Checkpoints, "step-00000004"), new JsonObject { [member] = format, ["step"] = 4, ["average_updates"] = 4, ["parts"] = new JsonArray("model") }.ToJsonString());
+        Write(Path.Combine(Checkpoints, "step-00000004"), new JsonObject { [member] = format, ["step"] = 4, ["parts"] = new JsonArray("model") }.ToJsonString());
         using var model = Model();
         using var trainer = Trainer(model);
         var error = Assert.Throws<CheckpointMismatchException>(() => trainer.Resume());
@@ -162,7 +162,7 @@ public sealed class DamagedCheckpointTests : TrainingScene
         using var task = new ConstantPull(ScalarType.Float32, [1], [1e30f], 1);
         using var trainer = new Trainer(task, new() { Steps = 1, MaxGradientNorm = 0, CheckpointFolder = Checkpoints });
         trainer.Run(); // the weight is finite, the square of its gradient is not
-        Assert.Contains("'weight.exp_avg_sq' of the optimizer", Assert.Throws<TrainingDivergedException>(() => trainer.Save()).Message, StringComparison.Ordinal);
+        Assert.Contains("'weight.exp_avg_sq' of the model.optimizer", Assert.Throws<TrainingDivergedException>(() => trainer.Save()).Message, StringComparison.Ordinal);
         Assert.False(Directory.Exists(Checkpoints));
     }
 

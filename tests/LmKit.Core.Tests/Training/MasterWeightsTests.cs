@@ -23,7 +23,7 @@ public sealed class MasterWeightsTests : TrainingScene
             trainer.Run();
 
         using var scope = NewDisposeScope();
-        using var reader = new SafetensorsReader(Path.Combine(Checkpoints, "step-00000100", "masters.safetensors"));
+        using var reader = new SafetensorsReader(Path.Combine(Checkpoints, "step-00000100", "model.masters.safetensors"));
         var master = reader.Read("weight");
         Assert.Equal(ScalarType.Float32, master.dtype);
         Assert.Equal(single.Values, master.data<float>().ToArray());
@@ -51,7 +51,7 @@ public sealed class MasterWeightsTests : TrainingScene
         using (var trainer = new Trainer(new LanguageModelTask(single, Data, 32, 4, 1), Slow(40)))
             trainer.Run();
 
-        using var reader = new SafetensorsReader(Path.Combine(Checkpoints, "step-00000040", "masters.safetensors"));
+        using var reader = new SafetensorsReader(Path.Combine(Checkpoints, "step-00000040", "model.masters.safetensors"));
         var moved = single.get_parameter("layers.0.mlp.fc1.weight")!.detach() - start;
         var difference = reader.Read("layers.0.mlp.fc1.weight") - start - moved;
         var share = difference.norm().item<float>() / moved.norm().item<float>();

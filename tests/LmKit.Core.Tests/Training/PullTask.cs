@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit.Core.Tests;
 
 /// <summary>One weight, 1 at the start, whose loss in each micro-batch is pull x count x weight.</summary>
-internal sealed class PullTask(params (double Pull, long Count)[] micros) : ITrainingTask, IDisposable
+internal sealed class PullTask(params (double Pull, long Count)[] micros) : ILossTask, IDisposable
 {
     private readonly nn.Module<Tensor, Tensor> model = Unit();
     private int next;

@@ -165,7 +165,7 @@ public sealed class RunIdentityTests : TrainingScene
         trainer.Save();
     }
 
-    private sealed class HintedTask(ParameterHint? hint) : ITrainingTask, IDisposable
+    private sealed class HintedTask(ParameterHint? hint) : ILossTask, IDisposable
     {
         private readonly Hinted model = new(hint);
 

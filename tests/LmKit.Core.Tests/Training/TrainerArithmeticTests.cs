@@ -132,7 +132,7 @@ public sealed class TrainerArithmeticTests
     }
 
     /// <summary>The sum of slope w^2 / 2 over all weights, times the micro-batch's tokens.</summary>
-    private sealed class Bowl : ITrainingTask, IDisposable
+    private sealed class Bowl : ILossTask, IDisposable
     {
         private readonly Weights model = new();
         private int micro;

@@ -123,8 +123,8 @@ public sealed class TrainerCheckpointTests : TrainingScene
     }
 
     [Theory]
-    [InlineData("average")]
-    [InlineData("optimizer")]
+    [InlineData("model.average")]
+    [InlineData("model.optimizer")]
     [InlineData("progress")]
     public void Resuming_checks_everything_before_it_changes_anything(string part)
     {

@@ -54,7 +54,7 @@ internal static class TrainerTargets
         return Run(task, folder, resumes);
     }
 
-    private static string Run(ITrainingTask task, string folder, bool resumes)
+    private static string Run(ILossTask task, string folder, bool resumes)
     {
         using var trainer = new Trainer(task, new TrainingOptions { Steps = Steps, LearningRate = 0.01, AverageDecay = 0.9, CheckpointFolder = folder, CheckpointInterval = Interval });
         var digest = new Digest();

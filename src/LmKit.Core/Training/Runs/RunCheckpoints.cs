@@ -29,9 +29,10 @@ internal sealed class RunCheckpoints
     /// <summary>Writes a checkpoint, all of it or nothing, and keeps the one before it too.</summary>
     /// <param name="header">The header; its hashes are made here.</param>
     /// <param name="parts">The tensors.</param>
+    /// <param name="spared">Earlier steps whose checkpoints stay too.</param>
     /// <returns>The checkpoint's folder.</returns>
     /// <exception cref="TrainingDivergedException">A value is not finite; the checkpoints that are there stay.</exception>
-    internal string Save(RunHeader header, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> parts)
+    internal string Save(RunHeader header, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> parts, IReadOnlyCollection<long>? spared = null)
     {
         ArgumentNullException.ThrowIfNull(header);
         ArgumentNullException.ThrowIfNull(parts);
@@ -46,7 +47,8 @@ internal sealed class RunCheckpoints
                 SafetensorsWriter.Save(Path.Combine(target, part + Ending), tensors);
             AtomicFile.WriteText(Path.Combine(target, headerFile), (header with { Hashes = parts.ToDictionary(part => part.Key, part => ContentHash.Of(part.Value)) }).ToJson());
         },
-        folder => IsOfAnotherRun(folder, header.Identity));
+        folder => IsOfAnotherRun(folder, header.Identity),
+        spared ?? []);
     }
 
     /// <summary>The newest folder that looks like a whole checkpoint, or null.</summary>
@@ -67,8 +69,7 @@ internal sealed class RunCheckpoints
         {
             try
             {
-                var header = ReadHeader(folder, step, mine, maxStep);
-                return new RunCheckpoint(header, ReadParts(folder, header), new ResumeReport(folder, step, damaged));
+                return Read(folder, step, mine, maxStep, damaged);
             }
             catch (CheckpointException error)
             {
@@ -78,6 +79,12 @@ internal sealed class RunCheckpoints
         }
         return errors.Count == 0 ? null : throw AllDamaged(errors);
     }
+
+    /// <summary>Reads the checkpoint of one step.</summary>
+    /// <returns>Null when there is none.</returns>
+    /// <inheritdoc cref="Open(RunIdentity, long)"/>
+    internal RunCheckpoint? Open(RunIdentity mine, long maxStep, long step) =>
+        folders.NewestFirst().Where(entry => entry.Step == step).Select(entry => Read(entry.Folder, step, mine, maxStep, [])).FirstOrDefault();
 
     /// <summary>Refuses tensors that are not what a header says, naming the file and where it can the tensor.</summary>
     /// <exception cref="CheckpointException">A value is not finite, or the bytes are others.</exception>
@@ -116,6 +123,12 @@ internal sealed class RunCheckpoints
         {
             return false;
         }
+    }
+
+    private RunCheckpoint Read(string folder, long step, RunIdentity mine, long maxStep, IReadOnlyList<DamagedCheckpoint> damaged)
+    {
+        var header = ReadHeader(folder, step, mine, maxStep);
+        return new RunCheckpoint(header, ReadParts(folder, header), new ResumeReport(folder, step, damaged));
     }
 
     private RunHeader ReadHeader(string folder, long step, RunIdentity mine, long maxStep)

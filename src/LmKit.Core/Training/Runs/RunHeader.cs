@@ -6,13 +6,12 @@ namespace LmKit;
 
 /// <summary>What a training checkpoint says beside its tensors; every trainer writes this one form.</summary>
 /// <param name="Step">Steps done.</param>
-/// <param name="AverageUpdates">Updates of the weight average; 0 where none is kept.</param>
 /// <param name="Identity">What run it is.</param>
-/// <param name="Counts">Counts that go on, such as a ledger's.</param>
+/// <param name="End">Why the task has ended the run, or null.</param>
 /// <param name="Hashes">The parts, each with the hash of its tensors (<see cref="ContentHash"/>).</param>
-internal sealed record RunHeader(long Step, long AverageUpdates, RunIdentity Identity, IReadOnlyDictionary<string, long> Counts, IReadOnlyDictionary<string, string> Hashes)
+internal sealed record RunHeader(long Step, RunIdentity Identity, string? End, IReadOnlyDictionary<string, string> Hashes)
 {
-    private const int PresentFormat = 3;
+    private const int PresentFormat = 4;
     private const int HashLength = 64;
     private const long MaxFileLength = 1 << 26;
 
@@ -28,9 +27,8 @@ internal sealed record RunHeader(long Step, long AverageUpdates, RunIdentity Ide
         {
             ["format"] = PresentFormat,
             ["step"] = Step,
-            ["average_updates"] = AverageUpdates,
+            ["end"] = End,
             ["identity"] = identity,
-            ["counts"] = new JsonObject(Counts.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value))),
             ["parts"] = new JsonObject(Hashes.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value))),
         }.ToJsonString(layout);
     }
@@ -86,14 +84,10 @@ internal sealed record RunHeader(long Step, long AverageUpdates, RunIdentity Ide
         if (identity.Length == 0)
             throw new CheckpointException(path, null, "'identity' is empty.");
         var step = Count(path, "step", Member(path, root, "step"));
-        var updates = Count(path, "average_updates", Member(path, root, "average_updates"));
-        if (updates > step)
-            throw new CheckpointException(path, null, $"'average_updates' is {updates}, more than the {step} steps done.");
         return new RunHeader(
             step,
-            updates,
             new RunIdentity(identity),
-            Members(path, root, "counts").ToDictionary(member => member.Key, member => Count(path, member.Key, member.Value)),
+            Text(path, "end", Member(path, root, "end")),
             Members(path, root, "parts").ToDictionary(member => member.Key, member => Hash(path, member.Key, member.Value)));
     }
 
@@ -119,6 +113,11 @@ internal sealed record RunHeader(long Step, long AverageUpdates, RunIdentity Ide
         value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var count) && count >= 0
             ? count
             : throw new CheckpointException(path, null, $"'{name}' is {Shown(value)}, not a whole number from 0 on.");
+
+    private static string? Text(string path, string name, JsonElement value) =>
+        value.ValueKind is JsonValueKind.String or JsonValueKind.Null
+            ? value.GetString()
+            : throw new CheckpointException(path, null, $"'{name}' is {Shown(value)}, not a text or null.");
 
     private static string Hash(string path, string part, JsonElement value) =>
         value.ValueKind == JsonValueKind.String && value.GetString() is { Length: HashLength } text && text.All(char.IsAsciiHexDigitLower)

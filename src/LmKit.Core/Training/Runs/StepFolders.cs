@@ -18,10 +18,14 @@ internal sealed class StepFolders(string root, string headerFile, IReadOnlyColle
     /// <param name="fill">Writes the header file and the others into the folder that it is given.</param>
     /// <returns>The checkpoint's folder.</returns>
     /// <exception cref="IOException">The step's folder is there and is something else, or the disk fails; nothing was removed.</exception>
-    internal string Save(long step, Action<string> fill) => Save(step, fill, _ => false);
+    internal string Save(long step, Action<string> fill) => Save(step, fill, _ => false, []);
 
     /// <summary>The same where several runs of one kind share a root: what belongs to another one is neither removed nor replaced.</summary>
-    internal string Save(long step, Action<string> fill, Func<string, bool> isOfAnotherRun)
+    /// <param name="step">The step.</param>
+    /// <param name="fill">Writes the files.</param>
+    /// <param name="isOfAnotherRun">Whether a checkpoint belongs to another run.</param>
+    /// <param name="spared">Earlier steps that stay too.</param>
+    internal string Save(long step, Action<string> fill, Func<string, bool> isOfAnotherRun, IReadOnlyCollection<long> spared)
     {
         ArgumentNullException.ThrowIfNull(fill);
         var folder = Path.Combine(root, Prefix + step.ToString("D8", CultureInfo.InvariantCulture));
@@ -33,7 +37,7 @@ internal sealed class StepFolders(string root, string headerFile, IReadOnlyColle
             throw new IOException($"{folder} is a checkpoint of another run, and saving would replace it; resume that run, or choose another checkpoint folder.");
         var own = AtomicFolder.Write(folder, fill, null);
         // The one before stays too. Later steps are let be: an older run may have come further, or they are damaged.
-        foreach (var (old, _) in Steps().Where(entry => entry.Step < step && IsCheckpoint(entry.Folder) && !isOfAnotherRun(entry.Folder)).SkipLast(1).ToArray())
+        foreach (var (old, _) in Steps().Where(entry => entry.Step < step && IsCheckpoint(entry.Folder) && !isOfAnotherRun(entry.Folder)).SkipLast(1).Where(entry => !spared.Contains(entry.Step)).ToArray())
             AtomicFolder.Remove(old, own);
         return folder;
     }

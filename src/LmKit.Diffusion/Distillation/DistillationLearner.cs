@@ -7,7 +7,7 @@ namespace LmKit;
 
 /// <summary>A module under training: its AdamW (no weight decay) over its float32 copies, the peak of its learning rate, the bound of its gradient.</summary>
 /// <remarks>The value of each loss that was stepped down goes to the meter <c>LmKit.Diffusion</c>, with the learner's name as tag.</remarks>
-internal sealed class Learner : IDisposable
+internal sealed class DistillationLearner : IDisposable
 {
     private static readonly Meter Meter = new("LmKit.Diffusion");
     private static readonly Histogram<double> Losses = Meter.CreateHistogram<double>("lmkit.diffusion.training.loss", "1", "Loss of each optimizer step of a distillation.");
@@ -19,7 +19,7 @@ internal sealed class Learner : IDisposable
     private readonly Parameter[] trained;
     private readonly MasterWeights masters;
 
-    internal Learner(string name, nn.Module module, double peak, double maxNorm)
+    internal DistillationLearner(string name, nn.Module module, double peak, double maxNorm)
     {
         ITrainingCheck.Check(module);
         var entries = module.named_parameters().Where(pair => pair.parameter.requires_grad).ToArray();

@@ -1,0 +1,140 @@
+using System.Globalization;
+using static TorchSharp.torch;
+
+namespace LmKit;
+
+// What a checkpoint holds and what tells one run from another.
+public sealed partial class Trainer
+{
+    private const string HeaderFile = "trainer.json";
+    private const string ProgressPart = "progress";
+    private const string RunPart = "run";
+
+    /// <summary>What the last <see cref="Resume"/> took and what it passed over as damaged; null before.</summary>
+    public ResumeReport? Resumed { get; private set; }
+
+    private string CheckpointFolder => Options.CheckpointFolder
+        ?? throw new InvalidOperationException($"{nameof(TrainingOptions)}.{nameof(TrainingOptions.CheckpointFolder)} is not set.");
+
+    private RunCheckpoints Checkpoints => new(
+        CheckpointFolder,
+        HeaderFile,
+        [ProgressPart, RunPart, .. learners.SelectMany(run => Parts(run).Select(part => part.Name))],
+        [AveragePart(Main), MastersPart(Main)]);
+
+    // Where the schedule does not read the number of steps, a run may be longer than the one that it continues, or shorter.
+    private long MaxStep => task.Steps is null && Unread.Contains("steps") ? long.MaxValue : TotalSteps;
+
+    private IReadOnlyCollection<string> Unread => Options.Unread([.. learners.Select(run => run.Learner)]);
+
+    /// <summary>Writes a checkpoint into the checkpoint folder, keeping the one before it too.</summary>
+    /// <returns>Its folder.</returns>
+    /// <exception cref="InvalidOperationException">No checkpoint folder is set.</exception>
+    /// <exception cref="TrainingDivergedException">A weight, an average or a moment is not finite; the checkpoints that are there stay.</exception>
+    public string Save()
+    {
+        using var use = gate.Enter();
+        using var moduleUse = UseGate.Enter(Main.Learner.Module);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var parts = learners.SelectMany(Parts).ToDictionary(part => part.Name, part => part.Tensors());
+        parts[ProgressPart] = task.Progress();
+        parts[RunPart] = Counts();
+        return Checkpoints.Save(new RunHeader(Step, Identity(), endReason, new Dictionary<string, string>()), parts);
+    }
+
+    /// <summary>Continues from the newest whole checkpoint in the checkpoint folder; <see cref="Resumed"/> tells which it was and what was
+    /// damaged.</summary>
+    /// <returns>False when there is none.</returns>
+    /// <remarks>Everything is checked before anything is changed: after an exception the run is as it was.</remarks>
+    /// <exception cref="CheckpointMismatchException">The newest checkpoint is of another model, run or version.</exception>
+    /// <exception cref="CheckpointException">There are checkpoints, and all of them are damaged.</exception>
+    public bool Resume()
+    {
+        using var use = gate.Enter();
+        using var moduleUse = UseGate.Enter(Main.Learner.Module);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        if (Checkpoints.Open(Identity(), MaxStep) is not { } found)
+            return false;
+        var (folder, saved) = (found.Report.Folder, found.Parts);
+        foreach (var run in learners)
+            Check(run, folder, saved);
+        var counts = saved[RunPart];
+        CheckCounts(folder, counts);
+        task.Restore(saved[ProgressPart]); // the one step that checks and changes at once comes before those that cannot fail
+        foreach (var run in learners)
+            Restore(run, saved, counts);
+        Step = found.Header.Step;
+        (endReason, End) = (found.Header.End, null);
+        Resumed = found.Report;
+        return true;
+    }
+
+    private static string OptimizerPart(LearnerRun run) => $"{run.Learner.Name}.optimizer";
+
+    private static string MastersPart(LearnerRun run) => $"{run.Learner.Name}.masters";
+
+    private static string AveragePart(LearnerRun run) => $"{run.Learner.Name}.average";
+
+    private static string UpdatesCount(LearnerRun run) => $"{run.Learner.Name}.average_updates";
+
+    private static IEnumerable<(string Name, Func<IReadOnlyDictionary<string, Tensor>> Tensors)> Parts(LearnerRun run)
+    {
+        yield return (run.Learner.Name, () => ModuleTensors.Of(run.Learner.Module));
+        yield return (OptimizerPart(run), run.Optimizer.State);
+        if (run.Optimizer.Masters.Any)
+            yield return (MastersPart(run), () => run.Optimizer.Masters.Tensors);
+        if (run.Average is { } average)
+            yield return (AveragePart(run), () => average.Tensors);
+    }
+
+    private static void Check(LearnerRun run, string folder, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> saved)
+    {
+        CheckpointLoader.Check(run.IsMain ? folder : $"{run.Learner.Name} of {folder}", ModuleTensors.Of(run.Learner.Module), saved[run.Learner.Name]);
+        run.Optimizer.Check(saved[OptimizerPart(run)]);
+        run.Average?.Check(saved[AveragePart(run)]);
+        if (run.Optimizer.Masters.Any)
+            run.Optimizer.Masters.Check($"{MastersPart(run)} of {folder}", saved[MastersPart(run)]);
+    }
+
+    private static void Restore(LearnerRun run, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> saved, IReadOnlyDictionary<string, Tensor> counts)
+    {
+        CheckpointLoader.Load(run.Learner.Module, saved[run.Learner.Name]);
+        run.Optimizer.Restore(saved[OptimizerPart(run)]);
+        run.Average?.Restore(saved[AveragePart(run)], counts[UpdatesCount(run)].item<long>());
+        if (run.Optimizer.Masters.Any)
+            run.Optimizer.Masters.Restore(saved[MastersPart(run)]);
+    }
+
+    private Dictionary<string, Tensor> Counts() =>
+        learners.Where(run => run.Average is not null).ToDictionary(UpdatesCount, run => tensor(run.Average!.UpdateCount));
+
+    private void CheckCounts(string folder, IReadOnlyDictionary<string, Tensor> saved)
+    {
+        CheckpointLoader.Check($"{RunPart} of {folder}", Counts(), saved);
+        foreach (var (name, value) in saved)
+        {
+            if (value.item<long>() is var count && count < 0)
+                throw new CheckpointException(folder, name, $"it is {count}; it counts up from 0.");
+        }
+    }
+
+    private RunIdentity Identity()
+    {
+        var identity = task.Identity().AddOptions(Options, except: Unread);
+        foreach (var run in learners)
+        {
+            var learner = run.Learner;
+            identity.AddModule(learner.Module, learner.Name);
+            foreach (var (name, value) in learner.Recipe().Where(entry => entry.Value is not null))
+                identity.Add($"{learner.Name}.{name}", value);
+            foreach (var group in DecayGroups.Of(learner.Module, Options.DecayScope))
+            {
+                foreach (var (name, _) in group.Parameters.Where(entry => group.Hint != DecayGroups.Usual(entry.Parameter)))
+                    identity.Add($"{(run.IsMain ? "" : learner.Name + ".")}hint.{name}", $"{group.Hint.LearningRateScale} x the rate, at most {group.Hint.MaxLearningRate?.ToString(CultureInfo.InvariantCulture) ?? "any"}, {(group.Hint.Decays == true ? "decays" : "does not decay")}");
+            }
+        }
+        return identity;
+    }
+}
