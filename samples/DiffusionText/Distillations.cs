@@ -8,7 +8,7 @@ namespace LmKit.DiffusionText;
 /// <param name="teacher">The teacher.</param>
 /// <param name="watch">Told of every step.</param>
 /// <param name="cancellation">Observed between steps.</param>
-internal sealed class Distillations(ChainText text, RunSettings settings, DiffusionTransformer teacher, IProgress<DistillationStep> watch, CancellationToken cancellation)
+internal sealed class Distillations(ChainText text, RunSettings settings, LanguageModel teacher, IProgress<DistillationStep> watch, CancellationToken cancellation)
 {
     private const int SdttRounds = 5;
     private const int GuardedSteps = 8;
@@ -58,7 +58,7 @@ internal sealed class Distillations(ChainText text, RunSettings settings, Diffus
         return Run(trainer, student, 0);
     }
 
-    private Student Run(DistillationTrainer trainer, DiffusionTransformer student, long firstReading)
+    private Student Run(DistillationTrainer trainer, LanguageModel student, long firstReading)
     {
         using var guard = IsGuarded ? new DistillationGuard(Teacher.Denoiser(teacher), text.Judge, new DistillationGuardOptions { Length = ChainText.Length, StepCount = GuardedSteps, FirstStep = firstReading }) : null;
         trainer.Guard = guard;

@@ -129,13 +129,13 @@ public sealed class DistillationResumeTests : IDisposable
     public void An_interval_without_a_folder_and_float16_are_refused()
     {
         using var scope = NewDisposeScope();
-        using var network = new DiffusionTransformer(DistillerRun.Sizes);
-        using var half = new DiffusionTransformer(DistillerRun.Sizes, ScalarType.Float16);
+        using var network = DiffusionTransformer.Build(DistillerRun.Sizes);
+        using var half = DiffusionTransformer.Build(DistillerRun.Sizes, ScalarType.Float16);
         Assert.Contains("CheckpointInterval = 3", Refusal(network, new SdttOptions { CheckpointInterval = 3 }), StringComparison.Ordinal);
         Assert.Contains("of float16", Refusal(half, new SdttOptions()), StringComparison.Ordinal);
         Assert.Contains("Divergence = 7", Refusal(network, new SdttOptions { Divergence = (SdttDivergence)7 }), StringComparison.Ordinal);
 
-        string Refusal(DiffusionTransformer student, SdttOptions options) => Assert.Throws<ConfigurationException>(() =>
-            new SdttTrainer(student, new TransformerDenoiser(student, DistillerRun.Mask), network, new TransformerDenoiser(network, DistillerRun.Mask), DistillerRun.Rows, options)).Message;
+        string Refusal(LanguageModel student, SdttOptions options) => Assert.Throws<ConfigurationException>(() =>
+            new SdttTrainer(student, new LanguageModelDenoiser(student, DistillerRun.Mask), network, new LanguageModelDenoiser(network, DistillerRun.Mask), DistillerRun.Rows, options)).Message;
     }
 }

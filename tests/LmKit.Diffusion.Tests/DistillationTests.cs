@@ -15,13 +15,13 @@ public class DistillationTests
     public void A_step_teaches_the_discriminator_first_and_then_both_and_leaves_nothing_behind()
     {
         using var scope = NewDisposeScope();
-        using var teacher = new DiffusionTransformer(Sizes);
-        using var student = new DiffusionTransformer(Sizes);
+        using var teacher = DiffusionTransformer.Build(Sizes);
+        using var student = DiffusionTransformer.Build(Sizes);
         using var discriminator = Discriminator.FromTeacher(teacher);
         using var trainer = new DiDiInstructTrainer(
             student,
-            new TransformerDenoiser(student, Mask),
-            new TransformerDenoiser(teacher, Mask),
+            new LanguageModelDenoiser(student, Mask),
+            new LanguageModelDenoiser(teacher, Mask),
             discriminator,
             (count, random) => randint(0, Mask, [count, 6], dtype: ScalarType.Int64, generator: random),
             new DiDiInstructOptions { Steps = 4, DiscriminatorWarmup = 3, GroupCount = 2, GroupSize = 3, WarmupSteps = 1 });
@@ -51,13 +51,13 @@ public class DistillationTests
         Assert.Equal((8, 3, 0.5, 1), (official.RewardClip, official.AdvantageClip, official.MaxStudentNorm, official.MaxDiscriminatorNorm));
 
         using var scope = NewDisposeScope();
-        using var teacher = new DiffusionTransformer(Sizes);
-        using var student = new DiffusionTransformer(Sizes);
+        using var teacher = DiffusionTransformer.Build(Sizes);
+        using var student = DiffusionTransformer.Build(Sizes);
         using var discriminator = Discriminator.FromTeacher(teacher);
         var options = official;
         (options.Steps, options.GroupCount, options.WarmupSteps) = (2, 2, 0); // a warm-up would last a thousand steps
         var (before, judgeBefore) = (DistillerRun.Values(student), DistillerRun.Values(discriminator));
-        using var trainer = new DiDiInstructTrainer(student, new TransformerDenoiser(student, Mask), new TransformerDenoiser(teacher, Mask), discriminator, (count, random) => randint(0, Mask, [count, 6], dtype: ScalarType.Int64, generator: random), options);
+        using var trainer = new DiDiInstructTrainer(student, new LanguageModelDenoiser(student, Mask), new LanguageModelDenoiser(teacher, Mask), discriminator, (count, random) => randint(0, Mask, [count, 6], dtype: ScalarType.Int64, generator: random), options);
 
         trainer.Run();
 
@@ -70,9 +70,9 @@ public class DistillationTests
     public void Settings_that_cannot_be_are_refused_by_name()
     {
         using var scope = NewDisposeScope();
-        using var student = new DiffusionTransformer(Sizes);
-        using var discriminator = new Discriminator(Sizes);
-        var denoiser = new TransformerDenoiser(student, Mask);
+        using var student = DiffusionTransformer.Build(Sizes);
+        using var discriminator = DistillerRun.Untaught(Sizes);
+        var denoiser = new LanguageModelDenoiser(student, Mask);
         DiDiInstructTrainer Make(DiDiInstructOptions options) => new(student, denoiser, denoiser, discriminator, (count, _) => zeros([count, 4], ScalarType.Int64), options);
 
         Assert.Contains("group_size", Assert.Throws<ConfigurationException>(() => Make(new DiDiInstructOptions { GroupSize = 1 })).Message, StringComparison.Ordinal);
@@ -83,9 +83,9 @@ public class DistillationTests
     public void Reference_rows_with_a_mask_are_refused()
     {
         using var scope = NewDisposeScope();
-        using var student = new DiffusionTransformer(Sizes);
-        using var discriminator = new Discriminator(Sizes);
-        var denoiser = new TransformerDenoiser(student, Mask);
+        using var student = DiffusionTransformer.Build(Sizes);
+        using var discriminator = DistillerRun.Untaught(Sizes);
+        var denoiser = new LanguageModelDenoiser(student, Mask);
         using var trainer = new DiDiInstructTrainer(student, denoiser, denoiser, discriminator, (count, _) => full(count, 4, Mask, ScalarType.Int64));
 
         Assert.Contains("mask id 4", Assert.Throws<ArgumentException>(() => trainer.Advance()).Message, StringComparison.Ordinal);
@@ -134,13 +134,13 @@ public class DistillationTests
     public void Twenty_training_calls_bring_the_spectral_norm_to_one()
     {
         using var scope = NewDisposeScope();
-        using var discriminator = new Discriminator(Sizes);
+        using var discriminator = DistillerRun.Untaught(Sizes);
         discriminator.train();
         for (var call = 0; call < 40; call++)
-            discriminator.Head(zeros(1, 1, 16)).Dispose();
-        var state = discriminator.state_dict();
-        var weight = state["output_layer.main.0.weight_orig"];
-        var sigma = weight.mv(state["output_layer.main.0.weight_v"]).dot(state["output_layer.main.0.weight_u"]);
+            discriminator.Model.Logits(zeros(1, 1, 16)).Dispose();
+        var state = discriminator.Model.state_dict();
+        var weight = state["lm_head.0.weight_orig"];
+        var sigma = weight.mv(state["lm_head.0.weight_v"]).dot(state["lm_head.0.weight_u"]);
         Assert.Equal(1, (linalg.svdvals(weight).max() / sigma).item<float>(), 1e-2);
     }
 

@@ -12,7 +12,7 @@ internal sealed class DistillerRun : IDisposable
     private const int Length = 6;
     private static readonly JsonSerializerOptions lenient = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
-    private readonly DiffusionTransformer student;
+    private readonly LanguageModel student;
     private readonly Discriminator? discriminator;
 
     internal DistillerRun(
@@ -25,8 +25,8 @@ internal sealed class DistillerRun : IDisposable
         ScalarType dtype = ScalarType.Float32)
     {
         rows ??= Rows;
-        (student, Second, Third) = (new(Sizes, dtype), Knowing(5, dtype), Knowing(6, dtype));
-        var (studentDenoiser, second) = (new TransformerDenoiser(student, Mask), new TransformerDenoiser(Second, Mask));
+        (student, Second, Third) = (DiffusionTransformer.Build(Sizes, dtype), Knowing(5, dtype), Knowing(6, dtype));
+        var (studentDenoiser, second) = (new LanguageModelDenoiser(student, Mask), new LanguageModelDenoiser(Second, Mask));
         if (method.StartsWith("didi", StringComparison.Ordinal))
         {
             discriminator = Discriminator.FromTeacher(Second);
@@ -47,17 +47,24 @@ internal sealed class DistillerRun : IDisposable
             var start = method == "auxiliary" ? RolloutStart.Data : RolloutStart.Masks;
             var options = new AuxiliaryDenoiserOptions { Steps = 6, AuxiliaryWarmup = 2, BatchSize = 6, WarmupSteps = 1, Start = start, CheckpointFolder = folder };
             configure?.Invoke(options);
-            Trainer = new AuxiliaryDenoiserTrainer(student, studentDenoiser, new TransformerDenoiser(Third, Mask), Second, second, rows, options, schedule);
+            Trainer = new AuxiliaryDenoiserTrainer(student, studentDenoiser, new LanguageModelDenoiser(Third, Mask), Second, second, rows, options, schedule);
         }
         if (isGuarded)
-            Trainer.Guard = new DistillationGuard(new TransformerDenoiser(Third, Mask), new SampleJudge(new Dictionary<string, double> { ["0 1"] = 1 }, 2), new DistillationGuardOptions { Interval = 2, StepCount = 2, SampleCount = 8, Length = Length, EntropyTolerance = 1, Patience = 0 });
+            Trainer.Guard = new DistillationGuard(new LanguageModelDenoiser(Third, Mask), new SampleJudge(new Dictionary<string, double> { ["0 1"] = 1 }, 2), new DistillationGuardOptions { Interval = 2, StepCount = 2, SampleCount = 8, Length = Length, EntropyTolerance = 1, Patience = 0 });
     }
 
     internal static DiffusionTransformerOptions Sizes => new() { VocabSize = 5, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8, DropoutRate = 0.1, Seed = 3 };
 
-    internal DiffusionTransformer Second { get; }
+    /// <summary>A discriminator of a transformer's sizes that knows nothing yet.</summary>
+    internal static Discriminator Untaught(DiffusionTransformerOptions options)
+    {
+        using var teacher = DiffusionTransformer.Build(options);
+        return Discriminator.FromTeacher(teacher);
+    }
 
-    internal DiffusionTransformer Third { get; }
+    internal LanguageModel Second { get; }
+
+    internal LanguageModel Third { get; }
 
     internal DistillationTrainer Trainer { get; }
 
@@ -82,9 +89,9 @@ internal sealed class DistillerRun : IDisposable
     }
 
     // A new transformer's head is zero, so that all new ones agree.
-    private static DiffusionTransformer Knowing(ulong seed, ScalarType dtype)
+    private static LanguageModel Knowing(ulong seed, ScalarType dtype)
     {
-        var network = new DiffusionTransformer(Sizes, dtype);
+        var network = DiffusionTransformer.Build(Sizes, dtype);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         using var random = new Generator(seed);

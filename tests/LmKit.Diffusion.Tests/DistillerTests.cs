@@ -129,13 +129,13 @@ public sealed class DistillerTests : IDisposable
     public void Rounds_that_leave_no_step_and_options_out_of_range_are_refused_by_name()
     {
         using var scope = NewDisposeScope();
-        using var network = new DiffusionTransformer(DistillerRun.Sizes);
-        using var other = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = 6, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8 });
-        var denoiser = new TransformerDenoiser(network, Mask);
+        using var network = DiffusionTransformer.Build(DistillerRun.Sizes);
+        using var other = DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = 6, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8 });
+        var denoiser = new LanguageModelDenoiser(network, Mask);
         SdttTrainer Make(SdttOptions options) => new(network, denoiser, network, denoiser, DistillerRun.Rows, options);
 
         Assert.Contains("SdttOptions.RoundCount = 7", Assert.Throws<ArgumentException>(() => Make(new SdttOptions { TeacherStepCount = 64 })).Message, StringComparison.Ordinal);
-        Assert.Contains("6 tokens", Assert.Throws<ArgumentException>(() => new AuxiliaryDenoiserTrainer(network, denoiser, denoiser, other, new TransformerDenoiser(other, Mask), DistillerRun.Rows)).Message, StringComparison.Ordinal);
+        Assert.Contains("6 tokens", Assert.Throws<ArgumentException>(() => new AuxiliaryDenoiserTrainer(network, denoiser, denoiser, other, new LanguageModelDenoiser(other, Mask), DistillerRun.Rows)).Message, StringComparison.Ordinal);
         Assert.Contains("batch_size", Assert.Throws<ConfigurationException>(() => Make(new SdttOptions { BatchSize = 0 })).Message, StringComparison.Ordinal);
     }
 }

@@ -27,7 +27,11 @@ public sealed class LanguageModelOptions
     [JsonPropertyName("tie_word_embeddings")]
     public bool IsHeadTied { get; set; } = true;
 
-    /// <summary>Standard deviation of weights at the start. Default 0.02 (GPT-2); residual outputs are divided by sqrt(2 n_layer).</summary>
+    /// <summary>From what dense weights, their biases and tables of embeddings are drawn. Default normal (GPT-2).</summary>
+    public WeightInitializer Initializer { get; set; }
+
+    /// <summary>Standard deviation of normal weights at the start. Default 0.02 (GPT-2); residual outputs are divided by sqrt(2 n_layer). Another
+    /// value than the default is refused where <see cref="Initializer"/> does not read it.</summary>
     [Range(0.0, 10.0)]
     public double InitializerRange { get; set; } = 0.02;
 

@@ -31,11 +31,7 @@ public abstract partial class DistillationTrainer
         Schedule.Describe(identity);
         identity.Add("mask_id", Student.MaskId).Add("vocab_size", Student.VocabSize).Add("is_time_conditioned", Student.IsTimeConditioned);
         foreach (var (name, module) in Modules())
-        {
-            identity.AddModule(module, name);
-            if (module is DiffusionTransformer transformer)
-                identity.AddOptions(transformer.Options, name + ".");
-        }
+            identity.AddModule(module is Discriminator one ? one.Model : module, name);
         if (Network(Teacher) is { } network && !companions.ContainsValue(network))
             identity.Add("teacher_key", ContentHash.Of(ModuleTensors.Of(network)));
         return identity.AddRows("data_key", random => reference(2, random));
@@ -43,7 +39,6 @@ public abstract partial class DistillationTrainer
 
     private static nn.Module? Network(IDenoiser denoiser) => denoiser switch
     {
-        TransformerDenoiser one => one.Network,
         LanguageModelDenoiser one => one.Network,
         _ => denoiser as nn.Module,
     };

@@ -50,7 +50,7 @@ internal static class TrainerTargets
     private static string Denoising(string folder, bool resumes)
     {
         using var network = Network(3);
-        using var task = DenoisingTask.OnBatches(network, new TransformerDenoiser(network, Mask), random => Rows(2, random), seed: 1);
+        using var task = DenoisingTask.OnBatches(network, new LanguageModelDenoiser(network, Mask), random => Rows(2, random), seed: 1);
         return Run(task, folder, resumes);
     }
 
@@ -94,7 +94,7 @@ internal static class TrainerTargets
         return digest.ToString();
     }
 
-    private static DiffusionTransformer Network(ulong seed) =>
+    private static LanguageModel Network(ulong seed) =>
         new(new DiffusionTransformerOptions { VocabSize = 5, ModelDim = 8, LayerCount = 1, HeadCount = 2, ConditionDim = 4, DropoutRate = 0.1, Seed = seed });
 
     private static Tensor Rows(long count, Generator random) => randint(0, Mask, [count, Length], dtype: ScalarType.Int64, generator: random);
@@ -133,15 +133,15 @@ internal static class TrainerTargets
     /// <summary>A distillation of a few steps.</summary>
     private sealed class Distiller : IDisposable
     {
-        private readonly DiffusionTransformer teacher = Network(5);
+        private readonly LanguageModel teacher = Network(5);
 
         internal Distiller(string folder)
         {
             var options = new SdttOptions { Steps = 2, RoundCount = 2, TeacherStepCount = 8, BatchSize = 2, WarmupSteps = 1, CheckpointFolder = folder };
-            Trainer = new SdttTrainer(Student, new TransformerDenoiser(Student, Mask), teacher, new TransformerDenoiser(teacher, Mask), Rows, options);
+            Trainer = new SdttTrainer(Student, new LanguageModelDenoiser(Student, Mask), teacher, new LanguageModelDenoiser(teacher, Mask), Rows, options);
         }
 
-        internal DiffusionTransformer Student { get; } = Network(3);
+        internal LanguageModel Student { get; } = Network(3);
 
         internal SdttTrainer Trainer { get; }
 

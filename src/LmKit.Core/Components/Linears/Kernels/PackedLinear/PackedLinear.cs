@@ -17,7 +17,7 @@ public sealed partial class PackedLinear : nn.Module<Tensor, Tensor>, ILinear, I
     private readonly Parameter weight;
     private readonly Parameter? bias;
 
-    /// <summary>Makes the linear of a site: W ~ N(0, range^2), b = 0.</summary>
+    /// <summary>Makes the linear of a site: W and b as the model's <see cref="LanguageModelOptions.Initializer"/> says.</summary>
     public PackedLinear(PackedLinearOptions options, LinearSite site)
         : base(nameof(PackedLinear))
     {
@@ -27,8 +27,8 @@ public sealed partial class PackedLinear : nn.Module<Tensor, Tensor>, ILinear, I
         map = new PackedMap(options);
         InFeatures = site.InFeatures;
         OutFeatures = site.OutFeatures;
-        weight = site.Parameters.Normal(site.InitializerRange, OutFeatures, InFeatures); // (O, I)
-        bias = site.HasBias ? site.Parameters.Constant(0, OutFeatures) : null;
+        weight = site.CreateWeight(); // (O, I)
+        bias = site.CreateBias();
         RegisterComponents();
     }
 
