@@ -9,7 +9,7 @@ internal static class Teacher
     private const int BatchSize = 64;
     private const int EvaluationRows = 256;
 
-    internal static LanguageModel Empty(ulong seed = 0) => new(new DiffusionTransformerOptions
+    internal static LanguageModel Empty(ulong seed = 0) => DiffusionTransformer.Build(new DiffusionTransformerOptions
     {
         VocabSize = ChainText.MaskId + 1,
         ModelDim = 48,

@@ -113,7 +113,7 @@ internal static class KilledRun
     }
 
     private static LanguageModel Network(ulong seed) =>
-        new(new DiffusionTransformerOptions { VocabSize = 9, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8, DropoutRate = 0.1, Seed = seed });
+        DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = 9, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8, DropoutRate = 0.1, Seed = seed });
 
     private static Tensor Rows(long count, Generator random) => randint(0, 8, [count, 6], dtype: ScalarType.Int64, generator: random);
 

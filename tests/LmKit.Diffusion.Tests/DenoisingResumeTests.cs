@@ -48,7 +48,7 @@ public sealed class DenoisingResumeTests : IDisposable
     [InlineData("schedule", "schedule: expected CosineNoiseSchedule, found LogLinearSchedule")]
     [InlineData("epsilon", "schedule.sigma")]
     [InlineData("mask", "mask_id: expected 255, found 256")]
-    [InlineData("dropout", "model.dropout: expected 0.5, found 0.1")]
+    [InlineData("dropout", "model.model.residual_dropout_rate: expected 0.5, found 0.1")]
     public void A_run_on_windows_is_refused_by_every_difference(string what, string difference)
     {
         using var scope = NewDisposeScope();

@@ -76,7 +76,7 @@ internal static class AncestralSamplerVersusPlainTorch
     // SUBS, in place: no mask, and all weight on the token of a revealed position.
     private static Tensor LogProbabilities(LanguageModel transformer, Tensor tokens)
     {
-        var logits = transformer.call(tokens, zeros(1)); // (1, L, V)
+        var logits = transformer.call(tokens, new SequenceContext { Level = zeros(1) }); // (1, L, V)
         logits.select(-1, maskId).add_(-1e6);
         logits.sub_(logits.logsumexp(-1, keepdim: true));
         var revealed = tokens.ne(maskId).view(-1).nonzero().squeeze(1); // (R)

@@ -95,7 +95,7 @@ internal static class TrainerTargets
     }
 
     private static LanguageModel Network(ulong seed) =>
-        new(new DiffusionTransformerOptions { VocabSize = 5, ModelDim = 8, LayerCount = 1, HeadCount = 2, ConditionDim = 4, DropoutRate = 0.1, Seed = seed });
+        DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = 5, ModelDim = 8, LayerCount = 1, HeadCount = 2, ConditionDim = 4, DropoutRate = 0.1, Seed = seed });
 
     private static Tensor Rows(long count, Generator random) => randint(0, Mask, [count, Length], dtype: ScalarType.Int64, generator: random);
 
