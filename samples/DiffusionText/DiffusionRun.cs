@@ -32,7 +32,7 @@ internal sealed class DiffusionRun(RunSettings settings, IReadOnlyList<string> m
         report.Add(teacherCurve);
         if (teacherFile is not null)
             report.Checks.AddRange(Windows.OfTeacher(teacherCurve));
-        var distillations = new Distillations(text, settings, teacher, new StepPrinter(), cancellation) { IsGuarded = IsGuarded };
+        var distillations = new Distillations(text, settings, teacher, new StepPrinter().Report, cancellation) { IsGuarded = IsGuarded };
         foreach (var seed in methods.Contains("didi") ? seeds.Distinct() : [])
             Didi(distillations, seed);
         if (methods.Contains("ablation"))

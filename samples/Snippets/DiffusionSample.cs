@@ -24,12 +24,13 @@ internal static class DiffusionSample
     {
         using var discriminator = Discriminator.FromTeacher(teacher);
         var denoiser = new LanguageModelDenoiser(student, maskId: 27);
-        using var trainer = new DiDiInstructTrainer(student, denoiser, new LanguageModelDenoiser(teacher, maskId: 27), discriminator, trainingRows, new DiDiInstructOptions { CheckpointFolder = "distillation", CheckpointInterval = 100 });
+        using var task = new DiDiInstructTask(student, denoiser, new LanguageModelDenoiser(teacher, maskId: 27), discriminator, trainingRows); // its recipe: DiDiInstructOptions
         using var guard = new DistillationGuard(new LanguageModelDenoiser(teacher, maskId: 27), judge, new DistillationGuardOptions { FirstStep = 400, StepCount = 8, Length = 32 });
-        trainer.Guard = guard;
+        task.Guard = guard;
+        using var trainer = new Trainer(task, new TrainingOptions { CheckpointFolder = "distillation", CheckpointInterval = 100 });
         trainer.Resume(); // false when there is no checkpoint yet
         trainer.Run();
-        using var average = trainer.Average.Swap();
+        using var average = trainer.Average!.Swap();
         return QualityCurve.Measure("student", steps => new SparseAncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = steps }), [4, 8, 16], judge, count: 512, length: 32, seed: 1);
     }
 

@@ -97,18 +97,16 @@ internal static class KilledRun
         using var teacher = Network(1);
         using var student = Network(1);
         using var discriminator = Discriminator.FromTeacher(teacher);
-        using var trainer = new DiDiInstructTrainer(student, new LanguageModelDenoiser(student, 8), new LanguageModelDenoiser(teacher, 8), discriminator, Rows, new DiDiInstructOptions
+        using var task = new DiDiInstructTask(student, new LanguageModelDenoiser(student, 8), new LanguageModelDenoiser(teacher, 8), discriminator, Rows, new DiDiInstructOptions
         {
             Steps = Steps - 4,
             DiscriminatorWarmup = 4,
             GroupCount = 2,
             GroupSize = 2,
-            CheckpointFolder = Path.Combine(folder, "run"),
-            CheckpointInterval = 1,
         });
+        using var trainer = new Trainer(task, new TrainingOptions { CheckpointFolder = Path.Combine(folder, "run"), CheckpointInterval = 1 });
         _ = trainer.Resume();
-        while (!trainer.IsDone)
-            Say(trainer.Advance().Step);
+        trainer.Run(step => Say(step.Step));
         Write(folder, student, trainer.Average);
     }
 

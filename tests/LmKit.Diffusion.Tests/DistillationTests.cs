@@ -18,25 +18,26 @@ public class DistillationTests
         using var teacher = DiffusionTransformer.Build(Sizes);
         using var student = DiffusionTransformer.Build(Sizes);
         using var discriminator = Discriminator.FromTeacher(teacher);
-        using var trainer = new DiDiInstructTrainer(
+        using var task = new DiDiInstructTask(
             student,
             new LanguageModelDenoiser(student, Mask),
             new LanguageModelDenoiser(teacher, Mask),
             discriminator,
             (count, random) => randint(0, Mask, [count, 6], dtype: ScalarType.Int64, generator: random),
             new DiDiInstructOptions { Steps = 4, DiscriminatorWarmup = 3, GroupCount = 2, GroupSize = 3, WarmupSteps = 1 });
+        using var trainer = new Trainer(task, new TrainingOptions());
         double[] Values() => [.. student.parameters().SelectMany(parameter => parameter.detach().to(ScalarType.Float64).flatten().data<double>().ToArray())];
         var before = Values();
 
         for (var step = 0; step < 3; step++)
-            Assert.Null(trainer.Advance().StudentLoss);
+            Assert.Equal(double.NaN, trainer.Advance()!.Loss);
         Assert.Equal(before, Values());
-        Assert.NotNull(trainer.Advance().StudentLoss);
+        Assert.True(double.IsFinite(trainer.Advance()!.Loss));
         LiveTensors.Unchanged("A step", () => trainer.Advance());
         trainer.Run();
 
         Assert.NotEqual(before, Values());
-        Assert.Equal((7 * 4, 4 * 4, 4 * 2, 7 * 2 + 4, 7 * 2), (trainer.Ledger.DenoiserForwards, trainer.Ledger.DenoiserBackwards, trainer.Ledger.TeacherForwards, trainer.Ledger.DiscriminatorForwards, trainer.Ledger.DiscriminatorBackwards));
+        Assert.Equal((7 * 4, 4 * 4, 4 * 2, 7 * 2 + 4, 7 * 2), (task.Ledger.DenoiserForwards, task.Ledger.DenoiserBackwards, task.Ledger.TeacherForwards, task.Ledger.DiscriminatorForwards, task.Ledger.DiscriminatorBackwards));
     }
 
     [Fact]
@@ -57,11 +58,12 @@ public class DistillationTests
         var options = official;
         (options.Steps, options.GroupCount, options.WarmupSteps) = (2, 2, 0); // a warm-up would last a thousand steps
         var (before, judgeBefore) = (DistillerRun.Values(student), DistillerRun.Values(discriminator));
-        using var trainer = new DiDiInstructTrainer(student, new LanguageModelDenoiser(student, Mask), new LanguageModelDenoiser(teacher, Mask), discriminator, (count, random) => randint(0, Mask, [count, 6], dtype: ScalarType.Int64, generator: random), options);
+        using var task = new DiDiInstructTask(student, new LanguageModelDenoiser(student, Mask), new LanguageModelDenoiser(teacher, Mask), discriminator, (count, random) => randint(0, Mask, [count, 6], dtype: ScalarType.Int64, generator: random), options);
+        using var trainer = new Trainer(task, new TrainingOptions());
 
         trainer.Run();
 
-        Assert.Equal(2, trainer.Average.UpdateCount);
+        Assert.Equal(2, trainer.Average!.UpdateCount);
         Assert.NotEqual(before, DistillerRun.Values(student));
         Assert.NotEqual(judgeBefore, DistillerRun.Values(discriminator));
     }
@@ -73,7 +75,7 @@ public class DistillationTests
         using var student = DiffusionTransformer.Build(Sizes);
         using var discriminator = DistillerRun.Untaught(Sizes);
         var denoiser = new LanguageModelDenoiser(student, Mask);
-        DiDiInstructTrainer Make(DiDiInstructOptions options) => new(student, denoiser, denoiser, discriminator, (count, _) => zeros([count, 4], ScalarType.Int64), options);
+        DiDiInstructTask Make(DiDiInstructOptions options) => new(student, denoiser, denoiser, discriminator, (count, _) => zeros([count, 4], ScalarType.Int64), options);
 
         Assert.Contains("group_size", Assert.Throws<ConfigurationException>(() => Make(new DiDiInstructOptions { GroupSize = 1 })).Message, StringComparison.Ordinal);
         Assert.Contains("rollout_steps", Assert.Throws<ConfigurationException>(() => Make(new DiDiInstructOptions { RolloutSteps = 0 })).Message, StringComparison.Ordinal);
@@ -86,7 +88,8 @@ public class DistillationTests
         using var student = DiffusionTransformer.Build(Sizes);
         using var discriminator = DistillerRun.Untaught(Sizes);
         var denoiser = new LanguageModelDenoiser(student, Mask);
-        using var trainer = new DiDiInstructTrainer(student, denoiser, denoiser, discriminator, (count, _) => full(count, 4, Mask, ScalarType.Int64));
+        using var task = new DiDiInstructTask(student, denoiser, denoiser, discriminator, (count, _) => full(count, 4, Mask, ScalarType.Int64));
+        using var trainer = new Trainer(task, new TrainingOptions());
 
         Assert.Contains("mask id 4", Assert.Throws<ArgumentException>(() => trainer.Advance()).Message, StringComparison.Ordinal);
     }

@@ -32,15 +32,18 @@ public class GuardTests
         using var discriminator = Discriminator.FromTeacher(teacher);
         var chain = ToyTeacher.Chain();
         var options = new DiDiInstructOptions { Steps = 400, DiscriminatorWarmup = 5, RolloutSteps = 1, GroupCount = 4, StudentLearningRate = 1e-2, WarmupSteps = 1, AverageDecay = 0.5, DivergenceWeight = 0 };
-        using var trainer = new DiDiInstructTrainer(student, new LanguageModelDenoiser(student, ToyTeacher.Mask), new LanguageModelDenoiser(teacher, ToyTeacher.Mask), discriminator, (count, random) => chain.Sample(count, ToyTeacher.Length, random), options);
+        using var task = new DiDiInstructTask(student, new LanguageModelDenoiser(student, ToyTeacher.Mask), new LanguageModelDenoiser(teacher, ToyTeacher.Mask), discriminator, (count, random) => chain.Sample(count, ToyTeacher.Length, random), options);
         using var guard = new DistillationGuard(new LanguageModelDenoiser(teacher, ToyTeacher.Mask), SampleJudge.Of(chain, ToyTeacher.Length), new DistillationGuardOptions { Interval = 5, SampleCount = 64, Length = ToyTeacher.Length });
-        trainer.Guard = guard;
+        task.Guard = guard;
+        using var trainer = new Trainer(task, new TrainingOptions());
 
         trainer.Run();
 
         Assert.True(trainer.Step < trainer.TotalSteps);
         Assert.NotEqual(GuardVerdict.Continue, guard.Last!.Verdict);
-        using (trainer.Average.Swap())
+        Assert.Equal(TrainingEnd.Task, trainer.End);
+        Assert.Contains("samples", trainer.EndReason, StringComparison.Ordinal);
+        using (trainer.Average!.Swap())
             Assert.Equal(guard.Best!.Student, SampleJudge.Of(chain, ToyTeacher.Length).Measure(new SparseAncestralSampler(new LanguageModelDenoiser(student, ToyTeacher.Mask), new DiffusionSamplerOptions { StepCount = 8 }), 8, 64, ToyTeacher.Length, 0));
     }
 
@@ -55,10 +58,11 @@ public class GuardTests
         using var discriminator = Discriminator.FromTeacher(teacher);
         var chain = ToyTeacher.Chain();
         var options = new DiDiInstructOptions { Steps = 9, DiscriminatorWarmup = 1, GroupCount = 2, GroupSize = 2, WarmupSteps = 1, AverageDecay = 0 };
-        using var trainer = new DiDiInstructTrainer(student, new LanguageModelDenoiser(student, ToyTeacher.Mask), new LanguageModelDenoiser(teacher, ToyTeacher.Mask), discriminator, (count, random) => chain.Sample(count, ToyTeacher.Length, random), options);
+        using var task = new DiDiInstructTask(student, new LanguageModelDenoiser(student, ToyTeacher.Mask), new LanguageModelDenoiser(teacher, ToyTeacher.Mask), discriminator, (count, random) => chain.Sample(count, ToyTeacher.Length, random), options);
         using var guard = new DistillationGuard(new LanguageModelDenoiser(uniform, ToyTeacher.Mask), SampleJudge.Of(chain, ToyTeacher.Length), new DistillationGuardOptions { Interval = 3, SampleCount = 64, Length = ToyTeacher.Length, EntropyTolerance = 0 });
-        trainer.Guard = guard;
-        double[] Average() => [.. trainer.Average.Tensors.Values.SelectMany(DistillerRun.Values)];
+        task.Guard = guard;
+        using var trainer = new Trainer(task, new TrainingOptions());
+        double[] Average() => [.. trainer.Average!.Tensors.Values.SelectMany(DistillerRun.Values)];
         var before = Average();
         trainer.Advance();
         trainer.Advance();

@@ -17,7 +17,7 @@ public class ReducedScaleTests
         using var auxiliary = ToyTeacher.Load();
         var chain = ToyTeacher.Chain();
         var before = ToyTeacher.Measure(teacher, chain, 8, 256);
-        using var trainer = new AuxiliaryDenoiserTrainer(
+        using var task = new AuxiliaryDenoiserTask(
             student,
             new LanguageModelDenoiser(student, ToyTeacher.Mask),
             new LanguageModelDenoiser(teacher, ToyTeacher.Mask),
@@ -25,14 +25,15 @@ public class ReducedScaleTests
             new LanguageModelDenoiser(auxiliary, ToyTeacher.Mask),
             (count, random) => chain.Sample(count, ToyTeacher.Length, random),
             new AuxiliaryDenoiserOptions { Steps = 40, AuxiliaryWarmup = 30, WarmupSteps = 5, StudentLearningRate = 1e-3, AverageDecay = 0.9 });
+        using var trainer = new Trainer(task, new TrainingOptions());
 
         trainer.Run();
 
-        using var average = trainer.Average.Swap();
+        using var average = trainer.Average!.Swap();
         var after = ToyTeacher.Measure(student, chain, 8, 256);
         Assert.True(after.Perplexity < 0.95 * before.Perplexity, $"perplexity {before.Perplexity} -> {after.Perplexity}");
         Assert.True(after.Entropy > 0.97 * before.Entropy, $"entropy {before.Entropy} -> {after.Entropy}");
-        Assert.Equal((70, 40, 80, 110, 70), (trainer.Ledger.DenoiserForwards, trainer.Ledger.DenoiserBackwards, trainer.Ledger.TeacherForwards, trainer.Ledger.AuxiliaryForwards, trainer.Ledger.AuxiliaryBackwards));
+        Assert.Equal((70, 40, 80, 110, 70), (task.Ledger.DenoiserForwards, task.Ledger.DenoiserBackwards, task.Ledger.TeacherForwards, task.Ledger.AuxiliaryForwards, task.Ledger.AuxiliaryBackwards));
     }
 
     [Fact]

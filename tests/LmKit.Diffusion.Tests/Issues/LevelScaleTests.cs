@@ -133,12 +133,13 @@ public sealed class LevelScaleTests
             using var third = DiffusionTransformer.Build(Sizes(scale));
             using var discriminator = Discriminator.FromTeacher(second);
             Spy[] spies = [new(student), new(second), new(third)];
-            using DistillationTrainer trainer = method switch
+            using DistillationTask task = method switch
             {
-                "didi" => new DiDiInstructTrainer(student, spies[0], spies[1], discriminator, DistillerRun.Rows, new DiDiInstructOptions { Steps = 3, DiscriminatorWarmup = 1, GroupCount = 2, GroupSize = 2 }),
-                "sdtt" => new SdttTrainer(student, spies[0], second, spies[1], DistillerRun.Rows, new SdttOptions { Steps = 3, RoundCount = 1, TeacherStepCount = 8, BatchSize = 4 }),
-                _ => new AuxiliaryDenoiserTrainer(student, spies[0], spies[1], third, spies[2], DistillerRun.Rows, new AuxiliaryDenoiserOptions { Steps = 3, AuxiliaryWarmup = 1, BatchSize = 4, Start = RolloutStart.Masks }),
+                "didi" => new DiDiInstructTask(student, spies[0], spies[1], discriminator, DistillerRun.Rows, new DiDiInstructOptions { Steps = 3, DiscriminatorWarmup = 1, GroupCount = 2, GroupSize = 2 }),
+                "sdtt" => new SdttTask(student, spies[0], second, spies[1], DistillerRun.Rows, new SdttOptions { Steps = 3, RoundCount = 1, TeacherStepCount = 8, BatchSize = 4 }),
+                _ => new AuxiliaryDenoiserTask(student, spies[0], spies[1], third, spies[2], DistillerRun.Rows, new AuxiliaryDenoiserOptions { Steps = 3, AuxiliaryWarmup = 1, BatchSize = 4, Start = RolloutStart.Masks }),
             };
+            using var trainer = new Trainer(task, new TrainingOptions());
             trainer.Run();
 
             if (scale == LevelScale.Time)
@@ -163,11 +164,11 @@ public sealed class LevelScaleTests
         var (learns, knows) = (new LanguageModelDenoiser(student, 4, true), new LanguageModelDenoiser(teacher, 4, true));
         var error = Assert.Throws<ArgumentException>(() =>
         {
-            using DistillationTrainer trainer = method switch
+            using DistillationTask task = method switch
             {
-                "didi" => new DiDiInstructTrainer(student, learns, knows, discriminator, DistillerRun.Rows),
-                "sdtt" => new SdttTrainer(student, learns, teacher, knows, DistillerRun.Rows),
-                _ => new AuxiliaryDenoiserTrainer(teacher, knows, knows, student, learns, DistillerRun.Rows),
+                "didi" => new DiDiInstructTask(student, learns, knows, discriminator, DistillerRun.Rows),
+                "sdtt" => new SdttTask(student, learns, teacher, knows, DistillerRun.Rows),
+                _ => new AuxiliaryDenoiserTask(teacher, knows, knows, student, learns, DistillerRun.Rows),
             };
         });
         Assert.Contains("TotalNoise", error.Message, StringComparison.Ordinal);

@@ -68,9 +68,9 @@ public sealed class NoiseScheduleCheckTests
             () => _ = new SemiAutoregressiveSampler(denoiser, null, schedule),
             () => _ = new RewardGuidedSampler(network, discriminator, null, schedule),
             () => _ = new TimeSampling(schedule),
-            () => new SdttTrainer(transformer, network, transformer, network, DistillerRun.Rows, null, schedule).Dispose(),
-            () => new DiDiInstructTrainer(transformer, network, network, discriminator, DistillerRun.Rows, null, schedule).Dispose(),
-            () => new AuxiliaryDenoiserTrainer(transformer, network, network, transformer, network, DistillerRun.Rows, null, schedule).Dispose(),
+            () => new SdttTask(transformer, network, transformer, network, DistillerRun.Rows, null, schedule).Dispose(),
+            () => new DiDiInstructTask(transformer, network, network, discriminator, DistillerRun.Rows, null, schedule).Dispose(),
+            () => new AuxiliaryDenoiserTask(transformer, network, network, transformer, network, DistillerRun.Rows, null, schedule).Dispose(),
         ];
         foreach (var build in builds)
         {

@@ -82,7 +82,7 @@ internal static class TrainerTargets
     private static string Distillation(string folder)
     {
         using var run = new Distiller(folder);
-        var digest = new Digest().Add("resumed", run.Trainer.Resume()).Add("step", run.Trainer.Step).Add(run.Student).Add(run.Trainer.Average.Tensors);
+        var digest = new Digest().Add("resumed", run.Trainer.Resume()).Add("step", run.Trainer.Step).Add(run.Student).Add(run.Task.Progress()).Add(run.Trainer.Average!.Tensors);
         try
         {
             run.Trainer.Advance();
@@ -137,17 +137,21 @@ internal static class TrainerTargets
 
         internal Distiller(string folder)
         {
-            var options = new SdttOptions { Steps = 2, RoundCount = 2, TeacherStepCount = 8, BatchSize = 2, WarmupSteps = 1, CheckpointFolder = folder };
-            Trainer = new SdttTrainer(Student, new LanguageModelDenoiser(Student, Mask), teacher, new LanguageModelDenoiser(teacher, Mask), Rows, options);
+            var options = new SdttOptions { Steps = 2, RoundCount = 2, TeacherStepCount = 8, BatchSize = 2, WarmupSteps = 1 };
+            Task = new SdttTask(Student, new LanguageModelDenoiser(Student, Mask), teacher, new LanguageModelDenoiser(teacher, Mask), Rows, options);
+            Trainer = new Trainer(Task, new TrainingOptions { CheckpointFolder = folder });
         }
 
         internal LanguageModel Student { get; } = Network(3);
 
-        internal SdttTrainer Trainer { get; }
+        internal SdttTask Task { get; }
+
+        internal Trainer Trainer { get; }
 
         public void Dispose()
         {
             Trainer.Dispose();
+            Task.Dispose();
             teacher.Dispose();
             Student.Dispose();
         }
