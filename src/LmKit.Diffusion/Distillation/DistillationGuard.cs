@@ -9,8 +9,9 @@ namespace LmKit;
 /// average with the lowest divergence among the readings of enough entropy back, or the one it began with. Serves one run; dispose it after it.</remarks>
 public sealed class DistillationGuard : IDisposable
 {
-    private const string History = "history";
-    private const string BestKey = "best.";
+    internal const string Key = "guard.";
+    private const string History = Key + "history";
+    private const string BestKey = Key + "best.";
     private const int RowLength = 11;
 
     private readonly IDenoiser teacher;
@@ -68,7 +69,7 @@ public sealed class DistillationGuard : IDisposable
 
     internal bool IsDue(long step, long totalSteps) => step > options.FirstStep && ((step - options.FirstStep) % options.Interval == 0 || step == totalSteps);
 
-    internal RunIdentity Describe(RunIdentity identity) => identity.Add("guard", "set").AddOptions(options, "guard.");
+    internal RunIdentity Describe(RunIdentity identity) => identity.Add("guard", "set").AddOptions(options, Key);
 
     /// <summary>Remembers what to go back to before there is a reading.</summary>
     internal void Begin(WeightAverage average)
@@ -88,10 +89,10 @@ public sealed class DistillationGuard : IDisposable
         var verdict = Judge([.. readings.Select(reading => reading.Student), quality], measured, options);
         var read = new GuardReading(turn.Step + 1, measured, quality, verdict);
         readings.Add(read);
-        turn.Report("guard.divergence", quality.Divergence);
-        turn.Report("guard.entropy", quality.Entropy);
+        turn.Report(Key + "divergence", quality.Divergence);
+        turn.Report(Key + "entropy", quality.Entropy);
         if (quality.Perplexity is { } perplexity)
-            turn.Report("guard.perplexity", perplexity);
+            turn.Report(Key + "perplexity", perplexity);
         if (ReferenceEquals(Best, read))
             Remember(average);
         if (verdict == GuardVerdict.Continue)

@@ -18,7 +18,6 @@ public abstract class DistillationTask : ITrainingTask, IDisposable
 {
     private const string RandomKey = "random";
     private const string LedgerKey = "ledger.";
-    private const string GuardKey = "guard.";
 
     private readonly Func<long, Generator, Tensor> reference;
     private readonly DistillationOptions options;
@@ -109,7 +108,7 @@ public abstract class DistillationTask : ITrainingTask, IDisposable
     {
         var progress = Own();
         foreach (var (name, value) in Guard?.Memory() ?? [])
-            progress[GuardKey + name] = value;
+            progress[name] = value;
         return progress;
     }
 
@@ -119,9 +118,8 @@ public abstract class DistillationTask : ITrainingTask, IDisposable
         ArgumentNullException.ThrowIfNull(progress);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        var memory = Guard is null ? [] : Under(GuardKey, progress);
-        var own = Guard is null ? progress : progress.Where(pair => !pair.Key.StartsWith(GuardKey, StringComparison.Ordinal)).ToDictionary();
-        CheckpointLoader.Check("The checkpoint's progress", Own(), own);
+        var memory = progress.Where(pair => Guard is not null && pair.Key.StartsWith(DistillationGuard.Key, StringComparison.Ordinal)).ToDictionary();
+        CheckpointLoader.Check("The checkpoint's progress", Own(), progress.Where(pair => !memory.ContainsKey(pair.Key)).ToDictionary());
         DistillationGuard.Check(memory, StudentLearner.Module);
         foreach (var (name, generator) in generators)
             generator.set_state(progress[name]);
