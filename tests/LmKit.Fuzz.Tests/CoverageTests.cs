@@ -39,14 +39,13 @@ public class CoverageTests
         ["SafetensorsReader"] = ["safetensors"],
         ["SafetensorsReader.ReadAll"] = ["safetensors"],
         ["SingleJudge.RunAsync"] = ["judgments"],
-        ["SparseAutoencoderTrainer.Resume"] = ["sae-trainer"],
         ["StateFile.Restore"] = ["mixer-state"],
         ["TextDocuments.Read"] = ["text-documents"],
         ["TextFileSource"] = ["text-gz", "text-source"],
         ["TokenDataset.Open"] = ["token-file"],
         ["TokenizerFiles.Load"] = ["tokenizer"],
         ["TokenizerFiles.LoadVocabulary"] = ["tokenizer"],
-        ["Trainer.Resume"] = ["trainer-checkpoint", "finetune-checkpoint", "denoising-checkpoint"],
+        ["Trainer.Resume"] = ["trainer-checkpoint", "finetune-checkpoint", "denoising-checkpoint", "autoencoder-checkpoint"],
         ["VerdictParser"] = ["verdicts"],
     };
 
