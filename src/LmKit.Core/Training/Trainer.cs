@@ -225,8 +225,7 @@ public sealed class Trainer : IDisposable
             var value = loss.Sum.to(ScalarType.Float64).item<double>();
             if (!double.IsFinite(value))
                 throw Diverged("loss");
-            loss.Sum.backward();
-            KernelFunction.ThrowIfFailed();
+            loss.Sum.Backward();
             (sum, count) = (sum + value, count + loss.Count);
             if (masters.Any)
             {

@@ -54,8 +54,7 @@ internal sealed class Learner : IDisposable
             throw new TrainingDivergedException(step, $"loss of the {Name}", checkpoint());
         optimizer.zero_grad();
         masters.Begin();
-        loss.backward();
-        KernelFunction.ThrowIfFailed();
+        loss.Backward();
         masters.TakeGradients();
         if (!double.IsFinite(GradientClipping.Apply(trained, 1, maxNorm)))
             throw new TrainingDivergedException(step, $"gradient of the {Name}", checkpoint());

@@ -98,8 +98,7 @@ public sealed class SparseAutoencoderTrainer : IDisposable
         var value = loss.Total.to(ScalarType.Float64).item<double>();
         if (!double.IsFinite(value))
             throw new TrainingDivergedException(Step + 1, "loss", null);
-        loss.Total.backward();
-        KernelFunction.ThrowIfFailed();
+        loss.Total.Backward();
         if (!double.IsFinite(optimizer.Apply(rate)))
             throw new TrainingDivergedException(Step + 1, "gradient", null);
         autoencoder.UpdateThreshold(pass.Codes);
