@@ -69,7 +69,7 @@ internal static class SectionOptions
     {
         CheckNoValue(section, "keys");
         var member = type.GetCustomAttribute<JsonPolymorphicAttribute>(false)!.TypeDiscriminatorPropertyName!;
-        var key = member.Replace("_", "", StringComparison.Ordinal);
+        var key = string.Concat(member.Split('_').Select(part => char.ToUpperInvariant(part[0]) + part[1..])); // rope_type is RopeType
         var choices = type.GetCustomAttributes<JsonDerivedTypeAttribute>(false).ToDictionary(choice => (string)choice.TypeDiscriminator!, choice => choice.DerivedType);
         var name = section[key];
         if (name is null || !choices.TryGetValue(name, out var chosen))
