@@ -137,9 +137,9 @@ public sealed class LanguageModelChatClientTests : IDisposable
     {
         var services = new ServiceCollection();
         services.AddLanguageModel(options => (options.VocabSize, options.ModelDim, options.LayerCount) = (256, 8, 1)).AddAttention();
-        services.AddLanguageModel("other", options => (options.VocabSize, options.ModelDim, options.LayerCount) = (256, 8, 1)).AddAttention();
-        services.AddLmKitChatClient(_ => ModelTokenizer.Bytes, configure: options => options.ModelId = "first");
-        services.AddLmKitChatClient("other", _ => ModelTokenizer.Bytes, configure: options => options.ModelId = "second");
+        services.AddKeyedLanguageModel("other", options => (options.VocabSize, options.ModelDim, options.LayerCount) = (256, 8, 1)).AddAttention();
+        services.AddChatClient(provider => provider.GetRequiredService<LanguageModel>().AsChatClient(ModelTokenizer.Bytes, options: new() { ModelId = "first" }));
+        services.AddKeyedChatClient("other", provider => provider.GetRequiredKeyedService<LanguageModel>("other").AsChatClient(ModelTokenizer.Bytes, options: new() { ModelId = "second" }));
         using var provider = services.BuildServiceProvider();
 
         var client = provider.GetRequiredService<IChatClient>();
