@@ -64,7 +64,7 @@ public sealed class DiffusionTextTests
         using var random = new TorchSharp.torch.Generator(options.Seed!.Value);
         using var start = TorchSharp.torch.tensor(prompt.Select(letter => (long)letter).ToArray(), [1, prompt.Length]);
         long[] ids = [];
-        foreach (var grid in model.CreateSampler().Sample(start, options.MaxTokens, random))
+        foreach (var grid in model.CreateSampler().Sample(new SampleRequest(start, options.MaxTokens) { Generators = [random] }))
         {
             using (grid)
                 ids = HostValues.Read(grid);

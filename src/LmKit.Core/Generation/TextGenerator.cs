@@ -69,10 +69,10 @@ public sealed class TextGenerator
     private IEnumerable<(int Row, string Text)> Run(IReadOnlyList<int>[] prompts, long length, IReadOnlyList<string> stops, ulong? seed, CancellationToken cancellation)
     {
         var rows = prompts.Select(_ => new TextRow(tokenizer, stops, stopTokens)).ToArray();
-        using var random = new Generator(seed ?? (ulong)System.Random.Shared.NextInt64());
+        using var generators = RowGenerators.Consecutive(rows.Length, unchecked((long)(seed ?? (ulong)System.Random.Shared.NextInt64())));
         using var prompt = Grid(prompts);
         cancellation.ThrowIfCancellationRequested();
-        using var reader = new GridReader(sampler, prompt, length, random);
+        using var reader = new GridReader(sampler, new SampleRequest(prompt, length) { Generators = generators });
         while (reader.Next() is { } added)
         {
             var columns = added.Length / rows.Length;
@@ -114,8 +114,7 @@ public sealed class TextGenerationOptions
     public IReadOnlyList<string> StopStrings { get; set; } = [];
 
     /// <summary>Seed of the draws; null for a fresh one each time.</summary>
-    /// <remarks>A call draws for all its prompts from one generator. So the same call gives the same texts again, while a prompt's text in a
-    /// batch is another than alone, and changes with the prompts beside it.</remarks>
+    /// <remarks>Prompt i of a batch draws from Seed + i, and so gives the text that it gives alone with that seed.</remarks>
     public ulong? Seed { get; set; }
 }
 

@@ -83,7 +83,7 @@ public sealed class AnySamplerTests
     }
 
     [Fact]
-    public void A_seed_repeats_a_call_and_not_a_row()
+    public void A_seed_repeats_a_call_and_each_of_its_rows_alone()
     {
         using var model = FixedModel.OfLetters(1, 1, 1, 1);
         var generator = new TextGenerator(new AutoregressiveSampler(model), ModelTokenizer.Bytes);
@@ -91,7 +91,8 @@ public sealed class AnySamplerTests
         var together = generator.Generate(["x", "y"], options);
         Assert.Equal(together, generator.Generate(["x", "y"], options));
         Assert.NotEqual(together[0], together[1]);
-        Assert.NotEqual(generator.Generate(["x"], options)[0], together[0]);
+        Assert.Equal(together[0], generator.Generate(["x"], options)[0]);
+        Assert.Equal(together[1], generator.Generate(["y"], new TextGenerationOptions { MaxTokens = 30, Seed = 4 })[0]);
     }
 
     private sealed class DraftSampler(bool isAppendOnly, long[][] versions) : ISampler
@@ -100,12 +101,12 @@ public sealed class AnySamplerTests
 
         public bool IsAppendOnly => isAppendOnly;
 
-        public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null)
+        public IEnumerable<Tensor> Sample(SampleRequest request)
         {
             foreach (var version in versions)
             {
                 Given++;
-                long[][] rows = [.. HostValues.Read(prompt).Chunk((int)prompt.size(1)).Select(row => (long[])[.. row, .. version])];
+                long[][] rows = [.. HostValues.Read(request.Prompt).Chunk((int)request.Prompt.size(1)).Select(row => (long[])[.. row, .. version])];
                 yield return tensor(rows.SelectMany(row => row).ToArray(), [rows.Length, rows[0].Length]).DetachFromDisposeScope();
             }
         }

@@ -115,9 +115,9 @@ public sealed class TextGeneratorTests
 
     private sealed class ScriptedSampler(string script) : ISampler
     {
-        public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null)
+        public IEnumerable<Tensor> Sample(SampleRequest request)
         {
-            var ids = prompt.data<long>().ToArray().ToList();
+            var ids = request.Prompt.data<long>().ToArray().ToList();
             foreach (var value in System.Text.Encoding.UTF8.GetBytes(script))
             {
                 ids.Add(value);

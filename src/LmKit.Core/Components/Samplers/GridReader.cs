@@ -18,15 +18,13 @@ internal sealed class GridReader : IDisposable
 
     /// <summary>Begins a sample.</summary>
     /// <param name="sampler">The sampler.</param>
-    /// <param name="prompt">(B, L); outlives the reader.</param>
-    /// <param name="length">Columns to add.</param>
-    /// <param name="random">Source of randomness; outlives the reader.</param>
-    internal GridReader(ISampler sampler, Tensor prompt, long length, Generator random)
+    /// <param name="request">What is asked; its tensors and generators outlive the reader.</param>
+    internal GridReader(ISampler sampler, SampleRequest request)
     {
         this.sampler = sampler.GetType().Name;
         isAppendOnly = sampler.IsAppendOnly;
-        (rows, width) = (prompt.size(0), prompt.size(1));
-        versions = sampler.Sample(prompt, length, random).GetEnumerator();
+        (rows, width) = (request.Prompt.size(0), request.Prompt.size(1));
+        versions = sampler.Sample(request).GetEnumerator();
     }
 
     /// <summary>The next columns that stay, row after row; empty for a version that may still change, null at the end.</summary>

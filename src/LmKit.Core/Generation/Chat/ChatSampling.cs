@@ -6,68 +6,43 @@ namespace LmKit;
 /// <summary>How a chat client draws: the model's configured sampler, changed by the client's defaults and then by a request.</summary>
 internal sealed class ChatSampling
 {
-    private readonly ISampler sampler;
+    private readonly LanguageModelChatOptions defaults;
+    private readonly IReadOnlyList<LogitFilter> filters;
     private readonly IReadOnlyList<long> formatStops;
 
     /// <summary>Takes a model's sampler and the defaults.</summary>
-    /// <exception cref="ArgumentException">A default is out of its range, or this sampler cannot obey it; names it.</exception>
+    /// <exception cref="ArgumentException">A default is out of its range; names it.</exception>
+    /// <exception cref="NotSupportedException">The sampler cannot obey a default; names both.</exception>
     internal ChatSampling(ILanguageModel model, ModelTokenizer tokenizer, IChatFormat format, LanguageModelChatOptions defaults)
     {
+        this.defaults = defaults;
         formatStops = [.. format.StopTokens];
-        var configured = model.CreateSampler() ?? new AutoregressiveSampler(model);
-        var changes = new ChatSamplingChanges
-        {
-            Temperature = defaults.Temperature,
-            TopP = defaults.TopP,
-            TopK = defaults.TopK,
-            MinP = defaults.MinP,
-            RepetitionPenalty = defaults.RepetitionPenalty,
-            FrequencyPenalty = defaults.FrequencyPenalty,
-            PresencePenalty = defaults.PresencePenalty,
-        };
-        if (configured is AutoregressiveSampler known)
-        {
-            var own = tokenizer.VocabSize < model.VocabSize ? [.. defaults.Filters, KnownOnly(tokenizer.VocabSize, [.. formatStops.Union(format.SpecialTokens.Keys)])] : defaults.Filters;
-            sampler = known.With(options =>
-            {
-                changes.Apply(options);
-                options.StopTokens = [.. options.StopTokens.Union(formatStops)];
-            }, own);
-        }
-        else
-        {
-            if (changes.Named() is { } name || Named(defaults.Filters, out name))
-                throw new ArgumentException($"{name} is set, which the model's {configured.GetType().Name} has no place for; configure it there.", nameof(defaults));
-            sampler = configured;
-        }
+        Sampler = model.CreateSampler() ?? new AutoregressiveSampler(model);
+        StopTokens = [.. Sampler.StopTokens.Union(formatStops)];
+        filters = Sampler is AutoregressiveSampler && tokenizer.VocabSize < model.VocabSize ? [.. defaults.Filters, KnownOnly(tokenizer.VocabSize, [.. formatStops.Union(format.SpecialTokens.Keys)])] : defaults.Filters;
+        using var one = torch.zeros(1, 1, dtype: torch.ScalarType.Int64);
+        _ = Sampler.Sample(new SampleRequest(one, 0) { Rows = [For(null)] }); // refuses what it cannot obey
     }
+
+    /// <summary>The model's sampler.</summary>
+    internal ISampler Sampler { get; }
 
     /// <summary>Ids that end an answer.</summary>
-    internal IReadOnlyList<long> StopTokens => sampler is AutoregressiveSampler known ? known.StopTokens : formatStops;
+    internal IReadOnlyList<long> StopTokens { get; }
 
-    /// <summary>The sampler of a request.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; names it.</exception>
-    /// <exception cref="NotSupportedException">The model's sampler cannot obey an option; names it.</exception>
-    internal ISampler For(ChatOptions? options)
+    /// <summary>What a request changes over the sampler's own options.</summary>
+    internal SampleOptions For(ChatOptions? options) => new()
     {
-        var changes = new ChatSamplingChanges
-        {
-            Temperature = options?.Temperature,
-            TopP = options?.TopP,
-            TopK = options?.TopK,
-            FrequencyPenalty = options?.FrequencyPenalty,
-            PresencePenalty = options?.PresencePenalty,
-        };
-        return changes.Named() is not { } name ? sampler
-            : sampler is AutoregressiveSampler known ? known.With(changes.Apply, [])
-            : throw new NotSupportedException($"{name} is set, which the model's {sampler.GetType().Name} has no place for; leave it out.");
-    }
-
-    private static bool Named(IReadOnlyList<LogitFilter> filters, out string? name)
-    {
-        name = filters.Count > 0 ? nameof(LanguageModelChatOptions.Filters) : null;
-        return name is not null;
-    }
+        Temperature = options?.Temperature ?? defaults.Temperature,
+        TopP = options?.TopP ?? defaults.TopP,
+        TopK = options?.TopK ?? defaults.TopK,
+        MinP = defaults.MinP,
+        RepetitionPenalty = defaults.RepetitionPenalty,
+        FrequencyPenalty = options?.FrequencyPenalty ?? defaults.FrequencyPenalty,
+        PresencePenalty = options?.PresencePenalty ?? defaults.PresencePenalty,
+        StopTokens = Sampler is AutoregressiveSampler ? formatStops : null,
+        Filters = filters,
+    };
 
     // A model may have more ids than its tokenizer, so that its tables have round sizes: those mean nothing and are never drawn.
     // The format knows some of them, such as the tokens that stand around a call or a thought.
@@ -80,46 +55,6 @@ internal sealed class ChatSampling
             kept.select(1, id).copy_(logits.select(1, id));
         return kept.MoveToOuterDisposeScope();
     };
-}
-
-/// <summary>Sampling options that somebody set over those of a sampler; null leaves one as it is.</summary>
-internal sealed class ChatSamplingChanges
-{
-    internal double? Temperature { get; init; }
-
-    internal double? TopP { get; init; }
-
-    internal int? TopK { get; init; }
-
-    internal double? MinP { get; init; }
-
-    internal double? RepetitionPenalty { get; init; }
-
-    internal double? FrequencyPenalty { get; init; }
-
-    internal double? PresencePenalty { get; init; }
-
-    /// <summary>The name of one that is set; null for none.</summary>
-    internal string? Named() =>
-        Temperature is not null ? nameof(Temperature)
-        : TopP is not null ? nameof(TopP)
-        : TopK is not null ? nameof(TopK)
-        : MinP is not null ? nameof(MinP)
-        : RepetitionPenalty is not null ? nameof(RepetitionPenalty)
-        : FrequencyPenalty is not null ? nameof(FrequencyPenalty)
-        : PresencePenalty is not null ? nameof(PresencePenalty)
-        : null;
-
-    internal void Apply(AutoregressiveSamplerOptions options)
-    {
-        options.Temperature = Temperature ?? options.Temperature;
-        options.TopP = TopP ?? options.TopP;
-        options.TopK = TopK ?? options.TopK;
-        options.MinP = MinP ?? options.MinP;
-        options.RepetitionPenalty = RepetitionPenalty ?? options.RepetitionPenalty;
-        options.FrequencyPenalty = FrequencyPenalty ?? options.FrequencyPenalty;
-        options.PresencePenalty = PresencePenalty ?? options.PresencePenalty;
-    }
 }
 
 /// <summary>Refuses what a language model in this process cannot do, by the option's name, before anything is computed.</summary>

@@ -55,7 +55,6 @@ internal sealed class LanguageModelChatClient : IChatClient
         ArgumentNullException.ThrowIfNull(messages);
         ChatRequestCheck.Check(this, options, defaults.ModelId);
         var stops = StopStringMatcher.Checked(options?.StopSequences, nameof(ChatOptions.StopSequences));
-        var sampler = sampling.For(options);
         List<ChatMessage> all = [.. messages];
         if (all.IndexOf(null!) is >= 0 and var missing)
             throw new ArgumentException($"Message {missing} is null.", nameof(messages));
@@ -67,16 +66,25 @@ internal sealed class LanguageModelChatClient : IChatClient
             throw new ArgumentException("The conversation has no token; send at least one message with text.", nameof(messages));
         if (ids.Count > model.ContextLength)
             throw new ArgumentException($"The conversation has {ids.Count} tokens in {all.Count} messages; this model reads {model.ContextLength} tokens at most. Shorten the messages or leave earlier ones out.", nameof(messages));
-        return Answer(ids, sampler, stops, options?.MaxOutputTokens ?? defaults.MaxOutputTokens, options?.Seed, cancellationToken);
+        var prompt = tensor(ids.Select(id => (long)id).ToArray(), [1, ids.Count]).DetachFromDisposeScope();
+        var request = new SampleRequest(prompt, options?.MaxOutputTokens ?? defaults.MaxOutputTokens) { Rows = [sampling.For(options)] };
+        try
+        {
+            _ = sampling.Sampler.Sample(request); // refuses what it cannot obey
+        }
+        finally
+        {
+            prompt.Dispose();
+        }
+        return Answer(ids, request, stops, options?.Seed, cancellationToken);
     }
 
     public void Dispose() => isDisposed = true;
 
     private async IAsyncEnumerable<ChatResponseUpdate> Answer(
         IReadOnlyList<int> ids,
-        ISampler sampler,
+        SampleRequest request,
         IReadOnlyList<string> stops,
-        long length,
         long? seed,
         [EnumeratorCancellation] CancellationToken cancellation)
     {
@@ -84,7 +92,7 @@ internal sealed class LanguageModelChatClient : IChatClient
         var row = new TextRow(tokenizer, stops, stopTokens, format.SpecialTokens);
         using var random = new Generator(seed is { } given ? unchecked((ulong)given) : (ulong)System.Random.Shared.NextInt64());
         using var prompt = tensor(ids.Select(id => (long)id).ToArray(), [1, ids.Count]).DetachFromDisposeScope();
-        using var reader = new GridReader(sampler, prompt, length, random);
+        using var reader = new GridReader(sampling.Sampler, request with { Prompt = prompt, Generators = [random] });
         while (!row.HasEnded && await StepAsync(reader, cancellation).ConfigureAwait(false) is { } added)
         {
             if (string.Concat(added.Select(row.Add)) is { Length: > 0 } text)
