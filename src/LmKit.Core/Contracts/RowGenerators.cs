@@ -39,10 +39,8 @@ public sealed class RowGenerators : IReadOnlyList<Generator>, IDisposable
         return new RowGenerators(rows, drawn.item<long>());
     }
 
-    /// <summary>Makes generators of consecutive seeds: row i uses <paramref name="seed"/> + i, as it would alone.</summary>
-    /// <param name="rows">How many.</param>
-    /// <param name="seed">The first row's seed.</param>
-    public static RowGenerators Consecutive(long rows, long seed) => new(Made(rows, row => unchecked((ulong)seed + (ulong)row)), isOwner: true);
+    /// <summary>Makes generators of seeds that are given.</summary>
+    internal static RowGenerators OfSeeds(IEnumerable<long> seeds) => new([.. seeds.Select(seed => new Generator(unchecked((ulong)seed)))], isOwner: true);
 
     /// <summary>The generators of a request, which stay the caller's, or fresh ones where it has none.</summary>
     public static RowGenerators Of(SampleRequest request)

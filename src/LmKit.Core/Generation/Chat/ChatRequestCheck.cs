@@ -1,61 +1,6 @@
 using Microsoft.Extensions.AI;
-using TorchSharp;
 
 namespace LmKit;
-
-/// <summary>How a chat client draws: the model's configured sampler, changed by the client's defaults and then by a request.</summary>
-internal sealed class ChatSampling
-{
-    private readonly LanguageModelChatOptions defaults;
-    private readonly IReadOnlyList<LogitFilter> filters;
-    private readonly IReadOnlyList<long> formatStops;
-
-    /// <summary>Takes a model's sampler and the defaults.</summary>
-    /// <exception cref="ArgumentException">A default is out of its range; names it.</exception>
-    /// <exception cref="NotSupportedException">The sampler cannot obey a default; names both.</exception>
-    internal ChatSampling(ILanguageModel model, ModelTokenizer tokenizer, IChatFormat format, LanguageModelChatOptions defaults)
-    {
-        this.defaults = defaults;
-        formatStops = [.. format.StopTokens];
-        Sampler = model.CreateSampler() ?? new AutoregressiveSampler(model);
-        StopTokens = [.. Sampler.StopTokens.Union(formatStops)];
-        filters = Sampler is AutoregressiveSampler && tokenizer.VocabSize < model.VocabSize ? [.. defaults.Filters, KnownOnly(tokenizer.VocabSize, [.. formatStops.Union(format.SpecialTokens.Keys)])] : defaults.Filters;
-        using var one = torch.zeros(1, 1, dtype: torch.ScalarType.Int64);
-        _ = Sampler.Sample(new SampleRequest(one, 0) { Rows = [For(null)] }); // refuses what it cannot obey
-    }
-
-    /// <summary>The model's sampler.</summary>
-    internal ISampler Sampler { get; }
-
-    /// <summary>Ids that end an answer.</summary>
-    internal IReadOnlyList<long> StopTokens { get; }
-
-    /// <summary>What a request changes over the sampler's own options.</summary>
-    internal SampleOptions For(ChatOptions? options) => new()
-    {
-        Temperature = options?.Temperature ?? defaults.Temperature,
-        TopP = options?.TopP ?? defaults.TopP,
-        TopK = options?.TopK ?? defaults.TopK,
-        MinP = defaults.MinP,
-        RepetitionPenalty = defaults.RepetitionPenalty,
-        FrequencyPenalty = options?.FrequencyPenalty ?? defaults.FrequencyPenalty,
-        PresencePenalty = options?.PresencePenalty ?? defaults.PresencePenalty,
-        StopTokens = Sampler is AutoregressiveSampler ? formatStops : null,
-        Filters = filters,
-    };
-
-    // A model may have more ids than its tokenizer, so that its tables have round sizes: those mean nothing and are never drawn.
-    // The format knows some of them, such as the tokens that stand around a call or a thought.
-    private static LogitFilter KnownOnly(long count, IReadOnlyList<long> known) => (logits, _, _) =>
-    {
-        using var scope = torch.NewDisposeScope();
-        var kept = logits.clone();
-        kept.narrow(1, count, logits.size(1) - count).fill_(double.NegativeInfinity);
-        foreach (var id in known.Where(id => id >= count && id < logits.size(1)))
-            kept.select(1, id).copy_(logits.select(1, id));
-        return kept.MoveToOuterDisposeScope();
-    };
-}
 
 /// <summary>Refuses what a language model in this process cannot do, by the option's name, before anything is computed.</summary>
 internal static class ChatRequestCheck
