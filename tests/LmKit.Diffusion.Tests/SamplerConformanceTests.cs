@@ -77,3 +77,29 @@ public class ConfidenceSamplerConformanceTests : ToySamplerSuite
 {
     protected override ISampler Create() => new ConfidenceSampler(Plain, new ConfidenceSamplerOptions { StepCount = 6, Threshold = 0.6, IsDrawn = true });
 }
+
+public sealed class RewardGuidedSamplerConformanceTests : SamplerConformance, IDisposable
+{
+    private readonly DiffusionTransformer network = ToyTeacher.Load();
+    private readonly Discriminator discriminator;
+
+    public RewardGuidedSamplerConformanceTests()
+    {
+        network.eval();
+        discriminator = Discriminator.FromTeacher(network);
+        discriminator.eval();
+    }
+
+    protected override long VocabSize => ToyTeacher.Mask;
+
+    public void Dispose()
+    {
+        discriminator.Dispose();
+        network.Dispose();
+    }
+
+    protected override ISampler Create() =>
+        new RewardGuidedSampler(network, discriminator, ToyTeacher.Mask, new RewardGuidedSamplerOptions { StepCount = 4, CandidateCount = 2, TiltStart = 1, TiltEnd = 2 });
+
+    protected override (ISampler Sampler, Tensor Expected)? Greedy(Tensor prompt, long length) => null;
+}

@@ -38,7 +38,7 @@ public class SteeringTests
         using var model = builder.AddAttention(attention => attention.HeadCount = 2).AddAutoregressiveSampler(sampler => sampler.Temperature = 0).Build();
         using var dictionary = Wordy(model);
         var generator = new TextGenerator(model.CreateSampler(), new ModelTokenizer(tokenizer, 259));
-        var options = new TextGenerationOptions { MaxTokens = 6, Seed = 1 };
+        var options = new GenerationOptions { MaxOutputTokens = 6, Seed = 1 };
         var plain = generator.Generate(["abc"], options);
         IReadOnlyList<string> steered;
         using (ActivationTap.Steer(model, "layers.1.resid_post", dictionary, 0, 200))

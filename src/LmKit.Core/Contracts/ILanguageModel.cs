@@ -5,7 +5,8 @@ namespace LmKit;
 
 /// <summary>A language model: tokens (B, L) int64 to logits (B, L, V).</summary>
 /// <remarks><c>call</c> is <see cref="Hidden"/> followed by <see cref="Logits"/>; the two halves exist so that a loss or a
-/// prefill pays for the head only where it needs it. Tokens at padding (segment -1) may hold any value.</remarks>
+/// prefill pays for the head only where it needs it. Tokens at padding (segment -1) may hold any value. In place of tokens a model takes the soft
+/// rows (B, L, V) that its embedding takes (<see cref="IEmbedding"/>).</remarks>
 public interface ILanguageModel : nn.IModule<Tensor, SequenceContext?, Tensor>
 {
     /// <summary>Vocabulary size V.</summary>
@@ -16,6 +17,9 @@ public interface ILanguageModel : nn.IModule<Tensor, SequenceContext?, Tensor>
 
     /// <summary>The most tokens of one text that it can read; null where nothing bounds them.</summary>
     long? ContextLength => null;
+
+    /// <summary>What makes the condition of its blocks from <see cref="SequenceContext.Level"/>; null, the default, for a model that is told no level.</summary>
+    IConditioning? Conditioning => null;
 
     /// <summary>Makes the sampler that the model was configured with, over this model; null, the default, stands for plain next-token sampling.</summary>
     ISampler? CreateSampler() => null;

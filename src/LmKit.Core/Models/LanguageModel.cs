@@ -12,6 +12,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
 {
     [ComponentName(Name = "embeddings")]
     private readonly IEmbedding embedding;
+    private readonly IConditioning? conditioning;
     private readonly ModuleList<nn.Module> layers;
     [ComponentName(Name = "ln_f")]
     private readonly nn.IModule<Tensor, Tensor> norm;
@@ -38,6 +39,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         var hookPoints = new List<HookPoint> { embedded };
         embedding = build.Create(Slots.Embedding, options.LayerCount, Context(options.LayerCount, "embeddings"));
         ContextLength = embedding.ContextLength;
+        conditioning = build.CreateConditioning(Context(options.LayerCount, "conditioning"));
         blocks = [.. Enumerable.Range(0, options.LayerCount).Select(Layer)];
         layers = new ModuleList<nn.Module>([.. blocks.Cast<nn.Module>()]);
         norm = build.Create(Slots.Norm, options.LayerCount, Context(options.LayerCount, "ln_f"));
@@ -74,6 +76,9 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
 
     /// <inheritdoc/>
     public long? ContextLength { get; }
+
+    /// <inheritdoc/>
+    public IConditioning? Conditioning => conditioning;
 
     UseGate IUseGated.Gate => gate;
 
@@ -211,12 +216,13 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         state?.CheckWhole();
         using var use = gate.Enter();
         using var scope = NewDisposeScope();
+        var condition = ModelConditioning.Compute(conditioning, tokens, context); // (B or 1, C)
         var x = embedding.call(tokens, context); // (B, L, D)
         try
         {
             x = embedded.Pass(x);
             for (var index = 0; index < blocks.Length; index++)
-                x = blocks[index].call(x, context is null ? null : context with { State = state?.Layers[index] });
+                x = blocks[index].call(x, context is null ? null : context with { State = state?.Layers[index], Condition = condition });
         }
         catch
         {
@@ -224,7 +230,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
             throw;
         }
         state?.Advance(tokens.size(1));
-        return final.Pass(norm.call(x)).MoveToOuterDisposeScope();
+        return final.Pass(condition is not null && norm is nn.IModule<Tensor, Tensor, Tensor> conditioned ? conditioned.call(x, condition) : norm.call(x)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -36,3 +36,10 @@ public interface ISplitDenoiser : IDenoiser
     /// <summary>Log-probabilities (R, V) of hidden states (R, D) at masked positions.</summary>
     Tensor LogProbabilities(Tensor rows);
 }
+
+/// <summary>A denoiser that also gives what its network puts out, before the parameterization.</summary>
+public interface IRawDenoiser : IDenoiser
+{
+    /// <summary>The network's logits (B, L, V), under the level that is given, time-conditioned or not.</summary>
+    Tensor RawLogits(Tensor tokens, Tensor level);
+}

@@ -5,19 +5,23 @@ namespace LmKit;
 
 /// <summary>Next-token sampling from a causal model with carried state: one prefill, then one token per row and step.</summary>
 /// <remarks>Rows end on their own stop token, or where the model can read no further (<see cref="ILanguageModel.ContextLength"/>), and are
-/// fed padding from then on, which changes no other row. The model should be in evaluation mode, as a built or loaded one is. No gradient is
+/// fed padding from then on, which changes no other row. Rows may differ in their options; rows that agree are filtered together. The model should be in evaluation mode, as a built or loaded one is. No gradient is
 /// recorded. Filters and draw see logits in float32 or wider.</remarks>
 public sealed class AutoregressiveSampler : ISampler
 {
     // Dividing float32 logits by less leaves no number; what it means is the most likely token.
     private const double LeastTemperature = 1e-30;
 
+    private static readonly string[] obeyed =
+    [
+        nameof(SampleOptions.Temperature), nameof(SampleOptions.TopP), nameof(SampleOptions.TopK), nameof(SampleOptions.MinP), nameof(SampleOptions.RepetitionPenalty),
+        nameof(SampleOptions.FrequencyPenalty), nameof(SampleOptions.PresencePenalty), nameof(SampleOptions.StopTokens), nameof(SampleOptions.Filters),
+    ];
+
     private readonly ILanguageModel model;
     private readonly AutoregressiveSamplerOptions options;
     private readonly LogitFilter[] given;
-    private readonly LogitFilter[] filters;
-    private readonly long[] stopTokens;
-    private readonly bool isGreedy;
+    private readonly Draw configured;
 
     /// <summary>Makes a sampler over a model.</summary>
     /// <param name="model">A causal model; not disposed.</param>
@@ -33,38 +37,31 @@ public sealed class AutoregressiveSampler : ISampler
             throw new ArgumentException("Next-token sampling needs a causal model; a bidirectional one is sampled as a denoiser.", nameof(model));
         this.model = model;
         this.options = (options ?? new AutoregressiveSamplerOptions()).Checked(model.VocabSize);
-        stopTokens = this.options.StopTokens;
-        isGreedy = this.options.Temperature < LeastTemperature;
         given = [.. filters];
         if (given.Contains(null))
             throw new ArgumentException($"Filter {Array.IndexOf(given, null)} is null.", nameof(filters));
-        this.filters = [.. given, .. Filters(this.options)];
+        configured = DrawOf(this.options, []);
     }
 
     /// <inheritdoc/>
     public bool IsAppendOnly => true;
 
-    /// <summary>Ids that end a row.</summary>
-    internal IReadOnlyList<long> StopTokens => stopTokens;
-
-    /// <summary>A sampler that draws as this one does but for some options.</summary>
-    /// <param name="change">Changes a copy of this one's options.</param>
-    /// <param name="further">Filters applied after those that this one was given, before the options' own.</param>
-    internal AutoregressiveSampler With(Action<AutoregressiveSamplerOptions> change, IEnumerable<LogitFilter> further)
-    {
-        var changed = options.Checked(model.VocabSize);
-        change(changed);
-        return new AutoregressiveSampler(model, changed, [.. given, .. further]);
-    }
+    /// <inheritdoc/>
+    public IReadOnlyList<long> StopTokens => options.StopTokens;
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">The prompt is not (B, L) int64, or a row has no token or more than the model can read.</exception>
+    /// <remarks>Obeys every option of <see cref="SampleOptions"/>.</remarks>
+    /// <exception cref="ArgumentException">The prompt is not (B, L) int64, or a row has no token or more than the model can read; or an option
+    /// is out of its range.</exception>
     /// <exception cref="NotFiniteLogitsException">While enumerating: a row's logits are NaN or infinite, or all forbidden.</exception>
-    public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null)
+    public IEnumerable<Tensor> Sample(SampleRequest request)
     {
-        ArgumentNullException.ThrowIfNull(prompt);
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        return Run(prompt, length, random, Budgets(prompt));
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(request.Prompt);
+        ArgumentOutOfRangeException.ThrowIfNegative(request.Length);
+        var budgets = Budgets(request.Prompt);
+        request.Check(this, obeyed);
+        return Run(request, new Plan(this, request, budgets));
     }
 
     // How many tokens each row can still be given after its prompt: the last one is drawn from what was read before it.
@@ -79,11 +76,12 @@ public sealed class AutoregressiveSampler : ISampler
             : throw new ArgumentException($"Row {row} of the prompt has {lengths[row]} tokens; this model reads {longest} at most. Shorten the text.", nameof(prompt));
     }
 
-    private IEnumerable<Tensor> Run(Tensor prompt, long length, Generator? random, long[]? budgets)
+    private IEnumerable<Tensor> Run(SampleRequest request, Plan plan)
     {
+        var (prompt, length) = (request.Prompt, request.Length);
+        using var generators = RowGenerators.Of(request);
         using var state = model.NewState(prompt.size(0));
-        using var ownRandom = random is null ? new Generator((ulong)System.Random.Shared.NextInt64()) : null;
-        var source = random ?? ownRandom!;
+        using var stops = plan.Stops(prompt.device);
         var grid = prompt.clone().DetachFromDisposeScope();
         var fresh = grid.alias().DetachFromDisposeScope(); // the columns that the model has not taken in yet
         try
@@ -92,7 +90,7 @@ public sealed class AutoregressiveSampler : ISampler
                 yield return grid.alias().DetachFromDisposeScope();
             for (var step = 0L; step < length; step++)
             {
-                var (next, isOver) = Step(fresh, grid, prompt.size(1), state, source, budgets);
+                var (next, isOver) = Step(fresh, grid, prompt.size(1), state, generators, plan, stops);
                 using (var old = grid)
                 {
                     fresh.Dispose();
@@ -111,59 +109,54 @@ public sealed class AutoregressiveSampler : ISampler
         }
     }
 
-    private (Tensor Next, bool IsOver) Step(Tensor fresh, Tensor grid, long promptLength, MixerState state, Generator random, long[]? budgets)
+    private (Tensor Next, bool IsOver) Step(Tensor fresh, Tensor grid, long promptLength, MixerState state, RowGenerators generators, Plan plan, Tensor? stops)
     {
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
         var count = grid.size(1) - promptLength;
-        var isFull = Full(budgets, count, grid.device);
+        var isFull = plan.Full(count, grid.device);
         if (isFull is not null)
             fresh = fresh.masked_fill(isFull, -1L);
         var isPadding = fresh.lt(0);
         var segments = isPadding.any().ToBoolean() ? where(isPadding, -1L, 0L) : null;
         var hidden = model.Hidden(fresh.clamp(min: 0), new SequenceContext(state, segments));
         var last = hidden.narrow(1, hidden.size(1) - 1, 1).squeeze(1); // (B, D)
-        var logits = HalfPrecision.Widen(model.Logits(last)); // (B, V)
-        foreach (var filter in filters)
-            logits = filter(logits, grid, promptLength);
+        var logits = plan.Filter(HalfPrecision.Widen(model.Logits(last)), grid, promptLength); // (B, V)
+        var isLast = plan.EndsAfter(count + 1);
+        if (stops is null && isFull is null)
+        {
+            NotFiniteLogitsException.Check(logits);
+            return (plan.Next(logits, generators).DetachFromDisposeScope(), isLast);
+        }
+        var ended = Ended(grid, promptLength, isFull, stops);
+        if (ended.any().ToBoolean())
+            logits = logits.masked_fill(ended, 0.0); // what stands there is nobody's
         NotFiniteLogitsException.Check(logits);
-        var drawn = isGreedy ? logits.argmax(-1, keepdim: true) : Draw(logits, random); // (B, 1)
-        var isLast = budgets is not null && budgets.All(budget => budget <= count + 1);
-        if (stopTokens.Length == 0 && isFull is null)
-            return (drawn.DetachFromDisposeScope(), isLast);
-        var ended = Ended(grid, promptLength, isFull);
-        drawn = drawn.masked_fill(ended, -1L);
-        var willEnd = ended.logical_or(IsStop(drawn));
-        if (Full(budgets, count + 1, grid.device) is { } next)
+        var drawn = plan.Next(logits, generators).masked_fill(ended, -1L);
+        var willEnd = ended;
+        if (stops is not null)
+            willEnd = willEnd.logical_or(IsStop(drawn, stops));
+        if (plan.Full(count + 1, grid.device) is { } next)
             willEnd = willEnd.logical_or(next);
         return (drawn.DetachFromDisposeScope(), isLast || willEnd.all().ToBoolean());
     }
 
-    // (B, 1): rows that were given all they can be given; null when there is none.
-    private static Tensor? Full(long[]? budgets, long count, Device device) =>
-        budgets is not null && budgets.Any(budget => budget <= count)
-            ? tensor(budgets.Select(budget => budget <= count).ToArray(), [budgets.Length, 1], device: device)
-            : null;
-
-    private Tensor Ended(Tensor grid, long promptLength, Tensor? isFull)
+    // (B, 1): rows that are over before this step.
+    private static Tensor Ended(Tensor grid, long promptLength, Tensor? isFull, Tensor? stops)
     {
         var none = isFull ?? zeros(grid.size(0), 1, dtype: ScalarType.Bool, device: grid.device);
         if (grid.size(1) == promptLength)
             return none;
         var last = grid.narrow(1, grid.size(1) - 1, 1);
-        return none.logical_or(last.lt(0)).logical_or(IsStop(last)); // (B, 1)
+        none = none.logical_or(last.lt(0));
+        return stops is null ? none : none.logical_or(IsStop(last, stops));
     }
 
-    private Tensor IsStop(Tensor tokens)
-    {
-        var isStop = zeros_like(tokens, ScalarType.Bool);
-        foreach (var stop in stopTokens)
-            isStop = isStop.logical_or(tokens.eq(stop));
-        return isStop;
-    }
+    // Of tokens (B, 1), whether each is among its row's stops (B or 1, S).
+    private static Tensor IsStop(Tensor tokens, Tensor stops) => tokens.eq(stops).any(1, keepdim: true);
 
-    private static Tensor Draw(Tensor logits, Generator random) =>
-        HalfPrecision.Widen(logits).softmax(-1).cpu().multinomial(1, true, random).to(logits.device);
+    private Draw DrawOf(AutoregressiveSamplerOptions changed, IReadOnlyList<LogitFilter> further) =>
+        new([.. given, .. further, .. Filters(changed)], changed.Temperature < LeastTemperature);
 
     private static IEnumerable<LogitFilter> Filters(AutoregressiveSamplerOptions options)
     {
@@ -206,5 +199,91 @@ public sealed class AutoregressiveSampler : ISampler
             counts[row] = length - start;
         }
         return counts;
+    }
+
+    /// <summary>How rows are drawn that agree in their options.</summary>
+    private sealed record Draw(LogitFilter[] Filters, bool IsGreedy);
+
+    /// <summary>What a request asks of each of its rows.</summary>
+    private sealed class Plan
+    {
+        private readonly long[]? budgets;
+        private readonly (Draw Draw, long[] Rows)[] groups;
+        private readonly bool[] isGreedy;
+        private readonly long[][] stops;
+
+        internal Plan(AutoregressiveSampler sampler, SampleRequest request, long[]? budgets)
+        {
+            this.budgets = budgets;
+            var rows = (int)request.Prompt.size(0);
+            SampleOptions?[] wanted = request.Rows is { Count: > 1 } own ? [.. own] : [request.OptionsOf(0)];
+            var draws = new List<(AutoregressiveSamplerOptions Options, IReadOnlyList<LogitFilter> Filters, Draw Draw)>();
+            Draw[] all = [.. wanted.Select(Find)];
+            isGreedy = [.. all.Select(draw => draw.IsGreedy)];
+            groups = [.. all.Select((draw, row) => (draw, (long)row)).GroupBy(pair => pair.draw).Select(group => (group.Key, group.Select(pair => pair.Item2).ToArray()))];
+            stops = [.. wanted.Select(options => options?.StopTokens is { Count: > 0 } more ? (long[])[.. sampler.options.StopTokens.Union(more)] : sampler.options.StopTokens)];
+
+            Draw Find(SampleOptions? asked)
+            {
+                if (asked is null)
+                    return sampler.configured;
+                var (options, filters) = (sampler.options.Over(asked, sampler.model.VocabSize), asked.Filters ?? []);
+                foreach (var known in draws)
+                {
+                    if (known.Options.DrawsAs(options) && known.Filters.SequenceEqual(filters))
+                        return known.Draw;
+                }
+                var draw = options.DrawsAs(sampler.options) && filters.Count == 0 ? sampler.configured : sampler.DrawOf(options, filters);
+                draws.Add((options, filters, draw));
+                return draw;
+            }
+        }
+
+        /// <summary>The ids (B or 1, S) that end each row, -2 where a row has fewer; null where none has any.</summary>
+        internal Tensor? Stops(Device device)
+        {
+            var most = stops.Max(row => row.Length);
+            return most == 0 ? null : tensor(stops.SelectMany(row => row.Concat(Enumerable.Repeat(-2L, most - row.Length))).ToArray(), [stops.Length, most], device: device).DetachFromDisposeScope();
+        }
+
+        /// <summary>(B, 1): rows that were given all they can be given; null when there is none.</summary>
+        internal Tensor? Full(long count, Device device) =>
+            budgets is not null && budgets.Any(budget => budget <= count)
+                ? tensor(budgets.Select(budget => budget <= count).ToArray(), [budgets.Length, 1], device: device)
+                : null;
+
+        /// <summary>Whether no row can be given more than so many tokens.</summary>
+        internal bool EndsAfter(long count) => budgets is not null && budgets.All(budget => budget <= count);
+
+        /// <summary>The logits (B, V) behind each row's filters.</summary>
+        internal Tensor Filter(Tensor logits, Tensor grid, long promptLength)
+        {
+            if (groups.Length == 1)
+                return groups[0].Draw.Filters.Aggregate(logits, (current, filter) => filter(current, grid, promptLength));
+            var joined = logits.clone();
+            foreach (var (draw, rows) in groups)
+            {
+                var index = tensor(rows, device: logits.device);
+                var (own, part) = (grid.index_select(0, index), logits.index_select(0, index));
+                foreach (var filter in draw.Filters)
+                    part = filter(part, own, promptLength);
+                joined.index_copy_(0, index, part.to(joined.dtype));
+            }
+            return joined;
+        }
+
+        /// <summary>A token (B, 1) for each row, drawn with its own generator.</summary>
+        internal Tensor Next(Tensor logits, RowGenerators generators)
+        {
+            if (Array.TrueForAll(isGreedy, greedy => greedy))
+                return logits.argmax(-1, keepdim: true);
+            var probabilities = HalfPrecision.Widen(logits).softmax(-1).cpu();
+            if (generators.Count == 1)
+                return probabilities.multinomial(1, true, generators[0]).to(logits.device);
+            var drawn = Enumerable.Range(0, generators.Count).Select(row => isGreedy[isGreedy.Length == 1 ? 0 : row]
+                ? logits.narrow(0, row, 1).argmax(-1, keepdim: true).cpu()
+                : probabilities.narrow(0, row, 1).multinomial(1, true, generators[row]));
+            return cat([.. drawn], 0).to(logits.device);
+        }
     }
 }

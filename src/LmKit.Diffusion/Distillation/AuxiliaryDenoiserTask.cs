@@ -9,13 +9,13 @@ namespace LmKit;
 /// <para>Loss: - sum over positions masked in both x_tau and z_t of w sum_v p(v | x_tau) clamp(ln p_teacher(v | z_t) - ln f(v | z_t)),
 /// over B, + beta KL(teacher || student) at x_tau. x_0 is drawn from p(. | x_tau) in one step and corrupted again at the same tau;
 /// f learns from the same pairs. No discriminator, and no variance of a score function.</para>
-/// <para>Not thread-safe. The modules stay the caller's; they end in evaluation mode.</para>
+/// <para>The learners are <c>student</c> and <c>auxiliary</c>.</para>
 /// </remarks>
-public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
+public sealed class AuxiliaryDenoiserTask : DistillationTask
 {
     private readonly IDenoiser auxiliary;
     private readonly AuxiliaryDenoiserOptions options;
-    private readonly DistillationLearner learner;
+    private readonly Learner learner;
     private readonly LearningRateSchedule rates;
 
     /// <summary>Prepares a run.</summary>
@@ -29,7 +29,7 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
     /// <param name="schedule">The teacher's schedule; null for the log-linear one.</param>
     /// <exception cref="ConfigurationException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">The networks differ in vocabulary or mask.</exception>
-    public AuxiliaryDenoiserTrainer(
+    public AuxiliaryDenoiserTask(
         nn.Module studentModule,
         IDenoiser student,
         IDenoiser teacher,
@@ -41,18 +41,18 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
         : base(studentModule, student, teacher, reference, options = Checked(auxiliaryModule, auxiliary, teacher, options), schedule)
     {
         (this.auxiliary, this.options) = (auxiliary, options);
-        learner = Helps(new DistillationLearner("auxiliary", auxiliaryModule, options.AuxiliaryLearningRate, options.MaxAuxiliaryNorm));
+        learner = Helps("auxiliary", auxiliaryModule, options.AuxiliaryLearningRate, options.MaxAuxiliaryNorm);
         rates = new LearningRateSchedule(LearningRateShape.Linear, options.WarmupSteps, TotalSteps);
     }
 
-    /// <inheritdoc/>
-    public override long TotalSteps => options.AuxiliaryWarmup + options.Steps;
+    private protected override long TotalSteps => options.AuxiliaryWarmup + options.Steps;
 
-    private protected override DistillationStep Learn(DistillationStep step)
+    private protected override double Share(long step) => rates.At(step);
+
+    private protected override void Distil(TrainingTurn turn)
     {
         learner.Module.eval();
-        var learnsStudent = Step >= options.AuxiliaryWarmup;
-        var share = rates.At(Step);
+        var learnsStudent = turn.Step >= options.AuxiliaryWarmup;
         var real = Reference(options.BatchSize);
         var tau = (rand(options.BatchSize, ScalarType.Float64, generator: Random) * (1 - 2 * options.TimeMargin) + options.TimeMargin).to(real.device);
         var level = Levels(tau);
@@ -65,8 +65,9 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
         var uniforms = rand(logProbabilities.shape, ScalarType.Float64, generator: Random).to(real.device);
         var sample = CategoricalDraw.Sample(logProbabilities.detach().exp(), uniforms); // one-hot where revealed
         var corrupted = Corrupt(sample, tau);
-        step = TrainAuxiliary(step, sample, corrupted, level, weight, share);
-        return learnsStudent ? TrainStudent(step, state, corrupted, logProbabilities, level, weight, share) : step;
+        TrainAuxiliary(turn, sample, corrupted, level, weight);
+        if (learnsStudent)
+            TrainStudent(turn, state, corrupted, logProbabilities, level, weight);
     }
 
     private static AuxiliaryDenoiserOptions Checked(nn.Module auxiliaryModule, IDenoiser auxiliary, IDenoiser teacher, AuxiliaryDenoiserOptions? options)
@@ -96,16 +97,16 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
         return tokens;
     }
 
-    private DistillationStep TrainAuxiliary(DistillationStep step, Tensor sample, Tensor corrupted, Tensor level, Tensor weight, double share)
+    private void TrainAuxiliary(TrainingTurn turn, Tensor sample, Tensor corrupted, Tensor level, Tensor weight)
     {
         var picked = HalfPrecision.Widen(auxiliary.call(corrupted, level)).gather(-1, sample.unsqueeze(-1)).squeeze(-1); // (B, L), 0 where revealed
         var loss = (picked * weight.to(picked.dtype)).sum().neg() / sample.numel();
         Ledger.AuxiliaryForwards++;
         Ledger.AuxiliaryBackwards++;
-        return step with { HelperLoss = Descend(learner, loss, share) };
+        turn.Descend(learner, loss);
     }
 
-    private DistillationStep TrainStudent(DistillationStep step, Tensor state, Tensor corrupted, Tensor logProbabilities, Tensor level, Tensor weight, double share)
+    private void TrainStudent(TrainingTurn turn, Tensor state, Tensor corrupted, Tensor logProbabilities, Tensor level, Tensor weight)
     {
         Tensor advantage;
         using (no_grad())
@@ -116,11 +117,8 @@ public sealed class AuxiliaryDenoiserTrainer : DistillationTrainer
         var matching = where(counted, gain, zeros_like(gain)).sum().neg() / state.size(0);
         var divergence = DistillationLosses.KullbackLeibler(AskTeacher(state, level), logProbabilities, IsMasked(state));
         Ledger.DenoiserBackwards++;
-        return step with
-        {
-            Divergence = Number(divergence),
-            Entropy = Number(DistillationLosses.Entropy(logProbabilities.detach(), IsMasked(state))),
-            StudentLoss = TrainStudent(matching + divergence * options.DivergenceWeight, share),
-        };
+        turn.Report("divergence", Number(divergence));
+        turn.Report("entropy", Number(DistillationLosses.Entropy(logProbabilities.detach(), IsMasked(state))));
+        turn.Descend(StudentLearner, matching + divergence * options.DivergenceWeight);
     }
 }

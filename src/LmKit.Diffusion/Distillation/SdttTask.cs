@@ -8,9 +8,10 @@ namespace LmKit;
 /// <para>Reference rows are corrupted at t; the teacher takes two ancestral steps of 2^round / N from there; the target of a position is
 /// the teacher's distribution at the step that revealed it, or at the last step if none did. After a round the student's average
 /// becomes the teacher. The steps of all rounds count as one run.</para>
-/// <para>Not thread-safe. The modules stay the caller's; the teacher's parameters change. They end in evaluation mode.</para>
+/// <para>The one learner is <c>student</c>; the teacher's parameters change. Besides what every distillation reports, a step reports
+/// <c>round</c>, from 0.</para>
 /// </remarks>
-public sealed class SdttTrainer : DistillationTrainer
+public sealed class SdttTask : DistillationTask
 {
     private const int TeacherSteps = 2;
 
@@ -27,7 +28,7 @@ public sealed class SdttTrainer : DistillationTrainer
     /// <param name="schedule">The teacher's schedule; null for the log-linear one.</param>
     /// <exception cref="ConfigurationException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">The networks differ in vocabulary or mask, or the rounds leave less than one step.</exception>
-    public SdttTrainer(nn.Module studentModule, IDenoiser student, nn.Module teacherModule, IDenoiser teacher, Func<long, Generator, Tensor> reference, SdttOptions? options = null, NoiseSchedule? schedule = null)
+    public SdttTask(nn.Module studentModule, IDenoiser student, nn.Module teacherModule, IDenoiser teacher, Func<long, Generator, Tensor> reference, SdttOptions? options = null, NoiseSchedule? schedule = null)
         : base(studentModule, student, teacher, reference, options = Checked(teacherModule, options), schedule)
     {
         (this.teacherModule, this.options) = (teacherModule, options);
@@ -35,18 +36,16 @@ public sealed class SdttTrainer : DistillationTrainer
         Accompanies("teacher", teacherModule);
     }
 
-    /// <inheritdoc/>
-    public override long TotalSteps => options.RoundCount * options.Steps;
+    private protected override long TotalSteps => options.RoundCount * options.Steps;
 
-    /// <summary>The round at hand, from 0.</summary>
-    public int Round => (int)Math.Min(Step / options.Steps, options.RoundCount - 1);
+    private protected override double Share(long step) => options.WarmupSteps > 0 ? Math.Min(1, (step + 1.0) / options.WarmupSteps) : 1;
 
-    private protected override DistillationStep Learn(DistillationStep step)
+    private protected override void Distil(TrainingTurn turn)
     {
-        if (Step > 0 && Step % options.Steps == 0)
-            BecomeTeacher();
-        var stride = Math.Pow(2, Round) / options.TeacherStepCount;
-        var share = options.WarmupSteps > 0 ? Math.Min(1, (Step + 1.0) / options.WarmupSteps) : 1;
+        if (turn.Step > 0 && turn.Step % options.Steps == 0)
+            BecomeTeacher(turn);
+        var round = turn.Step / options.Steps;
+        var stride = Math.Pow(2, round) / options.TeacherStepCount;
         var real = Reference(options.BatchSize);
         var start = (rand(options.BatchSize, ScalarType.Float64, generator: Random) * (1 - TeacherSteps * stride) + TeacherSteps * stride).to(real.device);
         var state = Corrupt(real, start);
@@ -56,12 +55,10 @@ public sealed class SdttTrainer : DistillationTrainer
         var loss = DistillationLosses.Of(options.Divergence, target, logProbabilities, isMasked);
         Ledger.DenoiserForwards++;
         Ledger.DenoiserBackwards++;
-        return step with
-        {
-            Divergence = Number(DistillationLosses.KullbackLeibler(target, logProbabilities.detach(), isMasked)),
-            Entropy = Number(DistillationLosses.Entropy(logProbabilities.detach(), isMasked)),
-            StudentLoss = TrainStudent(loss, share),
-        };
+        turn.Report("round", round);
+        turn.Report("divergence", Number(DistillationLosses.KullbackLeibler(target, logProbabilities.detach(), isMasked)));
+        turn.Report("entropy", Number(DistillationLosses.Entropy(logProbabilities.detach(), isMasked)));
+        turn.Descend(StudentLearner, loss);
     }
 
     private static SdttOptions Checked(nn.Module teacherModule, SdttOptions? options)
@@ -99,9 +96,9 @@ public sealed class SdttTrainer : DistillationTrainer
 
     private Tensor Clean(Tensor times) => NoiseSchedule.Map(times, Schedule.Alpha).unsqueeze(1);
 
-    private void BecomeTeacher()
+    private void BecomeTeacher(TrainingTurn turn)
     {
-        using var average = Average.Swap();
-        CheckpointLoader.Load(teacherModule, ModuleTensors.Of(StudentModule));
+        using var average = turn.Average(StudentLearner)!.Swap();
+        CheckpointLoader.Load(teacherModule, ModuleTensors.Of(StudentLearner.Module));
     }
 }

@@ -8,13 +8,14 @@ namespace LmKit;
 /// <para>Each step rolls the student out to samples, corrupts them and reference rows at the same time tau, lets the discriminator tell
 /// them apart, and moves the student along -w A ln p with the discriminator's log-ratio as reward, kept near the teacher by KL and
 /// entropy terms. One forward of the student a rollout step; no dropout, so what is scored is what was drawn.</para>
-/// <para>Not thread-safe. The modules stay the caller's; they end in evaluation mode.</para>
+/// <para>Besides what every distillation reports, a step reports <c>accuracy</c> (share of sequences that the discriminator put on the right side) and
+/// <c>reward</c> (its mean). The learners are <c>student</c> and <c>discriminator</c>.</para>
 /// </remarks>
-public sealed class DiDiInstructTrainer : DistillationTrainer
+public sealed class DiDiInstructTask : DistillationTask
 {
     private readonly Discriminator discriminator;
     private readonly DiDiInstructOptions options;
-    private readonly DistillationLearner judge;
+    private readonly Learner judge;
     private readonly LearningRateSchedule rates;
 
     /// <summary>Prepares a run.</summary>
@@ -27,7 +28,7 @@ public sealed class DiDiInstructTrainer : DistillationTrainer
     /// <param name="schedule">The teacher's schedule; null for the log-linear one.</param>
     /// <exception cref="ConfigurationException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">Student and teacher differ in vocabulary or mask.</exception>
-    public DiDiInstructTrainer(
+    public DiDiInstructTask(
         nn.Module studentModule,
         IDenoiser student,
         IDenoiser teacher,
@@ -40,23 +41,24 @@ public sealed class DiDiInstructTrainer : DistillationTrainer
         (this.discriminator, this.options) = (discriminator, options);
         if (options.TrainedBlocks > 0)
             discriminator.FreezeAllBut(options.TrainedBlocks);
-        judge = Helps(new DistillationLearner("discriminator", discriminator, options.DiscriminatorLearningRate, options.MaxDiscriminatorNorm), discriminator.Random);
+        judge = Helps("discriminator", discriminator, options.DiscriminatorLearningRate, options.MaxDiscriminatorNorm, discriminator.Random);
         rates = new LearningRateSchedule(LearningRateShape.Linear, options.WarmupSteps, TotalSteps);
     }
 
-    /// <inheritdoc/>
-    public override long TotalSteps => options.DiscriminatorWarmup + options.Steps;
+    private protected override long TotalSteps => options.DiscriminatorWarmup + options.Steps;
 
-    private protected override DistillationStep Learn(DistillationStep step)
+    private protected override double Share(long step) => rates.At(step);
+
+    private protected override void Distil(TrainingTurn turn)
     {
-        var learnsStudent = Step >= options.DiscriminatorWarmup;
-        var share = rates.At(Step);
+        var learnsStudent = turn.Step >= options.DiscriminatorWarmup;
         var real = Reference(options.GroupCount).repeat_interleave(options.GroupSize, 0);
         var (rollout, tau) = Roll(real, learnsStudent);
         var level = Levels(tau);
         var (corruptedReal, corruptedFake) = (Corrupt(real, tau), Corrupt(rollout.Tokens, tau));
-        step = TrainDiscriminator(step, corruptedReal, corruptedFake, level, share);
-        return learnsStudent ? TrainStudent(step, rollout, corruptedFake, tau, level, share) : step;
+        TrainDiscriminator(turn, corruptedReal, corruptedFake, level);
+        if (learnsStudent)
+            TrainStudent(turn, rollout, corruptedFake, tau, level);
     }
 
     private static DiDiInstructOptions Checked(Discriminator discriminator, DiDiInstructOptions? options)
@@ -79,22 +81,22 @@ public sealed class DiDiInstructTrainer : DistillationTrainer
         return (StudentRollout.Walk(Student, Schedule, Scale, tokens, times, Random), corruption.to(real.device));
     }
 
-    private DistillationStep TrainDiscriminator(DistillationStep step, Tensor real, Tensor fake, Tensor level, double share)
+    private void TrainDiscriminator(TrainingTurn turn, Tensor real, Tensor fake, Tensor level)
     {
         discriminator.train();
         var (onReal, onFake) = (discriminator.call(real, level), discriminator.call(fake, level));
         var loss = options.LooksAtMaskedOnly
             ? DistillationLosses.Discriminator(onReal, onFake, options.LabelSmoothing, IsMasked(real), IsMasked(fake))
             : DistillationLosses.Discriminator(onReal, onFake, options.LabelSmoothing);
-        var value = Descend(judge, loss, share);
+        turn.Descend(judge, loss);
         discriminator.eval();
         Ledger.DiscriminatorForwards += 2;
         Ledger.DiscriminatorBackwards += 2;
         var right = HalfPrecision.Widen(onReal).mean([1L]).gt(0).to(ScalarType.Float64).mean() + HalfPrecision.Widen(onFake).mean([1L]).lt(0).to(ScalarType.Float64).mean();
-        return step with { HelperLoss = value, Accuracy = Number(right) / 2 };
+        turn.Report("accuracy", Number(right) / 2);
     }
 
-    private DistillationStep TrainStudent(DistillationStep step, StudentRollout rollout, Tensor fake, Tensor tau, Tensor level, double share)
+    private void TrainStudent(TrainingTurn turn, StudentRollout rollout, Tensor fake, Tensor tau, Tensor level)
     {
         Tensor reward;
         using (no_grad())
@@ -114,12 +116,9 @@ public sealed class DiDiInstructTrainer : DistillationTrainer
         }
         var loss = policy + divergence * options.DivergenceWeight - entropy * options.EntropyWeight;
         Ledger.DenoiserBackwards += options.RolloutSteps;
-        return step with
-        {
-            StudentLoss = TrainStudent(loss, share),
-            Reward = Number(reward.mean()),
-            Divergence = Number(divergence) / rollout.States.Length,
-            Entropy = Number(entropy),
-        };
+        turn.Descend(StudentLearner, loss);
+        turn.Report("reward", Number(reward.mean()));
+        turn.Report("divergence", Number(divergence) / rollout.States.Length);
+        turn.Report("entropy", Number(entropy));
     }
 }
