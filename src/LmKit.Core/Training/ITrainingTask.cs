@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Diagnostics.Metrics;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -119,24 +118,3 @@ public sealed record TrainingStep(
 /// <param name="Sum">Summed over the counted tokens, 0-d, with its graph.</param>
 /// <param name="Count">How many tokens counted.</param>
 public sealed record TrainingLoss(Tensor Sum, long Count);
-
-/// <summary>The training instruments of the meter <c>LmKit.Core</c>; they cost nothing while nobody listens.</summary>
-internal static class TrainingMeter
-{
-    private static readonly Meter Meter = new("LmKit.Core");
-    private static readonly Counter<long> Tokens = Meter.CreateCounter<long>("lmkit.core.training.tokens", "{token}", "Tokens that counted in the loss.");
-    private static readonly Histogram<double> Loss = Meter.CreateHistogram<double>("lmkit.core.training.loss", "nat/{token}", "Mean loss of each optimizer step.");
-    private static readonly Histogram<double> Duration = Meter.CreateHistogram<double>("lmkit.core.training.step.duration", "s", "Time of each optimizer step.");
-
-    /// <summary>Records a step of one learner, whose loss is the step's.</summary>
-    internal static void Record(TrainingStep step, TimeSpan duration, bool isOfOneLearner)
-    {
-        Tokens.Add(step.TokenCount);
-        if (isOfOneLearner)
-            Loss.Record(step.Loss);
-        Duration.Record(duration.TotalSeconds);
-    }
-
-    /// <summary>Records the loss of one of several learners.</summary>
-    internal static void Record(double loss, string learner) => Loss.Record(loss, new KeyValuePair<string, object?>("learner", learner));
-}
