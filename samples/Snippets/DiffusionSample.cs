@@ -40,4 +40,13 @@ internal static class DiffusionSample
         builder.Options.IsBidirectional = true;
         return builder.AddAttention(attention => attention.HeadCount = 4).AddSparseAncestralSampler(maskId: 27, sampler => sampler.StepCount = 8).Build();
     }
+
+    /// <summary>A published checkpoint becomes a folder of its own.</summary>
+    internal static void Publish()
+    {
+        using var published = new LanguageModelBuilder().AddDiffusionTransformer(sizes => sizes.HeadCount = 12).AddSparseAncestralSampler(maskId: 50_257).Build();
+        CheckpointLoader.Load(published, "mdlm.safetensors", MdlmKeyMap.Map);
+        published.Save("mdlm");
+        using var model = LanguageModel.Load("mdlm", kinds => kinds.AddDiffusion());
+    }
 }
