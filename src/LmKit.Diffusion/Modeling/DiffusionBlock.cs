@@ -21,6 +21,7 @@ public sealed class DiffusionBlock : nn.Module<Tensor, SequenceContext?, Tensor>
     private readonly ILinear modulation;
     private readonly Dropout dropout;
     private readonly BlockPoints points;
+    private readonly long modelDim;
 
     /// <summary>Makes it for a layer.</summary>
     /// <exception cref="ArgumentException">The model has no conditioning.</exception>
@@ -29,6 +30,7 @@ public sealed class DiffusionBlock : nn.Module<Tensor, SequenceContext?, Tensor>
     {
         ArgumentNullException.ThrowIfNull(layer);
         var conditionDim = layer.TakeCondition();
+        modelDim = layer.ModelDim;
         points = new BlockPoints(layer);
         mixerNorm = layer.Norm("norm1");
         mixer = layer.Mixer();
@@ -48,6 +50,7 @@ public sealed class DiffusionBlock : nn.Module<Tensor, SequenceContext?, Tensor>
     /// <inheritdoc/>
     public override Tensor forward(Tensor x, SequenceContext? context)
     {
+        Shapes.CheckSequence(x, modelDim, nameof(DiffusionBlock));
         var condition = context?.Condition
             ?? throw new ArgumentException($"{nameof(DiffusionBlock)} is handed a {nameof(SequenceContext.Condition)} (B, C), which its model makes of the level; got none.", nameof(context));
         using var scope = NewDisposeScope();
