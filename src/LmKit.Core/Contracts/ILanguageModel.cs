@@ -56,8 +56,8 @@ public interface IParameterHints
 public sealed record ParameterHint(double LearningRateScale = 1, double? MaxLearningRate = null, bool? Decays = null, bool IsVector = false);
 
 /// <summary>A module that keeps something made from its parameters for fast inference, such as weights in another layout.</summary>
-/// <remarks>It must notice by itself that it trains, or that its parameters moved. Whoever writes into parameters in place otherwise
-/// (loading, averaging, merging) calls <see cref="ForgetAll"/>; LmKit's own writers do.</remarks>
+/// <remarks>A <see cref="ParameterCache{T}"/> notices by itself that parameters changed. This is for what it cannot see: whoever writes into their
+/// memory past libtorch calls <see cref="ForgetAll"/>. LmKit's loading and averaging do too, for parts that notice less.</remarks>
 public interface IPreparedWeights
 {
     /// <summary>Drops what was made; the next call makes it anew.</summary>
