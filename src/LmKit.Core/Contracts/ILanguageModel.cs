@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -16,6 +17,9 @@ public interface ILanguageModel : nn.IModule<Tensor, SequenceContext?, Tensor>
 
     /// <summary>The most tokens of one text that it can read; null where nothing bounds them.</summary>
     long? ContextLength => null;
+
+    /// <summary>The places where activations can be read and edited, by name; none by default.</summary>
+    IReadOnlyDictionary<string, HookPoint> HookPoints => ReadOnlyDictionary<string, HookPoint>.Empty;
 
     /// <summary>Makes the sampler that the model was configured with, over this model; null, the default, stands for plain next-token sampling.</summary>
     ISampler? CreateSampler() => null;

@@ -77,7 +77,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
 
     UseGate IUseGated.Gate => gate;
 
-    /// <summary>The places where activations can be read and edited, by name.</summary>
+    /// <inheritdoc/>
     public IReadOnlyDictionary<string, HookPoint> HookPoints { get; }
 
     /// <summary>The generator that dropout draws from; its state belongs to a training checkpoint.</summary>
@@ -208,13 +208,14 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
             ModelState => throw new ArgumentException("The state is of a model with other layers, blocks, mixers, masks or positions, and would go on with those; NewState makes one of this model.", nameof(context)),
             var other => throw new ArgumentException($"{other.GetType().Name} is not a state of this model; NewState makes one.", nameof(context)),
         };
+        context?.Edits?.Check(this, tokens.size(0));
         state?.CheckWhole();
         using var use = gate.Enter();
         using var scope = NewDisposeScope();
         var x = embedding.call(tokens, context); // (B, L, D)
         try
         {
-            x = embedded.Pass(x);
+            x = embedded.Pass(x, context);
             for (var index = 0; index < blocks.Length; index++)
                 x = blocks[index].call(x, context is null ? null : context with { State = state?.Layers[index] });
         }
@@ -224,7 +225,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
             throw;
         }
         state?.Advance(tokens.size(1));
-        return final.Pass(norm.call(x)).MoveToOuterDisposeScope();
+        return final.Pass(norm.call(x), context).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -7,6 +7,7 @@ namespace LmKit;
 public sealed class LanguageModelDenoiser : ISplitDenoiser
 {
     private readonly ILanguageModel model;
+    private readonly SequenceContext? context;
 
     /// <summary>Makes the denoiser.</summary>
     /// <param name="model">A bidirectional model; not disposed.</param>
@@ -22,6 +23,13 @@ public sealed class LanguageModelDenoiser : ISplitDenoiser
         MaskId = maskId;
     }
 
+    private LanguageModelDenoiser(ILanguageModel model, long maskId, HookEdits edits)
+        : this(model, maskId)
+    {
+        edits.Check(model);
+        context = new SequenceContext { Edits = edits };
+    }
+
     internal nn.Module? Network => model as nn.Module;
 
     /// <inheritdoc/>
@@ -34,7 +42,14 @@ public sealed class LanguageModelDenoiser : ISplitDenoiser
     public bool IsTimeConditioned => false;
 
     /// <inheritdoc/>
-    public Tensor Hidden(Tensor tokens, Tensor level) => model.Hidden(tokens);
+    public IDenoiser Edited(HookEdits edits)
+    {
+        ArgumentNullException.ThrowIfNull(edits);
+        return new LanguageModelDenoiser(model, MaskId, edits);
+    }
+
+    /// <inheritdoc/>
+    public Tensor Hidden(Tensor tokens, Tensor level) => model.Hidden(tokens, context);
 
     /// <inheritdoc/>
     public Tensor LogProbabilities(Tensor rows)
@@ -46,7 +61,7 @@ public sealed class LanguageModelDenoiser : ISplitDenoiser
     /// <inheritdoc/>
     public Tensor call(Tensor tokens, Tensor level)
     {
-        using var logits = model.call(tokens, null);
+        using var logits = model.call(tokens, context);
         return SubsParameterization.Apply(logits, tokens, MaskId);
     }
 }
