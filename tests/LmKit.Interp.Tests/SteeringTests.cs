@@ -33,8 +33,9 @@ public class SteeringTests
     public void A_row_edited_by_a_dictionary_is_what_a_tap_makes_of_it_and_its_neighbour_stays()
     {
         using var scope = NewDisposeScope();
+        using var frozen = no_grad();
         using var model = ToyModel.Builder().AddAttention(attention => attention.HeadCount = 2).Build();
-        using var dictionary = TopAfa(InputNormalization.LayerNorm);
+        using var dictionary = TopAfa(InputNormalization.PerRowStandardize);
         var tokens = tensor(new long[] { 1, 2, 3, 4, 0, 2 }, [2, 3]);
         var plain = model.call(tokens, null);
         Tensor steered, spliced;

@@ -204,7 +204,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         var state = context?.State switch
         {
             null => null,
-            ModelState own when own.Plan.CarriesAs(build.Plan) => own,
+            ModelState own when ReferenceEquals(own.Plan, build.Plan) || own.Plan.CarriesAs(build.Plan) => own,
             ModelState => throw new ArgumentException("The state is of a model with other layers, blocks, mixers, masks or positions, and would go on with those; NewState makes one of this model.", nameof(context)),
             var other => throw new ArgumentException($"{other.GetType().Name} is not a state of this model; NewState makes one.", nameof(context)),
         };

@@ -81,7 +81,7 @@ public sealed partial class AutoregressiveSampler : ISampler
     {
         var (prompt, length) = (request.Prompt, request.Length);
         using var generators = RowGenerators.Of(request);
-        using var state = model.NewState(prompt.size(0));
+        var state = model.NewState(prompt.size(0));
         using var stops = plan.Stops(prompt.device);
         var grid = prompt.clone().DetachFromDisposeScope();
         var fresh = grid.alias().DetachFromDisposeScope(); // the columns that the model has not taken in yet
@@ -91,7 +91,7 @@ public sealed partial class AutoregressiveSampler : ISampler
                 yield return grid.alias().DetachFromDisposeScope();
             for (var step = 0L; step < length; step++)
             {
-                var (next, isOver) = Step(fresh, grid, prompt.size(1), state, generators, plan, stops);
+                var (next, isOver) = Step(fresh, grid, prompt.size(1), ref state, generators, plan, stops);
                 using (var old = grid)
                 {
                     fresh.Dispose();
@@ -107,10 +107,11 @@ public sealed partial class AutoregressiveSampler : ISampler
         {
             fresh.Dispose();
             grid.Dispose();
+            state.Dispose();
         }
     }
 
-    private (Tensor Next, bool IsOver) Step(Tensor fresh, Tensor grid, long promptLength, MixerState state, RowGenerators generators, Plan plan, Tensor? stops)
+    private (Tensor Next, bool IsOver) Step(Tensor fresh, Tensor grid, long promptLength, ref MixerState state, RowGenerators generators, Plan plan, Tensor? stops)
     {
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
@@ -118,10 +119,7 @@ public sealed partial class AutoregressiveSampler : ISampler
         var isFull = plan.Full(count, grid.device);
         if (isFull is not null)
             fresh = fresh.masked_fill(isFull, -1L);
-        var isPadding = fresh.lt(0);
-        var segments = isPadding.any().ToBoolean() ? where(isPadding, -1L, 0L) : null;
-        var hidden = model.Hidden(fresh.clamp(min: 0), new SequenceContext(state, segments) { Edits = plan.Edits });
-        var last = hidden.narrow(1, hidden.size(1) - 1, 1).squeeze(1); // (B, D)
+        var last = Read(fresh, grid, ref state, plan.Edits); // (B, D)
         var logits = plan.Filter(HalfPrecision.Widen(model.Logits(last)), grid, promptLength); // (B, V)
         var isLast = plan.EndsAfter(count + 1);
         if (stops is null && isFull is null)
@@ -140,6 +138,30 @@ public sealed partial class AutoregressiveSampler : ISampler
         if (plan.Full(count + 1, grid.device) is { } next)
             willEnd = willEnd.logical_or(next);
         return (drawn.DetachFromDisposeScope(), isLast || willEnd.all().ToBoolean());
+    }
+
+    // The hidden states (B, D) behind the last columns. Where a text outgrows what a state can carry (angles that depend on the length), the
+    // tokens are read again from the start, into a new state.
+    private Tensor Read(Tensor fresh, Tensor grid, ref MixerState state, HookEdits? edits)
+    {
+        try
+        {
+            return Read(fresh, state, edits);
+        }
+        catch (StateBorderException) when (fresh.size(1) < grid.size(1))
+        {
+            state.Dispose();
+            state = model.NewState(grid.size(0));
+            return Read(grid, state, edits);
+        }
+    }
+
+    private Tensor Read(Tensor tokens, MixerState state, HookEdits? edits)
+    {
+        var isPadding = tokens.lt(0);
+        var segments = isPadding.any().ToBoolean() ? where(isPadding, -1L, 0L) : null;
+        var hidden = model.Hidden(tokens.clamp(min: 0), new SequenceContext(state, segments) { Edits = edits });
+        return hidden.narrow(1, hidden.size(1) - 1, 1).squeeze(1);
     }
 
     // (B, 1): rows that are over before this step.
