@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -20,6 +21,9 @@ public interface ILanguageModel : nn.IModule<Tensor, SequenceContext?, Tensor>
 
     /// <summary>What makes the condition of its blocks from <see cref="SequenceContext.Level"/>; null, the default, for a model that is told no level.</summary>
     IConditioning? Conditioning => null;
+
+    /// <summary>The places where activations can be read and edited, by name; none by default.</summary>
+    IReadOnlyDictionary<string, HookPoint> HookPoints => ReadOnlyDictionary<string, HookPoint>.Empty;
 
     /// <summary>Makes the sampler that the model was configured with, over this model; null, the default, stands for plain next-token sampling.</summary>
     ISampler? CreateSampler() => null;
