@@ -128,7 +128,7 @@ public class NetworkSemiAutoregressiveSamplerTests : NetworkSamplerSuite
 
 public sealed class RewardGuidedSamplerConformanceTests : SamplerConformance, IDisposable
 {
-    private readonly DiffusionTransformer network = ToyTeacher.Load();
+    private readonly LanguageModel network = ToyTeacher.Load();
     private readonly Discriminator discriminator;
 
     public RewardGuidedSamplerConformanceTests()
@@ -147,7 +147,7 @@ public sealed class RewardGuidedSamplerConformanceTests : SamplerConformance, ID
     }
 
     protected override ISampler Create() =>
-        new RewardGuidedSampler(network, discriminator, ToyTeacher.Mask, new RewardGuidedSamplerOptions { StepCount = 4, CandidateCount = 2, TiltStart = 1, TiltEnd = 2 });
+        new RewardGuidedSampler(new LanguageModelDenoiser(network, ToyTeacher.Mask), discriminator, new RewardGuidedSamplerOptions { StepCount = 4, CandidateCount = 2, TiltStart = 1, TiltEnd = 2 });
 
     protected override (ISampler Sampler, Tensor Expected)? Greedy(Tensor prompt, long length) => null;
 }
