@@ -33,7 +33,7 @@ public static class LanguageModelServiceCollectionExtensions
     /// <param name="configure">Fills sizes and model-wide treatment.</param>
     /// <inheritdoc cref="AddLanguageModel(IServiceCollection, Action{LanguageModelOptions}?)" path="/returns"/>
     public static LanguageModelBuilder AddKeyedLanguageModel(this IServiceCollection services, string key, Action<LanguageModelOptions>? configure = null) =>
-        Configured(services, Checked(key), configure);
+        Configured(services, Checked(services, key), configure);
 
     /// <summary>Registers a model of fresh weights that a section of the app's configuration describes.</summary>
     /// <param name="services">The services.</param>
@@ -52,7 +52,7 @@ public static class LanguageModelServiceCollectionExtensions
     /// <param name="kinds">Adds the kinds of the packages in use, such as <c>kinds => kinds.AddSsm()</c>.</param>
     /// <inheritdoc cref="AddLanguageModel(IServiceCollection, IConfiguration, Action{ComponentRegistry}?)"/>
     public static LanguageModelBuilder AddKeyedLanguageModel(this IServiceCollection services, string key, IConfiguration section, Action<ComponentRegistry>? kinds = null) =>
-        OfSection(services, Checked(key), section, kinds);
+        OfSection(services, Checked(services, key), section, kinds);
 
     /// <summary>Registers a trained model that a folder holds (<see cref="LanguageModel.Save"/>), with its tokenizer where there is one.</summary>
     /// <param name="services">The services.</param>
@@ -70,10 +70,11 @@ public static class LanguageModelServiceCollectionExtensions
     /// <param name="kinds">Adds the kinds of the packages in use, such as <c>kinds => kinds.AddSsm()</c>.</param>
     /// <inheritdoc cref="AddLanguageModel(IServiceCollection, string, Action{ComponentRegistry}?)"/>
     public static LanguageModelBuilder AddKeyedLanguageModel(this IServiceCollection services, string key, string folder, Action<ComponentRegistry>? kinds = null) =>
-        OfFolder(services, Checked(key), folder, kinds);
+        OfFolder(services, Checked(services, key), folder, kinds);
 
     private static LanguageModelBuilder Configured(IServiceCollection services, string? key, Action<LanguageModelOptions>? configure)
     {
+        ArgumentNullException.ThrowIfNull(services);
         var model = new ContainerModel(key, null, null);
         configure?.Invoke(model.Builder.Options);
         return Register(services, model);
@@ -81,6 +82,7 @@ public static class LanguageModelServiceCollectionExtensions
 
     private static LanguageModelBuilder OfSection(IServiceCollection services, string? key, IConfiguration section, Action<ComponentRegistry>? kinds)
     {
+        ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(section);
         var model = new ContainerModel(key, section, null);
         kinds?.Invoke(model.Builder.Kinds);
@@ -89,6 +91,7 @@ public static class LanguageModelServiceCollectionExtensions
 
     private static LanguageModelBuilder OfFolder(IServiceCollection services, string? key, string folder, Action<ComponentRegistry>? kinds)
     {
+        ArgumentNullException.ThrowIfNull(services);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         var model = new ContainerModel(key, null, Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
         kinds?.Invoke(model.Builder.Kinds);
@@ -97,7 +100,6 @@ public static class LanguageModelServiceCollectionExtensions
 
     private static LanguageModelBuilder Register(IServiceCollection services, ContainerModel model)
     {
-        ArgumentNullException.ThrowIfNull(services);
         var key = model.Key;
         var earlier = services.Select(service => service.IsKeyedService ? null : service.ImplementationInstance).OfType<ContainerModel>().Where(other => other.Key == key).ToList();
         if (model.Folder is not null && earlier.Exists(other => other.Folder == model.Folder))
@@ -124,8 +126,9 @@ public static class LanguageModelServiceCollectionExtensions
     private static T Get<T>(IServiceProvider provider, string? key)
         where T : notnull => key is null ? provider.GetRequiredService<T>() : provider.GetRequiredKeyedService<T>(key);
 
-    private static string Checked(string key)
+    private static string Checked(IServiceCollection services, string key)
     {
+        ArgumentNullException.ThrowIfNull(services);
         ArgumentException.ThrowIfNullOrWhiteSpace(key);
         return key;
     }
