@@ -82,7 +82,7 @@ static async Task OwnSampler()
 static async Task StuckReader()
 {
     using var model = Model();
-    using var chat = model.AsChatClient(ModelTokenizer.Bytes);
+    using var chat = model.AsChatClient(ModelTokenizer.Bytes, options: new LanguageModelChatOptions { MaxParallelAnswers = 1 });
     var stuck = chat.GetStreamingResponseAsync("abc", new ChatOptions { MaxOutputTokens = 50 }).GetAsyncEnumerator();
     That(await stuck.MoveNextAsync(), "the stream has begun");
     var other = await chat.GetResponseAsync("abc", new ChatOptions { MaxOutputTokens = 4 });

@@ -62,7 +62,7 @@ internal sealed class Distillations(ChainText text, RunSettings settings, Langua
     {
         using var guard = IsGuarded ? new DistillationGuard(Teacher.Denoiser(teacher), text.Judge, new DistillationGuardOptions { Length = ChainText.Length, StepCount = GuardedSteps, FirstStep = firstReading }) : null;
         task.Guard = guard;
-        using var trainer = new Trainer(task, new TrainingOptions());
+        using var trainer = new Trainer(task);
         trainer.Run(step => watch(step, guard?.Last is { } read && read.Step == step.Step ? read : null), cancellation);
         CheckpointLoader.Load(student, trainer.Average!.Tensors);
         return new Student(student, task.Ledger, trainer.Step, guard?.Last);

@@ -27,10 +27,10 @@ internal static class DiffusionSample
         using var task = new DiDiInstructTask(student, denoiser, new LanguageModelDenoiser(teacher, maskId: 27), discriminator, trainingRows); // its recipe: DiDiInstructOptions
         using var guard = new DistillationGuard(new LanguageModelDenoiser(teacher, maskId: 27), judge, new DistillationGuardOptions { FirstStep = 400, StepCount = 8, Length = 32 });
         task.Guard = guard;
-        using var trainer = new Trainer(task, new TrainingOptions { CheckpointFolder = "distillation", CheckpointInterval = 100 });
+        using var trainer = new Trainer(task, new TrainingOptions { CheckpointFolder = "distillation", CheckpointInterval = 100 }); // or new Trainer(task)
         trainer.Resume(); // false when there is no checkpoint yet
-        trainer.Run();
-        using var average = trainer.Average!.Swap();
+        trainer.Run(step => Console.WriteLine($"{step.Step}: {step.Loss} {string.Join(", ", step.Figures)}"));
+        using var average = trainer.Average!.Swap(); // the student to sample from; trainer.End says why the run ended
         return QualityCurve.Measure("student", steps => new SparseAncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = steps }), [4, 8, 16], judge, count: 512, length: 32, seed: 1);
     }
 
@@ -40,5 +40,14 @@ internal static class DiffusionSample
         var builder = new LanguageModelBuilder { VocabSize = 28, ModelDim = 64, LayerCount = 2 };
         builder.Options.IsBidirectional = true;
         return builder.AddAttention(attention => attention.HeadCount = 4).AddSparseAncestralSampler(maskId: 27, sampler => sampler.StepCount = 8).Build();
+    }
+
+    /// <summary>A published checkpoint becomes a folder of its own.</summary>
+    internal static void Publish()
+    {
+        using var published = new LanguageModelBuilder().AddDiffusionTransformer(sizes => sizes.HeadCount = 12).AddSparseAncestralSampler(maskId: 50_257).Build();
+        CheckpointLoader.Load(published, "mdlm.safetensors", MdlmKeyMap.Map);
+        published.Save("mdlm");
+        using var model = LanguageModel.Load("mdlm", kinds => kinds.AddDiffusion());
     }
 }

@@ -22,6 +22,9 @@ public abstract class SamplerConformance
     /// <param name="length">Columns to add.</param>
     protected abstract (ISampler Sampler, Tensor Expected)? Greedy(Tensor prompt, long length);
 
+    /// <summary>A hook point of the model and an edit there that changes what is drawn; null where the model has none.</summary>
+    protected virtual (string Point, Func<Tensor, Tensor> Edit)? Steering => null;
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
@@ -206,6 +209,41 @@ public abstract class SamplerConformance
     }
 
     [Fact]
+    public void A_row_steered_in_a_batch_is_that_row_steered_alone_and_its_neighbours_are_as_without()
+    {
+        using var scope = NewDisposeScope();
+        var (sampler, prompt) = (Create(), RaggedPrompt());
+        if (Steering is not { } steering)
+        {
+            var edits = HookEdits.None.Add("nowhere", 0, activation => activation);
+            Assert.Contains("nowhere", Assert.ThrowsAny<Exception>(() => sampler.Sample(new SampleRequest(prompt, 1) { Edits = edits })).Message, StringComparison.Ordinal);
+            return;
+        }
+        var refusal = Assert.ThrowsAny<ArgumentException>(() => sampler.Sample(new SampleRequest(prompt, 1) { Edits = HookEdits.None.Add("nowhere", 0, steering.Edit) }));
+        Assert.Contains("'nowhere'", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains(steering.Point, refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("row 3", Assert.ThrowsAny<ArgumentException>(() => sampler.Sample(new SampleRequest(prompt, 1) { Edits = HookEdits.None.Add(steering.Point, 3, steering.Edit) })).Message, StringComparison.Ordinal);
+
+        var plain = Last(sampler, prompt, 6, [11, 12, 13], null);
+        for (var steered = 0; steered < 3; steered++)
+        {
+            var together = Last(sampler, prompt, 6, [11, 12, 13], null, HookEdits.None.Add(steering.Point, steered, steering.Edit));
+            for (var row = 0; row < 3; row++)
+            {
+                if (row != steered)
+                {
+                    Assert.Equal(Numbers(plain[row]), Numbers(together[row]));
+                    continue;
+                }
+                var padded = Numbers(prompt[row]).TakeWhile(token => token == Padding).Count();
+                var alone = Last(sampler, prompt.narrow(0, row, 1).narrow(1, padded, prompt.size(1) - padded), 6, [(ulong)(11 + row)], null, HookEdits.None.Add(steering.Point, 0, steering.Edit));
+                Assert.Equal(Numbers(alone), Numbers(together[row])[padded..]);
+                Assert.NotEqual(Numbers(plain[row]), Numbers(together[row]));
+            }
+        }
+    }
+
+    [Fact]
     public void A_request_that_cannot_be_is_refused_at_the_call()
     {
         using var scope = NewDisposeScope();
@@ -249,11 +287,11 @@ public abstract class SamplerConformance
         }
     }
 
-    private static Tensor Last(ISampler sampler, Tensor prompt, long length, ulong[] seeds, SampleOptions?[]? rows)
+    private static Tensor Last(ISampler sampler, Tensor prompt, long length, ulong[] seeds, SampleOptions?[]? rows, HookEdits? edits = null)
     {
         Generator[] generators = [.. seeds.Select(seed => new Generator(seed))];
         Tensor? last = null;
-        foreach (var grid in sampler.Sample(new SampleRequest(prompt, length) { Generators = generators, Rows = rows }))
+        foreach (var grid in sampler.Sample(new SampleRequest(prompt, length) { Generators = generators, Rows = rows, Edits = edits }))
         {
             last?.Dispose();
             last = grid;

@@ -142,6 +142,18 @@ public sealed class DistillationCheckpointTests : IDisposable
     }
 
     [Fact]
+    public void A_checkpoint_of_the_distillers_earlier_own_trainers_is_refused_in_words()
+    {
+        using var scope = NewDisposeScope();
+        using var run = new DistillerRun("sdtt", folder);
+        var saved = run.Trainer.Save();
+        File.Move(Path.Combine(saved, "trainer.json"), Path.Combine(saved, "distillation.json"));
+
+        var error = Assert.Throws<CheckpointException>(() => run.Trainer.Resume());
+        Assert.Contains("distillation.json is not one of this version of LmKit", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_header_of_another_format_or_with_names_outside_its_folder_is_refused()
     {
         using var scope = NewDisposeScope();

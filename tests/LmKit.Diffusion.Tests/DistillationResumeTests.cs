@@ -139,7 +139,7 @@ public sealed class DistillationResumeTests : IDisposable
         string Refusal(LanguageModel student, SdttOptions options, TrainingOptions? run = null) => Assert.Throws<ConfigurationException>(() =>
         {
             using var task = new SdttTask(student, new LanguageModelDenoiser(student, DistillerRun.Mask), network, new LanguageModelDenoiser(network, DistillerRun.Mask), DistillerRun.Rows, options);
-            new Trainer(task, run ?? new TrainingOptions()).Dispose();
+            new Trainer(task, run).Dispose();
         }).Message;
     }
 }

@@ -25,7 +25,7 @@ public class DistillationTests
             discriminator,
             (count, random) => randint(0, Mask, [count, 6], dtype: ScalarType.Int64, generator: random),
             new DiDiInstructOptions { Steps = 4, DiscriminatorWarmup = 3, GroupCount = 2, GroupSize = 3, WarmupSteps = 1 });
-        using var trainer = new Trainer(task, new TrainingOptions());
+        using var trainer = new Trainer(task);
         double[] Values() => [.. student.parameters().SelectMany(parameter => parameter.detach().to(ScalarType.Float64).flatten().data<double>().ToArray())];
         var before = Values();
 
@@ -59,7 +59,7 @@ public class DistillationTests
         (options.Steps, options.GroupCount, options.WarmupSteps) = (2, 2, 0); // a warm-up would last a thousand steps
         var (before, judgeBefore) = (DistillerRun.Values(student), DistillerRun.Values(discriminator));
         using var task = new DiDiInstructTask(student, new LanguageModelDenoiser(student, Mask), new LanguageModelDenoiser(teacher, Mask), discriminator, (count, random) => randint(0, Mask, [count, 6], dtype: ScalarType.Int64, generator: random), options);
-        using var trainer = new Trainer(task, new TrainingOptions());
+        using var trainer = new Trainer(task);
 
         trainer.Run();
 
@@ -89,7 +89,7 @@ public class DistillationTests
         using var discriminator = DistillerRun.Untaught(Sizes);
         var denoiser = new LanguageModelDenoiser(student, Mask);
         using var task = new DiDiInstructTask(student, denoiser, denoiser, discriminator, (count, _) => full(count, 4, Mask, ScalarType.Int64));
-        using var trainer = new Trainer(task, new TrainingOptions());
+        using var trainer = new Trainer(task);
 
         Assert.Contains("mask id 4", Assert.Throws<ArgumentException>(() => trainer.Advance()).Message, StringComparison.Ordinal);
     }

@@ -19,6 +19,7 @@ internal sealed class DistillerRun : IDisposable
         string method,
         string? folder,
         bool isGuarded = false,
+        int patience = 0,
         long interval = 0,
         Action<DistillationOptions>? configure = null,
         Func<long, Generator, Tensor>? rows = null,
@@ -51,7 +52,7 @@ internal sealed class DistillerRun : IDisposable
             Task = new AuxiliaryDenoiserTask(student, studentDenoiser, new LanguageModelDenoiser(Third, Mask), Second, second, rows, options, schedule);
         }
         if (isGuarded)
-            Task.Guard = new DistillationGuard(new LanguageModelDenoiser(Third, Mask), new SampleJudge(new Dictionary<string, double> { ["0 1"] = 1 }, 2), new DistillationGuardOptions { Interval = 2, StepCount = 2, SampleCount = 8, Length = Length, EntropyTolerance = 1, Patience = 0 });
+            Task.Guard = new DistillationGuard(new LanguageModelDenoiser(Third, Mask), new SampleJudge(new Dictionary<string, double> { ["0 1"] = 1 }, 2), new DistillationGuardOptions { Interval = 2, StepCount = 2, SampleCount = 8, Length = Length, EntropyTolerance = 1, Patience = patience });
         Trainer = new Trainer(Task, new TrainingOptions { CheckpointFolder = folder, CheckpointInterval = interval });
     }
 

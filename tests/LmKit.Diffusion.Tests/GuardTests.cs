@@ -35,7 +35,7 @@ public class GuardTests
         using var task = new DiDiInstructTask(student, new LanguageModelDenoiser(student, ToyTeacher.Mask), new LanguageModelDenoiser(teacher, ToyTeacher.Mask), discriminator, (count, random) => chain.Sample(count, ToyTeacher.Length, random), options);
         using var guard = new DistillationGuard(new LanguageModelDenoiser(teacher, ToyTeacher.Mask), SampleJudge.Of(chain, ToyTeacher.Length), new DistillationGuardOptions { Interval = 5, SampleCount = 64, Length = ToyTeacher.Length });
         task.Guard = guard;
-        using var trainer = new Trainer(task, new TrainingOptions());
+        using var trainer = new Trainer(task);
 
         trainer.Run();
 
@@ -61,7 +61,7 @@ public class GuardTests
         using var task = new DiDiInstructTask(student, new LanguageModelDenoiser(student, ToyTeacher.Mask), new LanguageModelDenoiser(teacher, ToyTeacher.Mask), discriminator, (count, random) => chain.Sample(count, ToyTeacher.Length, random), options);
         using var guard = new DistillationGuard(new LanguageModelDenoiser(uniform, ToyTeacher.Mask), SampleJudge.Of(chain, ToyTeacher.Length), new DistillationGuardOptions { Interval = 3, SampleCount = 64, Length = ToyTeacher.Length, EntropyTolerance = 0 });
         task.Guard = guard;
-        using var trainer = new Trainer(task, new TrainingOptions());
+        using var trainer = new Trainer(task);
         double[] Average() => [.. trainer.Average!.Tensors.Values.SelectMany(DistillerRun.Values)];
         var before = Average();
         trainer.Advance();

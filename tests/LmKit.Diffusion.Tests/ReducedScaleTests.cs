@@ -25,7 +25,7 @@ public class ReducedScaleTests
             new LanguageModelDenoiser(auxiliary, ToyTeacher.Mask),
             (count, random) => chain.Sample(count, ToyTeacher.Length, random),
             new AuxiliaryDenoiserOptions { Steps = 40, AuxiliaryWarmup = 30, WarmupSteps = 5, StudentLearningRate = 1e-3, AverageDecay = 0.9 });
-        using var trainer = new Trainer(task, new TrainingOptions());
+        using var trainer = new Trainer(task);
 
         trainer.Run();
 

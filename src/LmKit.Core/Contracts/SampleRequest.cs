@@ -15,12 +15,15 @@ public sealed record SampleRequest(Tensor Prompt, long Length)
     /// <summary>What rows change over the sampler's own options: an entry for each row, or one for all; null, and a null entry, change nothing.</summary>
     public IReadOnlyList<SampleOptions?>? Rows { get; init; }
 
+    /// <summary>Edits of activations, each of one row; null for none.</summary>
+    public HookEdits? Edits { get; init; }
+
     /// <summary>What a row changes over the sampler's own options; null for nothing.</summary>
     public SampleOptions? OptionsOf(int row) => Rows is null ? null : Rows[Rows.Count == 1 ? 0 : row];
 
     /// <summary>Fails unless a sampler can serve it: length, generators and options for the prompt's rows, and no option but those obeyed.</summary>
     /// <param name="sampler">The sampler, for its name.</param>
-    /// <param name="obeyed">Names of the options (<see cref="SampleOptions"/>) that it obeys.</param>
+    /// <param name="obeyed">Names of the options (<see cref="SampleOptions"/>) that it obeys, and of <see cref="Edits"/> where it does.</param>
     /// <exception cref="ArgumentException">Generators or options do not fit the rows, or a value is out of its range; names it.</exception>
     /// <exception cref="NotSupportedException">An option is set that the sampler does not obey; names both.</exception>
     public void Check(ISampler sampler, params IEnumerable<string> obeyed)
@@ -30,6 +33,12 @@ public sealed record SampleRequest(Tensor Prompt, long Length)
         var rows = Prompt.size(0);
         if (Generators is { } generators && (generators.Count != rows || generators.Contains(null!) || generators.Distinct().Count() != rows))
             throw new ArgumentException($"{nameof(Generators)} holds {generators.Where(one => one is not null).Distinct().Count()} generators for the prompt's {rows} rows; give each row its own.");
+        if (Edits is not null)
+        {
+            Edits.CheckRows(rows);
+            if (!obeyed.Contains(nameof(Edits)))
+                throw new NotSupportedException($"{sampler.GetType().Name} cannot obey {nameof(Edits)} = [{string.Join(", ", Edits.Points)}]; leave it out.");
+        }
         if (Rows is null)
             return;
         if (Rows.Count != 1 && Rows.Count != rows)

@@ -29,10 +29,10 @@ public sealed partial class Trainer : IDisposable
     /// <exception cref="ConfigurationException">An option is out of range or has no effect, or a parameter is of float16.</exception>
     /// <exception cref="ArgumentException">A module has no parameter to train, or the learners' names are not distinct.</exception>
     /// <exception cref="InvalidOperationException">A part cannot be trained as it stands, such as an adapter that is merged; names it.</exception>
-    public Trainer(ITrainingTask task, TrainingOptions options, ILogger<Trainer>? logger = null, IMeterFactory? meters = null)
+    public Trainer(ITrainingTask task, TrainingOptions? options = null, ILogger<Trainer>? logger = null, IMeterFactory? meters = null)
     {
         ArgumentNullException.ThrowIfNull(task);
-        ArgumentNullException.ThrowIfNull(options);
+        options ??= new TrainingOptions();
         Learner[] all = [.. task.Learners];
         if (all.Length == 0 || all.DistinctBy(learner => learner.Name).Count() < all.Length)
             throw new ArgumentException($"A task has one learner or several of different names; {task.GetType().Name} has [{string.Join(", ", all.Select(learner => learner.Name))}].", nameof(task));

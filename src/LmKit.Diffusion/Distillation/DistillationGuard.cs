@@ -101,26 +101,15 @@ public sealed class DistillationGuard : IDisposable
         turn.End(Reason(read));
     }
 
+    /// <summary>All that it remembers, by the names that a checkpoint has for it; nothing before the first step.</summary>
     internal Dictionary<string, Tensor> Memory()
     {
+        if (best.Count == 0)
+            return [];
+        long[] rows = measured is null ? [] : [.. Row(0, measured, GuardVerdict.Continue), .. readings.SelectMany(reading => Row(reading.Step, reading.Student, reading.Verdict))];
         var memory = best.ToDictionary(pair => BestKey + pair.Key, pair => pair.Value);
-        if (measured is not null)
-            memory[History] = tensor([.. Row(0, measured, GuardVerdict.Continue), .. readings.SelectMany(reading => Row(reading.Step, reading.Student, reading.Verdict))], [readings.Count + 1, RowLength]);
+        memory[History] = tensor(rows, [rows.Length / RowLength, RowLength]);
         return memory;
-    }
-
-    /// <summary>Takes over a memory that <see cref="Check"/> has passed; one without entries is that of a run that has not begun.</summary>
-    internal void Restore(IReadOnlyDictionary<string, Tensor> memory)
-    {
-        Forget();
-        readings.Clear();
-        measured = null;
-        best = memory.Where(pair => pair.Key != History).ToDictionary(pair => pair.Key[BestKey.Length..], pair => pair.Value.clone().DetachFromDisposeScope());
-        if (!memory.TryGetValue(History, out var history))
-            return;
-        var rows = history.data<long>().ToArray().Select(BitConverter.Int64BitsToDouble).Chunk((int)history.size(1)).ToArray();
-        measured = Quality(rows[0]);
-        readings.AddRange(rows.Skip(1).Select(row => new GuardReading((long)row[0], measured, Quality(row), (GuardVerdict)row[1])));
     }
 
     /// <summary>Refuses a memory that is not of this student, or is of a version with other readings; changes nothing.</summary>
@@ -129,20 +118,35 @@ public sealed class DistillationGuard : IDisposable
         if (memory.Count == 0)
             return;
         using var average = new WeightAverage(student, 0);
-        CheckpointLoader.Check(
-            "The guard's memory",
-            average.Tensors.ToDictionary(pair => BestKey + pair.Key, pair => pair.Value),
-            memory.Where(pair => pair.Key != History).ToDictionary());
-        if (memory.TryGetValue(History, out var history) && (history.dim() != 2 || history.size(0) == 0 || history.size(1) != RowLength || history.dtype != ScalarType.Int64))
-            throw new CheckpointMismatchException("The guard's memory", [], [], [new TensorMismatch(History, $"(n, {RowLength}) Int64", $"({string.Join(", ", history.shape)}) {history.dtype}")], []);
+        var expected = average.Tensors.ToDictionary(pair => BestKey + pair.Key, pair => pair.Value);
+        expected[History] = zeros(memory.TryGetValue(History, out var history) && history.dim() == 2 ? history.size(0) : 0, RowLength, dtype: ScalarType.Int64);
+        CheckpointLoader.Check("The guard's memory", expected, memory);
+    }
+
+    /// <summary>Takes over a memory that <see cref="Check"/> has passed.</summary>
+    internal void Restore(IReadOnlyDictionary<string, Tensor> memory)
+    {
+        Forget();
+        readings.Clear();
+        measured = null;
+        best = memory.Where(pair => pair.Key != History).ToDictionary(pair => pair.Key[BestKey.Length..], pair => pair.Value.clone().DetachFromDisposeScope());
+        if (best.Count == 0 || memory[History].numel() == 0)
+            return;
+        var rows = memory[History].data<long>().ToArray().Select(BitConverter.Int64BitsToDouble).Chunk(RowLength).ToArray();
+        measured = Quality(rows[0]);
+        readings.AddRange(rows.Skip(1).Select(row => new GuardReading((long)row[0], measured, Quality(row), (GuardVerdict)row[1])));
     }
 
     private SampleQuality Measure(IDenoiser denoiser, Device device) =>
         judge.Measure(new SparseAncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = options.StepCount }, schedule), options.StepCount, options.SampleCount, options.Length, options.Seed, device);
 
-    private string Reason(GuardReading read) => read.Verdict == GuardVerdict.EntropyFell
-        ? string.Create(CultureInfo.InvariantCulture, $"The entropy of the student's samples is {read.Student.Entropy:F3}, more than {options.EntropyTolerance:P1} below the teacher's {read.Teacher.Entropy:F3}.")
-        : string.Create(CultureInfo.InvariantCulture, $"The n-gram divergence of the student's samples reached no new low in {options.Patience} readings; its lowest is {readings.Min(reading => reading.Student.Divergence):F4}.");
+    private string Reason(GuardReading read)
+    {
+        if (read.Verdict == GuardVerdict.EntropyFell)
+            return string.Create(CultureInfo.InvariantCulture, $"The entropy of the student's samples is {read.Student.Entropy:F3}, more than {options.EntropyTolerance:P1} below the teacher's {read.Teacher.Entropy:F3}.");
+        var lowest = readings.MinBy(one => one.Student.Divergence)!;
+        return string.Create(CultureInfo.InvariantCulture, $"The n-gram divergence of the student's samples has not fallen since step {lowest.Step}: {lowest.Student.Divergence:F4} then, {read.Student.Divergence:F4} now.");
+    }
 
     private bool HasEntropy(GuardReading reading) => reading.Verdict != GuardVerdict.EntropyFell;
 

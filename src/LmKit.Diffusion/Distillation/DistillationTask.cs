@@ -9,7 +9,8 @@ namespace LmKit;
 /// reports <c>divergence</c> (mean KL(teacher || student) in nats of the states looked at), <c>entropy</c> (mean entropy in nats of the student at
 /// masked positions), the helper network's <c>loss.NAME</c>, and after a reading of the guard <c>guard.divergence</c>, <c>guard.entropy</c> and
 /// <c>guard.perplexity</c>; what a step did not do is not there.</para>
-/// <para>The recipe is the task's: of <see cref="TrainingOptions"/> it takes AdamW's betas and epsilon, and the checkpoints.</para>
+/// <para>The recipe is the task's. <see cref="TrainingOptions"/> has what is a run's, such as checkpoints, and AdamW's betas and epsilon; what the
+/// task says itself is refused there by name.</para>
 /// <para>Everything that is random comes from one generator, which reference rows are drawn from too. When a checkpoint is written or read
 /// the reference is asked a few times more, with a generator of a fixed seed, which tells one data from another.</para>
 /// <para>Not thread-safe. The modules stay the caller's. Dispose the trainer first.</para>
@@ -59,7 +60,7 @@ public abstract class DistillationTask : ITrainingTask, IDisposable
     /// <inheritdoc/>
     public IReadOnlyList<Learner> Learners => learners;
 
-    /// <inheritdoc/>
+    /// <summary>Steps of the whole run, the helper network's warm-up or all rounds included.</summary>
     public long? Steps => TotalSteps;
 
     /// <summary>What the run has cost so far, the guard's samples left out.</summary>
@@ -81,7 +82,6 @@ public abstract class DistillationTask : ITrainingTask, IDisposable
 
     private protected Generator Random { get; }
 
-    /// <summary>Steps of the whole run, the helper network's warm-up included.</summary>
     private protected abstract long TotalSteps { get; }
 
     /// <inheritdoc/>

@@ -50,7 +50,7 @@ public sealed class RewardGuidedSampler : DiffusionSampler
         var (scale, count) = Guidance(stepIndex);
         var (before, after) = (Time(stepIndex), Time(stepIndex + 1));
         walk.Ledger.DenoiserForwards++;
-        var outputs = raw is null ? Denoise(walk, tokens, before) : Raw(raw, tokens, before);
+        var outputs = raw is null ? Denoise(walk, tokens, before) : Raw(walk.Edited as IRawDenoiser ?? raw, tokens, before);
         if (scale != 0)
         {
             walk.Ledger.DiscriminatorForwards++;

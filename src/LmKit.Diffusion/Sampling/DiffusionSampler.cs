@@ -46,7 +46,7 @@ public abstract class DiffusionSampler : ISampler
     protected long MaskId => Denoiser.MaskId;
 
     /// <summary>Names of the options of a request that it obeys; it refuses the others.</summary>
-    private protected virtual IEnumerable<string> Obeyed => [nameof(SampleOptions.Temperature), nameof(SampleOptions.TopP)];
+    private protected virtual IEnumerable<string> Obeyed => [nameof(SampleOptions.Temperature), nameof(SampleOptions.TopP), nameof(SampleRequest.Edits)];
 
     /// <inheritdoc/>
     /// <remarks>Obeys temperature and top-p.</remarks>
@@ -64,6 +64,8 @@ public abstract class DiffusionSampler : ISampler
         DiffusionPrompt.Check(request.Prompt, request.Length, Denoiser.VocabSize);
         ArgumentNullException.ThrowIfNull(ledger);
         request.Check(this, Obeyed);
+        if (request.Edits is not null)
+            _ = Denoiser.Edited(request.Edits); // refuses what has no place
         return Enumerate();
 
         IEnumerable<Tensor> Enumerate()
@@ -77,6 +79,7 @@ public abstract class DiffusionSampler : ISampler
                 var uniforms = new RowUniforms(generators.Some(rows), Options.UsesSingleUniforms);
                 return Walk(prompt, request.Length, isFixed => new DiffusionWalk(isFixed, uniforms.Next, uniforms, ledger)
                 {
+                    Edited = request.Edits is null ? null : Denoiser.Edited(request.Edits.Some(rows)),
                     BatchRows = rows.Length == generators.Count ? null : rows,
                     Draws = new RowTruncation([.. rows.Select(row => Wanted(request.OptionsOf(row)))]),
                 });
@@ -146,7 +149,7 @@ public abstract class DiffusionSampler : ISampler
 
         Tensor Rows()
         {
-            if (Denoiser is not ISplitDenoiser split)
+            if ((walk.Edited ?? Denoiser) is not ISplitDenoiser split)
                 return Call(walk, tokens, time).flatten(0, 1).index_select(0, index);
             var hidden = split.Hidden(tokens, full(tokens.size(0), Level(time), ScalarType.Float64, tokens.device)).flatten(0, 1);
             if (index.size(0) == 0)
@@ -178,7 +181,7 @@ public abstract class DiffusionSampler : ISampler
         ArgumentNullException.ThrowIfNull(walk);
         ArgumentNullException.ThrowIfNull(tokens);
         using var scope = NewDisposeScope();
-        var result = HalfPrecision.Widen(Denoiser.call(tokens, full(tokens.size(0), Level(time), ScalarType.Float64, tokens.device)));
+        var result = HalfPrecision.Widen((walk.Edited ?? Denoiser).call(tokens, full(tokens.size(0), Level(time), ScalarType.Float64, tokens.device)));
         NotFiniteLogitsException.Check(result, walk.InBatch());
         return result.MoveToOuterDisposeScope();
     }

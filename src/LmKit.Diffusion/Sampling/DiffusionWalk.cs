@@ -18,6 +18,9 @@ public sealed record DiffusionWalk(Tensor Fixed, UniformSource Uniforms, RowUnif
     /// <summary>Temperature and top-p of each row.</summary>
     internal RowTruncation Draws { get; init; } = new([(1, 1)]);
 
+    /// <summary>The network with the run's edits; null where it has none.</summary>
+    internal IDenoiser? Edited { get; init; }
+
     /// <summary>The rows of the caller's batch that the run holds; null for all of them.</summary>
     internal IReadOnlyList<int>? BatchRows { get; init; }
 

@@ -32,7 +32,7 @@ public sealed class SparseAncestralSampler(IDenoiser denoiser, DiffusionSamplerO
 
     private Tensor Rows(DiffusionWalk walk, Tensor tokens, Tensor index, double time)
     {
-        var isUniform = walk.Draws.IsAlike && !Denoiser.IsTimeConditioned && tokens.size(0) > 1 && tokens.eq(tokens.narrow(0, 0, 1)).all().ToBoolean();
+        var isUniform = walk.Draws.IsAlike && walk.Edited is null && !Denoiser.IsTimeConditioned && tokens.size(0) > 1 && tokens.eq(tokens.narrow(0, 0, 1)).all().ToBoolean();
         if (!isUniform)
             return DenoiseRows(walk, tokens, index, time);
         // One row of the grid is asked; what it says of each place holds for all rows.

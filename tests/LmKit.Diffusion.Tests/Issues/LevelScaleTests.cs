@@ -139,7 +139,7 @@ public sealed class LevelScaleTests
                 "sdtt" => new SdttTask(student, spies[0], second, spies[1], DistillerRun.Rows, new SdttOptions { Steps = 3, RoundCount = 1, TeacherStepCount = 8, BatchSize = 4 }),
                 _ => new AuxiliaryDenoiserTask(student, spies[0], spies[1], third, spies[2], DistillerRun.Rows, new AuxiliaryDenoiserOptions { Steps = 3, AuxiliaryWarmup = 1, BatchSize = 4, Start = RolloutStart.Masks }),
             };
-            using var trainer = new Trainer(task, new TrainingOptions());
+            using var trainer = new Trainer(task);
             trainer.Run();
 
             if (scale == LevelScale.Time)

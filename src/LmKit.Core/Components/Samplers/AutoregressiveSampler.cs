@@ -7,7 +7,7 @@ namespace LmKit;
 /// <remarks>Rows end on their own stop token, or where the model can read no further (<see cref="ILanguageModel.ContextLength"/>), and are
 /// fed padding from then on, which changes no other row. Rows may differ in their options; rows that agree are filtered together. The model should be in evaluation mode, as a built or loaded one is. No gradient is
 /// recorded. Filters and draw see logits in float32 or wider.</remarks>
-public sealed class AutoregressiveSampler : ISampler
+public sealed partial class AutoregressiveSampler : ISampler
 {
     // Dividing float32 logits by less leaves no number; what it means is the most likely token.
     private const double LeastTemperature = 1e-30;
@@ -15,7 +15,7 @@ public sealed class AutoregressiveSampler : ISampler
     private static readonly string[] obeyed =
     [
         nameof(SampleOptions.Temperature), nameof(SampleOptions.TopP), nameof(SampleOptions.TopK), nameof(SampleOptions.MinP), nameof(SampleOptions.RepetitionPenalty),
-        nameof(SampleOptions.FrequencyPenalty), nameof(SampleOptions.PresencePenalty), nameof(SampleOptions.StopTokens), nameof(SampleOptions.Filters),
+        nameof(SampleOptions.FrequencyPenalty), nameof(SampleOptions.PresencePenalty), nameof(SampleOptions.StopTokens), nameof(SampleOptions.Filters), nameof(SampleRequest.Edits),
     ];
 
     private readonly ILanguageModel model;
@@ -61,6 +61,7 @@ public sealed class AutoregressiveSampler : ISampler
         ArgumentOutOfRangeException.ThrowIfNegative(request.Length);
         var budgets = Budgets(request.Prompt);
         request.Check(this, obeyed);
+        request.Edits?.Check(model);
         return Run(request, new Plan(this, request, budgets));
     }
 
@@ -80,7 +81,7 @@ public sealed class AutoregressiveSampler : ISampler
     {
         var (prompt, length) = (request.Prompt, request.Length);
         using var generators = RowGenerators.Of(request);
-        using var state = model.NewState(prompt.size(0));
+        var state = model.NewState(prompt.size(0));
         using var stops = plan.Stops(prompt.device);
         var grid = prompt.clone().DetachFromDisposeScope();
         var fresh = grid.alias().DetachFromDisposeScope(); // the columns that the model has not taken in yet
@@ -90,7 +91,7 @@ public sealed class AutoregressiveSampler : ISampler
                 yield return grid.alias().DetachFromDisposeScope();
             for (var step = 0L; step < length; step++)
             {
-                var (next, isOver) = Step(fresh, grid, prompt.size(1), state, generators, plan, stops);
+                var (next, isOver) = Step(fresh, grid, prompt.size(1), ref state, generators, plan, stops);
                 using (var old = grid)
                 {
                     fresh.Dispose();
@@ -106,10 +107,11 @@ public sealed class AutoregressiveSampler : ISampler
         {
             fresh.Dispose();
             grid.Dispose();
+            state.Dispose();
         }
     }
 
-    private (Tensor Next, bool IsOver) Step(Tensor fresh, Tensor grid, long promptLength, MixerState state, RowGenerators generators, Plan plan, Tensor? stops)
+    private (Tensor Next, bool IsOver) Step(Tensor fresh, Tensor grid, long promptLength, ref MixerState state, RowGenerators generators, Plan plan, Tensor? stops)
     {
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
@@ -117,10 +119,7 @@ public sealed class AutoregressiveSampler : ISampler
         var isFull = plan.Full(count, grid.device);
         if (isFull is not null)
             fresh = fresh.masked_fill(isFull, -1L);
-        var isPadding = fresh.lt(0);
-        var segments = isPadding.any().ToBoolean() ? where(isPadding, -1L, 0L) : null;
-        var hidden = model.Hidden(fresh.clamp(min: 0), new SequenceContext(state, segments));
-        var last = hidden.narrow(1, hidden.size(1) - 1, 1).squeeze(1); // (B, D)
+        var last = Read(fresh, grid, ref state, plan.Edits); // (B, D)
         var logits = plan.Filter(HalfPrecision.Widen(model.Logits(last)), grid, promptLength); // (B, V)
         var isLast = plan.EndsAfter(count + 1);
         if (stops is null && isFull is null)
@@ -139,6 +138,30 @@ public sealed class AutoregressiveSampler : ISampler
         if (plan.Full(count + 1, grid.device) is { } next)
             willEnd = willEnd.logical_or(next);
         return (drawn.DetachFromDisposeScope(), isLast || willEnd.all().ToBoolean());
+    }
+
+    // The hidden states (B, D) behind the last columns. Where a text outgrows what a state can carry (angles that depend on the length), the
+    // tokens are read again from the start, into a new state.
+    private Tensor Read(Tensor fresh, Tensor grid, ref MixerState state, HookEdits? edits)
+    {
+        try
+        {
+            return Read(fresh, state, edits);
+        }
+        catch (StateBorderException) when (fresh.size(1) < grid.size(1))
+        {
+            state.Dispose();
+            state = model.NewState(grid.size(0));
+            return Read(grid, state, edits);
+        }
+    }
+
+    private Tensor Read(Tensor tokens, MixerState state, HookEdits? edits)
+    {
+        var isPadding = tokens.lt(0);
+        var segments = isPadding.any().ToBoolean() ? where(isPadding, -1L, 0L) : null;
+        var hidden = model.Hidden(tokens.clamp(min: 0), new SequenceContext(state, segments) { Edits = edits });
+        return hidden.narrow(1, hidden.size(1) - 1, 1).squeeze(1);
     }
 
     // (B, 1): rows that are over before this step.
@@ -199,91 +222,5 @@ public sealed class AutoregressiveSampler : ISampler
             counts[row] = length - start;
         }
         return counts;
-    }
-
-    /// <summary>How rows are drawn that agree in their options.</summary>
-    private sealed record Draw(LogitFilter[] Filters, bool IsGreedy);
-
-    /// <summary>What a request asks of each of its rows.</summary>
-    private sealed class Plan
-    {
-        private readonly long[]? budgets;
-        private readonly (Draw Draw, long[] Rows)[] groups;
-        private readonly bool[] isGreedy;
-        private readonly long[][] stops;
-
-        internal Plan(AutoregressiveSampler sampler, SampleRequest request, long[]? budgets)
-        {
-            this.budgets = budgets;
-            var rows = (int)request.Prompt.size(0);
-            SampleOptions?[] wanted = request.Rows is { Count: > 1 } own ? [.. own] : [request.OptionsOf(0)];
-            var draws = new List<(AutoregressiveSamplerOptions Options, IReadOnlyList<LogitFilter> Filters, Draw Draw)>();
-            Draw[] all = [.. wanted.Select(Find)];
-            isGreedy = [.. all.Select(draw => draw.IsGreedy)];
-            groups = [.. all.Select((draw, row) => (draw, (long)row)).GroupBy(pair => pair.draw).Select(group => (group.Key, group.Select(pair => pair.Item2).ToArray()))];
-            stops = [.. wanted.Select(options => options?.StopTokens is { Count: > 0 } more ? (long[])[.. sampler.options.StopTokens.Union(more)] : sampler.options.StopTokens)];
-
-            Draw Find(SampleOptions? asked)
-            {
-                if (asked is null)
-                    return sampler.configured;
-                var (options, filters) = (sampler.options.Over(asked, sampler.model.VocabSize), asked.Filters ?? []);
-                foreach (var known in draws)
-                {
-                    if (known.Options.DrawsAs(options) && known.Filters.SequenceEqual(filters))
-                        return known.Draw;
-                }
-                var draw = options.DrawsAs(sampler.options) && filters.Count == 0 ? sampler.configured : sampler.DrawOf(options, filters);
-                draws.Add((options, filters, draw));
-                return draw;
-            }
-        }
-
-        /// <summary>The ids (B or 1, S) that end each row, -2 where a row has fewer; null where none has any.</summary>
-        internal Tensor? Stops(Device device)
-        {
-            var most = stops.Max(row => row.Length);
-            return most == 0 ? null : tensor(stops.SelectMany(row => row.Concat(Enumerable.Repeat(-2L, most - row.Length))).ToArray(), [stops.Length, most], device: device).DetachFromDisposeScope();
-        }
-
-        /// <summary>(B, 1): rows that were given all they can be given; null when there is none.</summary>
-        internal Tensor? Full(long count, Device device) =>
-            budgets is not null && budgets.Any(budget => budget <= count)
-                ? tensor(budgets.Select(budget => budget <= count).ToArray(), [budgets.Length, 1], device: device)
-                : null;
-
-        /// <summary>Whether no row can be given more than so many tokens.</summary>
-        internal bool EndsAfter(long count) => budgets is not null && budgets.All(budget => budget <= count);
-
-        /// <summary>The logits (B, V) behind each row's filters.</summary>
-        internal Tensor Filter(Tensor logits, Tensor grid, long promptLength)
-        {
-            if (groups.Length == 1)
-                return groups[0].Draw.Filters.Aggregate(logits, (current, filter) => filter(current, grid, promptLength));
-            var joined = logits.clone();
-            foreach (var (draw, rows) in groups)
-            {
-                var index = tensor(rows, device: logits.device);
-                var (own, part) = (grid.index_select(0, index), logits.index_select(0, index));
-                foreach (var filter in draw.Filters)
-                    part = filter(part, own, promptLength);
-                joined.index_copy_(0, index, part.to(joined.dtype));
-            }
-            return joined;
-        }
-
-        /// <summary>A token (B, 1) for each row, drawn with its own generator.</summary>
-        internal Tensor Next(Tensor logits, RowGenerators generators)
-        {
-            if (Array.TrueForAll(isGreedy, greedy => greedy))
-                return logits.argmax(-1, keepdim: true);
-            var probabilities = HalfPrecision.Widen(logits).softmax(-1).cpu();
-            if (generators.Count == 1)
-                return probabilities.multinomial(1, true, generators[0]).to(logits.device);
-            var drawn = Enumerable.Range(0, generators.Count).Select(row => isGreedy[isGreedy.Length == 1 ? 0 : row]
-                ? logits.narrow(0, row, 1).argmax(-1, keepdim: true).cpu()
-                : probabilities.narrow(0, row, 1).multinomial(1, true, generators[row]));
-            return cat([.. drawn], 0).to(logits.device);
-        }
     }
 }
