@@ -25,7 +25,7 @@ internal static class TrainingSample
     {
         using var model = LanguageModel.Load(modelFolder, kinds => kinds.AddSsm().AddStructured().AddLongContext());
         var generator = new TextGenerator(model.CreateSampler(), TokenizerFiles.Load(modelFolder));
-        foreach (var piece in generator.Stream("The method", new TextGenerationOptions { MaxTokens = 200, StopStrings = ["\n\n"] }))
+        foreach (var piece in generator.Stream("The method", new GenerationOptions { MaxOutputTokens = 200, StopSequences = ["\n\n"] }))
             Console.Write(piece);
     }
 }

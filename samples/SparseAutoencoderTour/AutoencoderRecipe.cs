@@ -23,7 +23,7 @@ public sealed class AutoencoderRecipe(int epochs, ulong seed)
         var autoencoder = Make(options, new ParameterFactory(random));
         using var scale = new ActivationScale(MeanNorm / activations.norm(1).mean().item<float>());
         var scaled = scale.Apply(activations);
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions
+        using var task = AutoencoderTask.OnBatches(autoencoder, ActivationEpochs.Of(scaled, BatchSize, epochs, random), new()
         {
             Steps = epochs * ActivationEpochs.Count(activations.size(0), BatchSize),
             LearningRate = 1e-3,
@@ -31,7 +31,8 @@ public sealed class AutoencoderRecipe(int epochs, ulong seed)
             Beta2 = 0.999,
             MaxGradientNorm = 0,
         });
-        trainer.Run(ActivationEpochs.Of(scaled, BatchSize, epochs, random));
+        using var trainer = new Trainer(task, new TrainingOptions());
+        trainer.Run();
         autoencoder.Fold(scale);
         return autoencoder;
     }

@@ -82,7 +82,7 @@ public sealed class RecoveryRun(TourSettings settings, Report report, ulong seed
             BatchTopKOptions batchTopK => new BatchTopKAutoencoder(batchTopK, parameters),
             _ => new TopAfaAutoencoder((TopAfaOptions)options, parameters),
         };
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions
+        using var task = AutoencoderTask.OnBatches(autoencoder, Batches(features, recipe.BatchSize, random), new()
         {
             Steps = settings.SyntheticSteps,
             LearningRate = 1e-3,
@@ -90,7 +90,8 @@ public sealed class RecoveryRun(TourSettings settings, Report report, ulong seed
             DeadHorizon = 20,
             MaxGradientNorm = 0,
         });
-        trainer.Run(Batches(features, recipe.BatchSize, random));
+        using var trainer = new Trainer(task, new TrainingOptions());
+        trainer.Run();
         return autoencoder;
     }
 

@@ -144,7 +144,7 @@ public sealed class CompositionTests : IDisposable
         var unexplained = Learn(model, data, autoencoder);
         var feature = MostActive(model, data, autoencoder);
         var generator = new TextGenerator(model.CreateSampler(), ModelTokenizer.Bytes);
-        string Continue() => generator.Generate([Prompt], new TextGenerationOptions { MaxTokens = 12, Seed = 1 })[0];
+        string Continue() => generator.Generate([Prompt], new GenerationOptions { MaxOutputTokens = 12, Seed = 1 })[0];
 
         var plain = Continue();
         string steered;
@@ -160,12 +160,10 @@ public sealed class CompositionTests : IDisposable
     /// <summary>Trains the dictionary on what the tap reads; returns the share of the variance that it does not explain.</summary>
     private static double Learn(LanguageModel model, TokenDataset data, TopAfaAutoencoder autoencoder)
     {
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions { Steps = 150, LearningRate = 3e-3 });
-        for (var step = 0; step < 150; step++)
-        {
-            using var scope = NewDisposeScope();
-            _ = trainer.Advance(Activations(model, data, start: step * 64 % 4_000));
-        }
+        var batches = Enumerable.Range(0, 150).Select(step => Activations(model, data, start: step * 64 % 4_000));
+        using (var task = AutoencoderTask.OnBatches(autoencoder, batches, new() { Steps = 150, LearningRate = 3e-3 }))
+        using (var trainer = new Trainer(task, new TrainingOptions()))
+            trainer.Run();
         using var frozen = no_grad();
         var rows = Activations(model, data, start: 10);
         var error = (rows - autoencoder.Reconstruct(rows)).square().sum();

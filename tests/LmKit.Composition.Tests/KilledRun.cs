@@ -76,19 +76,11 @@ internal static class KilledRun
         using var random = new Generator(1);
         using var rows = randn([60, 8], generator: random);
         using var autoencoder = new TopKAutoencoder(new TopKOptions { ModelDim = 8, FeatureCount = 32, ActiveCount = 3 }, new ParameterFactory(random));
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions { Steps = Steps, LearningRate = 0.01, ResampleInterval = 7 });
-        var state = Path.Combine(folder, "state.safetensors");
-        if (File.Exists(state))
-            trainer.Resume(state);
         using var order = new Generator(2);
-        foreach (var batch in ActivationEpochs.Of(rows, 8, 20, order, trainer.Step))
-        {
-            using var own = batch;
-            if (trainer.Step == Steps)
-                break;
-            Say(trainer.Advance(own).Step);
-            trainer.Save(state);
-        }
+        using var task = AutoencoderTask.OnBatches(autoencoder, ActivationEpochs.Of(rows, 8, 20, order), new() { Steps = Steps, LearningRate = 0.01, ResampleInterval = 7 });
+        using var trainer = new Trainer(task, new TrainingOptions { CheckpointFolder = Path.Combine(folder, "run"), CheckpointInterval = 1 });
+        _ = trainer.Resume();
+        trainer.Run(new Aloud());
         Write(folder, autoencoder, null);
     }
 

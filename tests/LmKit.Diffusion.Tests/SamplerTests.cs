@@ -175,7 +175,7 @@ public class SamplerTests
         var (ledger, seen) = (new CallLedger(), new List<long>());
         using var random = new Generator(1);
         var sampler = new ConfidenceSampler(new TableDenoiser(table, Mask), new ConfidenceSamplerOptions { StepCount = 3, Threshold = 0.9 });
-        foreach (var grid in sampler.Sample(zeros([1, 0], ScalarType.Int64), 6, random, ledger))
+        foreach (var grid in sampler.Sample(new SampleRequest(zeros([1, 0], ScalarType.Int64), 6) { Generators = [random] }, ledger))
         {
             if (seen.Count == 0)
                 Assert.Equal([Mask, 3, Mask, Mask, 3, Mask], HostValues.Read(grid));

@@ -38,14 +38,13 @@ public class CoverageTests
         ["SafetensorsReader"] = ["safetensors"],
         ["SafetensorsReader.ReadAll"] = ["safetensors"],
         ["SingleJudge.RunAsync"] = ["judgments"],
-        ["SparseAutoencoderTrainer.Resume"] = ["sae-trainer"],
         ["StateFile.Restore"] = ["mixer-state"],
         ["TextDocuments.Read"] = ["text-documents"],
         ["TextFileSource"] = ["text-gz", "text-source"],
         ["TokenDataset.Open"] = ["token-file"],
         ["TokenizerFiles.Load"] = ["tokenizer"],
         ["TokenizerFiles.LoadVocabulary"] = ["tokenizer"],
-        ["Trainer.Resume"] = ["trainer-checkpoint", "finetune-checkpoint", "denoising-checkpoint", "distill-checkpoint"],
+        ["Trainer.Resume"] = ["trainer-checkpoint", "finetune-checkpoint", "denoising-checkpoint", "distill-checkpoint", "autoencoder-checkpoint"],
         ["VerdictParser"] = ["verdicts"],
     };
 

@@ -9,9 +9,11 @@ public sealed class AutoencoderResumeTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
 
-    public static TheoryData<string> Options => [.. typeof(SparseAutoencoderTrainingOptions).GetProperties().Select(property => property.Name)];
+    public static TheoryData<string> Options => [.. typeof(AutoencoderTaskOptions).GetProperties().Select(property => property.Name)];
 
-    private string State => folder["state.safetensors"];
+    private string State => folder["run"];
+
+    private string Saved => Path.Combine(State, "step-00000003");
 
     public void Dispose() => folder.Dispose();
 
@@ -44,11 +46,11 @@ public sealed class AutoencoderResumeTests : IDisposable
     {
         Save();
         var options = Fresh;
-        var property = typeof(SparseAutoencoderTrainingOptions).GetProperty(name)!;
+        var property = typeof(AutoencoderTaskOptions).GetProperty(name)!;
         property.SetValue(options, property.GetValue(options) switch { long value => value + 1, double value => value / 2 + 1e-4, _ => "other" });
         using var autoencoder = TopK();
-        var error = Refused(autoencoder, options);
-        Assert.Equal(name.ToUpperInvariant(), Assert.Single(error.WrongValue).Name.Replace("_", string.Empty, StringComparison.Ordinal).ToUpperInvariant());
+        var difference = Assert.Single(Refused(autoencoder, options).WrongValue).Name.Split('.')[^1];
+        Assert.Equal(name.ToUpperInvariant(), difference.Replace("_", string.Empty, StringComparison.Ordinal).ToUpperInvariant());
     }
 
     [Fact]
@@ -59,9 +61,9 @@ public sealed class AutoencoderResumeTests : IDisposable
         Save(options);
         options.Steps += 5;
         using var autoencoder = TopK();
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, options);
-        trainer.Resume(State);
-        Assert.Equal(3, trainer.Step);
+        using var run = new AutoencoderRun(autoencoder, options, State);
+        Assert.True(run.Trainer.Resume());
+        Assert.Equal(3, run.Trainer.Step);
     }
 
     [Fact]
@@ -70,124 +72,88 @@ public sealed class AutoencoderResumeTests : IDisposable
         using var scope = NewDisposeScope();
         WriteStore("one", 1);
         WriteStore("two", 2);
-        double[] Run(string store, long seed, int first, int rest)
+        double[] Go(string store, int batchSize, long seed, int first, int rest)
         {
-            var (half, whole) = (TopK(), TopK());
-            using (half)
-            using (var source = new ActivationStore(folder[store], 1))
-            using (var trainer = new SparseAutoencoderTrainer(half, Fresh, source))
+            Directory.Delete(Directory.CreateDirectory(State).FullName, recursive: true);
+            using (var half = TopK())
+            using (var source = new ActivationStore(folder["one"], 1))
+            using (var run = new AutoencoderRun(AutoencoderTask.OnStore(half, source, 5, Fresh), State))
             {
-                for (var step = 0; step < first; step++)
-                    Advance(trainer, source);
-                trainer.Save(State);
+                run.Advance(first);
+                _ = run.Trainer.Save();
             }
-            using (whole)
-            using (var source = new ActivationStore(folder[store == "one" ? "one" : "two"], seed))
-            using (var trainer = new SparseAutoencoderTrainer(whole, Fresh, source))
-            {
-                trainer.Resume(State);
-                Assert.Equal(first * 5, source.Position);
-                for (var step = 0; step < rest; step++)
-                    Advance(trainer, source);
-                return Values(whole);
-            }
+            using var whole = TopK();
+            using var again = new ActivationStore(folder[store], seed);
+            using var resumed = new AutoencoderRun(AutoencoderTask.OnStore(whole, again, batchSize, Fresh), State);
+            Assert.True(resumed.Trainer.Resume());
+            Assert.Equal(first * 5, again.Position);
+            resumed.Advance(rest);
+            return Values(whole);
         }
-        Assert.Equal(Run("one", 1, 8, 0), Run("one", 1, 3, 5));
-        Assert.Equal("store_key", Assert.Single(Assert.Throws<CheckpointMismatchException>(() => Run("one", 2, 3, 5)).WrongValue).Name);
-        using var other = new ActivationStore(folder["two"], 1);
+        Assert.Equal(Go("one", 5, 1, 8, 0), Go("one", 5, 1, 3, 5));
+        Assert.Equal("store_key", Assert.Single(Assert.Throws<CheckpointMismatchException>(() => Go("one", 5, 2, 3, 5)).WrongValue).Name);
+        Assert.Equal("store_key", Assert.Single(Assert.Throws<CheckpointMismatchException>(() => Go("two", 5, 1, 3, 5)).WrongValue).Name);
+        Assert.Equal("batch_size", Assert.Single(Assert.Throws<CheckpointMismatchException>(() => Go("one", 6, 1, 3, 5)).WrongValue).Name);
         using var autoencoder = TopK();
-        using var second = new SparseAutoencoderTrainer(autoencoder, Fresh, other);
-        Assert.Equal("store_key", Assert.Single(Assert.Throws<CheckpointMismatchException>(() => second.Resume(State)).WrongValue).Name);
-        using var none = new SparseAutoencoderTrainer(autoencoder, Fresh);
-        Assert.Throws<CheckpointMismatchException>(() => none.Resume(State));
-
-        static void Advance(SparseAutoencoderTrainer trainer, ActivationStore source)
-        {
-            using var batch = source.Next(5);
-            trainer.Advance(batch);
-        }
+        Assert.Equal(["batch_size", "store_key"], Refused(autoencoder, Fresh).WrongValue.Select(wrong => wrong.Name).Order());
     }
 
     [Theory]
-    [InlineData("model.W_dec")]
-    [InlineData("exp_avg.W_enc")]
-    [InlineData("exp_avg_sq.b_dec")]
-    public void A_value_that_is_not_finite_is_refused_by_file_and_tensor(string name)
+    [InlineData("dictionary", "W_dec")]
+    [InlineData("dictionary.optimizer", "W_enc.exp_avg")]
+    [InlineData("dictionary.optimizer", "b_dec.exp_avg_sq")]
+    public void A_value_that_is_not_finite_is_refused_by_file_and_tensor(string part, string name)
     {
         Save();
-        Change((tensors, _) => tensors[name].flatten()[0].fill_(double.NaN));
+        CheckpointSurgery.ChangePart(Saved, part, tensors => tensors[name].flatten()[0].fill_(double.NaN));
         using var autoencoder = TopK();
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, Fresh);
+        using var run = new AutoencoderRun(autoencoder, Fresh, State);
         var before = Values(autoencoder);
-        var error = Assert.Throws<CheckpointException>(() => trainer.Resume(State));
-        Assert.Equal((State, name), (error.FilePath, error.TensorName));
-        Assert.Equal(0, trainer.Step);
+        var error = Assert.Throws<CheckpointException>(() => run.Trainer.Resume());
+        Assert.Equal((Path.Combine(Saved, $"{part}.safetensors"), name), (error.FilePath, error.TensorName));
+        Assert.Equal(0, run.Trainer.Step);
         Assert.Equal(before, Values(autoencoder));
     }
 
-    [Fact]
-    public void Whatever_is_wrong_with_the_file_one_exception_names_it()
+    [Theory]
+    [InlineData("dictionary.optimizer", "W_enc.step")]
+    [InlineData("progress", "silence")]
+    [InlineData("progress", "window")]
+    [InlineData("progress", "place")]
+    public void A_count_below_zero_is_refused_by_name_and_nothing_is_changed(string part, string name)
     {
         Save();
-        var good = File.ReadAllBytes(State);
-        string Refusal(Action damage)
-        {
-            File.WriteAllBytes(State, good);
-            damage();
-            using var autoencoder = TopK();
-            using var trainer = new SparseAutoencoderTrainer(autoencoder, Fresh);
-            var message = Assert.Throws<CheckpointException>(() => trainer.Resume(State)).Message;
-            Assert.StartsWith(State, message, StringComparison.Ordinal);
-            return message;
-        }
-        Refusal(() => File.WriteAllBytes(State, good[..^9]));
-        Refusal(() => File.WriteAllBytes(State, []));
-        Refusal(() => File.WriteAllBytes(State, [.. good[..^1], (byte)(good[^1] ^ 1)]));
-        Refusal(() => File.Delete(State));
-        Assert.Contains("not a JSON object", Refusal(() => Change((_, metadata) => metadata["lmkit.run"] = "null")), StringComparison.Ordinal);
-        Assert.Contains("JSON", Refusal(() => Change((_, metadata) => metadata["lmkit.run"] = metadata["lmkit.run"][..50])), StringComparison.Ordinal);
-        Assert.Contains("'step' is -3", Refusal(() => Change((_, metadata) => metadata["lmkit.run"] = metadata["lmkit.run"].Replace("\"step\": 3", "\"step\": -3", StringComparison.Ordinal))), StringComparison.Ordinal);
-        Assert.Contains("ends at 10", Refusal(() => Change((_, metadata) => metadata["lmkit.run"] = metadata["lmkit.run"].Replace("\"step\": 3", "\"step\": 11", StringComparison.Ordinal))), StringComparison.Ordinal);
-        File.WriteAllBytes(State, good);
-        Change((_, metadata) => metadata.Clear());
-        using var old = TopK();
-        Assert.Contains("earlier versions cannot be resumed", Refused(old, Fresh).Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void State_that_is_not_finite_is_never_saved()
-    {
-        Save();
-        var good = File.ReadAllBytes(State);
+        CheckpointSurgery.ChangePart(Saved, part, tensors => tensors[name].fill_(-1));
         using var autoencoder = TopK();
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, Fresh);
-        using (no_grad())
-            autoencoder.get_parameter("b_dec")!.fill_(double.NaN);
-        Assert.Contains("model.b_dec", Assert.Throws<TrainingDivergedException>(() => trainer.Save(State)).Message, StringComparison.Ordinal);
-        Assert.Equal(good, File.ReadAllBytes(State));
+        var error = Refused(autoencoder, Fresh);
+        Assert.Equal((name, "-1"), (error.WrongValue[0].Name, error.WrongValue[0].Found));
     }
 
     [Fact]
     public void A_bfloat16_dictionary_learns_through_float32_copies_and_goes_on_bit_for_bit()
     {
         using var scope = NewDisposeScope();
-        double[] Run(int first, int rest)
+        double[] Go(int first, int rest)
         {
+            Directory.Delete(Directory.CreateDirectory(State).FullName, recursive: true);
             using (var half = TopK(dtype: ScalarType.BFloat16))
-            using (var trainer = new SparseAutoencoderTrainer(half, Slow))
+            using (var run = new AutoencoderRun(half, Slow, State))
             {
-                Advance(trainer, 0, first);
-                trainer.Save(State);
+                run.Advance(first);
+                _ = run.Trainer.Save();
             }
             using var whole = TopK(dtype: ScalarType.BFloat16);
-            using var resumed = new SparseAutoencoderTrainer(whole, Slow);
-            resumed.Resume(State);
-            Advance(resumed, first, rest);
-            resumed.Save(State);
-            using var reader = new SafetensorsReader(State);
-            return [.. Values(whole), .. DoublesOf(reader.Read("masters.W_enc"))];
+            using var resumed = new AutoencoderRun(whole, Slow, State);
+            Assert.True(resumed.Trainer.Resume());
+            resumed.Advance(rest);
+            return [.. Values(whole), .. Master(resumed.Trainer.Save())];
         }
-        Assert.Equal(Run(40, 0), Run(15, 25));
+        double[] Master(string checkpoint)
+        {
+            using var reader = new SafetensorsReader(Path.Combine(checkpoint, "dictionary.masters.safetensors"));
+            return DoublesOf(reader.Read("W_enc"));
+        }
+        Assert.Equal(Go(40, 0), Go(15, 25));
 
         // Steps of 1e-5 are below bfloat16's spacing, and yet they add up.
         using var single = TopK(dtype: ScalarType.Float32);
@@ -198,122 +164,70 @@ public sealed class AutoencoderResumeTests : IDisposable
                 parameter.copy_(start.get_parameter(name)!);
         }
         var before = DoublesOf(single.get_parameter("W_enc")!);
-        using (var trainer = new SparseAutoencoderTrainer(single, Slow))
-            Advance(trainer, 0, 40);
-        using var saved = new SafetensorsReader(State);
-        var (moved, master) = (DoublesOf(single.get_parameter("W_enc")!), DoublesOf(saved.Read("masters.W_enc")));
+        using (var run = new AutoencoderRun(single, Slow))
+            run.Advance(40);
+        var (moved, master) = (DoublesOf(single.get_parameter("W_enc")!), Master(Path.Combine(State, "step-00000040")));
         var way = Math.Sqrt(moved.Zip(before, (a, b) => (a - b) * (a - b)).Sum());
         Assert.True(Math.Sqrt(moved.Zip(master, (a, b) => (a - b) * (a - b)).Sum()) < 0.2 * way);
     }
 
     [Fact]
-    public void Float16_is_refused_by_name()
+    public void Float16_and_options_out_of_range_are_refused_by_name()
     {
         using var autoencoder = TopK(dtype: ScalarType.Float16);
-        Assert.Contains("of float16", Assert.Throws<ConfigurationException>(() => new SparseAutoencoderTrainer(autoencoder, Fresh)).Message, StringComparison.Ordinal);
-        Assert.Contains("Epsilon = 0", Assert.Throws<ConfigurationException>(() => new SparseAutoencoderTrainer(autoencoder, new() { Epsilon = 0 })).Message, StringComparison.Ordinal);
+        Assert.Contains("of float16", Assert.Throws<ConfigurationException>(() => new AutoencoderRun(autoencoder, Fresh)).Message, StringComparison.Ordinal);
+        Assert.Contains("Epsilon = 0", Assert.Throws<ConfigurationException>(() => new AutoencoderRun(autoencoder, new AutoencoderTaskOptions { Epsilon = 0 })).Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void A_batch_without_rows_is_refused_in_words()
+    [Theory]
+    [InlineData(nameof(TrainingOptions.Steps), 5L)]
+    [InlineData(nameof(TrainingOptions.LearningRate), 0.01)]
+    [InlineData(nameof(TrainingOptions.Beta2), 0.99)]
+    [InlineData(nameof(TrainingOptions.WeightDecay), 0.0)]
+    [InlineData(nameof(TrainingOptions.MaxGradientNorm), 2.0)]
+    [InlineData(nameof(TrainingOptions.WarmupSteps), 2L)]
+    [InlineData(nameof(TrainingOptions.AccumulationCount), 2)]
+    public void An_option_of_the_run_that_the_task_brings_itself_is_refused_by_name(string name, object value)
     {
         using var autoencoder = TopK();
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, Fresh);
-        using var empty = zeros(0, 4);
-        using var flat = zeros(4);
-        Assert.Contains("(0, 4)", Assert.Throws<ArgumentException>(() => trainer.Advance(empty)).Message, StringComparison.Ordinal);
-        Assert.Contains("(4)", Assert.Throws<ArgumentException>(() => trainer.Advance(flat)).Message, StringComparison.Ordinal);
-        Assert.Equal(0, trainer.Step);
+        using var task = AutoencoderTask.OnBatches(autoencoder, Enumerable.Empty<Tensor>(), Fresh);
+        var options = new TrainingOptions();
+        typeof(TrainingOptions).GetProperty(name)!.SetValue(options, value);
+        Assert.Contains($"TrainingOptions.{name} = ", Assert.Throws<ConfigurationException>(() => new Trainer(task, options)).Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Training_records_gradients_whatever_mode_its_caller_is_in()
-    {
-        double[] Run(bool isFrozen)
-        {
-            using var autoencoder = TopK();
-            using var trainer = new SparseAutoencoderTrainer(autoencoder, Fresh);
-            using var mode = isFrozen ? no_grad() : null;
-            Advance(trainer, 0, 3);
-            return Values(autoencoder);
-        }
-        Assert.Equal(Run(false), Run(true));
-    }
+    private static AutoencoderTaskOptions Fresh => new() { Steps = 10, DecayShare = 0.5, LearningRate = 0.01, DataId = "mine" };
 
-    [Fact]
-    public void A_step_that_fails_leaves_the_weights_and_the_penalty_as_they_were()
-    {
-        using var autoencoder = TopK(options => options.SparsityCoefficient = 0.5);
-        var options = Fresh;
-        options.SparsityWarmupSteps = 10;
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, options);
-        var before = Values(autoencoder);
-        using var huge = full([4, 4], 1e30);
-        Assert.Throws<TrainingDivergedException>(() => trainer.Advance(huge));
-        Assert.Equal(0.5, autoencoder.Options.SparsityCoefficient);
-        Assert.Equal(before, Values(autoencoder));
-        Assert.Equal(0, trainer.Step);
-    }
+    private static AutoencoderTaskOptions Slow => new() { Steps = 100, LearningRate = 1e-5 };
 
-    [Fact]
-    public void Batches_that_arrive_in_their_own_time_leave_no_live_tensor_behind()
-    {
-        using var autoencoder = TopK();
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, Fresh);
-        Assert.True(trainer.RunAsync(AtOnce()).IsCompletedSuccessfully); // on this thread, so that its tensors are counted
-        Assert.Equal(10, trainer.Step);
-
-        static async IAsyncEnumerable<Tensor> AtOnce()
-        {
-            await System.Threading.Tasks.Task.CompletedTask;
-            for (var step = 0; ; step++)
-                yield return Batch(step);
-        }
-    }
-
-    private static SparseAutoencoderTrainingOptions Fresh => new() { Steps = 10, DecayShare = 0.5, LearningRate = 0.01, DataId = "mine" };
-
-    private static SparseAutoencoderTrainingOptions Slow => new() { Steps = 100, LearningRate = 1e-5 };
-
-    private void Check(SparseAutoencoder autoencoder, SparseAutoencoderTrainingOptions options, string? difference)
+    private void Check(SparseAutoencoder autoencoder, AutoencoderTaskOptions options, string? difference)
     {
         if (difference is not null)
         {
             Assert.Contains(difference, Refused(autoencoder, options).Message, StringComparison.Ordinal);
             return;
         }
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, options);
-        trainer.Resume(State);
-        Assert.Equal(3, trainer.Step);
+        using var run = new AutoencoderRun(autoencoder, options, State);
+        Assert.True(run.Trainer.Resume());
+        Assert.Equal(3, run.Trainer.Step);
     }
 
-    private CheckpointMismatchException Refused(SparseAutoencoder autoencoder, SparseAutoencoderTrainingOptions options)
+    private CheckpointMismatchException Refused(SparseAutoencoder autoencoder, AutoencoderTaskOptions options)
     {
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, options);
+        using var run = new AutoencoderRun(autoencoder, options, State);
         var before = Values(autoencoder);
-        var error = Assert.Throws<CheckpointMismatchException>(() => trainer.Resume(State));
-        Assert.Equal(0, trainer.Step);
+        var error = Assert.Throws<CheckpointMismatchException>(() => run.Trainer.Resume());
+        Assert.Equal(0, run.Trainer.Step);
         Assert.Equal(before, Values(autoencoder));
         return error;
     }
 
-    private void Save(SparseAutoencoderTrainingOptions? options = null)
+    private void Save(AutoencoderTaskOptions? options = null)
     {
         using var autoencoder = TopK();
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, options ?? Fresh);
-        Advance(trainer, 0, 3);
-        trainer.Save(State);
-    }
-
-    private void Change(Action<Dictionary<string, Tensor>, Dictionary<string, string>> change)
-    {
-        using var scope = NewDisposeScope();
-        Dictionary<string, Tensor> tensors;
-        Dictionary<string, string> metadata;
-        using (var reader = new SafetensorsReader(State))
-            (tensors, metadata) = (reader.ReadAll(), reader.Metadata.ToDictionary());
-        change(tensors, metadata);
-        SafetensorsWriter.Save(State, tensors, metadata);
+        using var run = new AutoencoderRun(autoencoder, options ?? Fresh, State);
+        run.Advance(3);
+        _ = run.Trainer.Save();
     }
 
     private void WriteStore(string name, ulong seed)
@@ -323,21 +237,6 @@ public sealed class AutoencoderResumeTests : IDisposable
         using var writer = new ActivationStoreWriter(folder[name], new ActivationStoreInfo("toy", "layers.0", 4, 8));
         writer.Append(randn([20, 4], generator: random));
         writer.Complete();
-    }
-
-    private static void Advance(SparseAutoencoderTrainer trainer, int start, int count)
-    {
-        for (var step = start; step < start + count; step++)
-        {
-            using var batch = Batch(step);
-            trainer.Advance(batch);
-        }
-    }
-
-    private static Tensor Batch(int step)
-    {
-        using var random = new Generator((ulong)step);
-        return randn([6, 4], generator: random);
     }
 
     private static TopKAutoencoder TopK(Action<TopKOptions>? configure = null, ScalarType dtype = ScalarType.Float32)

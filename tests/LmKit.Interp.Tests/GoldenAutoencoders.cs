@@ -108,7 +108,7 @@ internal static class GoldenAutoencoders
         var betas = golden.Options.Has("betas") ? golden.Options.Numbers("betas") : [0.9, 0.99];
         using var autoencoder = Parameters.Make(parameters => new TopAfaAutoencoder(options, parameters));
         Parameters.Fill(autoencoder, golden, "init.");
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions
+        using var task = AutoencoderTask.OnBatches(autoencoder, batches.unbind(), new AutoencoderTaskOptions
         {
             LearningRate = golden.Options.Number("lr", 3e-3),
             Beta1 = betas[0],
@@ -116,11 +116,12 @@ internal static class GoldenAutoencoders
             MaxGradientNorm = golden.Options.Number("max_grad_norm", 1e5),
             DeadHorizon = golden.Options.Whole("n_batches_to_dead", DeadHorizon),
         });
+        using var trainer = new Trainer(task, new TrainingOptions());
         for (var step = 0; step < batches.size(0); step++)
         {
-            var done = trainer.Advance(batches[step]);
+            var done = trainer.Advance()!;
             Close.Check($"loss {step}", golden.Tensor("loss")[step], tensor(done.Loss), absolute: Parameters.Absolute);
-            Close.Check($"l0 {step}", golden.Tensor("l0")[step], tensor(done.ActiveCount), absolute: Parameters.Absolute);
+            Close.Check($"l0 {step}", golden.Tensor("l0")[step], tensor(done.Figures["active_count"]), absolute: Parameters.Absolute);
         }
         foreach (var (name, parameter) in autoencoder.named_parameters())
             Close.Check(name, golden.Tensor($"final.{name}"), parameter, absolute: 1e-7);

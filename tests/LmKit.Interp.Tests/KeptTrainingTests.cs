@@ -37,22 +37,22 @@ public sealed class KeptTrainingTests : IDisposable
         using var scope = NewDisposeScope();
         using var fast = Parameters.Make(All[kind], ScalarType.Float32);
         using var slow = Parameters.Make(All[kind], ScalarType.Float32);
-        using var fastTrainer = Trainer(fast);
-        using var slowTrainer = Trainer(slow);
+        using var fastRun = new Run(fast);
+        using var slowRun = new Run(slow);
         for (var step = 0; step < 5; step++)
         {
             var batch = Batch(step);
             Assert.NotNull(fast.RunToTrain(batch).Features.Kept);
-            AutoencoderStep expected;
+            TrainingStep expected;
             using (KernelSelection.Use(KernelChoice.Reference))
-                expected = slowTrainer.Advance(batch);
-            var actual = fastTrainer.Advance(batch);
+                expected = slowRun.Trainer.Advance()!;
+            var actual = fastRun.Trainer.Advance()!;
 
-            Assert.Equal(expected.ActiveCount, actual.ActiveCount);
-            Assert.Equal(expected.DeadCount, actual.DeadCount);
-            Assert.Equal(expected.Terms.Keys, actual.Terms.Keys);
-            foreach (var (name, value) in expected.Terms)
-                Assert.Equal(value, actual.Terms[name], 1e-5 * Math.Max(1, Math.Abs(value)));
+            foreach (var name in new[] { "active_count", "dead_count" })
+                Assert.Equal(expected.Figures[name], actual.Figures[name]);
+            Assert.Equal(expected.Figures.Keys, actual.Figures.Keys);
+            foreach (var (name, value) in expected.Figures)
+                Assert.Equal(value, actual.Figures[name], 1e-5 * Math.Max(1, Math.Abs(value)));
             if (step == 0)
             {
                 foreach (var (name, parameter) in slow.named_parameters())
@@ -71,17 +71,17 @@ public sealed class KeptTrainingTests : IDisposable
         using var whole = Parameters.Make(All[kind], ScalarType.Float32);
         using var half = Parameters.Make(All[kind], ScalarType.Float32);
         using var rest = Parameters.Make(All[kind], ScalarType.Float32);
-        using (var trainer = Trainer(whole))
-            Advance(trainer, 0, 6);
-        using (var trainer = Trainer(half))
+        using (var run = new Run(whole))
+            run.Advance(6);
+        using (var run = new Run(half, folder["run"]))
         {
-            Advance(trainer, 0, 3);
-            trainer.Save(folder["state"]);
+            run.Advance(3);
+            _ = run.Trainer.Save();
         }
-        using (var trainer = Trainer(rest))
+        using (var run = new Run(rest, folder["run"]))
         {
-            trainer.Resume(folder["state"]);
-            Advance(trainer, 3, 6);
+            Assert.True(run.Trainer.Resume());
+            run.Advance(3);
         }
         foreach (var (name, parameter) in whole.named_parameters())
             Close.Check(name, parameter, rest.get_parameter(name)!);
@@ -94,19 +94,19 @@ public sealed class KeptTrainingTests : IDisposable
         static SparseAutoencoder Make(ParameterFactory parameters) => new TopKAutoencoder(new TopKOptions { ModelDim = Width, FeatureCount = Features, ActiveCount = Features / 2 }, parameters);
         using var fast = Parameters.Make(Make, ScalarType.Float32);
         using var slow = Parameters.Make(Make, ScalarType.Float32);
-        using var fastTrainer = Trainer(fast);
-        using var slowTrainer = Trainer(slow);
+        using var fastRun = new Run(fast);
+        using var slowRun = new Run(slow);
         var batch = Batch(0);
         Assert.Null(fast.RunToTrain(batch).Features.Kept);
         var pass = fast.Run(batch);
         var (fired, active) = CodeActivity.Of(pass);
         Close.Check("fired", pass.Codes.gt(0).any(0).to(ScalarType.Byte), fired.to(ScalarType.Byte));
         Assert.Equal(pass.Codes.gt(0).sum(1).to(ScalarType.Float64).mean().item<double>(), active, 1e-12);
-        AutoencoderStep expected;
+        TrainingStep expected;
         using (KernelSelection.Use(KernelChoice.Reference))
-            expected = slowTrainer.Advance(batch);
-        var actual = fastTrainer.Advance(batch);
-        Assert.Equal(expected.ActiveCount, actual.ActiveCount);
+            expected = slowRun.Trainer.Advance()!;
+        var actual = fastRun.Trainer.Advance()!;
+        Assert.Equal(expected.Figures["active_count"], actual.Figures["active_count"]);
         Assert.Equal(expected.Loss, actual.Loss, 1e-4);
         foreach (var (name, parameter) in slow.named_parameters())
             Close.Check($"gradient of {name}", parameter.grad!, fast.get_parameter(name)!.grad!, relativeToLargest: 1e-5);
@@ -117,10 +117,10 @@ public sealed class KeptTrainingTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var autoencoder = Parameters.Make(All["TopK"], ScalarType.Float32);
-        using var trainer = Trainer(autoencoder);
+        using var run = new Run(autoencoder);
         using (no_grad())
             autoencoder.get_parameter("b_enc")!.narrow(0, 7, 1).fill_(double.NaN);
-        Assert.Throws<TrainingDivergedException>(() => trainer.Advance(Batch(0)));
+        Assert.Throws<TrainingDivergedException>(() => run.Trainer.Advance());
     }
 
     private static TopAfaAutoencoder TopAfa(AfaTarget target, ParameterFactory parameters)
@@ -130,18 +130,34 @@ public sealed class KeptTrainingTests : IDisposable
         return new TopAfaAutoencoder(options, parameters);
     }
 
-    private static SparseAutoencoderTrainer Trainer(SparseAutoencoder autoencoder) =>
-        new(autoencoder, new SparseAutoencoderTrainingOptions { LearningRate = 2e-3, DeadHorizon = 2 });
-
-    private static void Advance(SparseAutoencoderTrainer trainer, int from, int to)
-    {
-        for (var step = from; step < to; step++)
-            trainer.Advance(Batch(step));
-    }
-
     private static Tensor Batch(int step)
     {
         using var random = new Generator((ulong)(step + 1));
         return randn([Rows, Width], generator: random) + 0.3;
+    }
+
+    private sealed class Run : IDisposable
+    {
+        private readonly AutoencoderTask task;
+
+        internal Run(SparseAutoencoder autoencoder, string? folder = null)
+        {
+            task = AutoencoderTask.OnBatches(autoencoder, Enumerable.Range(0, 100).Select(Batch), new() { LearningRate = 2e-3, DeadHorizon = 2 });
+            Trainer = new Trainer(task, new TrainingOptions { CheckpointFolder = folder });
+        }
+
+        internal Trainer Trainer { get; }
+
+        internal void Advance(int count)
+        {
+            for (var step = 0; step < count; step++)
+                _ = Trainer.Advance();
+        }
+
+        public void Dispose()
+        {
+            Trainer.Dispose();
+            task.Dispose();
+        }
     }
 }

@@ -125,22 +125,22 @@ public class SparseAutoencoderTests
         using var folder = new TemporaryFolder();
         using var scope = NewDisposeScope();
         var batches = Enumerable.Range(0, 12).Select(index => Random([16, 4], index)).ToArray();
-        var options = new SparseAutoencoderTrainingOptions { Steps = 12, LearningRate = 1e-2, DecayShare = 0.3, DeadHorizon = 2, ResampleInterval = 4 };
+        var options = new AutoencoderTaskOptions { Steps = 12, LearningRate = 1e-2, DecayShare = 0.3, DeadHorizon = 2, ResampleInterval = 4 };
         var whole = Run(0, 12);
-        Run(0, 5, save: folder["five"]);
-        var resumed = Run(5, 12, resume: folder["five"]);
+        Run(0, 5, folder["five"]);
+        var resumed = Run(5, 12, folder["five"]);
         Assert.Equal(whole[5..], resumed);
         Assert.Equal(12, whole.Distinct().Count());
 
-        double[] Run(int from, int to, string? save = null, string? resume = null)
+        double[] Run(int from, int to, string? path = null)
         {
             using var autoencoder = TopK(InputNormalization.None);
-            using var trainer = new SparseAutoencoderTrainer(autoencoder, options);
-            if (resume is not null)
-                trainer.Resume(resume);
-            var losses = batches[from..to].Select(batch => trainer.Advance(batch).Loss).ToArray();
-            if (save is not null)
-                trainer.Save(save);
+            using var task = AutoencoderTask.OnBatches(autoencoder, batches.Select(batch => batch.clone()), options);
+            using var trainer = new Trainer(task, new TrainingOptions { CheckpointFolder = path });
+            Assert.Equal(from > 0, path is not null && trainer.Resume());
+            var losses = Enumerable.Range(from, to - from).Select(_ => trainer.Advance()!.Loss).ToArray();
+            if (path is not null)
+                trainer.Save();
             return losses;
         }
     }

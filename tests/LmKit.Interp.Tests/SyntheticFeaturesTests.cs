@@ -59,11 +59,19 @@ public class SyntheticFeaturesTests
         Assert.All(seen.CountBy(value => value), pair => Assert.Equal(2, pair.Value));
 
         using var autoencoder = new TopKAutoencoder(new TopKOptions { ModelDim = 4, FeatureCount = 8, ActiveCount = 2 }, new ParameterFactory(random));
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions { Steps = 4 });
-        trainer.Run(ActivationEpochs.Of(rows, 5, 1, random));
-        Assert.Equal(2, trainer.Step);
-        await trainer.RunAsync(Later(ActivationEpochs.Of(rows, 5, 9, random)));
-        Assert.Equal(4, trainer.Step);
+        using (var task = AutoencoderTask.OnBatches(autoencoder, ActivationEpochs.Of(rows, 5, 1, random), new() { Steps = 4 }))
+        using (var trainer = new Trainer(task, new TrainingOptions()))
+        {
+            trainer.Run();
+            trainer.Run();
+            Assert.Equal((2, TrainingEnd.Data), (trainer.Step, trainer.End));
+        }
+        using (var task = AutoencoderTask.OnBatches(autoencoder, Later(ActivationEpochs.Of(rows, 5, 9, random)), new() { Steps = 4 }))
+        using (var trainer = new Trainer(task, new TrainingOptions()))
+        {
+            await trainer.RunAsync();
+            Assert.Equal((4, TrainingEnd.Steps), (trainer.Step, trainer.End));
+        }
 
         static async IAsyncEnumerable<Tensor> Later(IEnumerable<Tensor> batches)
         {
@@ -81,11 +89,13 @@ public class SyntheticFeaturesTests
         using var random = new Generator(0);
         using var rows = ones([8, 4]);
         using var autoencoder = new TopKAutoencoder(new TopKOptions { ModelDim = 4, FeatureCount = 8, ActiveCount = 2 }, new ParameterFactory(random));
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions { Steps = 2 });
         var taken = 0;
-        trainer.Run(Counted());
-        trainer.Run(Counted());
-        await trainer.RunAsync(Later());
+        using var task = AutoencoderTask.OnBatches(autoencoder, Counted(), new() { Steps = 2 });
+        using var trainer = new Trainer(task, new TrainingOptions());
+        trainer.Run();
+        trainer.Run();
+        Assert.Null(trainer.Advance());
+        await trainer.RunAsync();
         Assert.Equal((2, 2), (trainer.Step, taken));
 
         IEnumerable<Tensor> Counted()
@@ -94,15 +104,6 @@ public class SyntheticFeaturesTests
             {
                 taken++;
                 yield return rows.clone();
-            }
-        }
-
-        async IAsyncEnumerable<Tensor> Later()
-        {
-            foreach (var batch in Counted())
-            {
-                await System.Threading.Tasks.Task.Yield();
-                yield return batch;
             }
         }
     }

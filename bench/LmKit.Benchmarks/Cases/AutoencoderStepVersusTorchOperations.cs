@@ -28,10 +28,11 @@ internal static class AutoencoderStepVersusTorchOperations
         SparseAutoencoder ours = isTopK
             ? new TopKAutoencoder(new TopKOptions { ModelDim = Width, FeatureCount = Features, ActiveCount = Kept }, parameters)
             : new TopAfaAutoencoder(Regularised(), parameters);
-        var trainer = new SparseAutoencoderTrainer(ours, new SparseAutoencoderTrainingOptions());
-        var plain = new Plain(ours, isTopK);
         var x = randn(Rows, Width, generator: random);
-        return new RatioSides(() => [tensor(plain.Advance(x))], () => [tensor(trainer.Advance(x).Loss)], trainer, ours, plain, x);
+        var task = AutoencoderTask.OnBatches(ours, Enumerable.Range(0, int.MaxValue).Select(_ => x.alias()), new() { Steps = int.MaxValue });
+        var trainer = new Trainer(task, new TrainingOptions());
+        var plain = new Plain(ours, isTopK);
+        return new RatioSides(() => [tensor(plain.Advance(x))], () => [tensor(trainer.Advance()!.Loss)], trainer, task, ours, plain, x);
     }
 
     private static TopAfaOptions Regularised()
@@ -72,7 +73,7 @@ internal static class AutoencoderStepVersusTorchOperations
                 parameter.grad?.zero_();
 
             var loss = isTopK ? TopKLoss(x) : TopAfaLoss(x);
-            loss.backward();
+            loss.Backward();
             using (no_grad())
             {
                 Clip();

@@ -50,4 +50,7 @@ public sealed record SequenceContext(MixerState? State = null, Tensor? Segments 
     /// <summary>The condition (B, C), or (1, C) for all rows, that the model's conditioning made of <see cref="Level"/>: what its blocks are
     /// handed. A caller of a whole model leaves it out.</summary>
     public Tensor? Condition { get; init; }
+
+    /// <summary>Edits at hook points, each of one row of the batch; null for none.</summary>
+    public HookEdits? Edits { get; init; }
 }

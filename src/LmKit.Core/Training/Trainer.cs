@@ -18,7 +18,6 @@ public sealed partial class Trainer : IDisposable
     private readonly List<LearnerRun> learners = [];
     private readonly UseGate gate = new(nameof(Trainer));
     private readonly ILogger<Trainer>? logger;
-    private readonly TrainingMeter meter;
     private LossCurve? curve;
     private string? endReason; // the task's
 
@@ -39,7 +38,8 @@ public sealed partial class Trainer : IDisposable
             throw new ArgumentException($"A task has one learner or several of different names; {task.GetType().Name} has [{string.Join(", ", all.Select(learner => learner.Name))}].", nameof(task));
         options.Check(task, all);
         (this.task, Options, this.logger) = (task, options, logger);
-        meter = TrainingMeter.From(meters);
+        var meter = meters?.Create(Meters) ?? shared;
+        (tokens, losses, durations) = (CountTokens(meter), MeasureLosses(meter), MeasureDurations(meter));
         TotalSteps = task.Steps ?? options.Steps;
         var schedule = new LearningRateSchedule(options.Shape, options.WarmupSteps, TotalSteps, options.FinalShare, options.CycleCount);
         try
@@ -122,12 +122,6 @@ public sealed partial class Trainer : IDisposable
         learners.Find(run => ReferenceEquals(run.Learner.Module, learner.Module) && run.Learner.Name == learner.Name)
         ?? throw new ArgumentException($"The learner '{learner.Name}' is not one of the task's when the run began: {string.Join(", ", learners.Select(run => run.Learner.Name))}.", nameof(learner));
 
-    internal void Record(Learner learner, double loss)
-    {
-        if (learners.Count > 1)
-            meter.Record(loss, learner.Name);
-    }
-
     internal TrainingDivergedException Diverged(string quantity, LearnerRun run)
     {
         var error = new TrainingDivergedException(Step + 1, learners.Count == 1 ? quantity : $"{quantity} of the {run.Learner.Name}", Options.CheckpointFolder is null ? null : Checkpoints.Latest());
@@ -138,7 +132,7 @@ public sealed partial class Trainer : IDisposable
 
     private LearnerRun Prepare(Learner learner, LearningRateSchedule schedule)
     {
-        ITrainingCheck.Check(learner.Module);
+        Learner.CheckTrainable(learner.Module);
         var optimizer = learner.Optimizer?.Invoke() ?? new AdamWOptimizer(learner, Options);
         var isMain = learners.Count == 0;
         double? decay = learner.AverageDecay ?? (isMain && Options.AverageDecay > 0 ? Options.AverageDecay : null);
@@ -219,7 +213,7 @@ public sealed partial class Trainer : IDisposable
         var evaluation = Options.EvaluationInterval > 0 && (Step % Options.EvaluationInterval == 0 || Step == TotalSteps) ? Evaluate() : null;
         done = done with { Evaluation = evaluation, Elapsed = clock.Elapsed };
         var isBest = evaluation is not null && Note(evaluation.Value);
-        meter.Record(done, clock.Elapsed - before, learners.Count == 1);
+        Record(done, clock.Elapsed - before);
         curve?.Append(done);
         if (evaluation is not null && logger is not null)
             TrainerLog.Evaluates(logger, Step, done.Loss, evaluation);
@@ -233,13 +227,18 @@ public sealed partial class Trainer : IDisposable
         using var use = gate.Enter();
         using var moduleUse = UseGate.Enter(Main.Learner.Module);
         using var scope = NewDisposeScope();
-        using var recorded = GradientMode.Record();
+        using var recorded = RecordGradients();
         var turn = new TrainingTurn(this);
         task.Learn(turn);
         Step++;
         endReason = turn.EndReason;
         return turn.Result(Step);
     }
+
+    // On this thread, also inside no_grad.
+    private static IDisposable RecordGradients() => is_inference_mode_enabled()
+        ? throw new InvalidOperationException("Training was called inside torch.inference_mode(), where no gradient can be recorded; end that mode first, or use no_grad, which training overrides.")
+        : enable_grad();
 
     private void SetMode(bool isTraining)
     {

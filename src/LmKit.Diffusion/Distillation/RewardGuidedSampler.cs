@@ -6,7 +6,7 @@ namespace LmKit;
 
 /// <summary>Ancestral sampling steered by a reward (RGAS): early steps tilt the logits by its gradient, late ones choose among candidates.</summary>
 /// <remarks>The last noise is removed by an analytic draw of the network. The ledger lists the reward's calls as the discriminator's, which the
-/// paper's count of evaluations leaves out. Rows must not be padded.</remarks>
+/// paper's count of evaluations leaves out.</remarks>
 public sealed class RewardGuidedSampler : DiffusionSampler
 {
     private readonly IReward reward;
@@ -34,6 +34,9 @@ public sealed class RewardGuidedSampler : DiffusionSampler
             raw = denoiser as IRawDenoiser ?? throw new ArgumentException($"{nameof(RewardGuidedSamplerOptions)}.{nameof(options.UsesRawOutputs)} = true needs the raw outputs of the network, which {denoiser.GetType().Name} does not give ({nameof(IRawDenoiser)}); set it to false.", nameof(options));
     }
 
+    /// <inheritdoc/>
+    private protected override IEnumerable<string> Obeyed => options.UsesRawOutputs ? [] : base.Obeyed;
+
     /// <summary>h and M of a step.</summary>
     public (double Scale, int CandidateCount) Guidance(int stepIndex) => stepIndex < tiltingSteps
         ? (options.TiltStart + (double)stepIndex / Math.Max(1, tiltingSteps - 1) * (options.TiltEnd - options.TiltStart), 1)
@@ -44,11 +47,10 @@ public sealed class RewardGuidedSampler : DiffusionSampler
     {
         ArgumentNullException.ThrowIfNull(walk);
         ArgumentNullException.ThrowIfNull(tokens);
-        CheckUnpadded(tokens);
         var (scale, count) = Guidance(stepIndex);
         var (before, after) = (Time(stepIndex), Time(stepIndex + 1));
         walk.Ledger.DenoiserForwards++;
-        var outputs = raw is null ? Denoise(tokens, before) : Raw(raw, tokens, before);
+        var outputs = raw is null ? Denoise(walk, tokens, before) : Raw(walk.Edited as IRawDenoiser ?? raw, tokens, before);
         if (scale != 0)
         {
             walk.Ledger.DiscriminatorForwards++;
@@ -78,7 +80,7 @@ public sealed class RewardGuidedSampler : DiffusionSampler
             return tokens.alias();
         walk.Ledger.NoiseRemovalForwards++;
         var sigma = Scalar(Schedule.Sigma(Options.EndTime)).expand(tokens.size(0), 1);
-        var score = DiffusionSteps.Score(Denoise(tokens, Options.EndTime), tokens, sigma, MaskId);
+        var score = DiffusionSteps.Score(Denoise(walk, tokens, Options.EndTime), tokens, sigma, MaskId);
         var weights = DiffusionSteps.Analytic(score, tokens, sigma, MaskId, isLast: true);
         return where(walk.Fixed, tokens, CategoricalDraw.Sample(weights, walk.Uniforms(weights.shape)));
     }
@@ -91,12 +93,6 @@ public sealed class RewardGuidedSampler : DiffusionSampler
     }
 
     private Tensor Level(Tensor tokens, double time) => full(tokens.size(0), Level(time), ScalarType.Float64, tokens.device);
-
-    private static void CheckUnpadded(Tensor tokens)
-    {
-        if (tokens.lt(0).any().ToBoolean())
-            throw new ArgumentException("Reward-guided sampling takes rows of one length; sample rows of other lengths apart instead of padding them (-1).", nameof(tokens));
-    }
 }
 
 /// <summary>Options of reward-guided ancestral sampling (RGAS); defaults are what helps small models: re-ranking without tilting.</summary>

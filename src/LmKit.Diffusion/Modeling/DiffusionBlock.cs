@@ -55,10 +55,10 @@ public sealed class DiffusionBlock : nn.Module<Tensor, SequenceContext?, Tensor>
             ?? throw new ArgumentException($"{nameof(DiffusionBlock)} is handed a {nameof(SequenceContext.Condition)} (B, C), which its model makes of the level; got none.", nameof(context));
         using var scope = NewDisposeScope();
         var parts = modulation.call(condition).unsqueeze(1).chunk(6, -1); // each (B or 1, 1, D)
-        x = points.ResidualIn.Pass(x);
+        x = points.ResidualIn.Pass(x, context);
         var mixed = mixer.call(ModulatedLayerNorm.Modulate(mixerNorm.call(x), parts[0], parts[1]), context);
-        x = points.ResidualMid.Pass(x + points.MixerOut.Pass(parts[2] * dropout.call(mixed)));
+        x = points.ResidualMid.Pass(x + points.MixerOut.Pass(parts[2] * dropout.call(mixed), context), context);
         var fed = feedForward.call(ModulatedLayerNorm.Modulate(feedForwardNorm.call(x), parts[3], parts[4]));
-        return points.ResidualOut.Pass(x + points.FeedForwardOut.Pass(parts[5] * dropout.call(fed))).MoveToOuterDisposeScope();
+        return points.ResidualOut.Pass(x + points.FeedForwardOut.Pass(parts[5] * dropout.call(fed), context), context).MoveToOuterDisposeScope();
     }
 }

@@ -11,6 +11,7 @@ public sealed class LanguageModelDenoiser : ISplitDenoiser, IRawDenoiser
 {
     private readonly ILanguageModel model;
     private readonly IConditioning? conditioning;
+    private readonly HookEdits? edits;
 
     /// <summary>Makes the denoiser.</summary>
     /// <param name="model">A bidirectional model; not disposed.</param>
@@ -35,6 +36,13 @@ public sealed class LanguageModelDenoiser : ISplitDenoiser, IRawDenoiser
         Scale = timestep?.Scale ?? LevelScale.TotalNoise;
     }
 
+    private LanguageModelDenoiser(LanguageModelDenoiser other, HookEdits edits)
+        : this(other.model, other.MaskId, other.IsTimeConditioned)
+    {
+        edits.Check(model);
+        this.edits = edits;
+    }
+
     internal nn.Module? Network => model as nn.Module;
 
     /// <inheritdoc/>
@@ -48,6 +56,13 @@ public sealed class LanguageModelDenoiser : ISplitDenoiser, IRawDenoiser
 
     /// <summary>The scale that the model was made for (<see cref="TimestepEmbeddingOptions.Scale"/>).</summary>
     public LevelScale Scale { get; }
+
+    /// <inheritdoc/>
+    public IDenoiser Edited(HookEdits edits)
+    {
+        ArgumentNullException.ThrowIfNull(edits);
+        return new LanguageModelDenoiser(this, edits);
+    }
 
     /// <inheritdoc/>
     public Tensor Hidden(Tensor tokens, Tensor level)
@@ -71,13 +86,15 @@ public sealed class LanguageModelDenoiser : ISplitDenoiser, IRawDenoiser
     }
 
     /// <inheritdoc/>
-    public Tensor RawLogits(Tensor tokens, Tensor level) => model.call(tokens, conditioning is null ? null : new SequenceContext { Level = level });
+    public Tensor RawLogits(Tensor tokens, Tensor level) => model.call(tokens, conditioning is null && edits is null ? null : new SequenceContext { Level = conditioning is null ? null : level, Edits = edits });
 
     // One zero for all rows: the modulation is then the same constant for each and is computed once.
     private SequenceContext? Context(Tensor tokens, Tensor level)
     {
         TensorCheck.CheckAlive(tokens, nameof(tokens), nameof(LanguageModelDenoiser));
         TensorCheck.CheckAlive(level, nameof(level), nameof(LanguageModelDenoiser));
-        return conditioning is null ? null : new SequenceContext { Level = IsTimeConditioned ? level.to(tokens.device) : zeros(1, device: tokens.device) };
+        if (conditioning is null)
+            return edits is null ? null : new SequenceContext { Edits = edits };
+        return new SequenceContext { Level = IsTimeConditioned ? level.to(tokens.device) : zeros(1, device: tokens.device), Edits = edits };
     }
 }

@@ -12,7 +12,7 @@ public static class ActivationEpochs
     /// <param name="epochs">Epochs.</param>
     /// <param name="random">Source of the orders.</param>
     /// <param name="start">Batches to pass over. With the seed of a run that was cut off and its steps done
-    /// (<see cref="SparseAutoencoderTrainer.Step"/>), the rest of its batches.</param>
+    /// (<see cref="Trainer.Step"/>), the rest of its batches.</param>
     /// <returns>Batches (B, D), outside any dispose scope; the consumer disposes each.</returns>
     public static IEnumerable<Tensor> Of(Tensor activations, long batchSize, int epochs, Generator random, long start = 0)
     {

@@ -9,102 +9,113 @@ namespace LmKit;
 /// <summary>Adam with bias correction over an autoencoder's parameters, between the halves of its decoder constraint.</summary>
 /// <remarks>Parameters without a gradient rest. The moments are ours because resampling clears parts of them. Parameters of bfloat16 are
 /// stepped, clipped and constrained through their float32 copies.</remarks>
-internal sealed class AutoencoderOptimizer : IDisposable
+internal sealed class AutoencoderOptimizer : LearnerOptimizer
 {
     private readonly SparseAutoencoder autoencoder;
-    private readonly SparseAutoencoderTrainingOptions options;
-    private readonly MasterWeights masters;
+    private readonly AutoencoderTaskOptions options;
     private readonly Dictionary<string, (Parameter Parameter, Tensor First, Tensor Second)> moments = [];
     private readonly Dictionary<string, long> steps = [];
 
-    internal AutoencoderOptimizer(SparseAutoencoder autoencoder, SparseAutoencoderTrainingOptions options)
+    internal AutoencoderOptimizer(SparseAutoencoder autoencoder, AutoencoderTaskOptions options)
+        : base(new MasterWeights(autoencoder.named_parameters()))
     {
         this.autoencoder = autoencoder;
         this.options = options;
-        masters = new MasterWeights(autoencoder.named_parameters());
         foreach (var (name, weight) in autoencoder.named_parameters())
         {
-            var parameter = masters.Of(weight);
+            var parameter = Masters.Of(weight);
             Tensor Zero() => zeros(parameter.shape, parameter.dtype, parameter.device).DetachFromDisposeScope();
             moments[name] = (parameter, Zero(), Zero());
             steps[name] = 0;
         }
     }
 
-    /// <summary>Sets gradients to zero, and takes over what else changed the weights since the last step.</summary>
-    internal void Begin()
+    internal override void Begin()
     {
         autoencoder.zero_grad();
-        masters.Begin();
+        Masters.Begin();
     }
 
-    /// <summary>Clips, constrains and steps; the gradient's norm before clipping. Where that is not finite nothing else is done.</summary>
-    internal double Apply(double rate)
+    internal override double Clip(double scale)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        masters.TakeGradients();
         var gradients = moments.Values.Select(entry => entry.Parameter.grad).OfType<Tensor>().ToArray();
-        var norm = GradientNorm.Of(gradients);
-        if (!double.IsFinite(norm))
-            return norm;
+        var norm = GradientNorm.Of(gradients) * scale;
         // The same slack as torch's clipping.
-        if (options.MaxGradientNorm > 0 && options.MaxGradientNorm / (norm + 1e-6) is < 1 and var factor)
+        var factor = scale * (options.MaxGradientNorm > 0 ? Math.Min(1, options.MaxGradientNorm / (norm + 1e-6)) : 1);
+        if (double.IsFinite(norm) && factor != 1)
         {
             foreach (var gradient in gradients)
                 gradient.mul_(factor);
         }
+        return norm;
+    }
+
+    internal override void Step(double share)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
         var rows = moments["W_dec"].Parameter;
         if (autoencoder.Options.Constraint == DecoderConstraint.UnitRowsBeforeStep)
             UnitRows.Normalize(rows);
         if (autoencoder.Options.Constraint != DecoderConstraint.Free)
             UnitRows.ProjectGradient(rows);
         foreach (var name in moments.Keys)
-            Step(name, rate);
+            Step(name, options.LearningRate * share);
         if (autoencoder.Options.Constraint == DecoderConstraint.UnitRows)
             UnitRows.Normalize(rows);
-        masters.Write();
-        return norm;
+        Masters.Write();
     }
 
     internal (Tensor First, Tensor Second) Moments(string name) => (moments[name].First, moments[name].Second);
 
-    internal Dictionary<string, Tensor> State()
+    internal override IReadOnlyDictionary<string, Tensor> State()
     {
         var state = new Dictionary<string, Tensor>();
         foreach (var (name, (_, first, second)) in moments)
         {
-            state[$"exp_avg.{name}"] = first;
-            state[$"exp_avg_sq.{name}"] = second;
-            state[$"steps.{name}"] = tensor(steps[name]);
+            state[$"{name}.exp_avg"] = first;
+            state[$"{name}.exp_avg_sq"] = second;
+            state[StepName(name)] = tensor(steps[name]);
         }
         return state;
     }
 
-    /// <summary>The float32 copies by name; empty where there are none.</summary>
-    internal IReadOnlyDictionary<string, Tensor> Masters => masters.Tensors;
-
-    /// <summary>Takes over what <see cref="State"/> and <see cref="Masters"/> gave, which the caller has checked.</summary>
-    internal void Restore(IReadOnlyDictionary<string, Tensor> state, IReadOnlyDictionary<string, Tensor> saved)
+    internal override void Check(IReadOnlyDictionary<string, Tensor> saved)
     {
-        foreach (var (name, (_, first, second)) in moments)
+        const string Source = "The checkpoint's optimizer state";
+        using var scope = NewDisposeScope();
+        CheckpointLoader.Check(Source, State(), saved);
+        foreach (var name in moments.Keys.Select(StepName))
         {
-            first.copy_(state[$"exp_avg.{name}"]);
-            second.copy_(state[$"exp_avg_sq.{name}"]);
-            steps[name] = state[$"steps.{name}"].item<long>();
+            if (saved[name].item<long>() is var done && done < 0)
+                throw new CheckpointMismatchException(Source, [], [], [], [], [new TensorMismatch(name, "steps done, 0 or more", $"{done}")]);
         }
-        masters.Restore(saved);
     }
 
-    public void Dispose()
+    internal override void Restore(IReadOnlyDictionary<string, Tensor> saved)
+    {
+        using var frozen = no_grad();
+        foreach (var (name, (_, first, second)) in moments)
+        {
+            first.copy_(saved[$"{name}.exp_avg"]);
+            second.copy_(saved[$"{name}.exp_avg_sq"]);
+            steps[name] = saved[StepName(name)].item<long>();
+        }
+    }
+
+    public override void Dispose()
     {
         foreach (var (_, first, second) in moments.Values)
         {
             first.Dispose();
             second.Dispose();
         }
-        masters.Dispose();
+        base.Dispose();
     }
+
+    private static string StepName(string name) => $"{name}.step";
 
     private void Step(string name, double rate)
     {

@@ -61,11 +61,13 @@ internal static class ModelCalls
         CallTarget.Of("supervised-decode", a => CallModels.Supervised.Decode(a.Doubles(7, 3))),
         CallTarget.Of("supervised-fit", a => { using var made = SupervisedDictionary.Fit(a.Floats(9, 4), a.Ids(3, 9, 2), [new AttributeBlock("a", [a.Count(0)], [a.Count(3)])]); return null; }),
         CallTarget.Of("supervised-edit", a => SupervisedEdit.Apply(CallModels.Supervised, a.Doubles(7, 6), a.Ids(3, 7, 2), a.Ids(3, 7, 2), [a.Count(0)])),
-        CallTarget.Of("sae-trainer-step", a =>
+        CallTarget.Of("autoencoder-step", a =>
         {
             using var autoencoder = new TopKAutoencoder(new TopKOptions { ModelDim = 4, FeatureCount = 6, ActiveCount = 2 }, new ParameterFactory(new Generator(1)));
-            using var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions { Steps = 3 });
-            return trainer.Advance(a.Floats(7, 4), a.Maybe(() => a.Floats(7, 4))).Loss;
+            (Tensor, Tensor?)[] batches = [(a.Floats(7, 4), a.Maybe(() => a.Floats(7, 4)))];
+            using var task = AutoencoderTask.OnBatches(autoencoder, _ => batches.ToAsyncEnumerable(), new() { Steps = 3 });
+            using var trainer = new Trainer(task, new TrainingOptions());
+            return trainer.Advance()!.Loss;
         }),
         CallTarget.Of("activation-scale", a => ActivationScale.UnitMeanSquare(a.Floats(7, 4)).Apply(a.Floats(5, 4))),
         CallTarget.Of("activation-epochs", a => ActivationEpochs.Of(a.Floats(7, 4), a.Size(3), a.Count(1), new Generator(1), a.Size(0))),

@@ -20,7 +20,7 @@ internal static class TrainerTargets
         Of("finetune-checkpoint", FineTuning),
         Of("denoising-checkpoint", Denoising),
         new("distill-checkpoint", root => WriteDistillation(Path.Combine(root, "sdtt")), (folder, _) => Distillation(folder)),
-        new("sae-trainer", WriteAutoencoder, ReadAutoencoder),
+        Of("autoencoder-checkpoint", Autoencoder),
     ];
 
     private static FuzzTarget Of(string name, Func<string, bool, string> run) =>
@@ -54,12 +54,23 @@ internal static class TrainerTargets
         return Run(task, folder, resumes);
     }
 
-    private static string Run(ILossTask task, string folder, bool resumes)
+    private static string Autoencoder(string folder, bool resumes)
     {
-        using var trainer = new Trainer(task, new TrainingOptions { Steps = Steps, LearningRate = 0.01, AverageDecay = 0.9, CheckpointFolder = folder, CheckpointInterval = Interval });
+        using var random = new Generator(1);
+        using var autoencoder = new TopKAutoencoder(new TopKOptions { ModelDim = 4, FeatureCount = 6, ActiveCount = 2 }, new ParameterFactory(random));
+        using var task = AutoencoderTask.OnBatches(autoencoder, Enumerable.Range(0, 9).Select(_ => randn([8, 4], generator: random)), new() { Steps = Steps, WarmupSteps = 2 });
+        return Run(task, new TrainingOptions(), folder, resumes);
+    }
+
+    private static string Run(ILossTask task, string folder, bool resumes) => Run(task, new TrainingOptions { Steps = Steps, LearningRate = 0.01 }, folder, resumes);
+
+    private static string Run(ITrainingTask task, TrainingOptions options, string folder, bool resumes)
+    {
+        (options.AverageDecay, options.CheckpointFolder, options.CheckpointInterval) = (0.9, folder, Interval);
+        using var trainer = new Trainer(task, options);
         var digest = new Digest();
         if (resumes)
-            digest.Add("resumed", trainer.Resume()).Add("step", trainer.Step).Add(task.Model).Add(task.Progress()).Add(trainer.Average!.Tensors);
+            digest.Add("resumed", trainer.Resume()).Add("step", trainer.Step).Add(task.Learners[0].Module).Add(task.Progress()).Add(trainer.Average!.Tensors);
         try
         {
             trainer.Run();
@@ -98,37 +109,6 @@ internal static class TrainerTargets
         DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = 5, ModelDim = 8, LayerCount = 1, HeadCount = 2, ConditionDim = 4, DropoutRate = 0.1, Seed = seed });
 
     private static Tensor Rows(long count, Generator random) => randint(0, Mask, [count, Length], dtype: ScalarType.Int64, generator: random);
-
-    private static void WriteAutoencoder(string root)
-    {
-        using var scope = NewDisposeScope();
-        using var random = new Generator(1);
-        using var autoencoder = Autoencoder(random);
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions { Steps = 9, WarmupSteps = 2 });
-        trainer.Advance(randn([8, 4], generator: random));
-        _ = Directory.CreateDirectory(Path.Combine(root, "top_k"));
-        trainer.Save(Path.Combine(root, "top_k", "s.safetensors"));
-    }
-
-    private static string ReadAutoencoder(string folder, string seed)
-    {
-        using var random = new Generator(1);
-        using var autoencoder = Autoencoder(random);
-        using var trainer = new SparseAutoencoderTrainer(autoencoder, new SparseAutoencoderTrainingOptions { Steps = 9, WarmupSteps = 2 });
-        trainer.Resume(Path.Combine(folder, "s.safetensors"));
-        var digest = new Digest().Add(autoencoder).Add("step", trainer.Step);
-        try
-        {
-            trainer.Advance(randn([8, 4], generator: random));
-        }
-        catch (TrainingDivergedException)
-        {
-            // As above.
-        }
-        return digest.ToString();
-    }
-
-    private static TopKAutoencoder Autoencoder(Generator random) => new(new TopKOptions { ModelDim = 4, FeatureCount = 6, ActiveCount = 2 }, new ParameterFactory(random));
 
     /// <summary>A distillation of a few steps.</summary>
     private sealed class Distiller : IDisposable

@@ -9,7 +9,7 @@ namespace LmKit;
 /// Windows are (B, L) int64 tensors on the CPU that the caller disposes; targets are the same ids one place on. Reading
 /// is thread-safe; disposing is not. <see cref="RandomWindows"/> and <see cref="EvaluationWindows"/> choose windows.
 /// </remarks>
-public sealed class TokenDataset : IDisposable
+public sealed partial class TokenDataset : IDisposable
 {
     private readonly MemoryMappedFile file;
     private readonly MemoryMappedViewAccessor view;
@@ -75,10 +75,10 @@ public sealed class TokenDataset : IDisposable
     {
         ArgumentNullException.ThrowIfNull(documents);
         ArgumentNullException.ThrowIfNull(tokenizer);
-        var key = TokenFileWriter.Key(documents, tokenizer);
+        var key = KeyOf(documents, tokenizer);
         if (OpenIfMadeFrom(path, key) is { } made)
             return made;
-        TokenFileWriter.Write(path, documents, tokenizer, key, cancellation);
+        Write(path, documents, tokenizer, key, cancellation);
         return new TokenDataset(path);
     }
 

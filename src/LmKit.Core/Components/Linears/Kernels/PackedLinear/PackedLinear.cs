@@ -8,8 +8,8 @@ namespace LmKit;
 /// <remarks>Trains and is saved as <see cref="DenseLinear"/> is, under the same names. In evaluation mode without gradients, calls of few
 /// float32 rows on the CPU read the packed weights as one stream: a token's time is the memory's, and bfloat16 halves it. With
 /// <see cref="WeightFormat.BFloat16"/> every call in evaluation mode sees rounded weights, however many rows it has, so that a sequence
-/// read in pieces equals the whole. The copy is made by the first such call and dropped by training, moving and loading;
-/// after writing into <c>weight</c> yourself call <see cref="Forget"/>. Float32 results differ from the library's by rounding only
+/// read in pieces equals the whole. The copy is made by the first such call and anew when the weight changed (<see cref="ParameterCache{T}"/>),
+/// and training drops it. Float32 results differ from the library's by rounding only
 /// (1e-6 of the sum of magnitudes).</remarks>
 public sealed partial class PackedLinear : nn.Module<Tensor, Tensor>, ILinear, IPreparedWeights
 {

@@ -4,24 +4,23 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Summed cross entropy of rows of hidden states, with the logits of a few rows in memory at a time.</summary>
-/// <remarks>Forward keeps no logits; backward makes those of each chunk again. Loss and gradients are those of all rows at once, up to
-/// the order of sums. Each row's loss is computed in float32 and the chunks are summed in float64, however narrow the model; gradients
-/// gather in float32 and come back in the model's dtype.</remarks>
-internal static class ChunkedCrossEntropy
+// Summed cross entropy of rows of hidden states, with the logits of a few rows in memory at a time. Forward keeps no logits; backward makes
+// those of each chunk again. Loss and gradients are those of all rows at once, up to the order of sums. Each row's loss is computed in float32
+// and the chunks are summed in float64, however narrow the model; gradients gather in float32 and come back in the model's dtype.
+public static partial class NextTokenLoss
 {
     // 64 MiB of float32 logits.
     private const long LogitsAtOnce = 1L << 24;
 
     /// <summary>Rows whose logits are made at a time when nobody says: as many as keep them within 64 MiB of float32, at least 1.</summary>
-    internal static long DefaultRows(long vocabSize) => Math.Max(1, LogitsAtOnce / vocabSize);
+    private static long DefaultRows(long vocabSize) => Math.Max(1, LogitsAtOnce / vocabSize);
 
     /// <summary>The loss, 0-d; a model that does not know its <see cref="ILanguageModel.HeadParameters"/> takes all rows at once.</summary>
     /// <param name="model">The model, whose head is applied.</param>
     /// <param name="rows">Hidden states (N, D).</param>
     /// <param name="targets">Token ids (N).</param>
     /// <param name="chunk">Rows at a time.</param>
-    internal static Tensor Sum(ILanguageModel model, Tensor rows, Tensor targets, long chunk)
+    private static Tensor Sum(ILanguageModel model, Tensor rows, Tensor targets, long chunk)
     {
         if (rows.size(0) <= chunk || model.HeadParameters is not { } known)
             return Loss(model, rows, targets);
@@ -30,7 +29,7 @@ internal static class ChunkedCrossEntropy
     }
 
     /// <summary>The loss of each row, without a graph; the same arguments.</summary>
-    internal static double[] Each(ILanguageModel model, Tensor rows, Tensor targets, long chunk)
+    private static double[] Each(ILanguageModel model, Tensor rows, Tensor targets, long chunk)
     {
         using var frozen = no_grad();
         var losses = new List<double>();

@@ -2,8 +2,8 @@ using System.ComponentModel.DataAnnotations;
 
 namespace LmKit;
 
-/// <summary>Options of <see cref="SparseAutoencoderTrainer"/>.</summary>
-public sealed class SparseAutoencoderTrainingOptions
+/// <summary>Options of <see cref="AutoencoderTask"/>; checkpoints are <see cref="TrainingOptions"/>' matter.</summary>
+public sealed class AutoencoderTaskOptions
 {
     /// <summary>Steps of a whole run, which the learning rate's schedule needs. Default 10 000.</summary>
     [Range(1L, long.MaxValue)]
@@ -53,10 +53,16 @@ public sealed class SparseAutoencoderTrainingOptions
     /// <summary>Seed of the resampling. Default 0.</summary>
     public long Seed { get; set; }
 
-    /// <summary>Names the activations that batches come from, where no <see cref="ActivationStore"/> is given to the trainer; null, the
-    /// default, when nothing is to be compared. A run resumes only with the same one.</summary>
+    /// <summary>Names the activations that batches come from, where they are not an <see cref="ActivationStore"/>'s; null, the default,
+    /// when nothing is to be compared. A run resumes only with the same one.</summary>
     public string? DataId { get; set; }
 
-    /// <summary>The options that this run's schedule does not read, in snake case; they may differ between a run and its continuation.</summary>
-    internal string[] Unread() => DecayShare == 0 ? ["steps"] : [];
+    /// <summary>Share of the peak rate at a step.</summary>
+    internal double Share(long step) => DictionarySchedule.Share(step, Steps, WarmupSteps, (long)(DecayShare * Steps));
+
+    /// <summary>Share of the penalty's weight at a step.</summary>
+    internal double SparsityShare(long step) => SparsityWarmupSteps > 0 ? Math.Min(1, (double)step / SparsityWarmupSteps) : 1;
+
+    /// <summary>The options that may differ between a run and its continuation, or that its learner says, in snake case.</summary>
+    internal string[] NotCompared() => DecayShare == 0 ? ["learning_rate", "steps"] : ["learning_rate"];
 }

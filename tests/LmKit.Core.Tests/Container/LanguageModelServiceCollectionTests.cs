@@ -48,8 +48,8 @@ public sealed class LanguageModelServiceCollectionTests
     public void Several_models_live_side_by_side_under_their_names()
     {
         var services = new ServiceCollection();
-        services.AddLanguageModel("small", Size(8)).AddAttention();
-        services.AddLanguageModel("large", Size(16)).AddAttention();
+        services.AddKeyedLanguageModel("small", Size(8)).AddAttention();
+        services.AddKeyedLanguageModel("large", Size(16)).AddAttention();
         using var provider = services.BuildServiceProvider();
         Assert.Equal(8, provider.GetRequiredKeyedService<LanguageModel>("small").Config.ReadOptions().ModelDim);
         Assert.Equal(16, provider.GetRequiredKeyedService<LanguageModel>("large").Config.ReadOptions().ModelDim);

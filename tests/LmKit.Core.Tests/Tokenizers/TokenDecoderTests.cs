@@ -3,7 +3,7 @@ using Microsoft.ML.Tokenizers;
 
 namespace LmKit.Core.Tests;
 
-public class IncrementalDecoderTests
+public class TokenDecoderTests
 {
     public static TheoryData<string> Kinds => ["byte", "byte-pair", "other"];
 
@@ -21,7 +21,7 @@ public class IncrementalDecoderTests
         var tokenizer = Create(kind);
         foreach (var text in new[] { SampleText.Mixed, SampleText.Random(3, 100).Replace("\ufffd", "x", StringComparison.Ordinal), "\ud83d\udc4d" })
         {
-            var decoder = new IncrementalDecoder(tokenizer);
+            var decoder = new TokenStream.Decoder(tokenizer);
             var whole = new StringBuilder();
             foreach (var id in tokenizer.EncodeToIds(text))
             {
@@ -40,7 +40,7 @@ public class IncrementalDecoderTests
     public void An_unfinished_character_is_held_and_flushed_as_a_replacement(string kind)
     {
         var tokenizer = Create(kind);
-        var decoder = new IncrementalDecoder(tokenizer);
+        var decoder = new TokenStream.Decoder(tokenizer);
         var ids = tokenizer.EncodeToIds("\ud83d\udc4d");
         Assert.All(ids.SkipLast(1), id => Assert.Equal(string.Empty, decoder.Add(id)));
         Assert.Equal("\ufffd", decoder.Flush().TrimEnd('\ufffd') + "\ufffd");
@@ -50,7 +50,7 @@ public class IncrementalDecoderTests
     [Fact]
     public void Invalid_bytes_become_replacements_and_do_not_stop_the_stream()
     {
-        var decoder = new IncrementalDecoder(new ByteTokenizer());
+        var decoder = new TokenStream.Decoder(new ByteTokenizer());
         var text = string.Concat(new[] { 0xff, 65, 0xe4, 66, 0xf0, 0x9f }.Select(decoder.Add)) + decoder.Flush();
         Assert.Equal("\ufffdA\ufffdB\ufffd", text);
         Assert.Contains("0 to 255", Assert.Throws<ArgumentOutOfRangeException>(() => decoder.Add(256)).Message, StringComparison.Ordinal);
