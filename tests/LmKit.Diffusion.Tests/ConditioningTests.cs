@@ -27,6 +27,7 @@ public sealed class ConditioningTests
         Close.Check("row 1", Logits(3)[1], both[1], absolute: 1e-12);
         Assert.True((Logits(0.5)[1] - both[1]).abs().max().item<double>() > 1e-4);
         Assert.NotNull(model.get_parameter("ln_f.adaLN_modulation.weight"));
+        Assert.Equal("LmKit.Diffusion", DiffusionModelComponents.ModulatedLayerNorm.Package); // its options are Core's
     }
 
     [Fact]

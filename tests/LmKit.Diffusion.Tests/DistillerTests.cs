@@ -111,6 +111,25 @@ public sealed class DistillerTests : IDisposable
     }
 
     [Theory]
+    [InlineData("didi", "discriminator", 2e-3)]
+    [InlineData("auxiliary", "auxiliary", 1e-3)]
+    [InlineData("sdtt", null, 0)]
+    public void Learners_bring_the_recipe_of_the_task(string method, string? helper, double helperRate)
+    {
+        using var scope = NewDisposeScope();
+        using var run = new DistillerRun(method, null, configure: options => (options.WarmupSteps, options.StudentLearningRate, options.MaxStudentNorm, options.AverageDecay) = (2, 0.25, 0.75, 0.625));
+        static (double?, double?, double?, double?) Recipe(Learner learner) => (learner.LearningRate, learner.MaxGradientNorm, learner.WeightDecay, learner.AverageDecay);
+
+        Assert.Equal(helper is null ? ["student"] : ["student", helper], run.Task.Learners.Select(learner => learner.Name));
+        Assert.Equal((0.25, 0.75, 0, 0.625), Recipe(run.Task.Learners[0]));
+        Assert.All(run.Task.Learners.Skip(1), learner => Assert.Equal((helperRate, 1, 0, null), Recipe(learner)));
+        Assert.Equal(8, run.Trainer.TotalSteps);
+        // A linear fall to 0 after the warm-up; SDTT's rate stays.
+        double[] shares = method == "sdtt" ? [0.5, 1, 1, 1] : [0, 0.5, 1, 1 / 3.0];
+        Assert.All(run.Task.Learners, learner => Assert.Equal(shares, new long[] { 0, 1, 2, 6 }.Select(step => Math.Round(learner.Schedule!(step), 12)), (x, y) => Math.Abs(x - y) < 1e-9));
+    }
+
+    [Theory]
     [InlineData(SdttDivergence.StudentToTarget, 0.6 * 0.4054651, 0.4 * -0.4054651)]
     [InlineData(SdttDivergence.TargetToStudent, 0.4 * -0.4054651, 0.6 * 0.4054651)]
     [InlineData(SdttDivergence.SquaredError, 0.1644019 / 2, 0.1644019 / 2)]

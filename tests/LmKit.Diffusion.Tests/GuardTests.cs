@@ -74,4 +74,23 @@ public class GuardTests
         Assert.Null(guard.Best);
         Assert.Equal(before, Average());
     }
+
+    [Fact]
+    public void The_average_that_comes_back_is_that_of_the_best_reading()
+    {
+        using var scope = NewDisposeScope();
+        using var run = new DistillerRun("didi", null, isGuarded: true, patience: 1, configure: options => (options.WarmupSteps, ((DiDiInstructOptions)options).DiscriminatorWarmup) = (0, 0));
+        double[] Average() => [.. run.Trainer.Average!.Tensors.Values.SelectMany(DistillerRun.Values)];
+        var begin = Average();
+        Assert.Empty(run.Trainer.Advance()!.Figures.Keys.Where(name => name.StartsWith("guard.", StringComparison.Ordinal)));
+        var figures = run.Trainer.Advance()!.Figures;
+        Assert.Equal(Assert.Single(run.Task.Guard!.Readings).Student.Entropy, figures["guard.entropy"]);
+        var best = Average();
+        Assert.NotEqual(begin, best);
+
+        run.Trainer.Run();
+
+        Assert.Equal((4, TrainingEnd.Task, 2), (run.Trainer.Step, run.Trainer.End, run.Task.Guard.Best!.Step));
+        Assert.Equal(best, Average());
+    }
 }

@@ -62,7 +62,7 @@ public sealed class Slot<TPart, TPlace> : Slot<TPart>
         where TOptions : class, new()
     {
         ArgumentNullException.ThrowIfNull(create);
-        return new(this, name, typeof(TOptions).Assembly, (options, place) => create(options, (TPlace)place));
+        return new(this, name, create.Method.Module.Assembly, (options, place) => create(options, (TPlace)place));
     }
 
     /// <summary>Defines a kind of component without options.</summary>
