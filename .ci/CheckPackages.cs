@@ -4,8 +4,8 @@ using System.Xml.Linq;
 
 string[] ofCore =
 [
-    "TorchSharp", "Microsoft.ML.Tokenizers", "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions",
-    "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options",
+    "TorchSharp", "Microsoft.ML.Tokenizers", "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.Configuration.Abstractions",
+    "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options",
 ];
 var ofAddOns = new Dictionary<string, string[]> { ["LmKit.Tuning"] = ["ZstdSharp.Port", "Microsoft.Extensions.AI.Abstractions"] };
 

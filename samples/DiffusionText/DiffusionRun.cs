@@ -32,7 +32,7 @@ internal sealed class DiffusionRun(RunSettings settings, IReadOnlyList<string> m
         report.Add(teacherCurve);
         if (teacherFile is not null)
             report.Checks.AddRange(Windows.OfTeacher(teacherCurve));
-        var distillations = new Distillations(text, settings, teacher, new StepPrinter(), cancellation) { IsGuarded = IsGuarded };
+        var distillations = new Distillations(text, settings, teacher, new StepPrinter().Report, cancellation) { IsGuarded = IsGuarded };
         foreach (var seed in methods.Contains("didi") ? seeds.Distinct() : [])
             Didi(distillations, seed);
         if (methods.Contains("ablation"))
@@ -44,7 +44,7 @@ internal sealed class DiffusionRun(RunSettings settings, IReadOnlyList<string> m
         return Judge();
     }
 
-    private DiffusionTransformer Teach(string? file)
+    private LanguageModel Teach(string? file)
     {
         var clock = Stopwatch.StartNew();
         var teacher = file is null ? Teacher.Train(text, settings.TeacherSteps, seeds[0], new StepPrinter(), cancellation) : Teacher.Read(file);
@@ -108,11 +108,11 @@ internal sealed class DiffusionRun(RunSettings settings, IReadOnlyList<string> m
     private QualityCurve Curve(string name, Func<int, ISampler> sampler, int lastStep = int.MaxValue) =>
         QualityCurve.Measure(name, sampler, settings.StepCounts.Where(steps => steps <= lastStep && (lastStep == int.MaxValue || steps > 1)), text.Judge, settings.SampleCount, ChainText.Length, seed: 0);
 
-    private static Func<int, ISampler> Ancestral(DiffusionTransformer transformer) => steps =>
+    private static Func<int, ISampler> Ancestral(LanguageModel transformer) => steps =>
         new SparseAncestralSampler(Teacher.Denoiser(transformer), new DiffusionSamplerOptions { StepCount = steps });
 
-    private static Func<int, ISampler> Reranking(DiffusionTransformer transformer, Discriminator guide) => steps =>
-        new RewardGuidedSampler(transformer, guide, ChainText.MaskId, new RewardGuidedSamplerOptions { StepCount = steps, CandidateCount = CandidateCount });
+    private static Func<int, ISampler> Reranking(LanguageModel transformer, Discriminator guide) => steps =>
+        new RewardGuidedSampler(Teacher.Denoiser(transformer), guide, new RewardGuidedSamplerOptions { StepCount = steps, CandidateCount = CandidateCount });
 
     private string Judge()
     {

@@ -8,7 +8,7 @@ namespace LmKit.DiffusionText;
 /// <param name="teacher">The teacher.</param>
 /// <param name="watch">Told of every step.</param>
 /// <param name="cancellation">Observed between steps.</param>
-internal sealed class Distillations(ChainText text, RunSettings settings, DiffusionTransformer teacher, IProgress<DistillationStep> watch, CancellationToken cancellation)
+internal sealed class Distillations(ChainText text, RunSettings settings, LanguageModel teacher, Action<TrainingStep, GuardReading?> watch, CancellationToken cancellation)
 {
     private const int SdttRounds = 5;
     private const int GuardedSteps = 8;
@@ -20,14 +20,14 @@ internal sealed class Distillations(ChainText text, RunSettings settings, Diffus
     {
         var student = Teacher.Copy(teacher);
         var discriminator = Discriminator.FromTeacher(teacher);
-        using var trainer = new DiDiInstructTrainer(student, Teacher.Denoiser(student), Teacher.Denoiser(teacher), discriminator, text.Rows, new DiDiInstructOptions
+        using var task = new DiDiInstructTask(student, Teacher.Denoiser(student), Teacher.Denoiser(teacher), discriminator, text.Rows, new DiDiInstructOptions
         {
             Steps = steps ?? settings.DidiSteps,
             DiscriminatorWarmup = settings.WarmupSteps,
             RolloutSteps = rolloutSteps,
             Seed = seed,
         });
-        return (Run(trainer, student, settings.WarmupSteps), discriminator);
+        return (Run(task, student, settings.WarmupSteps), discriminator);
     }
 
     /// <summary>Distribution matching with an auxiliary denoiser.</summary>
@@ -37,8 +37,8 @@ internal sealed class Distillations(ChainText text, RunSettings settings, Diffus
         using var auxiliary = Teacher.Copy(teacher);
         var options = new AuxiliaryDenoiserOptions { Steps = settings.AuxiliarySteps, Seed = seed };
         options.AuxiliaryWarmup = Math.Min(options.AuxiliaryWarmup, settings.AuxiliarySteps);
-        using var trainer = new AuxiliaryDenoiserTrainer(student, Teacher.Denoiser(student), Teacher.Denoiser(teacher), auxiliary, Teacher.Denoiser(auxiliary), text.Rows, options);
-        return Run(trainer, student, options.AuxiliaryWarmup);
+        using var task = new AuxiliaryDenoiserTask(student, Teacher.Denoiser(student), Teacher.Denoiser(teacher), auxiliary, Teacher.Denoiser(auxiliary), text.Rows, options);
+        return Run(task, student, options.AuxiliaryWarmup);
     }
 
     /// <summary>Self-distillation through time, five rounds from 256 steps to 8.</summary>
@@ -46,7 +46,7 @@ internal sealed class Distillations(ChainText text, RunSettings settings, Diffus
     {
         var student = Teacher.Copy(teacher);
         using var moving = Teacher.Copy(teacher);
-        using var trainer = new SdttTrainer(student, Teacher.Denoiser(student), moving, Teacher.Denoiser(moving), text.Rows, new SdttOptions
+        using var task = new SdttTask(student, Teacher.Denoiser(student), moving, Teacher.Denoiser(moving), text.Rows, new SdttOptions
         {
             Steps = settings.SdttSteps,
             RoundCount = SdttRounds,
@@ -55,15 +55,16 @@ internal sealed class Distillations(ChainText text, RunSettings settings, Diffus
             StudentLearningRate = 4e-4,
             Seed = seed,
         });
-        return Run(trainer, student, 0);
+        return Run(task, student, 0);
     }
 
-    private Student Run(DistillationTrainer trainer, DiffusionTransformer student, long firstReading)
+    private Student Run(DistillationTask task, LanguageModel student, long firstReading)
     {
         using var guard = IsGuarded ? new DistillationGuard(Teacher.Denoiser(teacher), text.Judge, new DistillationGuardOptions { Length = ChainText.Length, StepCount = GuardedSteps, FirstStep = firstReading }) : null;
-        trainer.Guard = guard;
-        trainer.Run(watch, cancellation);
-        CheckpointLoader.Load(student, trainer.Average.Tensors);
-        return new Student(student, trainer.Ledger, trainer.Step, guard?.Last);
+        task.Guard = guard;
+        using var trainer = new Trainer(task);
+        trainer.Run(step => watch(step, guard?.Last is { } read && read.Step == step.Step ? read : null), cancellation);
+        CheckpointLoader.Load(student, trainer.Average!.Tensors);
+        return new Student(student, task.Ledger, trainer.Step, guard?.Last);
     }
 }

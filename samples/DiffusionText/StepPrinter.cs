@@ -5,19 +5,19 @@ using Spectre.Console;
 namespace LmKit.DiffusionText;
 
 /// <summary>Prints a line now and then while something is trained.</summary>
-internal sealed class StepPrinter(double secondsBetweenLines = 10) : IProgress<TrainingStep>, IProgress<DistillationStep>
+internal sealed class StepPrinter(double secondsBetweenLines = 10) : IProgress<TrainingStep>
 {
     private readonly Stopwatch clock = Stopwatch.StartNew();
     private TimeSpan? shown;
 
     public void Report(TrainingStep value) => Print(value.Step == value.TotalSteps, $"teacher {value.Step}/{value.TotalSteps}  loss {value.Loss:F3}");
 
-    public void Report(DistillationStep value)
+    internal void Report(TrainingStep value, GuardReading? read)
     {
-        if (value.Reading is { } reading)
+        if (read is { } reading)
             Print(true, $"guard at {reading.Step}: {reading.Student}; teacher {reading.Teacher}: {reading.Verdict}");
         else
-            Print(value.Step == value.TotalSteps, $"step {value.Step}/{value.TotalSteps}  helper loss {value.HelperLoss:F3}  accuracy {value.Accuracy:F2}  reward {value.Reward:F3}  KL {value.Divergence:F3}  entropy {value.Entropy:F3}");
+            Print(value.Step == value.TotalSteps, $"step {value.Step}/{value.TotalSteps}  loss {value.Loss:F3}{string.Concat(value.Figures.Select(figure => string.Create(CultureInfo.InvariantCulture, $"  {figure.Key} {figure.Value:F3}")))}");
     }
 
     private void Print(bool always, FormattableString line)

@@ -5,4 +5,4 @@ namespace LmKit.DiffusionText;
 /// <param name="Ledger">What it cost.</param>
 /// <param name="Steps">Steps taken.</param>
 /// <param name="Reading">The guard's last reading, where there was a guard.</param>
-internal sealed record Student(DiffusionTransformer Transformer, CallLedger Ledger, long Steps, GuardReading? Reading);
+internal sealed record Student(LanguageModel Transformer, CallLedger Ledger, long Steps, GuardReading? Reading);

@@ -9,7 +9,7 @@ internal static class Teacher
     private const int BatchSize = 64;
     private const int EvaluationRows = 256;
 
-    internal static DiffusionTransformer Empty(ulong seed = 0) => new(new DiffusionTransformerOptions
+    internal static LanguageModel Empty(ulong seed = 0) => DiffusionTransformer.Build(new DiffusionTransformerOptions
     {
         VocabSize = ChainText.MaskId + 1,
         ModelDim = 48,
@@ -20,14 +20,14 @@ internal static class Teacher
         Seed = seed,
     });
 
-    internal static DiffusionTransformer Read(string path)
+    internal static LanguageModel Read(string path)
     {
         var transformer = Empty();
         CheckpointLoader.Load(transformer, path, MdlmKeyMap.Map);
         return transformer;
     }
 
-    internal static DiffusionTransformer Copy(DiffusionTransformer teacher)
+    internal static LanguageModel Copy(LanguageModel teacher)
     {
         var copy = Empty();
         CheckpointLoader.Load(copy, ModuleTensors.Of(teacher));
@@ -35,7 +35,7 @@ internal static class Teacher
     }
 
     /// <summary>Trains one from scratch.</summary>
-    internal static DiffusionTransformer Train(ChainText text, long steps, ulong seed, IProgress<TrainingStep> progress, CancellationToken cancellation)
+    internal static LanguageModel Train(ChainText text, long steps, ulong seed, IProgress<TrainingStep> progress, CancellationToken cancellation)
     {
         var transformer = Empty(seed);
         using var task = DenoisingTask.OnBatches(transformer, Denoiser(transformer), random => text.Rows(BatchSize, random), seed);
@@ -55,7 +55,7 @@ internal static class Teacher
     }
 
     /// <summary>The bound per token in nats, on so many batches of rows that no training saw.</summary>
-    internal static Estimate Bound(ChainText text, DiffusionTransformer transformer, long batches)
+    internal static Estimate Bound(ChainText text, LanguageModel transformer, long batches)
     {
         using var heldOut = new Generator(1_000_003);
         using var task = DenoisingTask.OnBatches(
@@ -67,5 +67,5 @@ internal static class Teacher
         return task.Evaluate()!;
     }
 
-    internal static TransformerDenoiser Denoiser(DiffusionTransformer transformer) => new(transformer, ChainText.MaskId);
+    internal static LanguageModelDenoiser Denoiser(LanguageModel transformer) => new(transformer, ChainText.MaskId);
 }

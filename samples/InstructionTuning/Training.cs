@@ -22,7 +22,7 @@ public static class Training
     {
         var last = double.NaN;
         using var trainer = new Trainer(task, options);
-        trainer.Run(new StepReport(step => { last = step.Loss; progress(step); }), cancellation);
+        trainer.Run(step => { last = step.Loss; progress(step); }, cancellation);
         return last;
     }
 }

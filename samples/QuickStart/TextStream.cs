@@ -14,7 +14,7 @@ public sealed class TextStream(string folder, long length, ulong seed, bool gree
         var sampler = greedy ? new AutoregressiveSampler(model, new AutoregressiveSamplerOptions { Temperature = 0 }) : model.CreateSampler();
         var generator = new TextGenerator(sampler, TokenizerFiles.Load(folder));
         writer.Write(prompt);
-        foreach (var piece in generator.Stream(prompt, new TextGenerationOptions { MaxTokens = length, Seed = seed }, cancellation))
+        foreach (var piece in generator.Stream(prompt, new GenerationOptions { MaxOutputTokens = checked((int)length), Seed = unchecked((long)seed) }, cancellation))
         {
             writer.Write(piece);
             writer.Flush();

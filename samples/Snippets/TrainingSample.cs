@@ -15,8 +15,8 @@ internal static class TrainingSample
         using var trainer = new Trainer(
             new LanguageModelTask(model, data, length: 256, batchSize: 16, seed: 1),
             new TrainingOptions { Steps = 1_000, LearningRate = 2e-3, WarmupSteps = 50, CheckpointFolder = modelFolder + ".checkpoints", CheckpointInterval = 200 });
-        trainer.Resume(); // goes on where an interrupted run stopped
-        trainer.Run(new Progress<TrainingStep>(step => Console.WriteLine($"{step.Step}: {step.Loss:F3}")));
+        trainer.Resume(); // continues where an interrupted run stopped; false when there is nothing yet
+        trainer.Run(step => Console.WriteLine($"{step.Step}: {step.Loss:F3}"));
 
         model.Save(modelFolder, folder => TokenizerFiles.Save(folder, vocabulary));
     }
@@ -25,7 +25,7 @@ internal static class TrainingSample
     {
         using var model = LanguageModel.Load(modelFolder, kinds => kinds.AddSsm().AddStructured().AddLongContext());
         var generator = new TextGenerator(model.CreateSampler(), TokenizerFiles.Load(modelFolder));
-        foreach (var piece in generator.Stream("The method", new TextGenerationOptions { MaxTokens = 200, StopStrings = ["\n\n"] }))
+        foreach (var piece in generator.Stream("The method", new GenerationOptions { MaxOutputTokens = 200, StopSequences = ["\n\n"] }))
             Console.Write(piece);
     }
 }

@@ -39,7 +39,7 @@ public static class IoiModel
             using var scope = NewDisposeScope();
             optimizer.zero_grad();
             var loss = task.NextLoss();
-            loss.Sum.backward();
+            loss.Sum.Backward();
             var norm = GradientClipping.Apply(parameters, 1.0 / loss.Count, maxNorm: 1);
             var rate = LearningRate * DictionarySchedule.Share(step, steps, Math.Min(100, steps / 4), (long)(DecayShare * steps));
             foreach (var group in optimizer.ParamGroups)

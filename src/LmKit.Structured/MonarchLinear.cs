@@ -42,8 +42,10 @@ public sealed class MonarchLinear : nn.Module<Tensor, Tensor>, ILinear, IParamet
         var middle = Math.Min(inWidth, outWidth); // c
         paddedIn = blocks * inWidth;
         first = Factor(site.Parameters, 1, blocks, middle, inWidth);
-        second = Factor(site.Parameters, initialization == MonarchInitialization.DenseMatched ? Math.Sqrt(3) : 1, blocks, outWidth, middle);
-        bias = site.HasBias ? Bias(site.Parameters) : null;
+        second = site.StartsAtZero
+            ? site.Parameters.Constant(0, blocks, outWidth, middle) // the product is zero, and its gradient is not
+            : Factor(site.Parameters, initialization == MonarchInitialization.DenseMatched ? Math.Sqrt(3) : 1, blocks, outWidth, middle);
+        bias = !site.HasBias ? null : site.StartsAtZero ? site.Parameters.Constant(0, OutFeatures) : Bias(site.Parameters);
         RegisterComponents();
     }
 

@@ -144,7 +144,7 @@ public sealed class CompositionTests : IDisposable
         var unexplained = Learn(model, data, autoencoder);
         var feature = MostActive(model, data, autoencoder);
         var generator = new TextGenerator(model.CreateSampler(), ModelTokenizer.Bytes);
-        string Continue() => generator.Generate([Prompt], new TextGenerationOptions { MaxTokens = 12, Seed = 1 })[0];
+        string Continue() => generator.Generate([Prompt], new GenerationOptions { MaxOutputTokens = 12, Seed = 1 })[0];
 
         var plain = Continue();
         string steered;

@@ -39,14 +39,14 @@ internal sealed record DisposedScene(Action Work, IReadOnlyList<IDisposable> Dis
     {
         var model = builder.Build();
         var generator = new TextGenerator(model.CreateSampler(), ModelTokenizer.Bytes);
-        return new(() => generator.Generate(["a prompt of some length", "short"], new TextGenerationOptions { MaxTokens = 24 }), [model], nameof(LanguageModel));
+        return new(() => generator.Generate(["a prompt of some length", "short"], new GenerationOptions { MaxOutputTokens = 24 }), [model], nameof(LanguageModel));
     }
 
     private static DisposedScene Transformer()
     {
-        var transformer = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = 257, ModelDim = 64, LayerCount = 2, HeadCount = 4 });
-        var generator = new TextGenerator(new AncestralSampler(new TransformerDenoiser(transformer, MaskId), new DiffusionSamplerOptions { StepCount = 4 }), ModelTokenizer.Bytes);
-        return new(() => generator.Generate(["a prompt of some length", "short"], new TextGenerationOptions { MaxTokens = 24 }), [transformer], nameof(DiffusionTransformer));
+        var transformer = DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = 257, ModelDim = 64, LayerCount = 2, HeadCount = 4 });
+        var generator = new TextGenerator(new AncestralSampler(new LanguageModelDenoiser(transformer, MaskId), new DiffusionSamplerOptions { StepCount = 4 }), ModelTokenizer.Bytes);
+        return new(() => generator.Generate(["a prompt of some length", "short"], new GenerationOptions { MaxOutputTokens = 24 }), [transformer], nameof(LanguageModel));
     }
 
     private static DisposedScene Chat()

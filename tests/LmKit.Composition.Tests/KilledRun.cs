@@ -52,7 +52,7 @@ internal static class KilledRun
     private static void Denoising(string folder)
     {
         using var network = Network(1);
-        using var task = DenoisingTask.OnBatches(network, new TransformerDenoiser(network, 8), random => Rows(4, random), 1);
+        using var task = DenoisingTask.OnBatches(network, new LanguageModelDenoiser(network, 8), random => Rows(4, random), 1);
         Run(task, folder);
     }
 
@@ -89,23 +89,21 @@ internal static class KilledRun
         using var teacher = Network(1);
         using var student = Network(1);
         using var discriminator = Discriminator.FromTeacher(teacher);
-        using var trainer = new DiDiInstructTrainer(student, new TransformerDenoiser(student, 8), new TransformerDenoiser(teacher, 8), discriminator, Rows, new DiDiInstructOptions
+        using var task = new DiDiInstructTask(student, new LanguageModelDenoiser(student, 8), new LanguageModelDenoiser(teacher, 8), discriminator, Rows, new DiDiInstructOptions
         {
             Steps = Steps - 4,
             DiscriminatorWarmup = 4,
             GroupCount = 2,
             GroupSize = 2,
-            CheckpointFolder = Path.Combine(folder, "run"),
-            CheckpointInterval = 1,
         });
+        using var trainer = new Trainer(task, new TrainingOptions { CheckpointFolder = Path.Combine(folder, "run"), CheckpointInterval = 1 });
         _ = trainer.Resume();
-        while (!trainer.IsDone)
-            Say(trainer.Advance().Step);
+        trainer.Run(step => Say(step.Step));
         Write(folder, student, trainer.Average);
     }
 
-    private static DiffusionTransformer Network(ulong seed) =>
-        new(new DiffusionTransformerOptions { VocabSize = 9, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8, DropoutRate = 0.1, Seed = seed });
+    private static LanguageModel Network(ulong seed) =>
+        DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = 9, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8, DropoutRate = 0.1, Seed = seed });
 
     private static Tensor Rows(long count, Generator random) => randint(0, 8, [count, 6], dtype: ScalarType.Int64, generator: random);
 

@@ -41,8 +41,8 @@ public sealed class ManyGenerationsTests
         {
             for (var index = from; index < to; index++)
             {
-                generator.Generate(["some text", "other"], new TextGenerationOptions { MaxTokens = 6, Seed = (ulong)index });
-                _ = generator.Stream("given up", new TextGenerationOptions { MaxTokens = 6 }).Take(2).Count();
+                generator.Generate(["some text", "other"], new GenerationOptions { MaxOutputTokens = 6, Seed = (long)index });
+                _ = generator.Stream("given up", new GenerationOptions { MaxOutputTokens = 6 }).Take(2).Count();
                 // On threads of the pool, which count their own tensors.
                 _ = Task.Run(() => client.GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 2, TopK = 5 })).GetAwaiter().GetResult();
             }

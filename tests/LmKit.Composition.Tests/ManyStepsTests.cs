@@ -32,8 +32,8 @@ public sealed class ManyStepsTests
             builder.Options.ResidualDropoutRate = 0.1;
             using var model = builder.AddH3(h3 => h3.StateDim = 4).AddAttention(attention => attention.HeadCount = 2, layers: [1]).AddMonarchLinear().UseLora(lora => lora.Rank = 2).Build();
             Measure("next token", new LanguageModelTask(model, data, length: 32, batchSize: 2, seed: 1, heldOut: data), steps, warm);
-            using var network = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = 9, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8, Seed = 1 });
-            using var denoising = DenoisingTask.OnBatches(network, new TransformerDenoiser(network, 8), random => randint(0, 8, [4, 6], ScalarType.Int64, generator: random), 1);
+            using var network = DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = 9, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8, Seed = 1 });
+            using var denoising = DenoisingTask.OnBatches(network, new LanguageModelDenoiser(network, 8), random => randint(0, 8, [4, 6], ScalarType.Int64, generator: random), 1);
             Measure("denoising", denoising, steps, warm);
         }
         finally

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace LmKit.Composition.Tests;
 
-/// <summary>Trainers of other packages do not train a merged model either.</summary>
+/// <summary>Tasks of other packages do not train a merged model either.</summary>
 public class MergedStudentTests
 {
     [Fact]
@@ -16,8 +16,8 @@ public class MergedStudentTests
         using var teacher = builder.Build();
         LoraAdapters.Merge(student);
 
-        var error = Assert.Throws<InvalidOperationException>(() =>
-            new SdttTrainer(student, new LanguageModelDenoiser(student, 10), teacher, new LanguageModelDenoiser(teacher, 10), (count, _) => zeros(count, 4, ScalarType.Int64)));
+        using var task = new SdttTask(student, new LanguageModelDenoiser(student, 10), teacher, new LanguageModelDenoiser(teacher, 10), (count, _) => zeros(count, 4, ScalarType.Int64));
+        var error = Assert.Throws<InvalidOperationException>(() => new Trainer(task));
 
         Assert.Contains("LoraAdapters.Unmerge", error.Message, StringComparison.Ordinal);
     }

@@ -22,6 +22,9 @@ public abstract class SamplerConformance
     /// <param name="length">Columns to add.</param>
     protected abstract (ISampler Sampler, Tensor Expected)? Greedy(Tensor prompt, long length);
 
+    /// <summary>A hook point of the model and an edit there that changes what is drawn; null where the model has none.</summary>
+    protected virtual (string Point, Func<Tensor, Tensor> Edit)? Steering => null;
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
@@ -156,6 +159,147 @@ public abstract class SamplerConformance
         }
 
         Assert.All(own, tensor => Assert.False(tensor.IsInvalid));
+    }
+
+    [Fact]
+    public void A_row_alone_is_the_row_in_any_batch_whatever_the_others_want()
+    {
+        using var scope = NewDisposeScope();
+        var (sampler, prompt) = (Create(), RaggedPrompt());
+        var options = Settings.Where(setting => Refusal(sampler, setting.Options) is null).Select(setting => (SampleOptions?)setting.Options).Prepend(null).ToArray();
+        for (var shift = 0; shift < options.Length; shift++)
+        {
+            SampleOptions?[] own = [.. Enumerable.Range(0, 3).Select(row => options[(row + shift) % options.Length])];
+            Check(own, own);
+        }
+        Check([null, null, null], null);
+        Check([options[^1], options[^1], options[^1]], [options[^1]]);
+
+        void Check(SampleOptions?[] each, SampleOptions?[]? together)
+        {
+            var batch = Last(sampler, prompt, 6, [11, 12, 13], together);
+            for (var row = 0; row < 3; row++)
+            {
+                var padded = Numbers(prompt[row]).TakeWhile(token => token == Padding).Count();
+                var alone = Numbers(Last(sampler, prompt.narrow(0, row, 1).narrow(1, padded, prompt.size(1) - padded), 6, [(ulong)(11 + row)], each[row] is { } one ? [one] : null));
+                var beside = Numbers(batch[row])[padded..];
+                Assert.Equal(alone, beside[..alone.Length]);
+                Assert.All(beside[alone.Length..], token => Assert.Equal(Padding, token)); // it ended where it ends alone
+            }
+        }
+    }
+
+    [Fact]
+    public void An_option_of_a_row_is_obeyed_or_refused_at_the_call_by_its_name()
+    {
+        using var scope = NewDisposeScope();
+        var sampler = Create();
+        foreach (var (name, options) in Settings)
+        {
+            if (Refusal(sampler, options) is { } refusal)
+            {
+                Assert.Contains(sampler.GetType().Name, refusal.Message, StringComparison.Ordinal);
+                Assert.Contains(name, refusal.Message, StringComparison.Ordinal);
+                continue;
+            }
+            var changed = Enumerable.Range(1, 8).Any(seed =>
+                !Numbers(Last(sampler, Prompt(), 6, [(ulong)seed, 99], [options, null])).SequenceEqual(Numbers(Last(sampler, Prompt(), 6, [(ulong)seed, 99], null))));
+            Assert.True(changed, $"{sampler.GetType().Name} neither obeys nor refuses {name}.");
+        }
+    }
+
+    [Fact]
+    public void A_row_steered_in_a_batch_is_that_row_steered_alone_and_its_neighbours_are_as_without()
+    {
+        using var scope = NewDisposeScope();
+        var (sampler, prompt) = (Create(), RaggedPrompt());
+        if (Steering is not { } steering)
+        {
+            var edits = HookEdits.None.Add("nowhere", 0, activation => activation);
+            Assert.Contains("nowhere", Assert.ThrowsAny<Exception>(() => sampler.Sample(new SampleRequest(prompt, 1) { Edits = edits })).Message, StringComparison.Ordinal);
+            return;
+        }
+        var refusal = Assert.ThrowsAny<ArgumentException>(() => sampler.Sample(new SampleRequest(prompt, 1) { Edits = HookEdits.None.Add("nowhere", 0, steering.Edit) }));
+        Assert.Contains("'nowhere'", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains(steering.Point, refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("row 3", Assert.ThrowsAny<ArgumentException>(() => sampler.Sample(new SampleRequest(prompt, 1) { Edits = HookEdits.None.Add(steering.Point, 3, steering.Edit) })).Message, StringComparison.Ordinal);
+
+        var plain = Last(sampler, prompt, 6, [11, 12, 13], null);
+        for (var steered = 0; steered < 3; steered++)
+        {
+            var together = Last(sampler, prompt, 6, [11, 12, 13], null, HookEdits.None.Add(steering.Point, steered, steering.Edit));
+            for (var row = 0; row < 3; row++)
+            {
+                if (row != steered)
+                {
+                    Assert.Equal(Numbers(plain[row]), Numbers(together[row]));
+                    continue;
+                }
+                var padded = Numbers(prompt[row]).TakeWhile(token => token == Padding).Count();
+                var alone = Last(sampler, prompt.narrow(0, row, 1).narrow(1, padded, prompt.size(1) - padded), 6, [(ulong)(11 + row)], null, HookEdits.None.Add(steering.Point, 0, steering.Edit));
+                Assert.Equal(Numbers(alone), Numbers(together[row])[padded..]);
+                Assert.NotEqual(Numbers(plain[row]), Numbers(together[row]));
+            }
+        }
+    }
+
+    [Fact]
+    public void A_request_that_cannot_be_is_refused_at_the_call()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(1);
+        using var other = new Generator(2);
+        var (sampler, request) = (Create(), new SampleRequest(Prompt(), 2));
+        Assert.ThrowsAny<ArgumentException>(() => sampler.Sample(request with { Length = -1 }));
+        Assert.Contains("2 rows", Assert.ThrowsAny<ArgumentException>(() => sampler.Sample(request with { Generators = [random] })).Message, StringComparison.Ordinal);
+        Assert.ThrowsAny<ArgumentException>(() => sampler.Sample(request with { Generators = [random, null!] }));
+        Assert.ThrowsAny<ArgumentException>(() => sampler.Sample(request with { Generators = [random, random] }));
+        _ = sampler.Sample(request with { Generators = [random, other] });
+        Assert.Contains("3 rows", Assert.ThrowsAny<ArgumentException>(() => sampler.Sample(request with { Rows = [null, null, null] })).Message, StringComparison.Ordinal);
+        Assert.Contains("Temperature", Assert.ThrowsAny<ArgumentException>(() => sampler.Sample(request with { Rows = [new SampleOptions { Temperature = -1 }] })).Message, StringComparison.Ordinal);
+        _ = sampler.Sample(request with { Rows = [null] });
+    }
+
+    // Each so strong that a sampler which obeys it draws otherwise.
+    private static (string Name, SampleOptions Options)[] Settings =>
+    [
+        (nameof(SampleOptions.Temperature), new() { Temperature = 0 }),
+        (nameof(SampleOptions.TopP), new() { TopP = 0 }),
+        (nameof(SampleOptions.TopK), new() { TopK = 1 }),
+        (nameof(SampleOptions.MinP), new() { MinP = 1 }),
+        (nameof(SampleOptions.RepetitionPenalty), new() { RepetitionPenalty = 100 }),
+        (nameof(SampleOptions.FrequencyPenalty), new() { FrequencyPenalty = 100 }),
+        (nameof(SampleOptions.PresencePenalty), new() { PresencePenalty = 100 }),
+        (nameof(SampleOptions.StopTokens), new() { StopTokens = [0, 1, 2] }),
+        (nameof(SampleOptions.Filters), new() { Filters = [(logits, _, _) => logits.index_fill(1, tensor(new long[] { 0, 1 }), double.NegativeInfinity)] }),
+    ];
+
+    private static NotSupportedException? Refusal(ISampler sampler, SampleOptions options)
+    {
+        try
+        {
+            _ = sampler.Sample(new SampleRequest(Prompt(), 1) { Rows = [options] });
+            return null;
+        }
+        catch (NotSupportedException refusal)
+        {
+            return refusal;
+        }
+    }
+
+    private static Tensor Last(ISampler sampler, Tensor prompt, long length, ulong[] seeds, SampleOptions?[]? rows, HookEdits? edits = null)
+    {
+        Generator[] generators = [.. seeds.Select(seed => new Generator(seed))];
+        Tensor? last = null;
+        foreach (var grid in sampler.Sample(new SampleRequest(prompt, length) { Generators = generators, Rows = rows, Edits = edits }))
+        {
+            last?.Dispose();
+            last = grid;
+        }
+        foreach (var random in generators)
+            random.Dispose();
+        using (last)
+            return (last ?? prompt).clone();
     }
 
     private static Tensor Last(ISampler sampler, Tensor prompt, long length, ulong seed)

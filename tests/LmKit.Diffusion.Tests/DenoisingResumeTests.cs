@@ -19,7 +19,7 @@ public sealed class DenoisingResumeTests : IDisposable
         using var data = Data("a");
         double[] Run(long stopAt, bool resumes)
         {
-            using var network = new DiffusionTransformer(Sizes);
+            using var network = DiffusionTransformer.Build(Sizes);
             using var task = OnWindows(network, data);
             using var trainer = Trainer(task, 6);
             Assert.Equal(resumes, resumes && trainer.Resume());
@@ -48,12 +48,12 @@ public sealed class DenoisingResumeTests : IDisposable
     [InlineData("schedule", "schedule: expected CosineNoiseSchedule, found LogLinearSchedule")]
     [InlineData("epsilon", "schedule.sigma")]
     [InlineData("mask", "mask_id: expected 255, found 256")]
-    [InlineData("dropout", "model.dropout: expected 0.5, found 0.1")]
+    [InlineData("dropout", "model.model.residual_dropout_rate: expected 0.5, found 0.1")]
     public void A_run_on_windows_is_refused_by_every_difference(string what, string difference)
     {
         using var scope = NewDisposeScope();
         using (var data = Data("a"))
-        using (var network = new DiffusionTransformer(Sizes))
+        using (var network = DiffusionTransformer.Build(Sizes))
         using (var task = OnWindows(network, data))
         using (var trainer = Trainer(task, 2))
         {
@@ -62,11 +62,11 @@ public sealed class DenoisingResumeTests : IDisposable
         }
         var sizes = Sizes;
         sizes.DropoutRate = what == "dropout" ? 0.5 : 0.1;
-        using var other = new DiffusionTransformer(sizes);
+        using var other = DiffusionTransformer.Build(sizes);
         using var others = Data(what == "data" ? "b" : "a");
         NoiseSchedule schedule = what switch { "schedule" => new CosineNoiseSchedule(), "epsilon" => new LogLinearSchedule(0.01), _ => new LogLinearSchedule() };
         var times = new TimeSampling(schedule, what == "times" ? new() { MinTime = 0.01 } : null);
-        using var second = DenoisingTask.OnWindows(other, new TransformerDenoiser(other, what == "mask" ? 255 : 256), others, what == "length" ? 12 : 8, what == "batch" ? 3 : 2, what == "seed" ? 9UL : 1, times);
+        using var second = DenoisingTask.OnWindows(other, new LanguageModelDenoiser(other, what == "mask" ? 255 : 256), others, what == "length" ? 12 : 8, what == "batch" ? 3 : 2, what == "seed" ? 9UL : 1, times);
         using var resumed = Trainer(second, 2);
         Assert.Contains(difference, Assert.Throws<CheckpointMismatchException>(() => resumed.Resume()).Message, StringComparison.Ordinal);
         Assert.Equal(0, resumed.Step);
@@ -81,8 +81,8 @@ public sealed class DenoisingResumeTests : IDisposable
 
         bool Resumes(long high)
         {
-            using var network = new DiffusionTransformer(Sizes);
-            using var task = DenoisingTask.OnBatches(network, new TransformerDenoiser(network, 256), random => randint(0, high, [2, 6], dtype: ScalarType.Int64, generator: random), 5);
+            using var network = DiffusionTransformer.Build(Sizes);
+            using var task = DenoisingTask.OnBatches(network, new LanguageModelDenoiser(network, 256), random => randint(0, high, [2, 6], dtype: ScalarType.Int64, generator: random), 5);
             using var trainer = Trainer(task, 2);
             if (trainer.Resume())
                 return true;
@@ -97,7 +97,7 @@ public sealed class DenoisingResumeTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var data = Data("a");
-        using var network = new DiffusionTransformer(Sizes);
+        using var network = DiffusionTransformer.Build(Sizes);
         using var task = OnWindows(network, data);
         var progress = task.Progress().ToDictionary();
         progress.Remove("noise_random");
@@ -112,13 +112,13 @@ public sealed class DenoisingResumeTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var data = Data("a");
-        using var network = new DiffusionTransformer(Sizes);
+        using var network = DiffusionTransformer.Build(Sizes);
         using var task = OnWindows(network, data);
         Assert.Contains("EvaluationInterval = 1", Assert.Throws<ConfigurationException>(() => new Trainer(task, new() { EvaluationInterval = 1 })).Message, StringComparison.Ordinal);
-        Assert.Contains("1000000000 windows", Assert.Throws<ArgumentException>(() => DenoisingTask.OnWindows(network, new TransformerDenoiser(network, 256), data, 8, 1_000_000_000, 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("1000000000 windows", Assert.Throws<ArgumentException>(() => DenoisingTask.OnWindows(network, new LanguageModelDenoiser(network, 256), data, 8, 1_000_000_000, 1)).Message, StringComparison.Ordinal);
     }
 
-    private static DenoisingTask OnWindows(DiffusionTransformer network, TokenDataset data) => DenoisingTask.OnWindows(network, new TransformerDenoiser(network, 256), data, 8, 2, 1);
+    private static DenoisingTask OnWindows(LanguageModel network, TokenDataset data) => DenoisingTask.OnWindows(network, new LanguageModelDenoiser(network, 256), data, 8, 2, 1);
 
     private Trainer Trainer(DenoisingTask task, long steps) => new(task, new TrainingOptions { Steps = steps, CheckpointFolder = Path.Combine(folder, "run") });
 

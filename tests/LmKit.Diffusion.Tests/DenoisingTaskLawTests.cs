@@ -10,11 +10,11 @@ public sealed class DenoisingTaskLawTests : TrainingTaskConformance
 
     protected override TrainingSubject Create(TaskChange change)
     {
-        var network = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = Mask + 1, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8, DropoutRate = 0.1, Seed = 1 });
+        var network = DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = Mask + 1, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8, DropoutRate = 0.1, Seed = 1 });
         var (high, length) = (change == TaskChange.Data ? Mask - 1 : Mask, change == TaskChange.Window ? 5 : 6);
         Tensor Draw(Generator random) => randint(0, high, [3, length], dtype: ScalarType.Int64, generator: random);
         var times = change == TaskChange.Recipe ? new TimeSampling(new CosineNoiseSchedule()) : null;
-        var task = DenoisingTask.OnBatches(network, new TransformerDenoiser(network, Mask), Draw, change == TaskChange.Seed ? 2UL : 1, times, heldOut: () => [HeldOut()]);
+        var task = DenoisingTask.OnBatches(network, new LanguageModelDenoiser(network, Mask), Draw, change == TaskChange.Seed ? 2UL : 1, times, heldOut: () => [HeldOut()]);
         return new TrainingSubject(task, new TrainingOptions { Steps = 6, AccumulationCount = 2, AverageDecay = 0.9 }, task, network);
     }
 

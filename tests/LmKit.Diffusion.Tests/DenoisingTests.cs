@@ -13,11 +13,11 @@ public class DenoisingTests
     public void A_new_transformer_knows_nothing_and_its_blocks_do_nothing()
     {
         using var scope = NewDisposeScope();
-        using var transformer = new DiffusionTransformer(Sizes);
+        using var transformer = DiffusionTransformer.Build(Sizes);
         var tokens = tensor(new long[] { 4, 4, 1 }, [1, 3]);
 
-        Close.Check("logits", zeros(1, 3, 5), transformer.call(tokens, zeros(1)));
-        var lp = new TransformerDenoiser(transformer, 4).call(tokens, zeros(1));
+        Close.Check("logits", zeros(1, 3, 5), TransformerGolden.Call(transformer, tokens, zeros(1)));
+        var lp = new LanguageModelDenoiser(transformer, 4).call(tokens, zeros(1));
         Assert.Equal(-Math.Log(4), lp[0, 0, 2].item<float>(), 1e-6);
         Assert.Equal(0, lp[0, 2, 1].item<float>());
     }
@@ -119,7 +119,7 @@ public class DenoisingTests
         using var scope = NewDisposeScope();
         double[] Train(long restoreAt)
         {
-            using var transformer = new DiffusionTransformer(Sizes);
+            using var transformer = DiffusionTransformer.Build(Sizes);
             using var task = Task(transformer);
             using var optimizer = optim.Adam(transformer.parameters(), 1e-2);
             var losses = new List<double>();
@@ -147,7 +147,7 @@ public class DenoisingTests
         Assert.Equal(losses, Train(restoreAt: 30));
         Assert.InRange(losses[^1], 0, 0.8); // ln 4 = 1.39 at the start; the truth is ln 2 / 6 a token
 
-        static DenoisingTask Task(DiffusionTransformer transformer) => DenoisingTask.OnBatches(transformer, new TransformerDenoiser(transformer, 4), Batch, 5, heldOut: () => [Pattern(0, 16)]);
+        static DenoisingTask Task(LanguageModel transformer) => DenoisingTask.OnBatches(transformer, new LanguageModelDenoiser(transformer, 4), Batch, 5, heldOut: () => [Pattern(0, 16)]);
         static Tensor Batch(Generator random)
         {
             using var first = randint(0, 2, [32, 1], dtype: ScalarType.Int64, generator: random);
@@ -161,8 +161,8 @@ public class DenoisingTests
     public void Published_prefixes_and_the_rotary_table_load_and_what_is_missing_is_listed()
     {
         using var scope = NewDisposeScope();
-        using var transformer = new DiffusionTransformer(Sizes);
-        var own = transformer.state_dict();
+        using var transformer = DiffusionTransformer.Build(Sizes);
+        var own = MdlmKeyMap.Map.ToPublished(transformer.state_dict());
         foreach (var prefix in new[] { string.Empty, "backbone.", "backbone.backbone.", "student_ema.", "_orig_mod." })
         {
             var published = own.ToDictionary(pair => prefix + pair.Key, pair => pair.Value);
@@ -170,7 +170,7 @@ public class DenoisingTests
             CheckpointLoader.Load(transformer, MdlmKeyMap.Map.ToOurs(published));
         }
         var lacking = own.Where(pair => pair.Key != "output_layer.linear.bias").ToDictionary(pair => pair.Key, pair => pair.Value);
-        Assert.Contains("output_layer.linear.bias", Assert.Throws<CheckpointMismatchException>(() => CheckpointLoader.Load(transformer, MdlmKeyMap.Map.ToOurs(lacking))).Message, StringComparison.Ordinal);
+        Assert.Contains("lm_head.bias", Assert.Throws<CheckpointMismatchException>(() => CheckpointLoader.Load(transformer, MdlmKeyMap.Map.ToOurs(lacking))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -178,7 +178,7 @@ public class DenoisingTests
     {
         var sizes = Sizes;
         sizes.HeadCount = 16;
-        Assert.Contains("DiffusionTransformerOptions.HeadCount = 16", Assert.Throws<ArgumentException>(() => new DiffusionTransformer(sizes)).Message, StringComparison.Ordinal);
+        Assert.Contains("DiffusionTransformerOptions.HeadCount = 16", Assert.Throws<ArgumentException>(() => DiffusionTransformer.Build(sizes)).Message, StringComparison.Ordinal);
     }
 
     private static LanguageModel Bidirectional()

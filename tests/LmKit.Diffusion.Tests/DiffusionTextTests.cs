@@ -1,4 +1,5 @@
 using LmKit.Conformance;
+using Microsoft.Extensions.AI;
 
 namespace LmKit.Diffusion.Tests;
 
@@ -26,14 +27,37 @@ public sealed class DiffusionTextTests
         const long Mask = 256; // the tokenizer has 0 to 255
         using var model = Model(257, Mask, name);
         var generator = new TextGenerator(model.CreateSampler(), ModelTokenizer.Bytes);
-        var options = new TextGenerationOptions { MaxTokens = 10, Seed = 1 };
+        var options = new GenerationOptions { MaxOutputTokens = 10, Seed = 1 };
 
         var texts = generator.Generate(["ab", "longer than that"], options);
         var streamed = string.Concat(generator.Stream("ab", options));
 
         Assert.Equal(2, texts.Count);
+        Assert.Equal(streamed, texts[0]);
         Assert.Equal(Decoded(model, "ab", options), streamed);
         Assert.Equal(streamed, generator.Generate(["ab"], options)[0]);
+    }
+
+    [Theory]
+    [MemberData(nameof(Samplers))]
+    public async Task Versions_are_shown_in_place_of_each_other_and_a_chat_answers_with_the_last(string name)
+    {
+        using var model = Model(257, 256, name);
+        var generator = new TextGenerator(model.CreateSampler(), ModelTokenizer.Bytes);
+        var options = new GenerationOptions { MaxOutputTokens = 10, Seed = 1, Temperature = 0.5 };
+        var text = generator.Generate(["ab"], options)[0];
+        var shown = "";
+        await foreach (var update in generator.StreamAsync("ab", options))
+        {
+            Assert.True(update.Replaces);
+            shown = update.Text;
+        }
+        Assert.Equal(text, shown);
+        using var client = model.AsChatClient(ModelTokenizer.Bytes);
+        var answer = await client.GetResponseAsync("ab", new ChatOptions { MaxOutputTokens = 10, Seed = 1, Temperature = 0.5f });
+        Assert.Equal((text, ChatFinishReason.Length), (answer.Text, answer.FinishReason));
+        var refusal = await Assert.ThrowsAsync<NotSupportedException>(() => client.GetResponseAsync("ab", new ChatOptions { FrequencyPenalty = 0.5f }));
+        Assert.Equal($"{model.CreateSampler().GetType().Name} cannot obey FrequencyPenalty = 0.5; leave it out.", refusal.Message);
     }
 
     [Fact]
@@ -41,7 +65,7 @@ public sealed class DiffusionTextTests
     {
         using var model = Model(257, 256, "none");
         // One step to half the noise: about half of the masks stay.
-        var text = new TextGenerator(model.CreateSampler(), ModelTokenizer.Bytes).Generate([" "], new() { MaxTokens = 40, Seed = 1 })[0];
+        var text = new TextGenerator(model.CreateSampler(), ModelTokenizer.Bytes).Generate([" "], new() { MaxOutputTokens = 40, Seed = 1 })[0];
         Assert.Contains('\ufffd', text);
         Assert.Contains(text, letter => letter != '\ufffd');
     }
@@ -59,12 +83,12 @@ public sealed class DiffusionTextTests
     }
 
     // The sampler's own last grid, decoded whole.
-    private static string Decoded(LanguageModel model, string prompt, TextGenerationOptions options)
+    private static string Decoded(LanguageModel model, string prompt, GenerationOptions options)
     {
-        using var random = new TorchSharp.torch.Generator(options.Seed!.Value);
+        using var random = new TorchSharp.torch.Generator((ulong)options.Seed!.Value);
         using var start = TorchSharp.torch.tensor(prompt.Select(letter => (long)letter).ToArray(), [1, prompt.Length]);
         long[] ids = [];
-        foreach (var grid in model.CreateSampler().Sample(start, options.MaxTokens, random))
+        foreach (var grid in model.CreateSampler().Sample(new SampleRequest(start, options.MaxOutputTokens!.Value) { Generators = [random] }))
         {
             using (grid)
                 ids = HostValues.Read(grid);

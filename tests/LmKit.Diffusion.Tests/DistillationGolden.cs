@@ -16,7 +16,7 @@ internal static class DistillationGolden
     {
         var tensors = golden.Tensors(prefix);
         var embedding = tensors["vocab_embed.embedding"];
-        var discriminator = new Discriminator(new DiffusionTransformerOptions
+        var discriminator = DistillerRun.Untaught(new DiffusionTransformerOptions
         {
             VocabSize = embedding.size(0),
             ModelDim = embedding.size(1),
@@ -25,7 +25,7 @@ internal static class DistillationGolden
             ConditionDim = tensors["sigma_map.mlp.2.weight"].size(0),
             DropoutRate = 0,
         });
-        CheckpointLoader.Load(discriminator, MdlmKeyMap.Map.ToOurs(tensors));
+        CheckpointLoader.Load(discriminator.Model, MdlmKeyMap.Map.ToOurs(tensors));
         discriminator.eval();
         return discriminator;
     }
@@ -39,20 +39,20 @@ internal static class DistillationGolden
         Close.Check("logit_soft", golden.Tensor("logit_soft"), discriminator.call(golden.Tensor("soft_logits"), sigma), absolute: Single);
         foreach (var name in golden.Names("bce_label"))
             golden.Check(name, nn.functional.softplus(logit) - logit * double.Parse(name.AsSpan("bce_label".Length), CultureInfo.InvariantCulture), absolute: Single);
-        Close.Check("head_out_eval", golden.Tensor("head_out_eval"), discriminator.Head(golden.Tensor("head_in")), absolute: Single);
+        Close.Check("head_out_eval", golden.Tensor("head_out_eval"), discriminator.Model.Logits(golden.Tensor("head_in")), absolute: Single);
 
-        var state = discriminator.state_dict();
+        var state = discriminator.Model.state_dict();
         using (no_grad())
         {
             foreach (var k in golden.Names("train.u_before.").Select(name => name["train.u_before.".Length..]))
-                state[$"output_layer.main.{k}.weight_u"].copy_(golden.Tensor($"train.u_before.{k}"));
+                state[$"lm_head.{k}.weight_u"].copy_(golden.Tensor($"train.u_before.{k}"));
         }
         discriminator.train();
-        Close.Check("head_out_train", golden.Tensor("head_out_train"), discriminator.Head(golden.Tensor("head_in")), absolute: Single);
+        Close.Check("head_out_train", golden.Tensor("head_out_train"), discriminator.Model.Logits(golden.Tensor("head_in")), absolute: Single);
         foreach (var k in golden.Names("train.u_before.").Select(name => name["train.u_before.".Length..]))
         {
-            Close.Check($"u_after.{k}", golden.Tensor($"train.u_after.{k}"), state[$"output_layer.main.{k}.weight_u"], absolute: Single);
-            Close.Check($"v_after.{k}", golden.Tensor($"train.v_after.{k}"), state[$"output_layer.main.{k}.weight_v"], absolute: Single);
+            Close.Check($"u_after.{k}", golden.Tensor($"train.u_after.{k}"), state[$"lm_head.{k}.weight_u"], absolute: Single);
+            Close.Check($"v_after.{k}", golden.Tensor($"train.v_after.{k}"), state[$"lm_head.{k}.weight_v"], absolute: Single);
         }
     }
 
@@ -136,7 +136,7 @@ internal static class DistillationGolden
         using var discriminator = Load(golden, "disc.");
         var (x, maskId, schedule) = (golden.Tensor("x"), (long)golden.Number("mask_index"), new LogLinearSchedule());
         var (t, dt) = (golden.Tensor("t"), golden.Tensor("dt"));
-        var logits = student.call(x, golden.Tensor("sigma_t"));
+        var logits = student.call(x, new SequenceContext { Level = golden.Tensor("sigma_t") });
         Close.Check("student_logits", golden.Tensor("student_logits"), logits, absolute: Single);
         Tensor Alpha(Tensor times) => NoiseSchedule.Map(times, schedule.Alpha);
         golden.Check("sigma_t", NoiseSchedule.Map(t, schedule.Sigma).view(-1), absolute: Single);
@@ -174,7 +174,7 @@ internal static class DistillationGolden
         using var student = TransformerGolden.Load(golden, "student.");
         using var discriminator = Load(golden, "disc.");
         var (settings, steps) = (golden.Options, (int)golden.Options.Whole("steps"));
-        var sampler = new RewardGuidedSampler(student, discriminator, (long)golden.Number("mask_index"), new RewardGuidedSamplerOptions
+        var sampler = new RewardGuidedSampler(new LanguageModelDenoiser(student, (long)golden.Number("mask_index")), discriminator, new RewardGuidedSamplerOptions
         {
             StepCount = steps,
             EndTime = settings.Number("eps"),

@@ -15,28 +15,27 @@ public sealed class DistillationMeterTests
     {
         using var scope = NewDisposeScope();
         using var run = new DistillerRun(method, null);
-        var (thread, heard, told) = (Environment.CurrentManagedThreadId, new List<(string Learner, double Loss)>(), new List<(string, double)>());
+        var (thread, heard, told) = (Environment.CurrentManagedThreadId, new List<(string? Learner, double Loss)>(), new List<(string?, double)>());
         using var listener = new MeterListener
         {
             InstrumentPublished = (instrument, listening) =>
             {
-                if (instrument.Name == "lmkit.diffusion.training.loss")
+                if (instrument.Name == "lmkit.core.training.loss")
                     listening.EnableMeasurementEvents(instrument);
             },
         };
         listener.SetMeasurementEventCallback<double>((_, value, tags, _) =>
         {
             if (Environment.CurrentManagedThreadId == thread) // other tests train beside this one
-                heard.Add(((string)tags[0].Value!, value));
+                heard.Add((tags.Length == 0 ? null : (string)tags[0].Value!, value));
         });
         listener.Start();
-        while (!run.Trainer.IsDone)
+        while (run.Trainer.Advance() is { } step)
         {
-            var step = run.Trainer.Advance();
-            if (step.HelperLoss is { } helperLoss)
-                told.Add((helper!, helperLoss));
-            if (step.StudentLoss is { } studentLoss)
-                told.Add(("student", studentLoss));
+            if (helper is not null)
+                told.Add((helper, step.Figures[$"loss.{helper}"]));
+            if (!double.IsNaN(step.Loss))
+                told.Add((helper is null ? null : "student", step.Loss));
         }
 
         Assert.NotEmpty(told);

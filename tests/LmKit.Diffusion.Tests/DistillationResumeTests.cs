@@ -49,7 +49,7 @@ public sealed class DistillationResumeTests : IDisposable
         using var scope = NewDisposeScope();
         using (var first = new DistillerRun("didi", folder))
             first.Trainer.Save();
-        Assert.Equal("method: expected SdttTrainer, found DiDiInstructTrainer", Refusal(new DistillerRun("sdtt", folder)));
+        Assert.Equal("task: expected SdttTask, found DiDiInstructTask", Refusal(new DistillerRun("sdtt", folder)));
         Assert.Equal("guard: expected set, found null", Refusal(new DistillerRun("didi", folder, isGuarded: true)));
         Assert.Equal("schedule: expected CosineNoiseSchedule, found LogLinearSchedule", Refusal(new DistillerRun("didi", folder, schedule: new CosineNoiseSchedule())));
 
@@ -68,24 +68,24 @@ public sealed class DistillationResumeTests : IDisposable
         using var whole = new DistillerRun(method, null);
         whole.Trainer.Run();
         string newest;
-        using (var first = new DistillerRun(method, folder, configure: options => options.CheckpointInterval = 2))
+        using (var first = new DistillerRun(method, folder, interval: 2))
         {
             for (var step = 0; step < 4; step++)
                 first.Trainer.Advance();
             newest = Path.Combine(folder, "step-00000004");
         }
         var name = string.Empty;
-        CheckpointSurgery.ChangePart(newest, "student_optimizer", tensors =>
+        CheckpointSurgery.ChangePart(newest, "student.optimizer", tensors =>
         {
             name = tensors.First(pair => pair.Key.EndsWith("exp_avg", StringComparison.Ordinal)).Key;
             tensors[name].fill_(double.NaN);
         });
-        using var rest = new DistillerRun(method, folder, configure: options => options.CheckpointInterval = 2);
+        using var rest = new DistillerRun(method, folder, interval: 2);
         Assert.True(rest.Trainer.Resume());
         Assert.Equal(2, rest.Trainer.Step);
         var damaged = Assert.Single(rest.Trainer.Resumed!.Damaged);
         Assert.Equal(newest, damaged.Folder);
-        Assert.Contains($"student_optimizer.safetensors: tensor '{name}'", damaged.Reason, StringComparison.Ordinal);
+        Assert.Contains($"student.optimizer.safetensors: tensor '{name}'", damaged.Reason, StringComparison.Ordinal);
         rest.Trainer.Run();
         Assert.Equal(whole.Values(), rest.Values());
     }
@@ -102,7 +102,7 @@ public sealed class DistillationResumeTests : IDisposable
             for (var step = 0; step < 5; step++)
                 first.Trainer.Advance();
             var saved = first.Trainer.Save();
-            using var reader = new SafetensorsReader(Path.Combine(saved, "student_masters.safetensors"));
+            using var reader = new SafetensorsReader(Path.Combine(saved, "student.masters.safetensors"));
             Assert.All(reader.Entries, entry => Assert.Equal(ScalarType.Float32, entry.ScalarType));
             Assert.NotEmpty(reader.Entries);
         }
@@ -129,13 +129,17 @@ public sealed class DistillationResumeTests : IDisposable
     public void An_interval_without_a_folder_and_float16_are_refused()
     {
         using var scope = NewDisposeScope();
-        using var network = new DiffusionTransformer(DistillerRun.Sizes);
-        using var half = new DiffusionTransformer(DistillerRun.Sizes, ScalarType.Float16);
-        Assert.Contains("CheckpointInterval = 3", Refusal(network, new SdttOptions { CheckpointInterval = 3 }), StringComparison.Ordinal);
+        using var network = DiffusionTransformer.Build(DistillerRun.Sizes);
+        using var half = DiffusionTransformer.Build(DistillerRun.Sizes, ScalarType.Float16);
+        Assert.Contains("TrainingOptions.CheckpointInterval = 3", Refusal(network, new SdttOptions(), new TrainingOptions { CheckpointInterval = 3 }), StringComparison.Ordinal);
+        Assert.Contains("TrainingOptions.Steps = 9: SdttTask", Refusal(network, new SdttOptions(), new TrainingOptions { Steps = 9 }), StringComparison.Ordinal);
         Assert.Contains("of float16", Refusal(half, new SdttOptions()), StringComparison.Ordinal);
         Assert.Contains("Divergence = 7", Refusal(network, new SdttOptions { Divergence = (SdttDivergence)7 }), StringComparison.Ordinal);
 
-        string Refusal(DiffusionTransformer student, SdttOptions options) => Assert.Throws<ConfigurationException>(() =>
-            new SdttTrainer(student, new TransformerDenoiser(student, DistillerRun.Mask), network, new TransformerDenoiser(network, DistillerRun.Mask), DistillerRun.Rows, options)).Message;
+        string Refusal(LanguageModel student, SdttOptions options, TrainingOptions? run = null) => Assert.Throws<ConfigurationException>(() =>
+        {
+            using var task = new SdttTask(student, new LanguageModelDenoiser(student, DistillerRun.Mask), network, new LanguageModelDenoiser(network, DistillerRun.Mask), DistillerRun.Rows, options);
+            new Trainer(task, run).Dispose();
+        }).Message;
     }
 }

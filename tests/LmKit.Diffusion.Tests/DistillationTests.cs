@@ -15,28 +15,29 @@ public class DistillationTests
     public void A_step_teaches_the_discriminator_first_and_then_both_and_leaves_nothing_behind()
     {
         using var scope = NewDisposeScope();
-        using var teacher = new DiffusionTransformer(Sizes);
-        using var student = new DiffusionTransformer(Sizes);
+        using var teacher = DiffusionTransformer.Build(Sizes);
+        using var student = DiffusionTransformer.Build(Sizes);
         using var discriminator = Discriminator.FromTeacher(teacher);
-        using var trainer = new DiDiInstructTrainer(
+        using var task = new DiDiInstructTask(
             student,
-            new TransformerDenoiser(student, Mask),
-            new TransformerDenoiser(teacher, Mask),
+            new LanguageModelDenoiser(student, Mask),
+            new LanguageModelDenoiser(teacher, Mask),
             discriminator,
             (count, random) => randint(0, Mask, [count, 6], dtype: ScalarType.Int64, generator: random),
             new DiDiInstructOptions { Steps = 4, DiscriminatorWarmup = 3, GroupCount = 2, GroupSize = 3, WarmupSteps = 1 });
+        using var trainer = new Trainer(task);
         double[] Values() => [.. student.parameters().SelectMany(parameter => parameter.detach().to(ScalarType.Float64).flatten().data<double>().ToArray())];
         var before = Values();
 
         for (var step = 0; step < 3; step++)
-            Assert.Null(trainer.Advance().StudentLoss);
+            Assert.Equal(double.NaN, trainer.Advance()!.Loss);
         Assert.Equal(before, Values());
-        Assert.NotNull(trainer.Advance().StudentLoss);
+        Assert.True(double.IsFinite(trainer.Advance()!.Loss));
         LiveTensors.Unchanged("A step", () => trainer.Advance());
         trainer.Run();
 
         Assert.NotEqual(before, Values());
-        Assert.Equal((7 * 4, 4 * 4, 4 * 2, 7 * 2 + 4, 7 * 2), (trainer.Ledger.DenoiserForwards, trainer.Ledger.DenoiserBackwards, trainer.Ledger.TeacherForwards, trainer.Ledger.DiscriminatorForwards, trainer.Ledger.DiscriminatorBackwards));
+        Assert.Equal((7 * 4, 4 * 4, 4 * 2, 7 * 2 + 4, 7 * 2), (task.Ledger.DenoiserForwards, task.Ledger.DenoiserBackwards, task.Ledger.TeacherForwards, task.Ledger.DiscriminatorForwards, task.Ledger.DiscriminatorBackwards));
     }
 
     [Fact]
@@ -51,17 +52,18 @@ public class DistillationTests
         Assert.Equal((8, 3, 0.5, 1), (official.RewardClip, official.AdvantageClip, official.MaxStudentNorm, official.MaxDiscriminatorNorm));
 
         using var scope = NewDisposeScope();
-        using var teacher = new DiffusionTransformer(Sizes);
-        using var student = new DiffusionTransformer(Sizes);
+        using var teacher = DiffusionTransformer.Build(Sizes);
+        using var student = DiffusionTransformer.Build(Sizes);
         using var discriminator = Discriminator.FromTeacher(teacher);
         var options = official;
         (options.Steps, options.GroupCount, options.WarmupSteps) = (2, 2, 0); // a warm-up would last a thousand steps
         var (before, judgeBefore) = (DistillerRun.Values(student), DistillerRun.Values(discriminator));
-        using var trainer = new DiDiInstructTrainer(student, new TransformerDenoiser(student, Mask), new TransformerDenoiser(teacher, Mask), discriminator, (count, random) => randint(0, Mask, [count, 6], dtype: ScalarType.Int64, generator: random), options);
+        using var task = new DiDiInstructTask(student, new LanguageModelDenoiser(student, Mask), new LanguageModelDenoiser(teacher, Mask), discriminator, (count, random) => randint(0, Mask, [count, 6], dtype: ScalarType.Int64, generator: random), options);
+        using var trainer = new Trainer(task);
 
         trainer.Run();
 
-        Assert.Equal(2, trainer.Average.UpdateCount);
+        Assert.Equal(2, trainer.Average!.UpdateCount);
         Assert.NotEqual(before, DistillerRun.Values(student));
         Assert.NotEqual(judgeBefore, DistillerRun.Values(discriminator));
     }
@@ -70,10 +72,10 @@ public class DistillationTests
     public void Settings_that_cannot_be_are_refused_by_name()
     {
         using var scope = NewDisposeScope();
-        using var student = new DiffusionTransformer(Sizes);
-        using var discriminator = new Discriminator(Sizes);
-        var denoiser = new TransformerDenoiser(student, Mask);
-        DiDiInstructTrainer Make(DiDiInstructOptions options) => new(student, denoiser, denoiser, discriminator, (count, _) => zeros([count, 4], ScalarType.Int64), options);
+        using var student = DiffusionTransformer.Build(Sizes);
+        using var discriminator = DistillerRun.Untaught(Sizes);
+        var denoiser = new LanguageModelDenoiser(student, Mask);
+        DiDiInstructTask Make(DiDiInstructOptions options) => new(student, denoiser, denoiser, discriminator, (count, _) => zeros([count, 4], ScalarType.Int64), options);
 
         Assert.Contains("group_size", Assert.Throws<ConfigurationException>(() => Make(new DiDiInstructOptions { GroupSize = 1 })).Message, StringComparison.Ordinal);
         Assert.Contains("rollout_steps", Assert.Throws<ConfigurationException>(() => Make(new DiDiInstructOptions { RolloutSteps = 0 })).Message, StringComparison.Ordinal);
@@ -83,10 +85,11 @@ public class DistillationTests
     public void Reference_rows_with_a_mask_are_refused()
     {
         using var scope = NewDisposeScope();
-        using var student = new DiffusionTransformer(Sizes);
-        using var discriminator = new Discriminator(Sizes);
-        var denoiser = new TransformerDenoiser(student, Mask);
-        using var trainer = new DiDiInstructTrainer(student, denoiser, denoiser, discriminator, (count, _) => full(count, 4, Mask, ScalarType.Int64));
+        using var student = DiffusionTransformer.Build(Sizes);
+        using var discriminator = DistillerRun.Untaught(Sizes);
+        var denoiser = new LanguageModelDenoiser(student, Mask);
+        using var task = new DiDiInstructTask(student, denoiser, denoiser, discriminator, (count, _) => full(count, 4, Mask, ScalarType.Int64));
+        using var trainer = new Trainer(task);
 
         Assert.Contains("mask id 4", Assert.Throws<ArgumentException>(() => trainer.Advance()).Message, StringComparison.Ordinal);
     }
@@ -134,13 +137,13 @@ public class DistillationTests
     public void Twenty_training_calls_bring_the_spectral_norm_to_one()
     {
         using var scope = NewDisposeScope();
-        using var discriminator = new Discriminator(Sizes);
+        using var discriminator = DistillerRun.Untaught(Sizes);
         discriminator.train();
         for (var call = 0; call < 40; call++)
-            discriminator.Head(zeros(1, 1, 16)).Dispose();
-        var state = discriminator.state_dict();
-        var weight = state["output_layer.main.0.weight_orig"];
-        var sigma = weight.mv(state["output_layer.main.0.weight_v"]).dot(state["output_layer.main.0.weight_u"]);
+            discriminator.Model.Logits(zeros(1, 1, 16)).Dispose();
+        var state = discriminator.Model.state_dict();
+        var weight = state["lm_head.0.weight_orig"];
+        var sigma = weight.mv(state["lm_head.0.weight_v"]).dot(state["lm_head.0.weight_u"]);
         Assert.Equal(1, (linalg.svdvals(weight).max() / sigma).item<float>(), 1e-2);
     }
 

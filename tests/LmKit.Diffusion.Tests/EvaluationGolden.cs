@@ -62,7 +62,7 @@ internal static class EvaluationGolden
     {
         using var transformer = TransformerGolden.Load(golden, string.Empty);
         var (maskId, length) = (golden.Options.Whole("mask"), (int)golden.Options.Whole("L"));
-        var chain = ChainOf(golden, transformer.Options.VocabSize - 1);
+        var chain = ChainOf(golden, transformer.VocabSize - 1);
         var own = Math.Exp(chain.EntropyPerToken(length));
         // For the published teacher the perplexities that were measured for it; another one has to come within a third of its chain.
         (int Steps, int Count, double Low, double High)[] figures = golden.Name == "toy_teacher_v8"
@@ -70,7 +70,7 @@ internal static class EvaluationGolden
             : [(32, 512, 0.9 * own, 1.35 * own)];
         foreach (var (steps, count, low, high) in figures)
         {
-            var sampler = new AncestralSampler(new TransformerDenoiser(transformer, maskId), new DiffusionSamplerOptions { StepCount = steps });
+            var sampler = new AncestralSampler(new LanguageModelDenoiser(transformer, maskId), new DiffusionSamplerOptions { StepCount = steps });
             using var last = Draws.Last(sampler, zeros([count, 0], ScalarType.Int64), length, 7);
             golden.Within($"perplexity in {steps} steps", chain.Perplexity(last), low, high);
             if (golden.Name == "toy_teacher_v8")

@@ -32,16 +32,19 @@ public class GuardTests
         using var discriminator = Discriminator.FromTeacher(teacher);
         var chain = ToyTeacher.Chain();
         var options = new DiDiInstructOptions { Steps = 400, DiscriminatorWarmup = 5, RolloutSteps = 1, GroupCount = 4, StudentLearningRate = 1e-2, WarmupSteps = 1, AverageDecay = 0.5, DivergenceWeight = 0 };
-        using var trainer = new DiDiInstructTrainer(student, new TransformerDenoiser(student, ToyTeacher.Mask), new TransformerDenoiser(teacher, ToyTeacher.Mask), discriminator, (count, random) => chain.Sample(count, ToyTeacher.Length, random), options);
-        using var guard = new DistillationGuard(new TransformerDenoiser(teacher, ToyTeacher.Mask), SampleJudge.Of(chain, ToyTeacher.Length), new DistillationGuardOptions { Interval = 5, SampleCount = 64, Length = ToyTeacher.Length });
-        trainer.Guard = guard;
+        using var task = new DiDiInstructTask(student, new LanguageModelDenoiser(student, ToyTeacher.Mask), new LanguageModelDenoiser(teacher, ToyTeacher.Mask), discriminator, (count, random) => chain.Sample(count, ToyTeacher.Length, random), options);
+        using var guard = new DistillationGuard(new LanguageModelDenoiser(teacher, ToyTeacher.Mask), SampleJudge.Of(chain, ToyTeacher.Length), new DistillationGuardOptions { Interval = 5, SampleCount = 64, Length = ToyTeacher.Length });
+        task.Guard = guard;
+        using var trainer = new Trainer(task);
 
         trainer.Run();
 
         Assert.True(trainer.Step < trainer.TotalSteps);
         Assert.NotEqual(GuardVerdict.Continue, guard.Last!.Verdict);
-        using (trainer.Average.Swap())
-            Assert.Equal(guard.Best!.Student, SampleJudge.Of(chain, ToyTeacher.Length).Measure(new SparseAncestralSampler(new TransformerDenoiser(student, ToyTeacher.Mask), new DiffusionSamplerOptions { StepCount = 8 }), 8, 64, ToyTeacher.Length, 0));
+        Assert.Equal(TrainingEnd.Task, trainer.End);
+        Assert.Contains("samples", trainer.EndReason, StringComparison.Ordinal);
+        using (trainer.Average!.Swap())
+            Assert.Equal(guard.Best!.Student, SampleJudge.Of(chain, ToyTeacher.Length).Measure(new SparseAncestralSampler(new LanguageModelDenoiser(student, ToyTeacher.Mask), new DiffusionSamplerOptions { StepCount = 8 }), 8, 64, ToyTeacher.Length, 0));
     }
 
     [Fact]
@@ -50,15 +53,16 @@ public class GuardTests
         using var scope = NewDisposeScope();
         using var teacher = ToyTeacher.Load();
         using var student = ToyTeacher.Load();
-        using var uniform = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = ToyTeacher.Mask + 1, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8 }); // its head is zero
+        using var uniform = DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = ToyTeacher.Mask + 1, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8 }); // its head is zero
         uniform.eval();
         using var discriminator = Discriminator.FromTeacher(teacher);
         var chain = ToyTeacher.Chain();
         var options = new DiDiInstructOptions { Steps = 9, DiscriminatorWarmup = 1, GroupCount = 2, GroupSize = 2, WarmupSteps = 1, AverageDecay = 0 };
-        using var trainer = new DiDiInstructTrainer(student, new TransformerDenoiser(student, ToyTeacher.Mask), new TransformerDenoiser(teacher, ToyTeacher.Mask), discriminator, (count, random) => chain.Sample(count, ToyTeacher.Length, random), options);
-        using var guard = new DistillationGuard(new TransformerDenoiser(uniform, ToyTeacher.Mask), SampleJudge.Of(chain, ToyTeacher.Length), new DistillationGuardOptions { Interval = 3, SampleCount = 64, Length = ToyTeacher.Length, EntropyTolerance = 0 });
-        trainer.Guard = guard;
-        double[] Average() => [.. trainer.Average.Tensors.Values.SelectMany(DistillerRun.Values)];
+        using var task = new DiDiInstructTask(student, new LanguageModelDenoiser(student, ToyTeacher.Mask), new LanguageModelDenoiser(teacher, ToyTeacher.Mask), discriminator, (count, random) => chain.Sample(count, ToyTeacher.Length, random), options);
+        using var guard = new DistillationGuard(new LanguageModelDenoiser(uniform, ToyTeacher.Mask), SampleJudge.Of(chain, ToyTeacher.Length), new DistillationGuardOptions { Interval = 3, SampleCount = 64, Length = ToyTeacher.Length, EntropyTolerance = 0 });
+        task.Guard = guard;
+        using var trainer = new Trainer(task);
+        double[] Average() => [.. trainer.Average!.Tensors.Values.SelectMany(DistillerRun.Values)];
         var before = Average();
         trainer.Advance();
         trainer.Advance();

@@ -97,10 +97,10 @@ public class HeldOutBoundTests
         var whole = HeldOutBound.Measure(denoiser, [tokens.clone()]);
         Assert.Equal(whole, HeldOutBound.Measure(denoiser, tokens.split(2).Select(part => part.clone())));
         Assert.NotEqual(whole.Value, HeldOutBound.Measure(denoiser, [tokens.clone()], options: new HeldOutBoundOptions { Seed = 2 }).Value);
-        using var transformer = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = 5, ModelDim = 8, LayerCount = 1, HeadCount = 2, ConditionDim = 4, DropoutRate = 0 });
+        using var transformer = DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = 5, ModelDim = 8, LayerCount = 1, HeadCount = 2, ConditionDim = 4, DropoutRate = 0 });
         Estimate? Of(ulong seed, HeldOutBoundOptions? evaluation)
         {
-            using var task = DenoisingTask.OnBatches(transformer, new TransformerDenoiser(transformer, 4), _ => zeros([2, 6], ScalarType.Int64), seed, heldOut: () => [zeros([3, 6], ScalarType.Int64)], evaluation: evaluation);
+            using var task = DenoisingTask.OnBatches(transformer, new LanguageModelDenoiser(transformer, 4), _ => zeros([2, 6], ScalarType.Int64), seed, heldOut: () => [zeros([3, 6], ScalarType.Int64)], evaluation: evaluation);
             return task.Evaluate();
         }
         Assert.Equal(Of(1, null), Of(2, null));

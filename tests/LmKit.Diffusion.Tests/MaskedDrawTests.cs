@@ -50,7 +50,8 @@ public class MaskedDrawTests
         var sampler = new AncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = 3, UsesSingleUniforms = isSingle, NoiseRemoval = NoiseRemoval.Ancestral });
         var prompt = zeros([batch, 0], ScalarType.Int64);
         using var seeds = new Generator(9);
-        using var rows = new RowUniforms(batch, randint(0, long.MaxValue, [1], dtype: ScalarType.Int64, generator: seeds).item<long>(), isSingle);
+        using var generators = RowGenerators.Derive(seeds, batch);
+        var rows = new RowUniforms(generators, isSingle);
         var current = full(batch, length, mask, ScalarType.Int64);
         using var same = new Generator(9);
         foreach (var (seeded, replayed) in sampler.Sample(prompt, length, same).Zip(sampler.Replay(prompt, length, Numbers)))

@@ -17,22 +17,23 @@ public class ReducedScaleTests
         using var auxiliary = ToyTeacher.Load();
         var chain = ToyTeacher.Chain();
         var before = ToyTeacher.Measure(teacher, chain, 8, 256);
-        using var trainer = new AuxiliaryDenoiserTrainer(
+        using var task = new AuxiliaryDenoiserTask(
             student,
-            new TransformerDenoiser(student, ToyTeacher.Mask),
-            new TransformerDenoiser(teacher, ToyTeacher.Mask),
+            new LanguageModelDenoiser(student, ToyTeacher.Mask),
+            new LanguageModelDenoiser(teacher, ToyTeacher.Mask),
             auxiliary,
-            new TransformerDenoiser(auxiliary, ToyTeacher.Mask),
+            new LanguageModelDenoiser(auxiliary, ToyTeacher.Mask),
             (count, random) => chain.Sample(count, ToyTeacher.Length, random),
             new AuxiliaryDenoiserOptions { Steps = 40, AuxiliaryWarmup = 30, WarmupSteps = 5, StudentLearningRate = 1e-3, AverageDecay = 0.9 });
+        using var trainer = new Trainer(task);
 
         trainer.Run();
 
-        using var average = trainer.Average.Swap();
+        using var average = trainer.Average!.Swap();
         var after = ToyTeacher.Measure(student, chain, 8, 256);
         Assert.True(after.Perplexity < 0.95 * before.Perplexity, $"perplexity {before.Perplexity} -> {after.Perplexity}");
         Assert.True(after.Entropy > 0.97 * before.Entropy, $"entropy {before.Entropy} -> {after.Entropy}");
-        Assert.Equal((70, 40, 80, 110, 70), (trainer.Ledger.DenoiserForwards, trainer.Ledger.DenoiserBackwards, trainer.Ledger.TeacherForwards, trainer.Ledger.AuxiliaryForwards, trainer.Ledger.AuxiliaryBackwards));
+        Assert.Equal((70, 40, 80, 110, 70), (task.Ledger.DenoiserForwards, task.Ledger.DenoiserBackwards, task.Ledger.TeacherForwards, task.Ledger.AuxiliaryForwards, task.Ledger.AuxiliaryBackwards));
     }
 
     [Fact]
@@ -44,7 +45,7 @@ public class ReducedScaleTests
         discriminator.eval();
         var (ledger, batch) = (new CallLedger(), 3L);
         var options = new RewardGuidedSamplerOptions { StepCount = 8, CandidateCount = 4, RerankingShare = 0.5, TiltStart = 1, TiltEnd = 2, StopsWhenComplete = false };
-        Draws.Last(new RewardGuidedSampler(student, discriminator, ToyTeacher.Mask, options), zeros([batch, 0], ScalarType.Int64), ToyTeacher.Length, 1, ledger).Dispose();
+        Draws.Last(new RewardGuidedSampler(new LanguageModelDenoiser(student, ToyTeacher.Mask), discriminator, options), zeros([batch, 0], ScalarType.Int64), ToyTeacher.Length, 1, ledger).Dispose();
 
         Assert.Equal((8, 1), (ledger.DenoiserForwards, ledger.NoiseRemovalForwards));
         Assert.Equal((8, 4), (ledger.DiscriminatorForwards, ledger.DiscriminatorBackwards)); // four tilts, four rankings

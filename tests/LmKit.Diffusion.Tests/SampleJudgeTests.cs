@@ -61,8 +61,9 @@ public class SampleJudgeTests
     {
         internal DeviceType? Seen { get; private set; }
 
-        public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null)
+        public IEnumerable<Tensor> Sample(SampleRequest request)
         {
+            var (prompt, length) = (request.Prompt, request.Length);
             Seen = prompt.device_type;
             for (var k = 0; k < count; k++)
                 yield return zeros([prompt.size(0), length], ScalarType.Int64).DetachFromDisposeScope();

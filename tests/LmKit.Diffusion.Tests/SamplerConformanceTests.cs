@@ -77,3 +77,77 @@ public class ConfidenceSamplerConformanceTests : ToySamplerSuite
 {
     protected override ISampler Create() => new ConfidenceSampler(Plain, new ConfidenceSamplerOptions { StepCount = 6, Threshold = 0.6, IsDrawn = true });
 }
+
+/// <summary>Samplers over a language model, which has hook points.</summary>
+public abstract class NetworkSamplerSuite : SamplerConformance, IDisposable
+{
+    private readonly LanguageModel model;
+
+    private protected NetworkSamplerSuite()
+    {
+        var builder = new LanguageModelBuilder { VocabSize = 7, ModelDim = 8, LayerCount = 2, Dtype = ScalarType.Float64 };
+        (builder.Options.IsBidirectional, builder.Options.InitializerRange) = (true, 0.5);
+        model = builder.AddAttention(attention => attention.HeadCount = 2).AddRotary().Build();
+    }
+
+    private protected LanguageModelDenoiser Network => new(model, 6);
+
+    protected override long VocabSize => 6;
+
+    protected override (string Point, Func<Tensor, Tensor> Edit)? Steering => ("layers.0.resid_post", activation =>
+        activation + arange(activation.size(1), dtype: activation.dtype).view(1, -1, 1) + arange(activation.size(2), dtype: activation.dtype).remainder(3) * 5);
+
+    protected override (ISampler Sampler, Tensor Expected)? Greedy(Tensor prompt, long length) => null;
+
+    public void Dispose()
+    {
+        model.Dispose();
+        GC.SuppressFinalize(this);
+    }
+}
+
+public class NetworkAncestralSamplerTests : NetworkSamplerSuite
+{
+    protected override ISampler Create() => new AncestralSampler(Network, new DiffusionSamplerOptions { StepCount = 6 });
+}
+
+public class NetworkSparseSamplerTests : NetworkSamplerSuite
+{
+    protected override ISampler Create() => new SparseAncestralSampler(Network, new DiffusionSamplerOptions { StepCount = 6 });
+}
+
+public class NetworkRemaskingSamplerTests : NetworkSamplerSuite
+{
+    protected override ISampler Create() => new RemaskingSampler(Network, new RemaskingSamplerOptions { StepCount = 8 });
+}
+
+public class NetworkSemiAutoregressiveSamplerTests : NetworkSamplerSuite
+{
+    protected override ISampler Create() => new SemiAutoregressiveSampler(Network, new SemiAutoregressiveSamplerOptions { StepCount = 4, WindowLength = 5, StrideLength = 3 });
+}
+
+public sealed class RewardGuidedSamplerConformanceTests : SamplerConformance, IDisposable
+{
+    private readonly LanguageModel network = ToyTeacher.Load();
+    private readonly Discriminator discriminator;
+
+    public RewardGuidedSamplerConformanceTests()
+    {
+        network.eval();
+        discriminator = Discriminator.FromTeacher(network);
+        discriminator.eval();
+    }
+
+    protected override long VocabSize => ToyTeacher.Mask;
+
+    public void Dispose()
+    {
+        discriminator.Dispose();
+        network.Dispose();
+    }
+
+    protected override ISampler Create() =>
+        new RewardGuidedSampler(new LanguageModelDenoiser(network, ToyTeacher.Mask), discriminator, new RewardGuidedSamplerOptions { StepCount = 4, CandidateCount = 2, TiltStart = 1, TiltEnd = 2 });
+
+    protected override (ISampler Sampler, Tensor Expected)? Greedy(Tensor prompt, long length) => null;
+}

@@ -46,7 +46,7 @@ internal static class SamplerGolden
     internal static void Loops(GoldenCase golden)
     {
         using var transformer = TransformerGolden.Load(golden, "w.");
-        var denoiser = new TransformerDenoiser(transformer, (long)golden.Number("mask_index"));
+        var denoiser = new LanguageModelDenoiser(transformer, (long)golden.Number("mask_index"));
         var (steps, end) = ((int)golden.Options.Whole("steps"), golden.Options.Number("eps"));
         var options = new DiffusionSamplerOptions { StepCount = steps, EndTime = end, StopsWhenComplete = false };
         var cached = new CachedAncestralSamplerOptions { StepCount = steps, EndTime = end, StopsWhenComplete = false };

@@ -69,10 +69,10 @@ public class SamplerTests
     public void A_row_of_a_network_is_the_same_in_a_batch_of_one_and_of_many(int which)
     {
         using var scope = NewDisposeScope();
-        using var network = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = 7, ModelDim = 16, LayerCount = 2, HeadCount = 2, ConditionDim = 8, Seed = 3 }, ScalarType.Float64);
+        using var network = DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = 7, ModelDim = 16, LayerCount = 2, HeadCount = 2, ConditionDim = 8, Seed = 3 }, ScalarType.Float64);
         Stir(network);
         network.eval();
-        var denoiser = new TransformerDenoiser(network, Mask);
+        var denoiser = new LanguageModelDenoiser(network, Mask);
         var prompt = tensor(new long[] { 0, 5, 3, 1, 4, 2, 2, 0 }, [4, 2]);
         using var many = Draws.Last(samplers[which](denoiser), prompt, 9, 9);
         using var one = Draws.Last(samplers[which](denoiser), prompt.narrow(0, 0, 1), 9, 9);
@@ -91,7 +91,7 @@ public class SamplerTests
     }
 
     // A fresh network's output is zero, so that no token would matter to another.
-    private static void Stir(DiffusionTransformer network)
+    private static void Stir(LanguageModel network)
     {
         using var frozen = no_grad();
         using var random = new Generator(4);
@@ -175,7 +175,7 @@ public class SamplerTests
         var (ledger, seen) = (new CallLedger(), new List<long>());
         using var random = new Generator(1);
         var sampler = new ConfidenceSampler(new TableDenoiser(table, Mask), new ConfidenceSamplerOptions { StepCount = 3, Threshold = 0.9 });
-        foreach (var grid in sampler.Sample(zeros([1, 0], ScalarType.Int64), 6, random, ledger))
+        foreach (var grid in sampler.Sample(new SampleRequest(zeros([1, 0], ScalarType.Int64), 6) { Generators = [random] }, ledger))
         {
             if (seen.Count == 0)
                 Assert.Equal([Mask, 3, Mask, Mask, 3, Mask], HostValues.Read(grid));

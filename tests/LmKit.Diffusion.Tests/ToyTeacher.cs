@@ -9,9 +9,9 @@ internal static class ToyTeacher
     internal const long Mask = 8;
     internal const int Length = 16;
 
-    internal static DiffusionTransformer Load()
+    internal static LanguageModel Load()
     {
-        var transformer = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = Mask + 1, ModelDim = 48, LayerCount = 2, HeadCount = 4, ConditionDim = 32, DropoutRate = 0 });
+        var transformer = DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = Mask + 1, ModelDim = 48, LayerCount = 2, HeadCount = 4, ConditionDim = 32, DropoutRate = 0 });
         CheckpointLoader.Load(transformer, Path.Combine(GoldenSource.Repository.Root!, "diffusion", "toy_teacher_v8.safetensors"), MdlmKeyMap.Map);
         return transformer;
     }
@@ -23,6 +23,6 @@ internal static class ToyTeacher
         return new MarkovChain(reader.Read("P"), reader.Read("pi"));
     }
 
-    internal static SampleQuality Measure(DiffusionTransformer transformer, MarkovChain chain, int stepCount, long count) =>
-        SampleJudge.Of(chain, Length).Measure(new SparseAncestralSampler(new TransformerDenoiser(transformer, Mask), new DiffusionSamplerOptions { StepCount = stepCount }), stepCount, count, Length, seed: 3);
+    internal static SampleQuality Measure(LanguageModel transformer, MarkovChain chain, int stepCount, long count) =>
+        SampleJudge.Of(chain, Length).Measure(new SparseAncestralSampler(new LanguageModelDenoiser(transformer, Mask), new DiffusionSamplerOptions { StepCount = stepCount }), stepCount, count, Length, seed: 3);
 }

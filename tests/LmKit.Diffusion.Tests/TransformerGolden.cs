@@ -13,52 +13,59 @@ internal static class TransformerGolden
     private const double AverageTolerance = 1e-6;
 
     /// <summary>Makes the transformer that a golden file's weights fit and loads them.</summary>
-    internal static DiffusionTransformer Load(GoldenCase golden, string prefix)
+    internal static LanguageModel Load(GoldenCase golden, string prefix)
     {
         var published = golden.Tensors(prefix);
         var ours = MdlmKeyMap.Map.ToOurs(published);
-        var embedding = ours["vocab_embed.embedding"];
-        var transformer = new DiffusionTransformer(new DiffusionTransformerOptions
+        var embedding = ours["embeddings.word_embeddings.weight"];
+        var options = new DiffusionTransformerOptions
         {
             VocabSize = embedding.size(0),
             ModelDim = embedding.size(1),
-            LayerCount = ours.Keys.Count(name => name.EndsWith("attn_qkv.weight", StringComparison.Ordinal)),
+            LayerCount = ours.Keys.Count(name => name.EndsWith("q_proj.weight", StringComparison.Ordinal)),
             HeadCount = (int)golden.Options.Whole("heads"),
-            ConditionDim = ours["sigma_map.mlp.2.weight"].size(0),
-        });
-        var options = transformer.Options;
+            ConditionDim = ours["conditioning.fc2.weight"].size(0),
+        };
+        var transformer = DiffusionTransformer.Build(options);
         foreach (var (key, value) in new (string, object)[] { ("hidden", options.ModelDim), ("blocks", options.LayerCount), ("cond_dim", options.ConditionDim), ("V", options.VocabSize), ("causal", false), ("time_conditioning", false) })
             golden.Options.Agrees(key, value);
         if (published.TryGetValue("rotary_emb.inv_freq", out var frequencies)) // stored though nothing trains it
             Close.Check("rotary_emb.inv_freq", frequencies, tensor(10_000.0).pow(arange(frequencies.size(0)).to(ScalarType.Float64) / -frequencies.size(0)), relative: 1e-6);
         CheckpointLoader.Load(transformer, ours);
-        transformer.eval();
         return transformer;
     }
+
+    internal static Tensor Call(LanguageModel transformer, Tensor tokens, Tensor level) => transformer.call(tokens, new SequenceContext { Level = level });
 
     internal static void Forward(GoldenCase golden)
     {
         using var transformer = Load(golden, "w.");
         var (x, sigma) = (golden.Tensor("x"), golden.Tensor("sigma"));
-        var condition = transformer.Condition(sigma);
-        Close.Check("t_emb", golden.Tensor("t_emb"), condition, absolute: LogitTolerance);
-        Close.Check("block0", golden.Tensor("block0"), transformer.Trunk(x, condition, 1), absolute: LogitTolerance);
-        Close.Check("logits_sigma0", golden.Tensor("logits_sigma0"), transformer.call(x, zeros(1)), absolute: LogitTolerance);
+        Close.Check("t_emb", golden.Tensor("t_emb"), transformer.Conditioning!.call(sigma), absolute: LogitTolerance);
+        Close.Check("logits_sigma0", golden.Tensor("logits_sigma0"), Call(transformer, x, zeros(1)), absolute: LogitTolerance);
 
-        var logits = transformer.call(x, sigma);
+        Tensor? first = null;
+        using var tap = transformer.HookPoints["layers.0.resid_post"].Attach(value =>
+        {
+            first = value.detach().clone().DetachFromDisposeScope();
+            return value;
+        });
+        var logits = Call(transformer, x, sigma);
         logits.backward([golden.Tensor("cotangent")]);
 
+        using (first)
+            Close.Check("block0", golden.Tensor("block0"), first!, absolute: LogitTolerance);
         Close.Check("logits", golden.Tensor("logits"), logits, absolute: LogitTolerance);
-        foreach (var (name, parameter) in transformer.named_parameters())
-            Close.Check($"grad.{name}", golden.Tensor($"grad.{name}"), parameter.grad!, absolute: GradientTolerance);
+        foreach (var (name, gradient) in MdlmKeyMap.Map.ToPublished(transformer.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter.grad!)))
+            Close.Check($"grad.{name}", golden.Tensor($"grad.{name}"), gradient, absolute: GradientTolerance);
     }
 
     internal static void SoftInput(GoldenCase golden)
     {
         using var transformer = Load(golden, "w.");
         var sigma = golden.Tensor("sigma");
-        Close.Check("logits", golden.Tensor("logits"), transformer.call(golden.Tensor("x"), sigma), absolute: LogitTolerance);
-        Close.Check("logits_soft", golden.Tensor("logits_soft"), transformer.call(golden.Tensor("soft_logits"), sigma), absolute: LogitTolerance);
+        Close.Check("logits", golden.Tensor("logits"), Call(transformer, golden.Tensor("x"), sigma), absolute: LogitTolerance);
+        Close.Check("logits_soft", golden.Tensor("logits_soft"), Call(transformer, golden.Tensor("soft_logits"), sigma), absolute: LogitTolerance);
     }
 
     internal static void Average(GoldenCase golden)

@@ -24,7 +24,6 @@ public class CoverageTests
         ["DictionaryConfig.FromJson"] = ["dictionary-folder"],
         ["DictionaryFolder.Load"] = ["dictionary-folder"],
         ["DictionaryFolder.ReadConfig"] = ["dictionary-folder"],
-        ["DistillationTrainer.Resume"] = ["distill-checkpoint"],
         ["H3Checkpoint.FromTensors"] = ["call-h3-tensors"],
         ["H3Checkpoint.Open"] = ["h3-checkpoint"],
         ["JsonlSource"] = ["jsonl", "jsonl-gz"],
@@ -45,7 +44,7 @@ public class CoverageTests
         ["TokenDataset.Open"] = ["token-file"],
         ["TokenizerFiles.Load"] = ["tokenizer"],
         ["TokenizerFiles.LoadVocabulary"] = ["tokenizer"],
-        ["Trainer.Resume"] = ["trainer-checkpoint", "finetune-checkpoint", "denoising-checkpoint", "autoencoder-checkpoint"],
+        ["Trainer.Resume"] = ["trainer-checkpoint", "finetune-checkpoint", "denoising-checkpoint", "distill-checkpoint", "autoencoder-checkpoint"],
         ["VerdictParser"] = ["verdicts"],
     };
 

@@ -30,6 +30,34 @@ public class SteeringTests
     }
 
     [Fact]
+    public void A_row_edited_by_a_dictionary_is_what_a_tap_makes_of_it_and_its_neighbour_stays()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = ToyModel.Builder().AddAttention(attention => attention.HeadCount = 2).Build();
+        using var dictionary = TopAfa(InputNormalization.PerRowStandardize);
+        var tokens = tensor(new long[] { 1, 2, 3, 4, 0, 2 }, [2, 3]);
+        var plain = model.call(tokens, null);
+        Tensor steered, spliced;
+        using (ActivationTap.Steer(model, Point, dictionary, 4, 2.5))
+            steered = model.call(tokens, null);
+        using (ActivationTap.Splice(model, Point, dictionary, true, FeatureEdit.Ablate(4), FeatureEdit.Clamp(2, 3)))
+            spliced = model.call(tokens, null);
+        Check(steered, HookEdits.None.Steer(Point, 1, dictionary, 4, 2.5));
+        Check(spliced, HookEdits.None.Splice(Point, 1, dictionary, true, FeatureEdit.Ablate(4), FeatureEdit.Clamp(2, 3)));
+        Assert.Throws<ArgumentException>(() => HookEdits.None.Steer(Point, 0, dictionary, 99, 1));
+        Assert.Throws<ArgumentException>(() => HookEdits.None.Splice(Point, 0, dictionary, true, FeatureEdit.Ablate(99)));
+
+        void Check(Tensor all, HookEdits edits)
+        {
+            var edited = model.call(tokens, new SequenceContext { Edits = edits });
+            Assert.True(plain[0].Equals(edited[0]));
+            Assert.False(plain[1].Equals(edited[1]));
+            Close.Check("row 1", all[1], edited[1], absolute: 1e-10);
+        }
+    }
+
+    [Fact]
     public void Text_is_steered_while_the_tap_lives_in_one_pass_or_token_by_token()
     {
         var tokenizer = new ByteTokenizer();
@@ -38,7 +66,7 @@ public class SteeringTests
         using var model = builder.AddAttention(attention => attention.HeadCount = 2).AddAutoregressiveSampler(sampler => sampler.Temperature = 0).Build();
         using var dictionary = Wordy(model);
         var generator = new TextGenerator(model.CreateSampler(), new ModelTokenizer(tokenizer, 259));
-        var options = new TextGenerationOptions { MaxTokens = 6, Seed = 1 };
+        var options = new GenerationOptions { MaxOutputTokens = 6, Seed = 1 };
         var plain = generator.Generate(["abc"], options);
         IReadOnlyList<string> steered;
         using (ActivationTap.Steer(model, "layers.1.resid_post", dictionary, 0, 200))

@@ -35,12 +35,12 @@ internal static class AncestralSamplerVersusPlainTorch
     private static RatioSides Prepare(Generator random, Func<IDenoiser, NoiseSchedule, DiffusionSampler> make)
     {
         using var frozen = no_grad();
-        var transformer = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = vocabSize, ModelDim = 256, LayerCount = 4, HeadCount = 4, DropoutRate = 0 });
+        var transformer = DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = vocabSize, ModelDim = 256, LayerCount = 4, HeadCount = 4, DropoutRate = 0 });
         transformer.eval();
         foreach (var (_, parameter) in transformer.named_parameters().Where(pair => pair.parameter.abs().max().item<float>() == 0))
             parameter.copy_(randn(parameter.shape, generator: random) * 0.02); // a new transformer's logits are all zero
         var schedule = new LogLinearSchedule();
-        var sampler = make(new TransformerDenoiser(transformer, maskId), schedule);
+        var sampler = make(new LanguageModelDenoiser(transformer, maskId), schedule);
         var prompt = zeros([1, 0], ScalarType.Int64);
         var replayed = 0;
         return new RatioSides(() => [replayed++ == 0 ? Plain(Fixed()) : Plain(null)], () => [replayed++ <= 1 ? Last(sampler.Replay(prompt, length, Fixed())) : Last(sampler.Sample(prompt, length, random))], transformer, prompt);
@@ -74,9 +74,9 @@ internal static class AncestralSamplerVersusPlainTorch
     private static double Time(int step) => 1 - step * (1 - endTime) / steps;
 
     // SUBS, in place: no mask, and all weight on the token of a revealed position.
-    private static Tensor LogProbabilities(DiffusionTransformer transformer, Tensor tokens)
+    private static Tensor LogProbabilities(LanguageModel transformer, Tensor tokens)
     {
-        var logits = transformer.call(tokens, zeros(1)); // (1, L, V)
+        var logits = transformer.call(tokens, new SequenceContext { Level = zeros(1) }); // (1, L, V)
         logits.select(-1, maskId).add_(-1e6);
         logits.sub_(logits.logsumexp(-1, keepdim: true));
         var revealed = tokens.ne(maskId).view(-1).nonzero().squeeze(1); // (R)

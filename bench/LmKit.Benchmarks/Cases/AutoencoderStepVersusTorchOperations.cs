@@ -73,7 +73,7 @@ internal static class AutoencoderStepVersusTorchOperations
                 parameter.grad?.zero_();
 
             var loss = isTopK ? TopKLoss(x) : TopAfaLoss(x);
-            loss.backward();
+            loss.Backward();
             using (no_grad())
             {
                 Clip();

@@ -21,7 +21,7 @@ internal sealed record LanguageRun(LanguageMixer Mixer, long ParameterCount, Est
         using var model = mixer.Build(recipe, text.Training.VocabSize, (ulong)setting.Seed);
         var losses = new List<double>();
         using (var trainer = new Trainer(new LanguageModelTask(model, text.Training, recipe.WindowLength, recipe.BatchSize, setting.Seed), Options(recipe)))
-            trainer.Run(new Losses(losses, setting.Progress), cancellation);
+            trainer.Run(step => Tell(step, losses, setting.Progress), cancellation);
         var loss = LanguageModelTask.Evaluate(model, text.HeldOut, recipe.WindowLength, recipe.BatchSize);
         setting.Progress.Report($"{mixer.Name}: {text.BitsPerByte(loss)} bits per byte held out; now its speed");
         var speeds = recipe.Contexts.Select(context => LanguageSpeed.Of(model, context, recipe.DecodedTokens)).ToArray();
@@ -41,13 +41,10 @@ internal sealed record LanguageRun(LanguageMixer Mixer, long ParameterCount, Est
     private static (double Step, double Loss)[] Averages(List<double> losses) =>
         [.. losses.Chunk(Math.Max(1, losses.Count / Pieces)).Select((piece, index) => ((double)index * Math.Max(1, losses.Count / Pieces), piece.Average()))];
 
-    private sealed class Losses(List<double> losses, IProgress<string> progress) : IProgress<TrainingStep>
+    private static void Tell(TrainingStep step, List<double> losses, IProgress<string> progress)
     {
-        public void Report(TrainingStep value)
-        {
-            losses.Add(value.Loss);
-            if (value.Step % 200 == 0)
-                progress.Report(FormattableString.Invariant($"step {value.Step}: loss {losses.TakeLast(50).Average():F3}"));
-        }
+        losses.Add(step.Loss);
+        if (step.Step % 200 == 0)
+            progress.Report(FormattableString.Invariant($"step {step.Step}: loss {losses.TakeLast(50).Average():F3}"));
     }
 }

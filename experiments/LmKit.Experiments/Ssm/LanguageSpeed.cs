@@ -31,7 +31,7 @@ internal sealed record LanguageSpeed(long Context, double TrainingTokens, long? 
         model.train();
         model.zero_grad();
         var loss = NextTokenLoss.Of(model, tokens);
-        (loss.Sum / loss.Count).backward();
+        (loss.Sum / loss.Count).Backward();
         model.eval();
     }
 

@@ -44,12 +44,7 @@ internal sealed class StatePassingExperiment : Experiment
         using var model = builder.Build();
         var losses = new List<double>();
         using var trainer = new Trainer(new LanguageModelTask(model, text.Training, WindowLength, 4, setting.Seed), new TrainingOptions { Steps = steps, LearningRate = 3e-3, WarmupSteps = 5 });
-        trainer.Run(new Collect(losses), cancellation);
+        trainer.Run(step => losses.Add(step.Loss), cancellation);
         return losses;
-    }
-
-    private sealed class Collect(List<double> losses) : IProgress<TrainingStep>
-    {
-        public void Report(TrainingStep value) => losses.Add(value.Loss);
     }
 }

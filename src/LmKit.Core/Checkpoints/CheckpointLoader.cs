@@ -62,11 +62,22 @@ public static class CheckpointLoader
         return Fill(module, targets ?? ModuleTensors.Of(module), files, allowCast, stopsAtFirst: true);
     }
 
+    /// <summary>Compares a module with the headers of files and reads no values, so that the module may be on the meta device.</summary>
+    /// <inheritdoc cref="LoadFinite"/>
+    internal static void Check(nn.Module module, CheckpointFiles files, bool allowCast, IReadOnlyDictionary<string, Tensor>? targets)
+    {
+        using var scope = NewDisposeScope();
+        Check(targets ?? ModuleTensors.Of(module), files, allowCast);
+    }
+
+    private static void Check(IReadOnlyDictionary<string, Tensor> targets, CheckpointFiles files, bool allowCast) =>
+        Check(files.Path, targets, files.Entries.ToDictionary(entry => entry.Name, entry => new Found(entry.ScalarType, entry.Dtype, entry.Shape)), allowCast);
+
     // Numbers go from the file straight into the module's memory. What can still be wrong with a file whose header fits are truth values,
     // so they are read before anything is written.
     private static string? Fill(nn.Module module, IReadOnlyDictionary<string, Tensor> targets, CheckpointFiles files, bool allowCast, bool stopsAtFirst)
     {
-        Check(files.Path, targets, files.Entries.ToDictionary(entry => entry.Name, entry => new Found(entry.ScalarType, entry.Dtype, entry.Shape)), allowCast);
+        Check(targets, files, allowCast);
         var truths = files.Entries.Where(entry => entry.ScalarType == ScalarType.Bool).ToDictionary(entry => entry.Name, entry => files.Read(entry.Name));
         using var unrecorded = no_grad();
         foreach (var (name, target) in targets)

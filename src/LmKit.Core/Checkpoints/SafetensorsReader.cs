@@ -115,7 +115,7 @@ public sealed class SafetensorsReader : IDisposable
                 new ReadOnlySpan<byte>(from + start, length).CopyTo(written);
                 return FiniteNumbers.All(written, entry.ScalarType);
             });
-            using var none = target.detach().view(-1).narrow(0, 0, 0).zero_(); // tells libtorch that the values changed
+            ParameterVersion.Move(target);
             return isFinite;
         }
         finally

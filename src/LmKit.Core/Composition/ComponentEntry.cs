@@ -57,13 +57,13 @@ public sealed record ComponentEntry
     /// <summary>Whether it applies to a layer.</summary>
     public bool AppliesTo(int layer) => Layers is not { } layers || layers.Contains(layer);
 
-    /// <summary>Whether it applies to a linear's site; the head is reached by its name alone.</summary>
+    /// <summary>Whether it applies to a linear's site; the head and other linears outside the layers are reached by their paths alone.</summary>
     public bool AppliesTo(LinearSite site)
     {
         ArgumentNullException.ThrowIfNull(site);
-        return site.Path == LinearSite.Head
+        return site.IsOutsideLayers || site.Path == LinearSite.Head
             ? Layers is null && Sites is { } named && named.Contains(site.Path)
-            : AppliesTo(site.LayerIndex) && (Sites is not { } sites || sites.Any(site.Matches));
+            : AppliesTo(site.LayerIndex) && (Sites is not { } sites || sites.Any(site.IsReachedBy));
     }
 
     /// <summary>Entries are equal when their JSON texts are.</summary>

@@ -27,8 +27,12 @@ public sealed class LanguageModelBuilder
     /// <summary>Where the model is built; the CPU by default. Not part of the configuration.</summary>
     public Device Device { get; set; } = CPU;
 
-    /// <summary>Dtype of the parameters; float32 by default. Not part of the configuration.</summary>
-    public ScalarType Dtype { get; set; } = ScalarType.Float32;
+    /// <summary>Dtype of the parameters; float32 by default, and a trained folder's by default for a model that a container loads from one.
+    /// Not part of the configuration.</summary>
+    public ScalarType Dtype { get => StatedDtype ?? ScalarType.Float32; set => StatedDtype = value; }
+
+    /// <summary>The dtype where one was set.</summary>
+    internal ScalarType? StatedDtype { get; private set; }
 
     /// <summary>The kinds that the configuration may name beside Core's own.</summary>
     public ComponentRegistry Kinds { get; private init; } = new();
@@ -45,6 +49,10 @@ public sealed class LanguageModelBuilder
         ArgumentNullException.ThrowIfNull(config);
         return new() { Options = config.ReadOptions(), Kinds = kinds?.Copy() ?? new ComponentRegistry(), components = config.Components };
     }
+
+    /// <summary>Starts from options that are not yet whole and components of known kinds.</summary>
+    internal static LanguageModelBuilder From(LanguageModelOptions options, ImmutableArray<ComponentEntry> components, ComponentRegistry kinds) =>
+        new() { Options = options, Kinds = kinds.Copy(), components = components };
 
     /// <summary>Adds a component with options.</summary>
     /// <param name="kind">Its kind.</param>
@@ -70,6 +78,18 @@ public sealed class LanguageModelBuilder
     {
         ArgumentNullException.ThrowIfNull(kind);
         return Add(kind, Activator.CreateInstance(kind.OptionsType)!, layers, sites);
+    }
+
+    /// <summary>Whether no option was set and no component added, so that it changes nothing where it is taken.</summary>
+    internal bool IsUntouched => components.IsEmpty && !Options.IsStated;
+
+    /// <summary>Adds what another builder was told: its kinds, its components at the end, and the options that were set on it.</summary>
+    internal void Take(LanguageModelBuilder other)
+    {
+        foreach (var kind in other.Kinds.All)
+            _ = Kinds.Add(kind);
+        other.Options.CopyStated(Options);
+        components = components.AddRange(other.components);
     }
 
     private LanguageModelBuilder Add(Kind kind, object options, int[]? layers, string[]? sites)

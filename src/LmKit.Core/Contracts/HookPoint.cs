@@ -29,14 +29,15 @@ public sealed class HookPoint
         return attachment;
     }
 
-    /// <summary>Hands an activation to the attached functions, for the component that owns the place.</summary>
-    /// <param name="activation">The activation.</param>
-    /// <returns>What to go on with: <paramref name="activation"/> itself while nothing is attached.</returns>
-    public Tensor Pass(Tensor activation)
+    /// <summary>Hands an activation to the attached functions and then to the request's edits, for the component that owns the place.</summary>
+    /// <param name="activation">The activation (B, L, ...).</param>
+    /// <param name="context">What the component was called with: it carries the edits.</param>
+    /// <returns>What to go on with: <paramref name="activation"/> itself while nothing is attached and nothing edits.</returns>
+    public Tensor Pass(Tensor activation, SequenceContext? context)
     {
         foreach (var attachment in attached)
             activation = attachment.Edit(activation);
-        return activation;
+        return context?.Edits is { } edits ? edits.Apply(Name, activation, context.Segments) : activation;
     }
 
     private void Detach(Attachment one)

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>A model's first step: tokens (B, L) int64 to (B, L, D).</summary>
-/// <remarks>An embedding derives from <c>torch.nn.Module</c>, so that its parameters are found. Padding (segment -1) may hold any token.</remarks>
+/// <remarks>Tokens may also be soft rows (B, L, V) floating, logits whose softmax mixes the tokens' vectors; an embedding that takes no soft rows
+/// refuses them by its name. An embedding derives from <c>torch.nn.Module</c>, so that its parameters are found. Padding (segment -1) may hold any token.</remarks>
 public interface IEmbedding : nn.IModule<Tensor, SequenceContext?, Tensor>
 {
     /// <summary>The table (V, D) that a tied head multiplies by; null when there is none to tie to.</summary>
@@ -45,8 +46,9 @@ public sealed record HeadSite(LayerContext Layer, long VocabSize, IEmbedding Emb
 
     /// <summary>Makes the linear that the configuration wants at <see cref="LinearSite.Head"/>: over the embedding's table when tied.</summary>
     /// <param name="hasBias">Whether it has a bias.</param>
+    /// <param name="startsAtZero">Whether the logits are zero at the start.</param>
     /// <exception cref="ArgumentException">The head is tied, and the embedding has no table.</exception>
-    public ILinear Linear(bool hasBias = false) => Layer.Head(VocabSize, hasBias, IsTied ? TakeTable() : null);
+    public ILinear Linear(bool hasBias = false, bool startsAtZero = false) => Layer.Head(VocabSize, hasBias, startsAtZero, IsTied ? TakeTable() : null);
 }
 
 /// <summary>A layer: (B, L, D) to (B, L, D), with its norms, its mixer and its feed-forward part.</summary>

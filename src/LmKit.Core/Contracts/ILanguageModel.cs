@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -5,7 +6,8 @@ namespace LmKit;
 
 /// <summary>A language model: tokens (B, L) int64 to logits (B, L, V).</summary>
 /// <remarks><c>call</c> is <see cref="Hidden"/> followed by <see cref="Logits"/>; the two halves exist so that a loss or a
-/// prefill pays for the head only where it needs it. Tokens at padding (segment -1) may hold any value.</remarks>
+/// prefill pays for the head only where it needs it. Tokens at padding (segment -1) may hold any value. In place of tokens a model takes the soft
+/// rows (B, L, V) that its embedding takes (<see cref="IEmbedding"/>).</remarks>
 public interface ILanguageModel : nn.IModule<Tensor, SequenceContext?, Tensor>
 {
     /// <summary>Vocabulary size V.</summary>
@@ -16,6 +18,12 @@ public interface ILanguageModel : nn.IModule<Tensor, SequenceContext?, Tensor>
 
     /// <summary>The most tokens of one text that it can read; null where nothing bounds them.</summary>
     long? ContextLength => null;
+
+    /// <summary>What makes the condition of its blocks from <see cref="SequenceContext.Level"/>; null, the default, for a model that is told no level.</summary>
+    IConditioning? Conditioning => null;
+
+    /// <summary>The places where activations can be read and edited, by name; none by default.</summary>
+    IReadOnlyDictionary<string, HookPoint> HookPoints => ReadOnlyDictionary<string, HookPoint>.Empty;
 
     /// <summary>Makes the sampler that the model was configured with, over this model; null, the default, stands for plain next-token sampling.</summary>
     ISampler? CreateSampler() => null;
@@ -52,8 +60,8 @@ public interface IParameterHints
 public sealed record ParameterHint(double LearningRateScale = 1, double? MaxLearningRate = null, bool? Decays = null, bool IsVector = false);
 
 /// <summary>A module that keeps something made from its parameters for fast inference, such as weights in another layout.</summary>
-/// <remarks>It must notice by itself that it trains, or that its parameters moved. Whoever writes into parameters in place otherwise
-/// (loading, averaging, merging) calls <see cref="ForgetAll"/>; LmKit's own writers do.</remarks>
+/// <remarks>A <see cref="ParameterCache{T}"/> notices by itself that parameters changed. This is for what it cannot see: whoever writes into their
+/// memory past libtorch calls <see cref="ForgetAll"/>. LmKit's loading and averaging do too, for parts that notice less.</remarks>
 public interface IPreparedWeights
 {
     /// <summary>Drops what was made; the next call makes it anew.</summary>

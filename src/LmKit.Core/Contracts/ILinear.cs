@@ -24,7 +24,7 @@ public interface ILinear : nn.IModule<Tensor, Tensor>
 /// <param name="InFeatures">Width of the input.</param>
 /// <param name="OutFeatures">Width of the output.</param>
 /// <param name="HasBias">Whether a bias is asked for.</param>
-/// <param name="InitializerRange">Standard deviation for a dense weight's normal initialisation.</param>
+/// <param name="InitializerRange">Standard deviation of a dense weight that starts normal.</param>
 /// <param name="Parameters">Makes the parameters.</param>
 public sealed record LinearSite(
     string Path,
@@ -43,7 +43,24 @@ public sealed record LinearSite(
     /// <summary>Whether the weight is the embedding's table, which the linear computes from instead of owning one.</summary>
     public bool IsTied => table is not null;
 
+    /// <summary>Whether the map is zero at the start, bias included, as that of a modulation is; a linear obeys or refuses.</summary>
+    public bool StartsAtZero { get; init; }
+
+    /// <summary>Whether it belongs to the model as a whole: only a component that names its path among its sites reaches it.</summary>
+    internal bool IsOutsideLayers { get; init; }
+
+    internal WeightInitializer Initializer { get; init; }
+
+    /// <summary>Whether a site pattern of a component reaches this site: its whole path where it is outside the layers.</summary>
+    internal bool IsReachedBy(string pattern) => IsOutsideLayers || Path == Head ? Path == pattern : Matches(pattern);
+
     internal Func<Parameter>? Table { init => table = value; }
+
+    /// <summary>Makes a dense weight (O, I) with the initial values that the model wants here.</summary>
+    public Parameter CreateWeight() => StartsAtZero ? Parameters.Constant(0, OutFeatures, InFeatures) : Initializer.Weight(Parameters, InitializerRange, OutFeatures, InFeatures);
+
+    /// <summary>Makes the bias (O) of a dense weight with the initial values that the model wants here; null where none is asked for.</summary>
+    public Parameter? CreateBias() => !HasBias ? null : StartsAtZero ? Parameters.Constant(0, OutFeatures) : Initializer.Bias(Parameters, OutFeatures, InFeatures);
 
     /// <summary>Whether a linear asked for the table.</summary>
     internal bool IsTableTaken { get; private set; }

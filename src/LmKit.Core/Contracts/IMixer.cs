@@ -42,4 +42,15 @@ public static class MixerCalls
 /// <param name="Segments">Document ids (B, L) int64, -1 for padding; ids differ between the documents of a row and mean the
 /// same in every call that shares a state. Null continues each row's last document (document 0 at the start).</param>
 /// <remarks>Padding may stand anywhere; it neither reads nor changes state, and its outputs are finite but unspecified.</remarks>
-public sealed record SequenceContext(MixerState? State = null, Tensor? Segments = null);
+public sealed record SequenceContext(MixerState? State = null, Tensor? Segments = null)
+{
+    /// <summary>Noise levels (B), or (1) for all rows, floating: what a model with a conditioning is told, and no other model.</summary>
+    public Tensor? Level { get; init; }
+
+    /// <summary>The condition (B, C), or (1, C) for all rows, that the model's conditioning made of <see cref="Level"/>: what its blocks are
+    /// handed. A caller of a whole model leaves it out.</summary>
+    public Tensor? Condition { get; init; }
+
+    /// <summary>Edits at hook points, each of one row of the batch; null for none.</summary>
+    public HookEdits? Edits { get; init; }
+}

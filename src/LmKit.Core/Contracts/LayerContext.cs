@@ -1,3 +1,4 @@
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -28,7 +29,7 @@ public sealed class LayerContext
     /// <summary>Vocabulary size V of the model.</summary>
     public long VocabSize => parts.Options.VocabSize;
 
-    /// <summary>Standard deviation of weights at the start.</summary>
+    /// <summary>Standard deviation of normal weights at the start.</summary>
     public double InitializerRange => parts.Options.InitializerRange;
 
     /// <summary>Number of layers of the model.</summary>
@@ -69,10 +70,16 @@ public sealed class LayerContext
     /// <param name="hasBias">Whether it has a bias.</param>
     /// <param name="isResidualOutput">Whether it writes to the residual stream; a dense weight then starts smaller by
     /// sqrt(2 n_layer), as GPT-2's does.</param>
-    public ILinear Linear(string name, long inFeatures, long outFeatures, bool hasBias = true, bool isResidualOutput = false)
+    /// <param name="startsAtZero">Whether the map is zero at the start.</param>
+    public ILinear Linear(string name, long inFeatures, long outFeatures, bool hasBias = true, bool isResidualOutput = false, bool startsAtZero = false)
     {
         var range = Options.InitializerRange / (isResidualOutput ? Math.Sqrt(2.0 * LayerCount) : 1);
-        return parts.CreateLinear(new LinearSite($"{Path}.{name}", LayerIndex, inFeatures, outFeatures, hasBias, range, Parameters));
+        return parts.CreateLinear(new LinearSite($"{Path}.{name}", LayerIndex, inFeatures, outFeatures, hasBias, range, Parameters)
+        {
+            Initializer = Options.Initializer,
+            StartsAtZero = startsAtZero,
+            IsOutsideLayers = LayerIndex == LayerCount,
+        });
     }
 
     /// <summary>Makes the layer's mixer.</summary>
@@ -130,8 +137,23 @@ public sealed class LayerContext
         return Dropout(Options.EmbeddingDropoutRate);
     }
 
-    internal ILinear Head(long vocabSize, bool hasBias, Func<TorchSharp.Modules.Parameter>? table) =>
-        parts.CreateLinear(new LinearSite(LinearSite.Head, LayerIndex, ModelDim, vocabSize, hasBias, Options.InitializerRange, Parameters) { Table = table });
+    /// <summary>Says that this part takes the condition (<see cref="SequenceContext.Condition"/>), and gives its width C. A model with a
+    /// conditioning is refused where no part of some layer takes it.</summary>
+    /// <exception cref="ArgumentException">The model has no conditioning.</exception>
+    public long TakeCondition()
+    {
+        parts.Note(nameof(SequenceContext.Condition), LayerIndex);
+        return parts.ConditionDim ?? throw new ArgumentException($"{Path} takes a condition, and the model has no conditioning; add one (AddTimestepConditioning of LmKit.Diffusion, or a kind of {nameof(Slots)}.{nameof(Slots.Conditioning)} of your own).");
+    }
+
+    internal ILinear Head(long vocabSize, bool hasBias, bool startsAtZero, Func<Parameter>? table) =>
+        parts.CreateLinear(new LinearSite(LinearSite.Head, LayerIndex, ModelDim, vocabSize, hasBias, Options.InitializerRange, Parameters)
+        {
+            Initializer = Options.Initializer,
+            StartsAtZero = startsAtZero,
+            IsOutsideLayers = true,
+            Table = table,
+        });
 
     private TPart Part<TPart>(Slot<TPart, LayerContext> slot, string name, long width = 0)
         where TPart : class
@@ -160,6 +182,9 @@ internal interface IPartSource
 
     /// <summary>Notes that a part of a layer obeys an option of the model.</summary>
     void Note(string option, int layer);
+
+    /// <summary>Width of the condition; null without a conditioning.</summary>
+    long? ConditionDim { get; }
 
     /// <summary>Whether the embedding adds a table of positions.</summary>
     bool HasPositionTable { get; }

@@ -116,6 +116,7 @@ public sealed class ParameterFactory
         if (!initializes)
             Filling?.Budget?.Charge(shape);
         using var scope = NewDisposeScope();
+        using var trainable = is_inference_mode_enabled() ? inference_mode(false) : null; // else its writes would not be counted
         using var frozen = no_grad();
         var isLater = isFresh && Filling is not null;
         var values = initializes && !isLater ? draw().to(Dtype, Device).contiguous().clone()

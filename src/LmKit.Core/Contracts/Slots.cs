@@ -20,7 +20,8 @@ public static class Slots
     /// <summary>The feed-forward part of a layer, (..., D) to (..., D).</summary>
     public static readonly Slot<nn.IModule<Tensor, Tensor>, LayerContext> FeedForward = new("feed_forward", 4, SlotScope.Layers);
 
-    /// <summary>The norms over the last axis, <see cref="LayerContext.Width"/> wide; a layer's, or the model's last one, whose layer is the layer count.</summary>
+    /// <summary>The norms over the last axis, <see cref="LayerContext.Width"/> wide; a layer's, or the model's last one, whose layer is the layer count. A last
+    /// norm that is also an <c>nn.IModule&lt;Tensor, Tensor, Tensor&gt;</c> is called with the condition as its second argument.</summary>
     public static readonly Slot<nn.IModule<Tensor, Tensor>, LayerContext> Norm = new("norm", 5, SlotScope.Layers);
 
     /// <summary>The linear maps of mixers, feed-forward parts and the head, by site.</summary>
@@ -41,7 +42,10 @@ public static class Slots
     /// <summary>Dictionaries of a layer's activations, such as sparse autoencoders.</summary>
     public static readonly Slot<IDictionary, DictionarySite> Dictionary = new("dictionary", 11, SlotScope.Layers);
 
+    /// <summary>What makes the condition of a model's blocks from noise levels; a model has none unless one is added.</summary>
+    public static readonly Slot<IConditioning, LayerContext> Conditioning = new("conditioning", 12, SlotScope.Model);
+
     /// <summary>All slots.</summary>
     public static IReadOnlyList<Slot> All { get; } =
-        [Block, Mixer, Mask, Positions, FeedForward, Norm, Linear, LinearWrapper, Embedding, Head, Sampler, Dictionary];
+        [Block, Mixer, Mask, Positions, FeedForward, Norm, Linear, LinearWrapper, Embedding, Head, Sampler, Dictionary, Conditioning];
 }

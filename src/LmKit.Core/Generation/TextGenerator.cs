@@ -1,18 +1,18 @@
+using System.Runtime.CompilerServices;
 using System.Text;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LmKit;
 
 /// <summary>Text in, text out: tokenizes prompts, samples, and decodes without ever splitting a character.</summary>
 /// <remarks>Works over any sampler. One that only appends (<see cref="ISampler.IsAppendOnly"/>) is streamed token by token; of any other,
-/// such as a diffusion sampler, only the last version is text, so it comes at the end.
-/// Holds no state between calls; calls may run side by side on different threads.</remarks>
-public sealed class TextGenerator
+/// such as a diffusion sampler, the last version is the text, and <see cref="StreamAsync(string, GenerationOptions?, CancellationToken)"/>
+/// shows the versions before it. Holds no state between calls; calls may run side by side on different threads.</remarks>
+public sealed partial class TextGenerator
 {
+    private const int DefaultLength = 256;
+
     private readonly ISampler sampler;
     private readonly ModelTokenizer tokenizer;
-    private readonly HashSet<long> stopTokens;
 
     /// <summary>Makes a generator.</summary>
     /// <param name="sampler">Draws the tokens.</param>
@@ -23,140 +23,121 @@ public sealed class TextGenerator
         ArgumentNullException.ThrowIfNull(tokenizer);
         this.sampler = sampler;
         this.tokenizer = tokenizer;
-        stopTokens = tokenizer.EndOfTextId is { } end ? [end] : [];
-    }
-
-    /// <summary>Streams the continuation of a prompt in pieces of whole characters.</summary>
-    /// <param name="prompt">At least one token of text.</param>
-    /// <param name="options">Length, stop strings and seed.</param>
-    /// <param name="cancellation">Observed before every token.</param>
-    /// <exception cref="ArgumentException">The prompt holds no token, or an option is out of its range; names it.</exception>
-    public IEnumerable<string> Stream(string prompt, TextGenerationOptions? options = null, CancellationToken cancellation = default)
-    {
-        ArgumentNullException.ThrowIfNull(prompt);
-        return Run([prompt], options, cancellation).Select(piece => piece.Text).Where(text => text.Length > 0);
     }
 
     /// <summary>Continues prompts of different lengths as one batch.</summary>
     /// <param name="prompts">Each at least one token of text.</param>
-    /// <param name="options">Length, stop strings and seed.</param>
+    /// <param name="options">How, for all of them.</param>
     /// <param name="cancellation">Observed before every token.</param>
     /// <returns>The continuations, in the order of the prompts.</returns>
     /// <exception cref="ArgumentException">A prompt holds no token, or an option is out of its range; names it.</exception>
-    public IReadOnlyList<string> Generate(IReadOnlyList<string> prompts, TextGenerationOptions? options = null, CancellationToken cancellation = default)
+    /// <exception cref="NotSupportedException">The sampler cannot obey an option; names both.</exception>
+    public IReadOnlyList<string> Generate(IReadOnlyList<string> prompts, GenerationOptions? options = null, CancellationToken cancellation = default) =>
+        GenerateEach(prompts, [options], cancellation);
+
+    /// <summary>Continues prompts as one batch, each as it wants.</summary>
+    /// <param name="prompts">Each at least one token of text.</param>
+    /// <param name="options">How: an entry for each prompt, or one for all.</param>
+    /// <param name="cancellation">Observed before every token.</param>
+    /// <inheritdoc cref="Generate(IReadOnlyList{string}, GenerationOptions?, CancellationToken)"/>
+    public IReadOnlyList<string> GenerateEach(IReadOnlyList<string> prompts, IReadOnlyList<GenerationOptions?> options, CancellationToken cancellation = default)
+    {
+        var texts = prompts?.Select(_ => new StringBuilder()).ToArray();
+        using var run = new Run(this, Tokens(prompts!), options);
+        foreach (var update in Updates(run, cancellation))
+            texts![update.Row].Append(update.Text);
+        return [.. texts!.Select(text => text.ToString())];
+    }
+
+    /// <summary>Streams the continuation of a prompt in pieces of whole characters; of a sampler that does not only append, at its end.</summary>
+    /// <param name="prompt">At least one token of text.</param>
+    /// <param name="options">How.</param>
+    /// <param name="cancellation">Observed before every token.</param>
+    /// <exception cref="ArgumentException">The prompt holds no token, or an option is out of its range; names it.</exception>
+    /// <exception cref="NotSupportedException">The sampler cannot obey an option; names both.</exception>
+    public IEnumerable<string> Stream(string prompt, GenerationOptions? options = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        var ids = Tokens([prompt]);
+        CheckStream(ids, [options]);
+        return Enumerate();
+
+        IEnumerable<string> Enumerate()
+        {
+            using var run = new Run(this, ids, [options]);
+            foreach (var update in Updates(run, cancellation))
+            {
+                if (update.Text.Length > 0)
+                    yield return update.Text;
+            }
+        }
+    }
+
+    /// <summary>Streams the continuation of a prompt; steps run on the thread pool.</summary>
+    /// <param name="prompt">At least one token of text.</param>
+    /// <param name="options">How.</param>
+    /// <param name="cancellation">Observed before every token.</param>
+    /// <returns>Pieces of whole characters, or versions where the sampler does not only append; the last tells why the text ended and how many
+    /// tokens it took.</returns>
+    /// <inheritdoc cref="Stream" path="/exception"/>
+    public IAsyncEnumerable<TextUpdate> StreamAsync(string prompt, GenerationOptions? options = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        return StreamEachAsync([prompt], [options], cancellation);
+    }
+
+    /// <summary>Streams the continuations of prompts as one batch, each as it wants; steps run on the thread pool.</summary>
+    /// <param name="prompts">Each at least one token of text.</param>
+    /// <param name="options">How: an entry for each prompt, or one for all.</param>
+    /// <param name="cancellation">Observed before every token.</param>
+    /// <inheritdoc cref="StreamAsync(string, GenerationOptions?, CancellationToken)"/>
+    public IAsyncEnumerable<TextUpdate> StreamEachAsync(IReadOnlyList<string> prompts, IReadOnlyList<GenerationOptions?> options, CancellationToken cancellation = default)
+    {
+        var ids = Tokens(prompts);
+        CheckStream(ids, options);
+        return EnumerateAsync(cancellation);
+
+        async IAsyncEnumerable<TextUpdate> EnumerateAsync([EnumeratorCancellation] CancellationToken stop)
+        {
+            using var run = new Run(this, ids, options, showsVersions: true);
+            while (!run.IsOver)
+            {
+                stop.ThrowIfCancellationRequested();
+                foreach (var update in await Task.Run(run.Step, CancellationToken.None).ConfigureAwait(false))
+                    yield return update;
+            }
+        }
+    }
+
+    // Everything is checked at the call, and not when the result is first read.
+    private void CheckStream(IReadOnlyList<int>[] prompts, IReadOnlyList<GenerationOptions?> options)
+    {
+        new Run(this, prompts, options).Dispose();
+        if (!sampler.IsAppendOnly && options.FirstOrDefault(one => one?.StopSequences?.Any(stop => stop.Length > 0) == true) is { } asked)
+        {
+            throw new NotSupportedException(
+                $"{nameof(GenerationOptions.StopSequences)} = ['{string.Join("', '", asked.StopSequences!)}'] cannot end a stream of {sampler.GetType().Name}, whose versions may still change; leave it out, or take Generate, which cuts the text at its end.");
+        }
+    }
+
+    private static IEnumerable<TextUpdate> Updates(Run run, CancellationToken cancellation)
+    {
+        while (!run.IsOver)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            foreach (var update in run.Step())
+                yield return update;
+        }
+    }
+
+    private IReadOnlyList<int>[] Tokens(IReadOnlyList<string> prompts)
     {
         ArgumentNullException.ThrowIfNull(prompts);
-        var texts = prompts.Select(_ => new StringBuilder()).ToArray();
-        foreach (var (row, text) in Run(prompts, options, cancellation))
-            texts[row].Append(text);
-        return [.. texts.Select(text => text.ToString())];
-    }
-
-    // Everything is checked here, at the call, and not when the result is first read.
-    private IEnumerable<(int Row, string Text)> Run(IReadOnlyList<string> prompts, TextGenerationOptions? options, CancellationToken cancellation)
-    {
-        options ??= new TextGenerationOptions();
-        OptionRanges.CheckCount(options.MaxTokens, nameof(TextGenerationOptions.MaxTokens));
-        var stops = StopStringMatcher.Checked(options.StopStrings, nameof(TextGenerationOptions.StopStrings));
-        if (prompts.Contains(null))
+        if (prompts.Contains(null!))
             throw new ArgumentException($"Prompt {prompts.Index().First(entry => entry.Item is null).Index} is null.", nameof(prompts));
         IReadOnlyList<int>[] ids = [.. prompts.Select(prompt => tokenizer.Tokenizer.EncodeToIds(prompt))];
-        if (Array.FindIndex(ids, row => row.Count == 0) is >= 0 and var empty)
-            throw new ArgumentException($"A prompt needs at least one token; prompt {empty} is empty.", nameof(prompts));
-        return ids.Length == 0 ? [] : Run(ids, options.MaxTokens, stops, options.Seed, cancellation);
-    }
-
-    private IEnumerable<(int Row, string Text)> Run(IReadOnlyList<int>[] prompts, long length, IReadOnlyList<string> stops, ulong? seed, CancellationToken cancellation)
-    {
-        var rows = prompts.Select(_ => new TextRow(tokenizer, stops, stopTokens)).ToArray();
-        using var random = new Generator(seed ?? (ulong)System.Random.Shared.NextInt64());
-        using var prompt = Grid(prompts);
-        cancellation.ThrowIfCancellationRequested();
-        using var reader = new GridReader(sampler, prompt, length, random);
-        while (reader.Next() is { } added)
-        {
-            var columns = added.Length / rows.Length;
-            for (var column = 0; column < columns; column++)
-            {
-                for (var row = 0; row < rows.Length; row++)
-                    yield return (row, rows[row].Add(added[row * columns + column]));
-            }
-            if (rows.All(row => row.HasEnded))
-                break;
-            cancellation.ThrowIfCancellationRequested();
-        }
-        for (var row = 0; row < rows.Length; row++)
-            yield return (row, rows[row].Flush());
-    }
-
-    private static Tensor Grid(IReadOnlyList<int>[] prompts)
-    {
-        var width = prompts.Max(prompt => prompt.Count);
-        var ids = new long[prompts.Length * width];
-        Array.Fill(ids, -1);
-        for (var row = 0; row < prompts.Length; row++)
-        {
-            var start = (row + 1) * width - prompts[row].Count;
-            for (var index = 0; index < prompts[row].Count; index++)
-                ids[start + index] = prompts[row][index];
-        }
-        return tensor(ids, [prompts.Length, width]).DetachFromDisposeScope();
-    }
-}
-
-/// <summary>How text is generated, beside how tokens are drawn.</summary>
-public sealed class TextGenerationOptions
-{
-    /// <summary>Most tokens to add, at least 0; a model that can read no further ends a text earlier. Default 256.</summary>
-    public long MaxTokens { get; set; } = 256;
-
-    /// <summary>Texts that end a row; they are matched on the text, wherever token borders fall, and not returned. Empty ones are passed over.</summary>
-    public IReadOnlyList<string> StopStrings { get; set; } = [];
-
-    /// <summary>Seed of the draws; null for a fresh one each time.</summary>
-    /// <remarks>A call draws for all its prompts from one generator. So the same call gives the same texts again, while a prompt's text in a
-    /// batch is another than alone, and changes with the prompts beside it.</remarks>
-    public ulong? Seed { get; set; }
-}
-
-/// <summary>One row of a text generation: ids in, safe text out.</summary>
-/// <remarks>An id that the tokenizer does not have, as a diffusion model's mask, is U+FFFD in the text.</remarks>
-/// <param name="tokenizer">Decodes.</param>
-/// <param name="stops">Texts that end the row, none of them empty.</param>
-/// <param name="stopTokens">Ids that end the row and are no text.</param>
-/// <param name="special">Texts of ids that the tokenizer does not have; null for none.</param>
-internal sealed class TextRow(ModelTokenizer tokenizer, IReadOnlyList<string> stops, IReadOnlySet<long> stopTokens, IReadOnlyDictionary<long, string>? special = null)
-{
-    private const string Unknown = "\ufffd";
-
-    private readonly IncrementalDecoder decoder = new(tokenizer.Tokenizer);
-    private readonly StopStringMatcher matcher = new(stops);
-
-    /// <summary>Whether the row is over: a stop has come, or it was flushed.</summary>
-    internal bool HasEnded { get; private set; }
-
-    /// <summary>Ids taken so far, a stop token included.</summary>
-    internal long Count { get; private set; }
-
-    /// <summary>Takes an id, negative where the sampler ended the row, and returns the text that is certain.</summary>
-    internal string Add(long id)
-    {
-        if (HasEnded)
-            return "";
-        Count += id < 0 ? 0 : 1;
-        if (id < 0 || stopTokens.Contains(id))
-            return Flush();
-        var text = matcher.Add(id < tokenizer.VocabSize ? decoder.Add((int)id) : decoder.Flush() + (special?.GetValueOrDefault(id) ?? Unknown));
-        HasEnded = matcher.HasStopped;
-        return text;
-    }
-
-    /// <summary>Ends the row and returns what was held back.</summary>
-    internal string Flush()
-    {
-        if (HasEnded)
-            return "";
-        HasEnded = true;
-        return matcher.Add(decoder.Flush()) + matcher.Flush();
+        return Array.FindIndex(ids, row => row.Count == 0) is >= 0 and var empty
+            ? throw new ArgumentException($"A prompt needs at least one token; prompt {empty} is empty.", nameof(prompts))
+            : ids;
     }
 }

@@ -7,14 +7,14 @@ internal static class CoreKinds
     [
         BlockComponents.Sequential, BlockComponents.Parallel, BlockComponents.Sandwich, BlockComponents.PostNorm, AttentionComponent.Kind, MaskComponents.Causal, MaskComponents.Bidirectional, MaskComponents.SlidingWindow,
         PositionComponents.Rotary, PositionComponents.Alibi, PositionComponents.Learned, PositionComponents.None,
-        FeedForwardComponents.Mlp, FeedForwardComponents.GatedMlp, NormComponents.LayerNorm, NormComponents.RmsNorm,
+        FeedForwardComponents.Mlp, FeedForwardComponents.GatedMlp, NormComponents.LayerNorm, NormComponents.RmsNorm, NormComponents.None,
         LinearComponents.Dense, LinearComponents.Packed, EmbeddingComponents.Token, HeadComponents.Linear, AutoregressiveSamplerComponent.Kind,
     ];
 
     /// <summary>What fills a slot that nothing was added to; null where something must be.</summary>
     internal static Kind? Default(Slot slot, bool isBidirectional) =>
         slot == Slots.Mask ? isBidirectional ? MaskComponents.Bidirectional : MaskComponents.Causal
-        : slot == Slots.Mixer || slot == Slots.LinearWrapper || slot == Slots.Dictionary ? null
+        : slot == Slots.Mixer || slot == Slots.LinearWrapper || slot == Slots.Dictionary || slot == Slots.Conditioning ? null
         : defaults[slot];
 
     private static readonly Dictionary<Slot, Kind> defaults = new()

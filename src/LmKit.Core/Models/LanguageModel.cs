@@ -12,6 +12,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
 {
     [ComponentName(Name = "embeddings")]
     private readonly IEmbedding embedding;
+    private readonly IConditioning? conditioning;
     private readonly ModuleList<nn.Module> layers;
     [ComponentName(Name = "ln_f")]
     private readonly nn.IModule<Tensor, Tensor> norm;
@@ -38,6 +39,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         var hookPoints = new List<HookPoint> { embedded };
         embedding = build.Create(Slots.Embedding, options.LayerCount, Context(options.LayerCount, "embeddings"));
         ContextLength = embedding.ContextLength;
+        conditioning = build.CreateConditioning(Context(options.LayerCount, "conditioning"));
         blocks = [.. Enumerable.Range(0, options.LayerCount).Select(Layer)];
         layers = new ModuleList<nn.Module>([.. blocks.Cast<nn.Module>()]);
         norm = build.Create(Slots.Norm, options.LayerCount, Context(options.LayerCount, "ln_f"));
@@ -75,9 +77,12 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     /// <inheritdoc/>
     public long? ContextLength { get; }
 
+    /// <inheritdoc/>
+    public IConditioning? Conditioning => conditioning;
+
     UseGate IUseGated.Gate => gate;
 
-    /// <summary>The places where activations can be read and edited, by name.</summary>
+    /// <inheritdoc/>
     public IReadOnlyDictionary<string, HookPoint> HookPoints { get; }
 
     /// <summary>The generator that dropout draws from; its state belongs to a training checkpoint.</summary>
@@ -204,19 +209,21 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         var state = context?.State switch
         {
             null => null,
-            ModelState own when own.Plan.CarriesAs(build.Plan) => own,
+            ModelState own when ReferenceEquals(own.Plan, build.Plan) || own.Plan.CarriesAs(build.Plan) => own,
             ModelState => throw new ArgumentException("The state is of a model with other layers, blocks, mixers, masks or positions, and would go on with those; NewState makes one of this model.", nameof(context)),
             var other => throw new ArgumentException($"{other.GetType().Name} is not a state of this model; NewState makes one.", nameof(context)),
         };
+        context?.Edits?.Check(this, tokens.size(0));
         state?.CheckWhole();
         using var use = gate.Enter();
         using var scope = NewDisposeScope();
+        var condition = ModelConditioning.Compute(conditioning, tokens, context); // (B or 1, C)
         var x = embedding.call(tokens, context); // (B, L, D)
         try
         {
-            x = embedded.Pass(x);
+            x = embedded.Pass(x, context);
             for (var index = 0; index < blocks.Length; index++)
-                x = blocks[index].call(x, context is null ? null : context with { State = state?.Layers[index] });
+                x = blocks[index].call(x, context is null ? null : context with { State = state?.Layers[index], Condition = condition });
         }
         catch
         {
@@ -224,7 +231,7 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
             throw;
         }
         state?.Advance(tokens.size(1));
-        return final.Pass(norm.call(x)).MoveToOuterDisposeScope();
+        return final.Pass(condition is not null && norm is nn.IModule<Tensor, Tensor, Tensor> conditioned ? conditioned.call(x, condition) : norm.call(x), context).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -33,6 +33,9 @@ public static class LanguageModelBuilding
     public static LayerContext CreateLayerContext(this LanguageModelBuilder builder, int layer, Generator random)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return new(new ModelBuild(new ModelPlan(builder.Config, builder.Kinds)), layer, $"layers.{layer}.mixer", new ParameterFactory(random, builder.Dtype, builder.Device), random);
+        var build = new ModelBuild(new ModelPlan(builder.Config, builder.Kinds));
+        var hollow = new ParameterFactory(random, builder.Dtype, new Device(DeviceType.META), initializes: false);
+        (build.CreateConditioning(new LayerContext(build, build.Options.LayerCount, "conditioning", hollow, random)) as IDisposable)?.Dispose(); // tells its width
+        return new(build, layer, $"layers.{layer}.mixer", new ParameterFactory(random, builder.Dtype, builder.Device), random);
     }
 }

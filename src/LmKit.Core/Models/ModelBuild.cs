@@ -29,6 +29,9 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     /// <inheritdoc/>
     public bool HasPositionTable { get; private set; }
 
+    /// <inheritdoc/>
+    public long? ConditionDim { get; private set; }
+
     /// <summary>The same configuration with every default written out: options, and the components that building assumed.</summary>
     /// <remarks>Dense linears are assumed for a head that no entry names, also where they are listed for the layers.</remarks>
     internal ModelConfig Config => new(
@@ -117,7 +120,7 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     /// <inheritdoc/>
     public ILinear CreateLinear(LinearSite site)
     {
-        sitesSeen.Add(site.Path);
+        sitesSeen.Add(site.IsOutsideLayers ? site.Path : site.Path[(site.Path.LastIndexOf('.') + 1)..]);
         var candidates = plan.At(Slots.Linear, site);
         foreach (var candidate in candidates)
             MarkUsed(candidate, site);
@@ -144,6 +147,16 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
             + $"{site.InFeatures} to {site.OutFeatures} were asked for.");
     }
 
+    /// <summary>Makes the conditioning; null where none is configured.</summary>
+    internal IConditioning? CreateConditioning(LayerContext place)
+    {
+        if (plan.Winner(Slots.Conditioning) is null)
+            return null;
+        var conditioning = Create(Slots.Conditioning, Options.LayerCount, place);
+        ConditionDim = conditioning.ConditionDim;
+        return conditioning;
+    }
+
     /// <summary>Makes the sampler; a default one is not told of in the configuration.</summary>
     internal ISampler CreateSampler(ILanguageModel model) =>
         plan.Winner(Slots.Sampler)?.Create<ISampler>(model) ?? new AutoregressiveSampler(model, new AutoregressiveSamplerOptions());
@@ -151,6 +164,7 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     /// <summary>Fails for what found no place: a pattern that names no site, a part that no layer asks for, a dropout that nothing applies.</summary>
     internal void CheckAllUsed()
     {
+        ModelConditioning.CheckTaken(plan, layer => obeyed.Contains((nameof(SequenceContext.Condition), layer)));
         CheckDropout(nameof(LanguageModelOptions.EmbeddingDropoutRate), "embedding_dropout_rate", Options.EmbeddingDropoutRate, Slots.Embedding, [Options.LayerCount]);
         CheckDropout(nameof(LanguageModelOptions.ResidualDropoutRate), "residual_dropout_rate", Options.ResidualDropoutRate, Slots.Block, Enumerable.Range(0, Options.LayerCount));
         foreach (var component in plan.Components)
@@ -160,7 +174,7 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
             {
                 if (site == LinearSite.Head && entry.Layers is not null)
                     throw new ConfigurationException($"{path}.sites", $"'{site}' is not in a layer, but '{entry.Kind}' is given layers; add it for {site} by itself, without layers.");
-                throw new ConfigurationException($"{path}.sites", $"'{site}' names no linear of this model; it has {string.Join(", ", sitesSeen.Select(seen => seen[(seen.LastIndexOf('.') + 1)..]).Distinct())}.");
+                throw new ConfigurationException($"{path}.sites", $"'{site}' names no linear of this model; it has {string.Join(", ", sitesSeen.Distinct())}.");
             }
             var isLost = entry.Slot == Slots.Positions
                 ? component.Index != table && !encodings.ContainsValue(component.Index) && !IsOvershadowed(component)
@@ -233,7 +247,7 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
 
     private void MarkUsed(PlannedComponent component, LinearSite site)
     {
-        foreach (var pattern in (component.Entry.Sites ?? []).Where(site.Matches))
+        foreach (var pattern in (component.Entry.Sites ?? []).Where(site.IsReachedBy))
             _ = usedSites.Add((component.Index, pattern));
     }
 }

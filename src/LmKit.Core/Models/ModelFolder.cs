@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -16,7 +17,25 @@ internal static class ModelFolder
     internal static LanguageModel Load(string folder, ComponentRegistry kinds, Action<LanguageModelBuilder>? change, Device? device, ScalarType? dtype)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        return AtomicFolder.Read(folder, names, whole => LoadWhole(whole, kinds, change, device, dtype));
+        return AtomicFolder.Read(folder, names, whole => Open(whole, kinds, change, device, dtype, (model, weights, allowCast, targets, filling) =>
+        {
+            if (CheckpointLoader.LoadFinite(model, weights, allowCast, targets) is { } name)
+                throw new ArgumentException($"{weights.Path}: '{name}' holds values that are not finite, so no output would be a number; take an earlier checkpoint.", nameof(folder));
+            filling.Finish();
+        }));
+    }
+
+    /// <summary>Finds what would keep a folder from being loaded, without its values: the configuration with the change, and names, shapes and
+    /// types of all weights.</summary>
+    /// <returns>The size of its vocabulary.</returns>
+    internal static long Check(string folder, ComponentRegistry kinds, Action<LanguageModelBuilder>? change, ScalarType? dtype)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        return AtomicFolder.Read(folder, names, whole =>
+        {
+            using var model = Open(whole, kinds, change, new Device(DeviceType.META), dtype, (model, weights, allowCast, targets, _) => CheckpointLoader.Check(model, weights, allowCast, targets));
+            return model.VocabSize;
+        });
     }
 
     internal static void Save(string folder, LanguageModel model, Action<string>? more) => AtomicFolder.Write(
@@ -30,7 +49,13 @@ internal static class ModelFolder
         },
         there => OwnFiles.Check(there, ConfigFile, WeightsFile, config => config["format"] is JsonValue && config["model"] is JsonObject && config["components"] is JsonArray, "a model"));
 
-    private static LanguageModel LoadWhole(string folder, ComponentRegistry kinds, Action<LanguageModelBuilder>? change, Device? device, ScalarType? dtype)
+    private static LanguageModel Open(
+        string folder,
+        ComponentRegistry kinds,
+        Action<LanguageModelBuilder>? change,
+        Device? device,
+        ScalarType? dtype,
+        Action<LanguageModel, CheckpointFiles, bool, IReadOnlyDictionary<string, Tensor>?, ParameterFilling> fill)
     {
         var configPath = Path.Combine(folder, ConfigFile);
         try
@@ -45,9 +70,7 @@ internal static class ModelFolder
                 : ModelChange.Build(config, kinds, change, device, stored, Filling(null), filling, weights.Path);
             try
             {
-                if (CheckpointLoader.LoadFinite(model, weights, dtype is not null, targets) is { } name)
-                    throw new ArgumentException($"{weights.Path}: '{name}' holds values that are not finite, so no output would be a number; take an earlier checkpoint.", nameof(folder));
-                filling.Finish();
+                fill(model, weights, dtype is not null, targets, filling);
             }
             catch
             {

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace LmKit;
 
 /// <summary>A configuration resolved against the known kinds: every entry's kind and validated options, and who wins which place.</summary>
@@ -10,6 +12,8 @@ internal sealed class ModelPlan
     internal ModelPlan(ModelConfig config, ComponentRegistry registry)
     {
         Options = config.ReadOptions();
+        if (Options.Initializer != WeightInitializer.Normal && Options.InitializerRange != new LanguageModelOptions().InitializerRange)
+            throw new ConfigurationException("$.model.initializer_range", string.Create(CultureInfo.InvariantCulture, $"{nameof(LanguageModelOptions)}.{nameof(Options.InitializerRange)} = {Options.InitializerRange} ($.model.initializer_range) has no effect under {nameof(Options.Initializer)} = {Options.Initializer} ($.model.initializer); leave it at its default."));
         components = [.. config.Components.Select((entry, index) => Resolve(entry, index, registry))];
         bySlot = components.ToLookup(component => component.Entry.Slot);
     }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Diagnostics.Metrics;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -70,23 +69,11 @@ public interface ILossTask : ITrainingTask
 }
 
 /// <summary>A module that knows when it cannot be trained as it stands, such as an adapter that is merged into its base.</summary>
-/// <remarks>Every trainer of LmKit asks with <see cref="Check"/> before it begins.</remarks>
+/// <remarks>A trainer asks before it begins (<see cref="Learner.CheckTrainable"/>).</remarks>
 internal interface ITrainingCheck
 {
     /// <summary>Why it cannot be trained now and what to do about it, as a sentence; null when it can.</summary>
     string? WhyItCannotTrain();
-
-    /// <summary>Refuses a module with a part that cannot be trained.</summary>
-    /// <exception cref="InvalidOperationException">There is one; names it and says what to do.</exception>
-    static void Check(nn.Module module)
-    {
-        ArgumentNullException.ThrowIfNull(module);
-        foreach (var (name, part) in module.named_modules().Append((string.Empty, module)))
-        {
-            if ((part as ITrainingCheck)?.WhyItCannotTrain() is { } reason)
-                throw new InvalidOperationException($"{(name.Length == 0 ? part.GetName() : name)} cannot be trained: {reason}");
-        }
-    }
 }
 
 /// <summary>What one step of a run did.</summary>
@@ -119,24 +106,3 @@ public sealed record TrainingStep(
 /// <param name="Sum">Summed over the counted tokens, 0-d, with its graph.</param>
 /// <param name="Count">How many tokens counted.</param>
 public sealed record TrainingLoss(Tensor Sum, long Count);
-
-/// <summary>The training instruments of the meter <c>LmKit.Core</c>; they cost nothing while nobody listens.</summary>
-internal static class TrainingMeter
-{
-    private static readonly Meter Meter = new("LmKit.Core");
-    private static readonly Counter<long> Tokens = Meter.CreateCounter<long>("lmkit.core.training.tokens", "{token}", "Tokens that counted in the loss.");
-    private static readonly Histogram<double> Loss = Meter.CreateHistogram<double>("lmkit.core.training.loss", "nat/{token}", "Mean loss of each optimizer step.");
-    private static readonly Histogram<double> Duration = Meter.CreateHistogram<double>("lmkit.core.training.step.duration", "s", "Time of each optimizer step.");
-
-    /// <summary>Records a step of one learner, whose loss is the step's.</summary>
-    internal static void Record(TrainingStep step, TimeSpan duration, bool isOfOneLearner)
-    {
-        Tokens.Add(step.TokenCount);
-        if (isOfOneLearner)
-            Loss.Record(step.Loss);
-        Duration.Record(duration.TotalSeconds);
-    }
-
-    /// <summary>Records the loss of one of several learners.</summary>
-    internal static void Record(double loss, string learner) => Loss.Record(loss, new KeyValuePair<string, object?>("learner", learner));
-}

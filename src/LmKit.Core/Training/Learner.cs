@@ -40,6 +40,18 @@ public sealed class Learner(string name, nn.Module module)
     internal IEnumerable<(string Name, double? Value)> Recipe() =>
         [("learning_rate", LearningRate), ("weight_decay", WeightDecay), ("max_gradient_norm", MaxGradientNorm), ("average_decay", AverageDecay)];
 
+    /// <summary>Refuses a module with a part that cannot be trained (<see cref="ITrainingCheck"/>).</summary>
+    /// <exception cref="InvalidOperationException">There is one; names it and says what to do.</exception>
+    internal static void CheckTrainable(nn.Module module)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        foreach (var (name, part) in module.named_modules().Append((string.Empty, module)))
+        {
+            if ((part as ITrainingCheck)?.WhyItCannotTrain() is { } reason)
+                throw new InvalidOperationException($"{(name.Length == 0 ? part.GetName() : name)} cannot be trained: {reason}");
+        }
+    }
+
     private static bool IsName(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);

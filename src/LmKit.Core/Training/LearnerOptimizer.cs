@@ -90,15 +90,43 @@ internal sealed class AdamWOptimizer : LearnerOptimizer
         Masters.Write();
     }
 
-    internal override IReadOnlyDictionary<string, Tensor> State() => AdamWState.Save(optimizer, names);
+    // By parameter name: name.exp_avg, name.exp_avg_sq, name.step.
+    internal override IReadOnlyDictionary<string, Tensor> State()
+    {
+        var saved = new Dictionary<string, Tensor>();
+        foreach (var (name, state) in Moments())
+        {
+            saved[$"{name}.exp_avg"] = state.exp_avg;
+            saved[$"{name}.exp_avg_sq"] = state.exp_avg_sq;
+            saved[$"{name}.step"] = tensor(state.step);
+        }
+        return saved;
+    }
 
-    internal override void Check(IReadOnlyDictionary<string, Tensor> saved) => AdamWState.Check(optimizer, names, saved);
+    internal override void Check(IReadOnlyDictionary<string, Tensor> saved)
+    {
+        using var scope = NewDisposeScope();
+        CheckpointLoader.Check("The checkpoint's optimizer state", State(), saved);
+        if (saved.FirstOrDefault(pair => pair.Key.EndsWith(".step", StringComparison.Ordinal) && pair.Value.item<long>() < 0) is { Key: { } name, Value: var step })
+            throw new CheckpointMismatchException("The checkpoint's optimizer state", [], [], [], [], [new TensorMismatch(name, "steps done, 0 or more", $"{step.item<long>()}")]);
+    }
 
-    internal override void Restore(IReadOnlyDictionary<string, Tensor> saved) => AdamWState.Restore(optimizer, names, saved);
+    internal override void Restore(IReadOnlyDictionary<string, Tensor> saved)
+    {
+        using var frozen = no_grad();
+        foreach (var (name, state) in Moments())
+        {
+            state.exp_avg.copy_(saved[$"{name}.exp_avg"]);
+            state.exp_avg_sq.copy_(saved[$"{name}.exp_avg_sq"]);
+            state.step = saved[$"{name}.step"].item<long>();
+        }
+    }
 
     public override void Dispose()
     {
         optimizer.Dispose();
         base.Dispose();
     }
+
+    private IEnumerable<(string Name, AdamW.State State)> Moments() => names.Zip(optimizer.state_dict().State.Cast<AdamW.State>());
 }

@@ -5,7 +5,7 @@ namespace LmKit;
 
 /// <summary>Cross entropy of each next token of the same document; logits are made only for positions that count, a chunk of them at a time.</summary>
 /// <remarks>Losses are computed and summed in float32 for a model in half precision, and are float32; gradients reach it in its own dtype.</remarks>
-public static class NextTokenLoss
+public static partial class NextTokenLoss
 {
     private const long Padding = -100;
 
@@ -29,7 +29,7 @@ public static class NextTokenLoss
         using var scope = NewDisposeScope();
         var hidden = model.Hidden(tokens, segments is null ? null : new SequenceContext(Segments: segments)); // (B, L, D)
         var (predicting, targets, _) = Select(hidden, tokens, segments, counted);
-        var sum = targets.size(0) == 0 ? Nothing(hidden) : ChunkedCrossEntropy.Sum(model, predicting, targets, Chunk(model, chunkRows));
+        var sum = targets.size(0) == 0 ? Nothing(hidden) : Sum(model, predicting, targets, Chunk(model, chunkRows));
         return new TrainingLoss(sum.MoveToOuterDisposeScope(), targets.size(0));
     }
 
@@ -42,7 +42,7 @@ public static class NextTokenLoss
         var hidden = model.Hidden(tokens, segments is null ? null : new SequenceContext(Segments: segments)); // (B, L, D)
         var (predicting, targets, index) = Select(hidden, tokens, segments, counted);
         var places = HostValues.Read(index);
-        var losses = ChunkedCrossEntropy.Each(model, predicting, targets, Chunk(model, chunkRows));
+        var losses = Each(model, predicting, targets, Chunk(model, chunkRows));
         var (length, documents) = (tokens.size(1), segments is null ? null : HostValues.Read(segments));
         return [.. places.Zip(losses)
             .GroupBy(pair => (Row: pair.First / (length - 1), Document: documents is null ? 0 : documents[pair.First / (length - 1) * length + pair.First % (length - 1)]))
@@ -73,7 +73,7 @@ public static class NextTokenLoss
     // 0 with a graph; a sum times 0 would be NaN where one hidden number is not finite or the sum is too large for its dtype.
     private static Tensor Nothing(Tensor hidden) => HalfPrecision.Widen(hidden.narrow(1, 0, 0)).sum();
 
-    private static long Chunk(ILanguageModel model, long chunkRows) => chunkRows == 0 ? ChunkedCrossEntropy.DefaultRows(model.VocabSize) : chunkRows;
+    private static long Chunk(ILanguageModel model, long chunkRows) => chunkRows == 0 ? DefaultRows(model.VocabSize) : chunkRows;
 
     // Hidden states (R, D), targets (R) and places (R) among B (L-1), of what counts.
     private static (Tensor Predicting, Tensor Targets, Tensor Index) Select(Tensor hidden, Tensor tokens, Tensor? segments, Tensor? counted)

@@ -10,6 +10,8 @@ public sealed partial class Trainer
     private const string ProgressPart = "progress";
     private const string RunPart = "run";
 
+    private long savedStep = -1;
+
     /// <summary>What the last <see cref="Resume"/> took and what it passed over as damaged; null before.</summary>
     public ResumeReport? Resumed { get; private set; }
 
@@ -27,7 +29,7 @@ public sealed partial class Trainer
 
     private IReadOnlyCollection<string> Unread => Options.Unread([.. learners.Select(run => run.Learner)]);
 
-    /// <summary>Writes a checkpoint into the checkpoint folder, keeping the one before it too.</summary>
+    /// <summary>Writes a checkpoint into the checkpoint folder, keeping the one before it too, and the best one where that is asked for.</summary>
     /// <returns>Its folder.</returns>
     /// <exception cref="InvalidOperationException">No checkpoint folder is set.</exception>
     /// <exception cref="TrainingDivergedException">A weight, an average or a moment is not finite; the checkpoints that are there stay.</exception>
@@ -40,7 +42,11 @@ public sealed partial class Trainer
         var parts = learners.SelectMany(Parts).ToDictionary(part => part.Name, part => part.Tensors());
         parts[ProgressPart] = task.Progress();
         parts[RunPart] = Counts();
-        return Checkpoints.Save(new RunHeader(Step, Identity(), endReason, new Dictionary<string, string>()), parts);
+        var folder = Checkpoints.Save(new RunHeader(Step, Identity(), endReason, new Dictionary<string, string>()), parts, Options.KeepsBest ? [savedBest, Best?.Step ?? 0] : []);
+        (savedStep, savedBest) = (Step, Best?.Step ?? 0);
+        if (logger is not null)
+            TrainerLog.Saves(logger, Step, folder);
+        return folder;
     }
 
     /// <summary>Continues from the newest whole checkpoint in the checkpoint folder; <see cref="Resumed"/> tells which it was and what was
@@ -61,13 +67,14 @@ public sealed partial class Trainer
         foreach (var run in learners)
             Check(run, folder, saved);
         var counts = saved[RunPart];
-        CheckCounts(folder, counts);
+        CheckCounts(folder, counts, found.Header.Step);
         task.Restore(saved[ProgressPart]); // the one step that checks and changes at once comes before those that cannot fail
         foreach (var run in learners)
             Restore(run, saved, counts);
-        Step = found.Header.Step;
-        (endReason, End) = (found.Header.End, null);
-        Resumed = found.Report;
+        RestoreEvaluations(counts[EvaluationsState]);
+        (Step, savedStep, endReason, End, Resumed) = (found.Header.Step, found.Header.Step, found.Header.End, null, found.Report);
+        CloseCurve();
+        Tell(found.Report);
         return true;
     }
 
@@ -107,13 +114,27 @@ public sealed partial class Trainer
             run.Optimizer.Masters.Restore(saved[MastersPart(run)]);
     }
 
-    private Dictionary<string, Tensor> Counts() =>
-        learners.Where(run => run.Average is not null).ToDictionary(UpdatesCount, run => tensor(run.Average!.UpdateCount));
+    private void Tell(ResumeReport report)
+    {
+        if (logger is null)
+            return;
+        foreach (var damaged in report.Damaged)
+            TrainerLog.PassesOver(logger, damaged.Folder, damaged.Reason);
+        TrainerLog.Resumes(logger, report.Step, report.Folder);
+    }
 
-    private void CheckCounts(string folder, IReadOnlyDictionary<string, Tensor> saved)
+    private Dictionary<string, Tensor> Counts()
+    {
+        var counts = learners.Where(run => run.Average is not null).ToDictionary(UpdatesCount, run => tensor(run.Average!.UpdateCount));
+        counts[EvaluationsState] = Evaluations();
+        return counts;
+    }
+
+    private void CheckCounts(string folder, IReadOnlyDictionary<string, Tensor> saved, long step)
     {
         CheckpointLoader.Check($"{RunPart} of {folder}", Counts(), saved);
-        foreach (var (name, value) in saved)
+        CheckEvaluations(folder, saved[EvaluationsState], step);
+        foreach (var (name, value) in saved.Where(pair => pair.Key != EvaluationsState))
         {
             if (value.item<long>() is var count && count < 0)
                 throw new CheckpointException(folder, name, $"it is {count}; it counts up from 0.");

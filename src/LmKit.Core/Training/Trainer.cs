@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,21 +17,29 @@ public sealed partial class Trainer : IDisposable
     private readonly ITrainingTask task;
     private readonly List<LearnerRun> learners = [];
     private readonly UseGate gate = new(nameof(Trainer));
+    private readonly ILogger<Trainer>? logger;
+    private LossCurve? curve;
     private string? endReason; // the task's
 
     /// <summary>Prepares a run; move the modules to their device first.</summary>
+    /// <param name="task">What is done in a step.</param>
+    /// <param name="options">The run's recipe; not changed, and not to be changed while the run lasts.</param>
+    /// <param name="logger">Told of the beginning and the end, evaluations, checkpoints and divergence; null for none.</param>
+    /// <param name="meters">Makes the meter <c>LmKit.Core</c>; null for the one of the process.</param>
     /// <exception cref="ConfigurationException">An option is out of range or has no effect, or a parameter is of float16.</exception>
     /// <exception cref="ArgumentException">A module has no parameter to train, or the learners' names are not distinct.</exception>
     /// <exception cref="InvalidOperationException">A part cannot be trained as it stands, such as an adapter that is merged; names it.</exception>
-    public Trainer(ITrainingTask task, TrainingOptions options)
+    public Trainer(ITrainingTask task, TrainingOptions? options = null, ILogger<Trainer>? logger = null, IMeterFactory? meters = null)
     {
         ArgumentNullException.ThrowIfNull(task);
-        ArgumentNullException.ThrowIfNull(options);
+        options ??= new TrainingOptions();
         Learner[] all = [.. task.Learners];
         if (all.Length == 0 || all.DistinctBy(learner => learner.Name).Count() < all.Length)
             throw new ArgumentException($"A task has one learner or several of different names; {task.GetType().Name} has [{string.Join(", ", all.Select(learner => learner.Name))}].", nameof(task));
         options.Check(task, all);
-        (this.task, Options) = (task, options);
+        (this.task, Options, this.logger) = (task, options, logger);
+        var meter = meters?.Create(Meters) ?? shared;
+        (tokens, losses, durations) = (CountTokens(meter), MeasureLosses(meter), MeasureDurations(meter));
         TotalSteps = task.Steps ?? options.Steps;
         var schedule = new LearningRateSchedule(options.Shape, options.WarmupSteps, TotalSteps, options.FinalShare, options.CycleCount);
         try
@@ -63,6 +73,8 @@ public sealed partial class Trainer : IDisposable
         null => null,
         TrainingEnd.Task => endReason,
         TrainingEnd.Data => $"The data ended after step {Step}.",
+        TrainingEnd.EarlyStop => $"{waited} evaluations in a row brought no improvement.",
+        TrainingEnd.Budget => $"The time of {Options.MaxDuration} is over.",
         _ => $"All {TotalSteps} steps are done.",
     };
 
@@ -110,18 +122,17 @@ public sealed partial class Trainer : IDisposable
         learners.Find(run => ReferenceEquals(run.Learner.Module, learner.Module) && run.Learner.Name == learner.Name)
         ?? throw new ArgumentException($"The learner '{learner.Name}' is not one of the task's when the run began: {string.Join(", ", learners.Select(run => run.Learner.Name))}.", nameof(learner));
 
-    internal void Record(Learner learner, double loss)
+    internal TrainingDivergedException Diverged(string quantity, LearnerRun run)
     {
-        if (learners.Count > 1)
-            TrainingMeter.Record(loss, learner.Name);
+        var error = new TrainingDivergedException(Step + 1, learners.Count == 1 ? quantity : $"{quantity} of the {run.Learner.Name}", Options.CheckpointFolder is null ? null : Checkpoints.Latest());
+        if (logger is not null)
+            TrainerLog.Diverges(logger, error.Message);
+        return error;
     }
-
-    internal TrainingDivergedException Diverged(string quantity, LearnerRun run) =>
-        new(Step + 1, learners.Count == 1 ? quantity : $"{quantity} of the {run.Learner.Name}", Options.CheckpointFolder is null ? null : Checkpoints.Latest());
 
     private LearnerRun Prepare(Learner learner, LearningRateSchedule schedule)
     {
-        ITrainingCheck.Check(learner.Module);
+        Learner.CheckTrainable(learner.Module);
         var optimizer = learner.Optimizer?.Invoke() ?? new AdamWOptimizer(learner, Options);
         var isMain = learners.Count == 0;
         double? decay = learner.AverageDecay ?? (isMain && Options.AverageDecay > 0 ? Options.AverageDecay : null);
@@ -133,10 +144,13 @@ public sealed partial class Trainer : IDisposable
     private async Task LoopAsync(Action<TrainingStep>? onStep, bool waits, CancellationToken cancellation, long most = long.MaxValue)
     {
         var clock = Stopwatch.StartNew();
+        var isWhole = most == long.MaxValue;
+        if (isWhole && logger is not null)
+            TrainerLog.Begins(logger, task.GetType().Name, string.Join(", ", learners.Select(run => run.Learner.Name)), Step, TotalSteps);
         SetMode(isTraining: true);
         try
         {
-            for (long taken = 0; !IsOver() && taken < most; taken++)
+            for (long taken = 0; !IsOver(taken > 0 ? clock.Elapsed : null) && taken < most; taken++)
             {
                 ThrowIfCancelled(cancellation);
                 var before = clock.Elapsed;
@@ -144,15 +158,19 @@ public sealed partial class Trainer : IDisposable
                 if (!(waits && !next.IsCompleted ? next.AsTask().GetAwaiter().GetResult() : await next.ConfigureAwait(false)))
                 {
                     End = TrainingEnd.Data;
-                    return;
+                    break;
                 }
                 Take(onStep, clock, before);
             }
+            if (End is TrainingEnd.EarlyStop or TrainingEnd.Budget or TrainingEnd.Task && Options.CheckpointFolder is not null && savedStep != Step)
+                Save();
         }
         finally
         {
             EndTraining();
         }
+        if (isWhole && logger is not null)
+            TrainerLog.Ends(logger, Step, EndReason!);
     }
 
     private async ValueTask<bool> NextAsync(CancellationToken cancellation)
@@ -177,20 +195,30 @@ public sealed partial class Trainer : IDisposable
         cancellation.ThrowIfCancellationRequested();
     }
 
-    private bool IsOver()
+    private bool IsOver(TimeSpan? used)
     {
-        End = endReason is not null ? TrainingEnd.Task : Step >= TotalSteps ? TrainingEnd.Steps : null;
+        End = endReason is not null ? TrainingEnd.Task
+            : Step >= TotalSteps ? TrainingEnd.Steps
+            : HasStalled ? TrainingEnd.EarlyStop
+            : used >= Options.MaxDuration ? TrainingEnd.Budget
+            : null;
         return End is not null;
     }
 
     private void Take(Action<TrainingStep>? onStep, Stopwatch clock, TimeSpan before)
     {
+        if (Options.LossCurveFile is { } path)
+            curve ??= LossCurve.Open(path, Step);
         var done = Learn();
         var evaluation = Options.EvaluationInterval > 0 && (Step % Options.EvaluationInterval == 0 || Step == TotalSteps) ? Evaluate() : null;
         done = done with { Evaluation = evaluation, Elapsed = clock.Elapsed };
-        TrainingMeter.Record(done, clock.Elapsed - before, learners.Count == 1);
+        var isBest = evaluation is not null && Note(evaluation.Value);
+        Record(done, clock.Elapsed - before);
+        curve?.Append(done);
+        if (evaluation is not null && logger is not null)
+            TrainerLog.Evaluates(logger, Step, done.Loss, evaluation);
         onStep?.Invoke(done);
-        if ((Options.CheckpointInterval > 0 && Step % Options.CheckpointInterval == 0) || (endReason is not null && Options.CheckpointFolder is not null))
+        if ((Options.CheckpointInterval > 0 && Step % Options.CheckpointInterval == 0) || (isBest && Options.KeepsBest))
             Save();
     }
 
@@ -199,7 +227,7 @@ public sealed partial class Trainer : IDisposable
         using var use = gate.Enter();
         using var moduleUse = UseGate.Enter(Main.Learner.Module);
         using var scope = NewDisposeScope();
-        using var recorded = GradientMode.Record();
+        using var recorded = RecordGradients();
         var turn = new TrainingTurn(this);
         task.Learn(turn);
         Step++;
@@ -207,16 +235,10 @@ public sealed partial class Trainer : IDisposable
         return turn.Result(Step);
     }
 
-    private Estimate? Evaluate()
-    {
-        using var use = gate.Enter();
-        using var moduleUse = UseGate.Enter(Main.Learner.Module);
-        SetMode(isTraining: false);
-        using var average = Average?.Swap();
-        var loss = task.Evaluate();
-        SetMode(isTraining: true);
-        return loss;
-    }
+    // On this thread, also inside no_grad.
+    private static IDisposable RecordGradients() => is_inference_mode_enabled()
+        ? throw new InvalidOperationException("Training was called inside torch.inference_mode(), where no gradient can be recorded; end that mode first, or use no_grad, which training overrides.")
+        : enable_grad();
 
     private void SetMode(bool isTraining)
     {
@@ -236,8 +258,15 @@ public sealed partial class Trainer : IDisposable
         }
     }
 
+    private void CloseCurve()
+    {
+        curve?.Dispose();
+        curve = null;
+    }
+
     private void Free()
     {
+        CloseCurve();
         foreach (var run in learners)
         {
             run.Optimizer.Dispose();
@@ -254,6 +283,12 @@ public enum TrainingEnd
 
     /// <summary>The data ended.</summary>
     Data,
+
+    /// <summary>Evaluations brought no improvement (<see cref="TrainingOptions.Patience"/>).</summary>
+    EarlyStop,
+
+    /// <summary>Its time is over (<see cref="TrainingOptions.MaxDuration"/>); another call continues it.</summary>
+    Budget,
 
     /// <summary>The task ended it, such as the guard of a distillation.</summary>
     Task,

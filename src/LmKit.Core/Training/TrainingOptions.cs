@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
+using System.Text.Json;
 
 namespace LmKit;
 
@@ -64,6 +65,25 @@ public sealed class TrainingOptions
     [Range(0L, long.MaxValue)]
     public long EvaluationInterval { get; set; }
 
+    /// <summary>Evaluations in a row without an improvement after which the run ends; 0 never ends it, the default.</summary>
+    [Range(0, 1_000_000)]
+    public int Patience { get; set; }
+
+    /// <summary>How much lower than the last improvement an evaluation must be to count as one for <see cref="Patience"/>. Default 0: any lower one.</summary>
+    [Range(0.0, double.MaxValue)]
+    public double MinImprovement { get; set; }
+
+    /// <summary>Whether the checkpoint of the step with the lowest evaluation is kept besides the newest two. Default no.</summary>
+    public bool KeepsBest { get; set; }
+
+    /// <summary>Time after which a call of <see cref="Trainer.Run(Action{TrainingStep}, CancellationToken)"/> takes no further step; null sets no bound, the default.</summary>
+    /// <remarks>The step at hand is finished, and a checkpoint kept where a folder is set.</remarks>
+    public TimeSpan? MaxDuration { get; set; }
+
+    /// <summary>A CSV file that gets a row for each step; null keeps none, the default.</summary>
+    /// <remarks>A run that is resumed cuts the rows after its step. A file that is not a loss curve of this form is refused.</remarks>
+    public string? LossCurveFile { get; set; }
+
     /// <summary>Folder for training checkpoints; null keeps none, the default.</summary>
     public string? CheckpointFolder { get; set; }
 
@@ -74,11 +94,11 @@ public sealed class TrainingOptions
     internal void Check(ITrainingTask task, IReadOnlyCollection<Learner> learners)
     {
         OptionsJson.Validate(this, "$.training");
-        CheckpointOptions.Check("$.training", this, CheckpointFolder, CheckpointInterval);
         if (EvaluationInterval > 0 && !task.CanEvaluate)
             throw new ConfigurationException("$.training.evaluation_interval", $"{nameof(TrainingOptions)}.{nameof(EvaluationInterval)} = {EvaluationInterval}: the task holds nothing out to evaluate on; give it held-out data, or set the interval to 0.");
         if (CycleCount > 1 && Shape != LearningRateShape.CosineRestarts)
             throw new ConfigurationException("$.training.cycle_count", $"{nameof(TrainingOptions)}.{nameof(CycleCount)} = {CycleCount}: only {nameof(LearningRateShape.CosineRestarts)} has cycles, the shape is {Shape}.");
+        CheckTogether();
         foreach (var name in NotRead(task, learners))
         {
             var property = typeof(TrainingOptions).GetProperty(name)!;
@@ -90,6 +110,23 @@ public sealed class TrainingOptions
     /// <summary>The options that this run's schedule does not read, in snake case; they may differ between a run and its continuation.</summary>
     internal string[] Unread(IReadOnlyCollection<Learner> learners) =>
         Shape == LearningRateShape.Constant || learners.All(learner => learner.Schedule is not null) ? ["steps", "final_share"] : [];
+
+    private void CheckTogether()
+    {
+        void Refuse(bool isWrong, string name, object value, string why)
+        {
+            if (isWrong)
+                throw new ConfigurationException($"$.training.{JsonNamingPolicy.SnakeCaseLower.ConvertName(name)}", string.Create(CultureInfo.InvariantCulture, $"{nameof(TrainingOptions)}.{name} = {value}: {why}"));
+        }
+        Refuse(CheckpointFolder is not null && string.IsNullOrWhiteSpace(CheckpointFolder), nameof(CheckpointFolder), $"'{CheckpointFolder}'", "a folder's name is needed, or null for no checkpoints.");
+        Refuse(CheckpointInterval > 0 && CheckpointFolder is null, nameof(CheckpointInterval), CheckpointInterval, $"no checkpoint would be kept, since {nameof(CheckpointFolder)} is not set; set it, or set the interval to 0.");
+        Refuse(Patience > 0 && EvaluationInterval == 0, nameof(Patience), Patience, $"nothing is evaluated, since {nameof(EvaluationInterval)} is 0; set it, or set the patience to 0.");
+        Refuse(MinImprovement > 0 && Patience == 0, nameof(MinImprovement), MinImprovement, $"only {nameof(Patience)} reads it, which is 0; set that, or set this one to 0.");
+        Refuse(KeepsBest && EvaluationInterval == 0, nameof(KeepsBest), KeepsBest, $"nothing is evaluated, since {nameof(EvaluationInterval)} is 0; set it, or keep no best checkpoint.");
+        Refuse(KeepsBest && CheckpointFolder is null, nameof(KeepsBest), KeepsBest, $"{nameof(CheckpointFolder)} is not set; set it, or keep no best checkpoint.");
+        Refuse(MaxDuration <= TimeSpan.Zero, nameof(MaxDuration), MaxDuration ?? default, "a run needs time; set a positive one, or null for no bound.");
+        Refuse(LossCurveFile is not null && string.IsNullOrWhiteSpace(LossCurveFile), nameof(LossCurveFile), $"'{LossCurveFile}'", "a file's name is needed, or null for none.");
+    }
 
     // What the learners bring themselves, all of them, the run's options do not say.
     private static IEnumerable<string> NotRead(ITrainingTask task, IReadOnlyCollection<Learner> learners)
@@ -119,24 +156,5 @@ public sealed class TrainingOptions
             foreach (var name in new[] { nameof(Beta1), nameof(Beta2), nameof(Epsilon) })
                 yield return name;
         }
-    }
-}
-
-/// <summary>What every trainer asks of its checkpoint options.</summary>
-internal static class CheckpointOptions
-{
-    /// <summary>Refuses a folder without a name, and an interval without a folder.</summary>
-    /// <param name="path">Where the options stand, for errors.</param>
-    /// <param name="options">The options.</param>
-    /// <param name="folder">Their checkpoint folder.</param>
-    /// <param name="interval">Their checkpoint interval.</param>
-    /// <exception cref="ConfigurationException">The options would have no effect.</exception>
-    internal static void Check(string path, object options, string? folder, long interval)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-        if (folder is not null && string.IsNullOrWhiteSpace(folder))
-            throw new ConfigurationException($"{path}.checkpoint_folder", $"{options.GetType().Name}.CheckpointFolder = '{folder}': a folder's name is needed, or null for no checkpoints.");
-        if (interval > 0 && folder is null)
-            throw new ConfigurationException($"{path}.checkpoint_interval", $"{options.GetType().Name}.CheckpointInterval = {interval}: no checkpoint would be kept, since CheckpointFolder is not set; set it, or set the interval to 0.");
     }
 }

@@ -37,7 +37,7 @@ public sealed class TrainingTurn
         using var scope = NewDisposeScope();
         var value = Value(run, loss.detach());
         run.Optimizer.Begin();
-        Backward(loss);
+        loss.Backward();
         run.Optimizer.Masters.TakeGradients();
         var length = Finish(run, 1);
         if (run.IsMain)
@@ -83,7 +83,7 @@ public sealed class TrainingTurn
             using var inner = NewDisposeScope();
             var part = task.NextLoss();
             var value = Value(run, part.Sum);
-            Backward(part.Sum);
+            part.Sum.Backward();
             (sum, count) = (sum + value, count + part.Count);
             if (masters.Any)
             {
@@ -99,12 +99,6 @@ public sealed class TrainingTurn
 
     internal TrainingStep Result(long step) =>
         new(step, TotalSteps, loss, count, norm, trainer.Main.Rate * trainer.Main.Schedule(step - 1), null, TimeSpan.Zero) { Figures = figures };
-
-    private static void Backward(Tensor loss)
-    {
-        loss.backward();
-        KernelFunction.ThrowIfFailed();
-    }
 
     private double Value(LearnerRun run, Tensor loss)
     {

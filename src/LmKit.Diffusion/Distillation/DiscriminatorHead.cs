@@ -4,40 +4,43 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>The discriminator's head: linear, SiLU, linear to one logit, both spectrally normalised and named main.0 and main.2.</summary>
+/// <summary>The discriminator's head as a component.</summary>
+public static class DiscriminatorComponent
+{
+    /// <summary>The discriminator's head: one logit a position.</summary>
+    public static readonly Kind<LanguageModelHead> Kind = Slots.Head.Define("discriminator", site => new LanguageModelHead(new DiscriminatorHead(site.Layer.ModelDim, site.Layer.Parameters)));
+
+    /// <summary>Ends a bidirectional model as a <see cref="Discriminator"/>: no last norm, a head that is not tied and gives one logit a position. Call it
+    /// once the layer count is set.</summary>
+    /// <param name="builder">The builder.</param>
+    public static LanguageModelBuilder AddDiscriminatorHead(this LanguageModelBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Options.IsHeadTied = false;
+        return builder.AddNoNorm(layers: [builder.LayerCount]).Add(Kind);
+    }
+}
+
+/// <summary>Linear, SiLU, linear to one logit, both spectrally normalised, of any leading axes; named 0 and 2 as published (1 is the function).</summary>
 internal sealed class DiscriminatorHead : nn.Module<Tensor, Tensor>
 {
-    private readonly SpectralPair main;
+    [ComponentName(Name = "0")]
+    private readonly SpectralAffine first;
+    [ComponentName(Name = "2")]
+    private readonly SpectralAffine second;
 
     internal DiscriminatorHead(long modelDim, ParameterFactory parameters)
         : base(nameof(DiscriminatorHead))
     {
-        main = new SpectralPair(modelDim, parameters);
+        first = new SpectralAffine(modelDim, modelDim, parameters);
+        second = new SpectralAffine(modelDim, 1, parameters);
         RegisterComponents();
     }
 
-    public override Tensor forward(Tensor x) => main.call(x);
-
-    private sealed class SpectralPair : nn.Module<Tensor, Tensor>
+    public override Tensor forward(Tensor x)
     {
-        [ComponentName(Name = "0")]
-        private readonly SpectralAffine first;
-        [ComponentName(Name = "2")]
-        private readonly SpectralAffine second;
-
-        internal SpectralPair(long modelDim, ParameterFactory parameters)
-            : base(nameof(SpectralPair))
-        {
-            first = new SpectralAffine(modelDim, modelDim, parameters);
-            second = new SpectralAffine(modelDim, 1, parameters);
-            RegisterComponents();
-        }
-
-        public override Tensor forward(Tensor x)
-        {
-            using var scope = NewDisposeScope();
-            return second.call(nn.functional.silu(first.call(x))).MoveToOuterDisposeScope();
-        }
+        using var scope = NewDisposeScope();
+        return second.call(nn.functional.silu(first.call(x))).MoveToOuterDisposeScope();
     }
 }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -8,8 +9,9 @@ namespace LmKit;
 /// average with the lowest divergence among the readings of enough entropy back, or the one it began with. Serves one run; dispose it after it.</remarks>
 public sealed class DistillationGuard : IDisposable
 {
-    internal const string Part = "guard";
-    private const string History = "history";
+    internal const string Key = "guard.";
+    private const string History = Key + "history";
+    private const string BestKey = Key + "best.";
     private const int RowLength = 11;
 
     private readonly IDenoiser teacher;
@@ -67,7 +69,7 @@ public sealed class DistillationGuard : IDisposable
 
     internal bool IsDue(long step, long totalSteps) => step > options.FirstStep && ((step - options.FirstStep) % options.Interval == 0 || step == totalSteps);
 
-    internal RunIdentity Describe(RunIdentity identity) => identity.Add("guard", "set").AddOptions(options, "guard.");
+    internal RunIdentity Describe(RunIdentity identity) => identity.Add("guard", "set").AddOptions(options, Key);
 
     /// <summary>Remembers what to go back to before there is a reading.</summary>
     internal void Begin(WeightAverage average)
@@ -76,7 +78,8 @@ public sealed class DistillationGuard : IDisposable
             Remember(average);
     }
 
-    internal GuardReading Read(IDenoiser student, WeightAverage average, long step)
+    /// <summary>Measures after a step, and ends the run with it where that is called for.</summary>
+    internal void Read(TrainingTurn turn, IDenoiser student, WeightAverage average)
     {
         var device = average.Tensors.Values.First().device; // student and teacher see the same grids, so they lie together
         measured ??= Measure(teacher, device);
@@ -84,47 +87,66 @@ public sealed class DistillationGuard : IDisposable
         using (average.Swap())
             quality = Measure(student, device);
         var verdict = Judge([.. readings.Select(reading => reading.Student), quality], measured, options);
-        readings.Add(new GuardReading(step, measured, quality, verdict));
-        if (ReferenceEquals(Best, Last))
+        var read = new GuardReading(turn.Step + 1, measured, quality, verdict);
+        readings.Add(read);
+        turn.Report(Key + "divergence", quality.Divergence);
+        turn.Report(Key + "entropy", quality.Entropy);
+        if (quality.Perplexity is { } perplexity)
+            turn.Report(Key + "perplexity", perplexity);
+        if (ReferenceEquals(Best, read))
             Remember(average);
-        if (verdict != GuardVerdict.Continue)
-            average.Restore(best, average.UpdateCount);
-        return Last!;
+        if (verdict == GuardVerdict.Continue)
+            return;
+        average.Restore(best, average.UpdateCount);
+        turn.End(Reason(read));
     }
 
+    /// <summary>All that it remembers, by the names that a checkpoint has for it; nothing before the first step.</summary>
     internal Dictionary<string, Tensor> Memory()
     {
-        var memory = new Dictionary<string, Tensor>(best);
-        if (measured is not null)
-            memory[History] = tensor([.. Row(0, measured, GuardVerdict.Continue), .. readings.SelectMany(reading => Row(reading.Step, reading.Student, reading.Verdict))], [readings.Count + 1, RowLength]);
+        if (best.Count == 0)
+            return [];
+        long[] rows = measured is null ? [] : [.. Row(0, measured, GuardVerdict.Continue), .. readings.SelectMany(reading => Row(reading.Step, reading.Student, reading.Verdict))];
+        var memory = best.ToDictionary(pair => BestKey + pair.Key, pair => pair.Value);
+        memory[History] = tensor(rows, [rows.Length / RowLength, RowLength]);
         return memory;
     }
 
-    internal void Restore(IReadOnlyDictionary<string, Tensor>? memory)
+    /// <summary>Refuses a memory that is not of this student, or is of a version with other readings; changes nothing.</summary>
+    internal static void Check(IReadOnlyDictionary<string, Tensor> memory, nn.Module student)
+    {
+        if (memory.Count == 0)
+            return;
+        using var average = new WeightAverage(student, 0);
+        var expected = average.Tensors.ToDictionary(pair => BestKey + pair.Key, pair => pair.Value);
+        expected[History] = zeros(memory.TryGetValue(History, out var history) && history.dim() == 2 ? history.size(0) : 0, RowLength, dtype: ScalarType.Int64);
+        CheckpointLoader.Check("The guard's memory", expected, memory);
+    }
+
+    /// <summary>Takes over a memory that <see cref="Check"/> has passed.</summary>
+    internal void Restore(IReadOnlyDictionary<string, Tensor> memory)
     {
         Forget();
         readings.Clear();
         measured = null;
-        if (memory is null)
+        best = memory.Where(pair => pair.Key != History).ToDictionary(pair => pair.Key[BestKey.Length..], pair => pair.Value.clone().DetachFromDisposeScope());
+        if (best.Count == 0 || memory[History].numel() == 0)
             return;
-        best = memory.Where(pair => pair.Key != History).ToDictionary(pair => pair.Key, pair => pair.Value.clone().DetachFromDisposeScope());
-        if (!memory.TryGetValue(History, out var history))
-            return;
-        var rows = history.data<long>().ToArray().Select(BitConverter.Int64BitsToDouble).Chunk((int)history.size(1)).ToArray();
+        var rows = memory[History].data<long>().ToArray().Select(BitConverter.Int64BitsToDouble).Chunk(RowLength).ToArray();
         measured = Quality(rows[0]);
         readings.AddRange(rows.Skip(1).Select(row => new GuardReading((long)row[0], measured, Quality(row), (GuardVerdict)row[1])));
     }
 
-    /// <summary>Refuses a memory that is not of this student; changes nothing.</summary>
-    internal static void Check(IReadOnlyDictionary<string, Tensor> memory, WeightAverage average)
-    {
-        average.Check(memory.Where(pair => pair.Key != History).ToDictionary());
-        if (memory.TryGetValue(History, out var history) && (history.dim() != 2 || history.size(0) == 0 || history.size(1) != RowLength || history.dtype != ScalarType.Int64))
-            throw new CheckpointMismatchException("The guard's memory", [], [], [new TensorMismatch(History, $"(n, {RowLength}) Int64", $"({string.Join(", ", history.shape)}) {history.dtype}")], []);
-    }
-
     private SampleQuality Measure(IDenoiser denoiser, Device device) =>
         judge.Measure(new SparseAncestralSampler(denoiser, new DiffusionSamplerOptions { StepCount = options.StepCount }, schedule), options.StepCount, options.SampleCount, options.Length, options.Seed, device);
+
+    private string Reason(GuardReading read)
+    {
+        if (read.Verdict == GuardVerdict.EntropyFell)
+            return string.Create(CultureInfo.InvariantCulture, $"The entropy of the student's samples is {read.Student.Entropy:F3}, more than {options.EntropyTolerance:P1} below the teacher's {read.Teacher.Entropy:F3}.");
+        var lowest = readings.MinBy(one => one.Student.Divergence)!;
+        return string.Create(CultureInfo.InvariantCulture, $"The n-gram divergence of the student's samples has not fallen since step {lowest.Step}: {lowest.Student.Divergence:F4} then, {read.Student.Divergence:F4} now.");
+    }
 
     private bool HasEntropy(GuardReading reading) => reading.Verdict != GuardVerdict.EntropyFell;
 

@@ -27,12 +27,4 @@ public abstract class DistillationOptions
 
     /// <summary>Seed of every draw.</summary>
     public ulong Seed { get; set; }
-
-    /// <summary>Folder for the run's checkpoints, of which the newest two are kept; null keeps none, the default.</summary>
-    /// <remarks>They are folders <c>step-00000100</c> and so on inside; anything else in it is let be.</remarks>
-    public string? CheckpointFolder { get; set; }
-
-    /// <summary>Steps between checkpoints; 0 keeps none, the default.</summary>
-    [Range(0L, long.MaxValue)]
-    public long CheckpointInterval { get; set; }
 }

@@ -4,38 +4,38 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Ancestral sampling steered by a discriminator (RGAS): early steps tilt the logits by its gradient, late ones choose among candidates.</summary>
-/// <remarks>The last noise is removed by an analytic draw of the network. The ledger lists the discriminator's calls, which the paper's
-/// count of evaluations leaves out. Rows must not be padded.</remarks>
+/// <summary>Ancestral sampling steered by a reward (RGAS): early steps tilt the logits by its gradient, late ones choose among candidates.</summary>
+/// <remarks>The last noise is removed by an analytic draw of the network. The ledger lists the reward's calls as the discriminator's, which the
+/// paper's count of evaluations leaves out.</remarks>
 public sealed class RewardGuidedSampler : DiffusionSampler
 {
-    private readonly DiffusionTransformer student;
-    private readonly Discriminator discriminator;
+    private readonly IReward reward;
+    private readonly IRawDenoiser? raw;
     private readonly RewardGuidedSamplerOptions options;
     private readonly int tiltingSteps;
 
     /// <summary>Makes the sampler.</summary>
-    /// <param name="student">The network; not disposed.</param>
-    /// <param name="discriminator">The guide, in evaluation mode; not disposed.</param>
-    /// <param name="maskId">Token id of the mask.</param>
+    /// <param name="denoiser">The network; not disposed.</param>
+    /// <param name="reward">The guide, such as a <see cref="Discriminator"/> in evaluation mode; not disposed.</param>
     /// <param name="options">How to steer.</param>
     /// <param name="schedule">The schedule; null for the log-linear one.</param>
-    /// <param name="isTimeConditioned">Whether the network was trained on true noise levels.</param>
-    public RewardGuidedSampler(
-        DiffusionTransformer student,
-        Discriminator discriminator,
-        long maskId,
-        RewardGuidedSamplerOptions? options = null,
-        NoiseSchedule? schedule = null,
-        bool isTimeConditioned = false)
-        : base(new TransformerDenoiser(student, maskId, isTimeConditioned), schedule, options ??= new RewardGuidedSamplerOptions())
+    /// <exception cref="ArgumentException">The options ask for tilting by a reward that takes no soft rows, or for raw outputs of a denoiser that gives
+    /// none.</exception>
+    public RewardGuidedSampler(IDenoiser denoiser, IReward reward, RewardGuidedSamplerOptions? options = null, NoiseSchedule? schedule = null)
+        : base(denoiser, schedule, options ??= new RewardGuidedSamplerOptions())
     {
-        ArgumentNullException.ThrowIfNull(discriminator);
-        this.student = student;
-        this.discriminator = discriminator;
+        ArgumentNullException.ThrowIfNull(reward);
+        this.reward = reward;
         this.options = options;
         tiltingSteps = (int)Math.Floor(options.StepCount * (1 - options.RerankingShare));
+        if (!reward.TakesSoftRows && Enumerable.Range(0, options.StepCount).Any(step => Guidance(step).Scale != 0))
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(RewardGuidedSamplerOptions)}.{nameof(options.TiltStart)} = {options.TiltStart} and {nameof(options.TiltEnd)} = {options.TiltEnd} tilt by the gradient of {reward.GetType().Name}, which takes no soft rows ({nameof(IReward.TakesSoftRows)} = false); set both to 0."), nameof(options));
+        if (options.UsesRawOutputs)
+            raw = denoiser as IRawDenoiser ?? throw new ArgumentException($"{nameof(RewardGuidedSamplerOptions)}.{nameof(options.UsesRawOutputs)} = true needs the raw outputs of the network, which {denoiser.GetType().Name} does not give ({nameof(IRawDenoiser)}); set it to false.", nameof(options));
     }
+
+    /// <inheritdoc/>
+    private protected override IEnumerable<string> Obeyed => options.UsesRawOutputs ? [] : base.Obeyed;
 
     /// <summary>h and M of a step.</summary>
     public (double Scale, int CandidateCount) Guidance(int stepIndex) => stepIndex < tiltingSteps
@@ -47,18 +47,17 @@ public sealed class RewardGuidedSampler : DiffusionSampler
     {
         ArgumentNullException.ThrowIfNull(walk);
         ArgumentNullException.ThrowIfNull(tokens);
-        CheckUnpadded(tokens);
         var (scale, count) = Guidance(stepIndex);
         var (before, after) = (Time(stepIndex), Time(stepIndex + 1));
         walk.Ledger.DenoiserForwards++;
-        var outputs = options.UsesRawOutputs ? Raw(tokens, before) : Denoise(tokens, before);
+        var outputs = raw is null ? Denoise(walk, tokens, before) : Raw(walk.Edited as IRawDenoiser ?? raw, tokens, before);
         if (scale != 0)
         {
             walk.Ledger.DiscriminatorForwards++;
             walk.Ledger.DiscriminatorBackwards++;
-            outputs = RewardGuidance.Tilt(outputs, RewardGuidance.Gradient(discriminator, outputs, tokens, Level(tokens, before), MaskId), scale);
+            outputs = RewardGuidance.Tilt(outputs, RewardGuidance.Gradient(reward, outputs, tokens, Level(tokens, before), MaskId), scale);
         }
-        var logProbabilities = options.UsesRawOutputs ? outputs.log_softmax(-1) : SubsParameterization.OfMasked(outputs, MaskId);
+        var logProbabilities = raw is null ? SubsParameterization.OfMasked(outputs, MaskId) : outputs.log_softmax(-1);
         var weights = DiffusionSteps.Ancestral(logProbabilities, Scalar(Schedule.Alpha(before)), Scalar(Schedule.Alpha(after)), MaskId);
         if (count == 1)
             return where(tokens.eq(MaskId), CategoricalDraw.Sample(weights, walk.Uniforms(weights.shape)), tokens);
@@ -67,7 +66,7 @@ public sealed class RewardGuidedSampler : DiffusionSampler
         var flat = candidates.view(-1, length);
         walk.Ledger.DiscriminatorForwards++;
         walk.Ledger.RankedSequences += flat.size(0);
-        var scores = HalfPrecision.Widen(discriminator.call(flat, Level(flat, after))).sum([1L, 2L]).view(batch, count);
+        var scores = RewardGuidance.Rank(reward, flat, Level(flat, after)).view(batch, count);
         NotFiniteLogitsException.Check(scores);
         return RewardGuidance.Choose(candidates, scores, walk.Uniforms(batch, count));
     }
@@ -81,25 +80,19 @@ public sealed class RewardGuidedSampler : DiffusionSampler
             return tokens.alias();
         walk.Ledger.NoiseRemovalForwards++;
         var sigma = Scalar(Schedule.Sigma(Options.EndTime)).expand(tokens.size(0), 1);
-        var score = DiffusionSteps.Score(Denoise(tokens, Options.EndTime), tokens, sigma, MaskId);
+        var score = DiffusionSteps.Score(Denoise(walk, tokens, Options.EndTime), tokens, sigma, MaskId);
         var weights = DiffusionSteps.Analytic(score, tokens, sigma, MaskId, isLast: true);
         return where(walk.Fixed, tokens, CategoricalDraw.Sample(weights, walk.Uniforms(weights.shape)));
     }
 
-    private Tensor Raw(Tensor tokens, double time)
+    private Tensor Raw(IRawDenoiser network, Tensor tokens, double time)
     {
-        var outputs = HalfPrecision.Widen(student.call(tokens, Level(tokens, time)));
+        var outputs = HalfPrecision.Widen(network.RawLogits(tokens, Level(tokens, time)));
         NotFiniteLogitsException.Check(outputs);
         return outputs;
     }
 
-    private Tensor Level(Tensor tokens, double time) => full(tokens.size(0), Level(time), HalfPrecision.Wide(student.Dtype), tokens.device);
-
-    private static void CheckUnpadded(Tensor tokens)
-    {
-        if (tokens.lt(0).any().ToBoolean())
-            throw new ArgumentException("Reward-guided sampling takes rows of one length; sample rows of other lengths apart instead of padding them (-1).", nameof(tokens));
-    }
+    private Tensor Level(Tensor tokens, double time) => full(tokens.size(0), Level(time), ScalarType.Float64, tokens.device);
 }
 
 /// <summary>Options of reward-guided ancestral sampling (RGAS); defaults are what helps small models: re-ranking without tilting.</summary>
@@ -120,6 +113,6 @@ public sealed class RewardGuidedSamplerOptions : DiffusionSamplerOptions
     public double TiltEnd { get; set; }
 
     /// <summary>Works on raw outputs under the true noise level, as the evaluation release does, instead of on SUBS log-probabilities
-    /// under the level that the network was trained on. Default false.</summary>
+    /// under the level that the network was trained on. Needs an <see cref="IRawDenoiser"/>. Default false.</summary>
     public bool UsesRawOutputs { get; set; }
 }

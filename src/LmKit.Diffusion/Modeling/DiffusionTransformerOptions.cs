@@ -36,10 +36,14 @@ public sealed class DiffusionTransformerOptions
     public double DropoutRate { get; set; } = 0.1;
 
     /// <summary>On which scale the network is told the noise, where it is time-conditioned: <see cref="LevelScale.Time"/> for training under
-    /// <see cref="LossWeighting.ChangeOfVariables"/>. Default the total noise. The weights keep it: a network of another scale refuses
-    /// them.</summary>
+    /// <see cref="LossWeighting.ChangeOfVariables"/>. Default the total noise.</summary>
     [JsonPropertyName("level_scale")]
     public LevelScale Scale { get; set; }
+
+    /// <summary>Whether the network is trained on true noise levels (time_conditioning), instead of level 0 at every step as published text models
+    /// are. Default false.</summary>
+    [JsonPropertyName("time_conditioning")]
+    public bool IsTimeConditioned { get; set; }
 
     /// <summary>Seed of the initial values and of dropout.</summary>
     public ulong Seed { get; set; }

@@ -24,6 +24,15 @@ public interface IDenoiser : nn.IModule<Tensor, Tensor, Tensor>
     /// <summary>The scale of the level, in training and sampling; the total noise unless a denoiser says otherwise. One that wraps another
     /// hands it on.</summary>
     LevelScale Scale => LevelScale.TotalNoise;
+
+    /// <summary>This denoiser with activations of its network edited in every call, row by row; it shares everything else.</summary>
+    /// <exception cref="NotSupportedException">Its network has no hook points, as is the case unless it says otherwise.</exception>
+    /// <exception cref="ArgumentException">A point is not there; names those that are.</exception>
+    IDenoiser Edited(HookEdits edits)
+    {
+        ArgumentNullException.ThrowIfNull(edits);
+        throw new NotSupportedException($"{GetType().Name} has no hook points, so edits at {string.Join(", ", edits.Points)} have no place; leave them out.");
+    }
 }
 
 /// <summary>A denoiser in two halves, so that a loss or a sampler pays for the vocabulary only at positions it needs.</summary>
@@ -35,4 +44,11 @@ public interface ISplitDenoiser : IDenoiser
 
     /// <summary>Log-probabilities (R, V) of hidden states (R, D) at masked positions.</summary>
     Tensor LogProbabilities(Tensor rows);
+}
+
+/// <summary>A denoiser that also gives what its network puts out, before the parameterization.</summary>
+public interface IRawDenoiser : IDenoiser
+{
+    /// <summary>The network's logits (B, L, V), under the level that is given, time-conditioned or not.</summary>
+    Tensor RawLogits(Tensor tokens, Tensor level);
 }

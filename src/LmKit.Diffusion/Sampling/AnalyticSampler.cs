@@ -35,7 +35,7 @@ public sealed class AnalyticSampler(IDenoiser denoiser, DiffusionSamplerOptions?
 
     private Tensor Draw(DiffusionWalk walk, Tensor tokens, double time, double sigma, double delta, bool isLast)
     {
-        var score = DiffusionSteps.Score(Denoise(tokens, time), tokens, Scalar(sigma).expand(tokens.size(0), 1), MaskId);
+        var score = DiffusionSteps.Score(Denoise(walk, tokens, time), tokens, Scalar(sigma).expand(tokens.size(0), 1), MaskId);
         var weights = DiffusionSteps.Analytic(score, tokens, Scalar(delta).expand(tokens.size(0), 1), MaskId, isLast);
         return where(walk.Fixed, tokens, CategoricalDraw.Sample(weights, walk.Uniforms(weights.shape)));
     }

@@ -17,7 +17,7 @@ public sealed class AncestralSampler(IDenoiser denoiser, DiffusionSamplerOptions
         ArgumentNullException.ThrowIfNull(tokens);
         walk.Ledger.DenoiserForwards++;
         var masked = MaskedPositions.Of(tokens, MaskId);
-        var logProbabilities = DenoiseRows(tokens, masked.Index, Time(stepIndex)); // (R, V)
+        var logProbabilities = DenoiseRows(walk, tokens, masked.Index, Time(stepIndex)); // (R, V)
         return Reveal(walk, tokens, masked, logProbabilities, Schedule.Alpha(Time(stepIndex)), Schedule.Alpha(Time(stepIndex + 1)));
     }
 }

@@ -30,7 +30,7 @@ public sealed class CachedAncestralSampler : DiffusionSampler
         if (walk.Kept(Cache) is null)
         {
             walk.Ledger.DenoiserForwards++;
-            walk.Keep(Cache, DenoiseRows(tokens, masked.Index, Time(stepIndex))); // (R, V) of the same positions as long as no token changes
+            walk.Keep(Cache, DenoiseRows(walk, tokens, masked.Index, Time(stepIndex))); // (R, V) of the same positions as long as no token changes
         }
         else
         {

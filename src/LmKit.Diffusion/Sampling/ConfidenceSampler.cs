@@ -26,7 +26,7 @@ public sealed class ConfidenceSampler : DiffusionSampler
         ArgumentNullException.ThrowIfNull(tokens);
         walk.Ledger.DenoiserForwards++;
         var masked = MaskedPositions.Of(tokens, MaskId);
-        var probabilities = DenoiseRows(tokens, masked.Index, Time(stepIndex)).exp(); // (R, V)
+        var probabilities = DenoiseRows(walk, tokens, masked.Index, Time(stepIndex)).exp(); // (R, V)
         var drawn = options.IsDrawn ? walk.Draw(masked, probabilities, tokens.size(0), tokens.size(1)) : probabilities.argmax(-1); // (R)
         var candidates = masked.Fill(drawn);
         var isMasked = tokens.eq(MaskId);

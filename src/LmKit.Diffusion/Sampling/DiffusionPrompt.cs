@@ -41,4 +41,66 @@ internal static class DiffusionPrompt
         using var scope = NewDisposeScope();
         return [.. HostValues.Read(tokens.lt(0).sum(1)).Select(count => (int)count)];
     }
+
+    /// <summary>Walks rows of each amount of padding without it, side by side, and joins the grids.</summary>
+    /// <param name="prompt">(B, L), -1 for padding on the left.</param>
+    /// <param name="walk">Gives the grids of an unpadded prompt that holds these rows of the batch.</param>
+    internal static IEnumerable<Tensor> WithoutPadding(Tensor prompt, Func<Tensor, int[], IEnumerable<Tensor>> walk)
+    {
+        var parts = Padding(prompt).Select((count, row) => (count, row)).GroupBy(pair => pair.count, pair => pair.row).Select(group => new Part(prompt, group.Key, [.. group], walk)).ToList();
+        Tensor? joined = null;
+        try
+        {
+            while (parts.Aggregate(false, (moved, part) => part.Step(prompt, ref joined) || moved))
+                yield return joined!.alias().DetachFromDisposeScope();
+        }
+        finally
+        {
+            joined?.Dispose();
+            parts.ForEach(part => part.Dispose());
+        }
+    }
+
+    /// <summary>The rows of one amount of padding.</summary>
+    private sealed class Part : IDisposable
+    {
+        private readonly int padding;
+        private readonly int[] rows;
+        private readonly Tensor prompt;
+        private readonly IEnumerator<Tensor> grids;
+
+        internal Part(Tensor whole, int padding, int[] rows, Func<Tensor, int[], IEnumerable<Tensor>> walk)
+        {
+            (this.padding, this.rows) = (padding, rows);
+            using (NewDisposeScope())
+                prompt = whole.index_select(0, Index(whole)).narrow(1, padding, whole.size(1) - padding).clone().DetachFromDisposeScope();
+            grids = walk(prompt, rows).GetEnumerator();
+        }
+
+        /// <summary>Puts the next grid into a new version of the whole; false at the end, from where on the last one stands.</summary>
+        internal bool Step(Tensor whole, ref Tensor? joined)
+        {
+            if (!grids.MoveNext())
+                return false;
+            using var grid = grids.Current;
+            using var scope = NewDisposeScope();
+            using var old = joined;
+            if (rows.Length == whole.size(0) && padding == 0)
+            {
+                joined = grid.alias().DetachFromDisposeScope();
+                return true;
+            }
+            joined = (old?.clone() ?? full(whole.size(0), padding + grid.size(1), -1L, ScalarType.Int64, whole.device)).DetachFromDisposeScope();
+            joined.narrow(1, padding, grid.size(1)).index_copy_(0, Index(whole), grid);
+            return true;
+        }
+
+        public void Dispose()
+        {
+            grids.Dispose();
+            prompt.Dispose();
+        }
+
+        private Tensor Index(Tensor whole) => tensor(rows.Select(row => (long)row).ToArray(), device: whole.device);
+    }
 }

@@ -7,8 +7,8 @@ namespace LmKit;
 /// <remarks>
 /// <para>In a prompt, an entry equal to the mask id is free and every other entry is fixed; positions beyond it are free. Each grid
 /// (B, L + length) that is yielded may still hold the mask id, the last one only with <see cref="NoiseRemoval.None"/>.</para>
-/// <para>Row i's sample depends on the generator's seed and on i only. Rows padded on the left are denoised without their padding,
-/// one call for each amount of it. Enumerations may run side by side while nobody trains the network; no gradient is recorded.</para>
+/// <para>Rows padded on the left are walked without their padding, side by side with those of other lengths: one call for each amount of it.
+/// Enumerations may run side by side while nobody trains the network; no gradient is recorded.</para>
 /// </remarks>
 public abstract class DiffusionSampler : ISampler
 {
@@ -45,42 +45,65 @@ public abstract class DiffusionSampler : ISampler
     /// <summary>Token id of the mask.</summary>
     protected long MaskId => Denoiser.MaskId;
 
+    /// <summary>Names of the options of a request that it obeys; it refuses the others.</summary>
+    private protected virtual IEnumerable<string> Obeyed => [nameof(SampleOptions.Temperature), nameof(SampleOptions.TopP), nameof(SampleRequest.Edits)];
+
     /// <inheritdoc/>
-    public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null) => Sample(prompt, length, random, new CallLedger());
+    /// <remarks>Obeys temperature and top-p.</remarks>
+    public IEnumerable<Tensor> Sample(SampleRequest request) => Sample(request, new CallLedger());
 
     /// <summary>The same, counting what it costs.</summary>
-    /// <param name="prompt">(B, L) int64: fixed tokens, the mask id where free, -1 for padding on the left.</param>
-    /// <param name="length">Columns to add.</param>
-    /// <param name="random">Source of randomness; null draws a fresh seed.</param>
+    /// <param name="request">Its prompt holds fixed tokens, the mask id where free, -1 for padding on the left.</param>
     /// <param name="ledger">Counts the calls as they are made.</param>
     /// <exception cref="ArgumentException">The prompt is not (B, L) int64 of known tokens with its padding on the left.</exception>
+    /// <exception cref="NotSupportedException">A row asks for an option that it does not obey; names both.</exception>
     /// <exception cref="NotFiniteLogitsException">While enumerating: the network's output for a row is not finite.</exception>
-    public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random, CallLedger ledger)
+    public IEnumerable<Tensor> Sample(SampleRequest request, CallLedger ledger)
     {
-        DiffusionPrompt.Check(prompt, length, Denoiser.VocabSize);
+        ArgumentNullException.ThrowIfNull(request);
+        DiffusionPrompt.Check(request.Prompt, request.Length, Denoiser.VocabSize);
         ArgumentNullException.ThrowIfNull(ledger);
+        request.Check(this, Obeyed);
+        if (request.Edits is not null)
+            _ = Denoiser.Edited(request.Edits); // refuses what has no place
         return Enumerate();
 
         IEnumerable<Tensor> Enumerate()
         {
-            var seed = Seed(random);
-            using var rows = new RowUniforms(prompt.size(0), seed, Options.UsesSingleUniforms);
-            foreach (var grid in Walk(prompt, length, rows.Next, rows, ledger))
+            using var generators = RowGenerators.Of(request);
+            foreach (var grid in DiffusionPrompt.WithoutPadding(request.Prompt, Part))
                 yield return grid;
+
+            IEnumerable<Tensor> Part(Tensor prompt, int[] rows)
+            {
+                var uniforms = new RowUniforms(generators.Some(rows), Options.UsesSingleUniforms);
+                return Walk(prompt, request.Length, isFixed => new DiffusionWalk(isFixed, uniforms.Next, uniforms, ledger)
+                {
+                    Edited = request.Edits is null ? null : Denoiser.Edited(request.Edits.Some(rows)),
+                    BatchRows = rows.Length == generators.Count ? null : rows,
+                    Draws = new RowTruncation([.. rows.Select(row => Wanted(request.OptionsOf(row)))]),
+                });
+            }
         }
     }
 
     /// <summary>Samples with uniforms of the caller's, for exact comparisons.</summary>
-    /// <param name="prompt">As above.</param>
+    /// <param name="prompt">As above, without padding.</param>
     /// <param name="length">Columns to add.</param>
     /// <param name="uniforms">Where uniforms come from.</param>
     /// <param name="ledger">Counts the calls, or null.</param>
+    /// <exception cref="ArgumentException">The prompt is not (B, L) int64 of known tokens, or holds padding.</exception>
     public IEnumerable<Tensor> Replay(Tensor prompt, long length, UniformSource uniforms, CallLedger? ledger = null)
     {
         DiffusionPrompt.Check(prompt, length, Denoiser.VocabSize);
         ArgumentNullException.ThrowIfNull(uniforms);
-        return Walk(prompt, length, uniforms, null, ledger ?? new CallLedger());
+        if (DiffusionPrompt.Padding(prompt).Any(count => count > 0))
+            throw new ArgumentException("A replay takes rows of one length; replay rows of other lengths apart instead of padding them (-1).", nameof(prompt));
+        return Walk(prompt, length, isFixed => new DiffusionWalk(isFixed, uniforms, null, ledger ?? new CallLedger()) { Draws = new RowTruncation([Wanted(null)]) });
     }
+
+    private (double Temperature, double TopP) Wanted(SampleOptions? options) =>
+        (Math.Max(DiffusionTruncation.LeastTemperature, options?.Temperature ?? Options.Temperature), options?.TopP ?? Options.TopP);
 
     /// <summary>Takes one step and returns the next grid (B, L), fixed positions unchanged.</summary>
     /// <param name="walk">The run.</param>
@@ -97,7 +120,7 @@ public abstract class DiffusionSampler : ISampler
             return tokens.alias();
         walk.Ledger.NoiseRemovalForwards++;
         var masked = MaskedPositions.Of(tokens, MaskId);
-        var logProbabilities = DenoiseRows(tokens, masked.Index, Options.EndTime); // (R, V)
+        var logProbabilities = DenoiseRows(walk, tokens, masked.Index, Options.EndTime); // (R, V)
         return masked.Fill(Options.NoiseRemoval == NoiseRemoval.Greedy
             ? logProbabilities.argmax(-1)
             : walk.Draw(masked, logProbabilities.exp(), tokens.size(0), tokens.size(1)));
@@ -106,31 +129,33 @@ public abstract class DiffusionSampler : ISampler
     /// <summary>Time of a grid point: step 0 begins at 1, step N ends at the end time.</summary>
     protected double Time(int stepIndex) => 1 - stepIndex * (1 - Options.EndTime) / Options.StepCount;
 
-    /// <summary>Log-probabilities (B, L, V) at a time, after temperature and top-p; counts nothing.</summary>
-    protected Tensor Denoise(Tensor tokens, double time)
+    /// <summary>Log-probabilities (B, L, V) at a time, after each row's temperature and top-p; counts nothing.</summary>
+    protected Tensor Denoise(DiffusionWalk walk, Tensor tokens, double time)
     {
+        ArgumentNullException.ThrowIfNull(walk);
         using var scope = NewDisposeScope();
-        return DiffusionTruncation.Apply(Call(tokens, time), Options.Temperature, Options.TopP).MoveToOuterDisposeScope();
+        return walk.Draws.Apply(Call(walk, tokens, time)).MoveToOuterDisposeScope();
     }
 
     /// <summary>The same (R, V) at masked positions alone; a denoiser that can split pays for the vocabulary there only.</summary>
-    /// <param name="tokens">The grid (B, L).</param>
+    /// <param name="walk">The run.</param>
+    /// <param name="tokens">The grid (B, L), or its first row where that holds for all.</param>
     /// <param name="index">Places (R) in the flattened grid, of masked positions.</param>
     /// <param name="time">The time.</param>
-    private protected Tensor DenoiseRows(Tensor tokens, Tensor index, double time)
+    private protected Tensor DenoiseRows(DiffusionWalk walk, Tensor tokens, Tensor index, double time)
     {
         using var scope = NewDisposeScope();
-        return DiffusionTruncation.Apply(Rows(), Options.Temperature, Options.TopP).MoveToOuterDisposeScope();
+        return walk.Draws.Apply(Rows(), () => index.div(tokens.size(1), RoundingMode.floor)).MoveToOuterDisposeScope();
 
         Tensor Rows()
         {
-            if (Denoiser is not ISplitDenoiser split || tokens.lt(0).any().ToBoolean())
-                return Call(tokens, time).flatten(0, 1).index_select(0, index);
+            if ((walk.Edited ?? Denoiser) is not ISplitDenoiser split)
+                return Call(walk, tokens, time).flatten(0, 1).index_select(0, index);
             var hidden = split.Hidden(tokens, full(tokens.size(0), Level(time), ScalarType.Float64, tokens.device)).flatten(0, 1);
             if (index.size(0) == 0)
                 return zeros([0, Denoiser.VocabSize], HalfPrecision.Wide(hidden.dtype), hidden.device);
             var rows = HalfPrecision.Widen(split.LogProbabilities(hidden.index_select(0, index)));
-            NotFiniteLogitsException.Check(rows, index.div(tokens.size(1), RoundingMode.floor));
+            NotFiniteLogitsException.Check(rows, walk.InBatch(index.div(tokens.size(1), RoundingMode.floor)));
             return rows;
         }
     }
@@ -149,39 +174,22 @@ public abstract class DiffusionSampler : ISampler
     /// <summary>What the network is told at a time, on its own scale.</summary>
     protected double Level(double time) => Schedule.Level(time, Denoiser.Scale);
 
-    /// <summary>Untouched log-probabilities (B, L, V) at a time, in float32 or wider; padding is left out of the call and is zero in the
-    /// result.</summary>
+    /// <summary>Untouched log-probabilities (B, L, V) at a time, in float32 or wider.</summary>
     /// <exception cref="NotFiniteLogitsException">A row's are not finite.</exception>
-    protected Tensor Call(Tensor tokens, double time)
+    protected Tensor Call(DiffusionWalk walk, Tensor tokens, double time)
     {
+        ArgumentNullException.ThrowIfNull(walk);
+        ArgumentNullException.ThrowIfNull(tokens);
         using var scope = NewDisposeScope();
-        var result = HalfPrecision.Widen(Ask(tokens, Level(time)));
-        NotFiniteLogitsException.Check(result);
+        var result = HalfPrecision.Widen((walk.Edited ?? Denoiser).call(tokens, full(tokens.size(0), Level(time), ScalarType.Float64, tokens.device)));
+        NotFiniteLogitsException.Check(result, walk.InBatch());
         return result.MoveToOuterDisposeScope();
     }
 
-    private Tensor Ask(Tensor tokens, double level)
-    {
-        ArgumentNullException.ThrowIfNull(tokens);
-        var padding = DiffusionPrompt.Padding(tokens);
-        if (padding.All(count => count == 0))
-            return Denoiser.call(tokens, full(tokens.size(0), level, ScalarType.Float64, tokens.device));
-        Tensor? joined = null;
-        foreach (var group in padding.Select((count, row) => (count, row)).GroupBy(pair => pair.count))
-        {
-            var rows = tensor(group.Select(pair => (long)pair.row).ToArray(), device: tokens.device);
-            var part = tokens.index_select(0, rows).narrow(1, group.Key, tokens.size(1) - group.Key);
-            var result = Denoiser.call(part, full(rows.size(0), level, ScalarType.Float64, tokens.device));
-            joined ??= zeros([tokens.size(0), tokens.size(1), result.size(-1)], result.dtype, result.device);
-            joined.narrow(1, group.Key, tokens.size(1) - group.Key).index_copy_(0, rows, result);
-        }
-        return joined!;
-    }
-
-    private IEnumerable<Tensor> Walk(Tensor prompt, long length, UniformSource uniforms, RowUniforms? rows, CallLedger ledger)
+    private IEnumerable<Tensor> Walk(Tensor prompt, long length, Func<Tensor, DiffusionWalk> begin)
     {
         var (tokens, isFixed) = DiffusionPrompt.Start(prompt, length, MaskId);
-        using var walk = new DiffusionWalk(isFixed, uniforms, rows, ledger);
+        using var walk = begin(isFixed);
         try
         {
             if (IsComplete(tokens))
@@ -227,13 +235,5 @@ public abstract class DiffusionSampler : ISampler
     {
         using var scope = NewDisposeScope();
         return !tokens.eq(MaskId).any().ToBoolean();
-    }
-
-    private static long Seed(Generator? random)
-    {
-        if (random is null)
-            return Random.Shared.NextInt64();
-        using var drawn = randint(0, long.MaxValue, [1], dtype: ScalarType.Int64, generator: random);
-        return drawn.item<long>();
     }
 }

@@ -122,15 +122,6 @@ public static class DiffusionSamplerComponents
         });
     }
 
-    /// <summary>Adds every kind of LmKit.Diffusion, so that saved models which name them can be loaded.</summary>
-    public static ComponentRegistry AddDiffusion(this ComponentRegistry registry)
-    {
-        ArgumentNullException.ThrowIfNull(registry);
-        foreach (var kind in All)
-            registry.Add(kind);
-        return registry;
-    }
-
     internal static IReadOnlyList<Kind> All { get; } = [Ancestral, CachedAncestral, SparseAncestral, Analytic, Remasking, SemiAutoregressive, Confidence];
 
     private static LanguageModelDenoiser Denoiser(DiffusionSamplerOptions options, ILanguageModel model) => options.MaskId is { } maskId

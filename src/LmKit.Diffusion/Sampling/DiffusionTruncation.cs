@@ -6,7 +6,7 @@ namespace LmKit;
 /// <summary>Temperature and top-p on log-probabilities, renormalised, in float32 or wider.</summary>
 public static class DiffusionTruncation
 {
-    private const double LeastTemperature = 1e-30;
+    internal const double LeastTemperature = 1e-30;
     private const double SingleRounding = 1.2e-7;
     private const double DoubleRounding = 1e-13;
 
@@ -34,6 +34,35 @@ public static class DiffusionTruncation
             kept.narrow(-1, 0, 1).fill_(true);
             var dropped = zeros_like(kept).scatter(-1, order, kept.logical_not());
             result = result.masked_fill(dropped, SubsParameterization.Impossible).log_softmax(-1).clamp(min: SubsParameterization.Impossible);
+        }
+        return result.MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>Temperature and top-p of the rows of a batch; rows that agree are changed together.</summary>
+/// <param name="rows">Those of each row, or one for all.</param>
+internal sealed class RowTruncation((double Temperature, double TopP)[] rows)
+{
+    private readonly (double Temperature, double TopP, long[] Rows)[] groups =
+        [.. rows.Select((options, row) => (options, (long)row)).GroupBy(pair => pair.options).Select(group => (group.Key.Temperature, group.Key.TopP, group.Select(pair => pair.Item2).ToArray()))];
+
+    /// <summary>Whether all rows agree.</summary>
+    internal bool IsAlike => groups.Length == 1;
+
+    /// <summary>Log-probabilities (B, ..., V), or (R, V) of rows (R) of the batch, behind their row's temperature and top-p.</summary>
+    internal Tensor Apply(Tensor logProbabilities, Func<Tensor>? rowsOf = null)
+    {
+        if (IsAlike)
+            return DiffusionTruncation.Apply(logProbabilities, groups[0].Temperature, groups[0].TopP);
+        using var scope = NewDisposeScope();
+        var (result, of) = (logProbabilities.clone(), rowsOf?.Invoke().unsqueeze(1));
+        foreach (var (temperature, topP, own) in groups)
+        {
+            var places = tensor(own, device: result.device);
+            if (of is not null)
+                places = of.eq(places).any(1).nonzero().squeeze(1);
+            if (places.size(0) > 0)
+                result.index_copy_(0, places, DiffusionTruncation.Apply(logProbabilities.index_select(0, places), temperature, topP).to(result.dtype));
         }
         return result.MoveToOuterDisposeScope();
     }

@@ -15,6 +15,24 @@ public sealed record DiffusionWalk(Tensor Fixed, UniformSource Uniforms, RowUnif
 
     private readonly Dictionary<string, Tensor> kept = [];
 
+    /// <summary>Temperature and top-p of each row.</summary>
+    internal RowTruncation Draws { get; init; } = new([(1, 1)]);
+
+    /// <summary>The network with the run's edits; null where it has none.</summary>
+    internal IDenoiser? Edited { get; init; }
+
+    /// <summary>The rows of the caller's batch that the run holds; null for all of them.</summary>
+    internal IReadOnlyList<int>? BatchRows { get; init; }
+
+    /// <summary>The rows (B) of the caller's batch behind rows of the run, or behind all of its rows; for errors.</summary>
+    internal Tensor? InBatch(Tensor? rows = null)
+    {
+        if (BatchRows is null)
+            return rows;
+        var all = tensor(BatchRows.Select(row => (long)row).ToArray(), device: Fixed.device);
+        return rows is null ? all : all.index_select(0, rows);
+    }
+
     /// <summary>A tensor that a sampler carries from step to step, or null.</summary>
     public Tensor? Kept(string name) => kept.GetValueOrDefault(name);
 

@@ -34,7 +34,7 @@ public sealed class RemaskingSampler : DiffusionSampler
         ArgumentNullException.ThrowIfNull(tokens);
         walk.Ledger.DenoiserForwards++;
         var (before, after, isRemasking) = Shares(Time(stepIndex), Time(stepIndex + 1));
-        var probabilities = Denoise(tokens, Time(stepIndex)).exp();
+        var probabilities = Denoise(walk, tokens, Time(stepIndex)).exp();
         var isMasked = tokens.eq(MaskId);
         var confidence = walk.Kept(Confidence) ?? zeros(tokens.shape, probabilities.dtype, tokens.device);
         var sigma = isRemasking

@@ -5,7 +5,7 @@ namespace LmKit;
 
 /// <summary>Samples of any length from a network of one length: windows side by side, each seeing the last tokens of the one before.</summary>
 /// <remarks>Each window takes <see cref="DiffusionSamplerOptions.StepCount"/> cached steps by time and then the most likely token where
-/// one is still masked. Left padding counts as columns of the first windows.</remarks>
+/// one is still masked.</remarks>
 public sealed class SemiAutoregressiveSampler : DiffusionSampler
 {
     private const string Cache = "log_probabilities";
@@ -53,7 +53,7 @@ public sealed class SemiAutoregressiveSampler : DiffusionSampler
         if (walk.Kept(Cache) is null)
         {
             walk.Ledger.DenoiserForwards++;
-            walk.Keep(Cache, DenoiseRows(window, masked.Index, time));
+            walk.Keep(Cache, DenoiseRows(walk, window, masked.Index, time));
         }
         else
         {

@@ -26,16 +26,16 @@ public sealed class SparseAncestralSampler(IDenoiser denoiser, DiffusionSamplerO
             return tokens.alias();
         }
         walk.Ledger.DenoiserForwards++;
-        var rows = Rows(tokens, revealed.Index, Time(stepIndex)); // (R, V)
+        var rows = Rows(walk, tokens, revealed.Index, Time(stepIndex)); // (R, V)
         return revealed.Fill(walk.Draw(revealed, rows.exp(), () => walk.Uniforms(rows.shape)));
     }
 
-    private Tensor Rows(Tensor tokens, Tensor index, double time)
+    private Tensor Rows(DiffusionWalk walk, Tensor tokens, Tensor index, double time)
     {
-        var isUniform = !Denoiser.IsTimeConditioned && tokens.size(0) > 1 && tokens.eq(tokens.narrow(0, 0, 1)).all().ToBoolean();
+        var isUniform = walk.Draws.IsAlike && walk.Edited is null && !Denoiser.IsTimeConditioned && tokens.size(0) > 1 && tokens.eq(tokens.narrow(0, 0, 1)).all().ToBoolean();
         if (!isUniform)
-            return DenoiseRows(tokens, index, time);
+            return DenoiseRows(walk, tokens, index, time);
         // One row of the grid is asked; what it says of each place holds for all rows.
-        return DenoiseRows(tokens.narrow(0, 0, 1), index.remainder(tokens.size(1)), time);
+        return DenoiseRows(walk, tokens.narrow(0, 0, 1), index.remainder(tokens.size(1)), time);
     }
 }

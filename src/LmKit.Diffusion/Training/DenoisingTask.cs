@@ -39,7 +39,7 @@ public sealed class DenoisingTask : ILossTask, IDisposable
         random = new Generator(seed);
         this.seed = seed;
         data = new(() => describe(new RunIdentity("task", "denoising")));
-        dropout = model switch { LanguageModel language => language.Random, DiffusionTransformer transformer => transformer.Random, _ => null };
+        dropout = (model as LanguageModel)?.Random;
     }
 
     /// <inheritdoc/>
@@ -98,8 +98,6 @@ public sealed class DenoisingTask : ILossTask, IDisposable
     {
         var identity = new RunIdentity("task", "denoising").AddAll(data.Value).Add("seed", seed).Add("mask_id", denoiser.MaskId).Add("vocab_size", denoiser.VocabSize);
         times.Describe(identity);
-        if (Model is DiffusionTransformer transformer)
-            identity.AddOptions(transformer.Options, "model.");
         return identity.Add("is_time_conditioned", denoiser.IsTimeConditioned);
     }
 

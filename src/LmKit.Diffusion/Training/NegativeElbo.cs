@@ -93,7 +93,7 @@ public static class NegativeElbo
             return;
         throw new ArgumentException(
             $"The network is made to be told {denoiser.Scale} and the noise times tell it {scale}, so it would be sampled on another scale than it was trained on: "
-            + $"set {nameof(DiffusionTransformerOptions)}.{nameof(DiffusionTransformerOptions.Scale)} (level_scale), or {nameof(IDenoiser.Scale)} of a denoiser of your own, to {scale}, or choose the weighting that goes with {denoiser.Scale}.",
+            + $"set {nameof(TimestepEmbeddingOptions)}.{nameof(TimestepEmbeddingOptions.Scale)} (level_scale), or {nameof(IDenoiser.Scale)} of a denoiser of your own, to {scale}, or choose the weighting that goes with {denoiser.Scale}.",
             nameof(denoiser));
     }
 }

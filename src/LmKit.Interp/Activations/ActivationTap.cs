@@ -41,14 +41,8 @@ public sealed class ActivationTap : IDisposable
     /// <param name="autoencoder">The dictionary.</param>
     /// <param name="keepsError">Whether what the dictionary cannot rebuild is added back; an edit of nothing then changes nothing.</param>
     /// <param name="edits">Edits of codes.</param>
-    public static ActivationTap Splice(LanguageModel model, string point, SparseAutoencoder autoencoder, bool keepsError = true, params IReadOnlyList<FeatureEdit> edits)
-    {
-        ArgumentNullException.ThrowIfNull(autoencoder);
-        ArgumentNullException.ThrowIfNull(edits);
-        foreach (var edit in edits)
-            edit.Check(autoencoder.FeatureCount);
-        return new(model, point, activation => Spliced(autoencoder, activation, keepsError, edits));
-    }
+    public static ActivationTap Splice(LanguageModel model, string point, SparseAutoencoder autoencoder, bool keepsError = true, params IReadOnlyList<FeatureEdit> edits) =>
+        new(model, point, RowEdits.Spliced(autoencoder, keepsError, edits));
 
     /// <summary>Steers a model by a feature: adds the feature's atom, times an amount, to every position of a point, in training,
     /// scoring and generation alike, for as long as the tap lives.</summary>
@@ -59,21 +53,8 @@ public sealed class ActivationTap : IDisposable
     /// <param name="feature">The feature.</param>
     /// <param name="amount">What its code grows by.</param>
     /// <exception cref="ArgumentException">The model has no such point or the dictionary no such feature.</exception>
-    public static ActivationTap Steer(LanguageModel model, string point, IDictionary dictionary, long feature, double amount)
-    {
-        ArgumentNullException.ThrowIfNull(dictionary);
-        if (feature < 0 || feature >= dictionary.Atoms.size(0))
-            throw new ArgumentException($"There is no feature {feature}; the dictionary has 0 to {dictionary.Atoms.size(0) - 1}.", nameof(feature));
-        var normalization = (dictionary as SparseAutoencoder)?.Options.InputNormalization ?? InputNormalization.None;
-        return new(model, point, activation =>
-        {
-            using var scope = NewDisposeScope();
-            var atom = dictionary.Atoms[feature].detach() * amount;
-            Shapes.CheckWidth(activation, atom.size(0), $"The dictionary at '{point}'");
-            var scale = normalization == InputNormalization.None ? null : RowScaling.Of(activation, normalization).Scale;
-            return (activation + (scale is null ? atom : atom * scale).to(activation.dtype)).MoveToOuterDisposeScope();
-        });
-    }
+    public static ActivationTap Steer(LanguageModel model, string point, IDictionary dictionary, long feature, double amount) =>
+        new(model, point, RowEdits.Steered(point, dictionary, feature, amount));
 
     /// <inheritdoc/>
     public void Dispose()
@@ -89,19 +70,6 @@ public sealed class ActivationTap : IDisposable
         return model.HookPoints.TryGetValue(point, out var found)
             ? found
             : throw new ArgumentException($"The model has no point '{point}'; it has {string.Join(", ", model.HookPoints.Keys)}.", nameof(point));
-    }
-
-    private static Tensor Spliced(SparseAutoencoder autoencoder, Tensor activation, bool keepsError, IReadOnlyList<FeatureEdit> edits)
-    {
-        if (keepsError && edits.Count == 0)
-            return activation;
-        using var scope = NewDisposeScope();
-        var codes = autoencoder.Encode(activation);
-        var edited = edits.Aggregate(codes, (current, edit) => edit.Apply(current));
-        var rebuilt = autoencoder.Reconstruct(activation, edited);
-        if (keepsError)
-            rebuilt = activation + rebuilt - autoencoder.Reconstruct(activation, codes);
-        return rebuilt.MoveToOuterDisposeScope();
     }
 
     private Tensor Keep(Tensor activation)

@@ -46,7 +46,7 @@ internal sealed class DiagonalParameters : nn.Module, IDiagonalParameters, IPara
     public bool HasUnitInput => false;
 
     /// <inheritdoc/>
-    public IReadOnlyList<Tensor> All => [readout, input, logTimeStep, decay, frequency];
+    public Tensor[] All => [readout, input, logTimeStep, decay, frequency];
 
     /// <inheritdoc/>
     public ParameterHint? Hint(string parameterName) =>
@@ -80,8 +80,8 @@ internal interface IDiagonalParameters
     /// <summary>Whether the published recurrence adds inputs as they are and reads out by C B-bar.</summary>
     bool HasUnitInput { get; }
 
-    /// <summary>The tensors themselves, for noticing a change.</summary>
-    IReadOnlyList<Tensor> All { get; }
+    /// <summary>The tensors themselves, for what is made from them.</summary>
+    Tensor[] All { get; }
 
     /// <summary>What they stand for, in float64 and differentiable; lives in the caller's scope.</summary>
     /// <param name="channel">Which of several readouts C.</param>

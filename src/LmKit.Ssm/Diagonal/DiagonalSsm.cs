@@ -7,14 +7,14 @@ namespace LmKit;
 /// <remarks>Parameters are never below float32, complex ones stored as (re, im); published names <c>kernel.C</c>, <c>kernel.B</c>,
 /// <c>kernel.log_dt</c>, <c>kernel.inv_A_real</c>, <c>kernel.A_imag</c>. While no gradient is recorded the longest kernel asked for
 /// is kept, until a parameter changes.</remarks>
-public sealed class DiagonalSsm : nn.Module
+public sealed class DiagonalSsm : nn.Module, IPreparedWeights
 {
     [ComponentName(Name = "kernel")]
     private readonly IDiagonalParameters weights;
     private const long MaxLength = 1L << 30;
     private readonly DiagonalSsmOptions options;
-    private readonly KernelCache[] caches;
-    private readonly KernelCache stateTables = new();
+    private readonly ParameterCache<Tensor>[] kernels; // (H, length) for each channel
+    private readonly ParameterCache<Tensor> stateTables = new();
 
     /// <summary>Makes it with C complex standard normal, B = 1, ln dt uniform.</summary>
     /// <param name="options">What it is made of.</param>
@@ -31,7 +31,7 @@ public sealed class DiagonalSsm : nn.Module
     {
         this.options = options;
         this.weights = weights;
-        caches = [.. Enumerable.Range(0, channelCount).Select(_ => new KernelCache())];
+        kernels = [.. Enumerable.Range(0, channelCount).Select(_ => new ParameterCache<Tensor>())];
         RegisterComponents();
     }
 
@@ -43,6 +43,8 @@ public sealed class DiagonalSsm : nn.Module
 
     /// <summary>Whether it has a recurrence, so that state can be carried.</summary>
     public bool HasRecurrence => options.Discretization != Discretization.Dss;
+
+    internal Tensor[] Parameters => weights.All;
 
     /// <summary>The convolution kernel (H, length), differentiable; the caller's own, in its dispose scope.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The length is negative, or more numbers are asked for than memory has addresses.</exception>
@@ -114,6 +116,14 @@ public sealed class DiagonalSsm : nn.Module
         return diagonal.Response(diagonal.Powers(length, state.size(0)), view_as_real(state), length).MoveToOuterDisposeScope();
     }
 
+    /// <inheritdoc/>
+    public void Forget()
+    {
+        foreach (var kernel in kernels)
+            kernel.Forget();
+        stateTables.Forget();
+    }
+
     /// <summary>A kernel that may be written into: no view of one that is kept.</summary>
     internal Tensor OwnKernel(long length, int channel)
     {
@@ -129,7 +139,8 @@ public sealed class DiagonalSsm : nn.Module
             return zeros([weights.HeadCount, 0], Dtype, Device);
         if (is_grad_enabled() && weights.All.Any(parameter => parameter.requires_grad))
             return Make();
-        return caches[channel].Get(weights.All, length, HasRecurrence, Make);
+        using var kept = kernels[channel].Take(weights.All, Make, kernel => kernel.size(1) == length || (HasRecurrence && kernel.size(1) > length)); // a recurrence's longer kernel begins with the shorter
+        return kept.Value.narrow(1, 0, length);
 
         Tensor Make()
         {
@@ -142,7 +153,8 @@ public sealed class DiagonalSsm : nn.Module
     /// <summary>Tables for <see cref="Vandermonde"/>, kept while the parameters stay; carries no gradient.</summary>
     internal Tensor StateTables()
     {
-        return stateTables.Get(weights.All, new VandermondeLayout(options.StateDim / 2).Size, hasPrefixes: false, Make);
+        using var kept = stateTables.Take(weights.All, Make);
+        return kept.Value.alias();
 
         Tensor Make()
         {
@@ -190,11 +202,7 @@ public sealed class DiagonalSsm : nn.Module
     protected override void Dispose(bool disposing)
     {
         if (disposing)
-        {
-            foreach (var cache in caches)
-                cache.Dispose();
-            stateTables.Dispose();
-        }
+            Forget();
         base.Dispose(disposing);
     }
 }

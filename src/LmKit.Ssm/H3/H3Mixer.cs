@@ -34,7 +34,7 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
     private readonly long maxKernelLength;
     private readonly bool cutsOnlyInTraining;
     private readonly long chunkLength;
-    private volatile object version = new(); // replaced where parameters may have changed
+    private readonly ParameterCache<H3Step> steps = new();
 
     /// <summary>Makes it for a layer.</summary>
     /// <exception cref="ArgumentException">The sizes do not fit each other or the model.</exception>
@@ -94,14 +94,11 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
     }
 
     /// <inheritdoc/>
-    /// <remarks>Steps without gradients make the tables in their states anew. Thread-safe.</remarks>
-    public void Forget() => version = new object();
+    public void Forget() => steps.Forget();
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor x, SequenceContext? context)
     {
-        if (is_grad_enabled() && parameters().Any(parameter => parameter.requires_grad))
-            Forget(); // whoever records gradients is about to train
         using var scope = NewDisposeScope();
         var call = SequenceCall.Begin(nameof(H3Mixer), x, modelDim, context);
         if (call.IsEmpty)
@@ -116,10 +113,12 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
         // A step takes a token of every row, also of those that have ended: never for a piece.
         if (length == 1 && !isPiece && state is not null && !is_grad_enabled())
         {
-            var step = state.Tables(TablesKey, () => new H3Step(nameof(H3Mixer), diagonal.Discretize(), Taps(), skip, headDim));
-            return (inputs, carry, _, _) => step.Mix(inputs, carry!, state.Own);
+            return (inputs, carry, _, _) =>
+            {
+                using var step = steps.Take([.. diagonal.Parameters, .. shift.Parameters, shiftSkip, skip], NewStep);
+                return step.Value.Mix(inputs, carry!, state.Own);
+            };
         }
-        state?.DropTables();
         var isCut = state is null && (training || !cutsOnlyInTraining);
         return new H3Convolution(diagonal, Taps(), skip, headDim, length, isCut ? maxKernelLength : long.MaxValue, rows).Mix;
     }
@@ -130,11 +129,19 @@ public sealed class H3Mixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMixe
     // f of the shift state space with its skip in f_0.
     private Tensor Taps() => shift.Taps() + nn.functional.pad(shiftSkip.unsqueeze(-1), [0, shift.StateDim - 1]); // (D, N)
 
-    private object TablesKey => (version, skip.dtype, skip.device_type, skip.device_index, SimdWidth.Bits);
+    private H3Step NewStep() => new(nameof(H3Mixer), diagonal.Discretize(), Taps(), skip, headDim);
 
     private long[] RecentShape => [modelDim, shift.StateDim];
 
     private long[] DiagonalShape => [headDim, headDim, modelDim / headDim, stateDim / 2, 2];
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            steps.Dispose();
+        base.Dispose(disposing);
+    }
 }
 
 /// <summary>H3's carried state, of fixed size: the last N keys of every channel and the diagonal state of every head.</summary>

@@ -18,7 +18,7 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
     private readonly long modelDim;
     private readonly long stateDim;
     private readonly long chunkLength;
-    private volatile object version = new(); // replaced where parameters may have changed
+    private readonly ParameterCache<DiagonalStep> steps = new();
 
     /// <summary>Makes it for a layer.</summary>
     /// <exception cref="ArgumentException">The sizes do not fit each other or the model.</exception>
@@ -66,14 +66,11 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
     }
 
     /// <inheritdoc/>
-    /// <remarks>Steps without gradients make the tables in their states anew. Thread-safe.</remarks>
-    public void Forget() => version = new object();
+    public void Forget() => steps.Forget();
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor x, SequenceContext? context)
     {
-        if (is_grad_enabled() && parameters().Any(parameter => parameter.requires_grad))
-            Forget(); // whoever records gradients is about to train
         using var scope = NewDisposeScope();
         var call = SequenceCall.Begin(nameof(S4DMixer), x, modelDim, context);
         if (call.IsEmpty)
@@ -81,8 +78,6 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
         var mixed = call.Mix([x], (length, rows, isPiece) => Prepare(length, rows, call.State, isPiece), chunkLength, Start);
         return output.call(mixed).MoveToOuterDisposeScope();
     }
-
-    private object TablesKey => (version, skip.dtype, skip.device_type, skip.device_index);
 
     private long[] StateShape => [1, modelDim, stateDim / 2, 2];
 
@@ -95,14 +90,13 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
         // A step takes a token of every row, also of those that have ended: never for a piece.
         if (length == 1 && !isPiece && state is not null && !is_grad_enabled())
         {
-            var step = state.Tables(TablesKey, () => new DiagonalStep(diagonal.Discretize(), skip.squeeze(0)));
             return (inputs, carry, _, _) =>
             {
-                var (y, next) = step.Take(inputs[0].to(diagonal.Dtype), carry![0]); // (B, 1, D)
+                using var step = steps.Take([.. diagonal.Parameters, skip], () => new DiagonalStep(diagonal.Discretize(), skip.squeeze(0)));
+                var (y, next) = step.Value.Take(inputs[0].to(diagonal.Dtype), carry![0]); // (B, 1, D)
                 return (Activate(y, inputs[0].dtype), [next]);
             };
         }
-        state?.DropTables();
         var convolution = new DiagonalConvolution(diagonal, skip.squeeze(0), length, length, rows);
         return (inputs, carry, lengths, tracksState) =>
         {
@@ -125,6 +119,14 @@ public sealed class S4DMixer : nn.Module<Tensor, SequenceContext?, Tensor>, IMix
     }
 
     private static Tensor Activate(Tensor y, ScalarType dtype) => nn.functional.gelu(y).to(dtype);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            steps.Dispose();
+        base.Dispose(disposing);
+    }
 }
 
 /// <summary>A gated linear unit: W = (V, U) stacked, x to (V x) . sigmoid(U x).</summary>

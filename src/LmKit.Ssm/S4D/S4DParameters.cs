@@ -41,7 +41,7 @@ internal sealed class S4DParameters : nn.Module, IDiagonalParameters, IParameter
     public bool HasUnitInput => true;
 
     /// <inheritdoc/>
-    public IReadOnlyList<Tensor> All => [readout, logTimeStep, logDecay, frequency];
+    public Tensor[] All => [readout, logTimeStep, logDecay, frequency];
 
     /// <inheritdoc/>
     public ParameterHint? Hint(string parameterName) =>

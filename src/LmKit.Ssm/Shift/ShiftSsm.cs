@@ -29,6 +29,8 @@ public sealed class ShiftSsm : nn.Module
     /// <summary>State size N.</summary>
     public long StateDim { get; }
 
+    internal Tensor[] Parameters => [weights.Input, weights.Readout];
+
     /// <summary>The filter's taps f (D, N), differentiable; belongs to the caller's dispose scope.</summary>
     public Tensor Taps()
     {

@@ -4,9 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>The carried state of this package's mixers: a few tensors of fixed size per row, and where each row stands.</summary>
-/// <remarks>Made by a mixer's <see cref="IMixer.NewState"/>. A row's tensors are those after its last valid token.
-/// Single-token calls without gradients keep tables here, made from the parameters at the first of them, and made anew for another
-/// mixer or once the mixer forgot (<see cref="IPreparedWeights"/>).</remarks>
+/// <remarks>Made by a mixer's <see cref="IMixer.NewState"/>. A row's tensors are those after its last valid token.</remarks>
 public class RecurrentState : MixerState
 {
     private const string CursorName = "cursor";
@@ -15,8 +13,6 @@ public class RecurrentState : MixerState
     private readonly Tensor[] parts;
     private readonly Dictionary<string, Tensor> exposed = [];
     private bool isAlone; // nothing else reads the parts' memory
-    private IDisposable? tables;
-    private object? tablesKey;
 
     /// <summary>Rows at the start of their sequences.</summary>
     internal RecurrentState(string owner, string[] names, long[][] shapes, long batch, ScalarType dtype, Device device)
@@ -99,7 +95,6 @@ public class RecurrentState : MixerState
     public override void Dispose()
     {
         Forget();
-        DropTables();
         foreach (var part in parts)
             part.Dispose();
         GC.SuppressFinalize(this);
@@ -130,28 +125,6 @@ public class RecurrentState : MixerState
             Keep(ref parts[index], parts[index].clone().contiguous());
         isAlone = true;
         return parts;
-    }
-
-    /// <summary>Tables that steps without gradients share, made at the first of them.</summary>
-    /// <param name="key">Equal to the key of those kept only where they still hold: names the mixer and the version of its parameters.</param>
-    /// <param name="make">Makes them.</param>
-    internal T Tables<T>(object key, Func<T> make)
-        where T : class, IDisposable
-    {
-        if (tables is not T || !key.Equals(tablesKey))
-        {
-            DropTables();
-            tables = make();
-            tablesKey = key;
-        }
-        return (T)tables;
-    }
-
-    /// <summary>Forgets the tables, so that parameters may have changed.</summary>
-    internal void DropTables()
-    {
-        tables?.Dispose();
-        (tables, tablesKey) = (null, null);
     }
 
     private protected virtual RecurrentState Copy(Tensor[] copies, DocumentCursor cursor) => new(Owner, names, copies, cursor, Position);

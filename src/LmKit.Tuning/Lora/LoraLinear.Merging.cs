@@ -27,15 +27,11 @@ public sealed partial class LoraLinear
     public void Unmerge()
     {
         IsMerged = false;
-        map.Dispose();
+        map.Forget();
     }
 
     /// <summary>Drops the merged weight; the next call makes it anew.</summary>
-    public void Forget()
-    {
-        Chain.Touch();
-        map.Dispose();
-    }
+    public void Forget() => map.Forget();
 
     string? ITrainingCheck.WhyItCannotTrain() => IsMerged ? "it is merged into its base. Unmerge first (LoraAdapters.Unmerge), and merge again after training." : null;
 
@@ -45,7 +41,6 @@ public sealed partial class LoraLinear
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         magnitude?.copy_(RowNorms(BaseWeight + Delta()));
-        Chain.Touch();
     }
 
     /// <inheritdoc/>
@@ -102,6 +97,31 @@ public sealed partial class LoraLinear
         if (shift is not null)
             bias = bias is null ? shift * Scale : bias + shift * Scale;
         return (weight, bias);
+    }
+
+    // All that the sum is made from.
+    private List<Tensor> Sources(List<Tensor> sources)
+    {
+        if (inner is LoraLinear within)
+        {
+            _ = within.Sources(sources);
+        }
+        else if (inner is DenseLinear)
+        {
+            sources.Add(BaseWeight);
+            if (Bias() is { } bias)
+                sources.Add(bias);
+        }
+        else
+        {
+            sources.AddRange(((nn.Module)inner).parameters());
+        }
+        sources.AddRange((ReadOnlySpan<Tensor>)[A, B]);
+        if (shift is not null)
+            sources.Add(shift);
+        if (magnitude is not null)
+            sources.Add(magnitude);
+        return sources;
     }
 
     private Tensor? RootBias() => Chain.Root is DenseLinear

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -11,8 +12,8 @@ namespace LmKit;
 /// y = y0 + (m/n - 1)(y0 - b) + (m/n) s (x A^T) B^T with n the row norms of W + s B A, taken as constant.</para>
 /// <para>Merged, calls in evaluation mode without gradients compute with one dense weight, the sum of the base and of every adapter up to
 /// this one. The sum is kept beside the parameters, which merging never changes, so a saved model is the same merged or not. It is made
-/// anew after loading, switching or another strength; after writing into a parameter by hand call
-/// <see cref="IPreparedWeights.ForgetAll"/>. Calls that train compute unmerged; trainers refuse a merged model.</para>
+/// anew when a parameter changed (<see cref="ParameterCache{T}"/>), after switching and for another strength. Calls that train compute
+/// unmerged; trainers refuse a merged model.</para>
 /// <para>Merging and switching belong to one thread with no call running; calls may run side by side.</para>
 /// </remarks>
 public sealed partial class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterHints, IPreparedWeights, ITrainingCheck, ILoraAdapter
@@ -165,10 +166,8 @@ public sealed partial class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IPa
     public override Tensor forward(Tensor x)
     {
         Shapes.CheckWidth(x, InFeatures, GetName());
-        if (Learns)
-            Chain.Touch(); // an optimizer is about to write into what a merged weight was made from
-        else if (IsMerged && isEnabled)
-            return map.Apply(x, Chain.Version, A, Sum);
+        if (IsMerged && isEnabled && !Learns)
+            return map.Apply(x, CollectionsMarshal.AsSpan(Sources([])), Chain.Settings, Sum);
         if (!isEnabled)
             return inner.call(x);
         using var scope = NewDisposeScope();

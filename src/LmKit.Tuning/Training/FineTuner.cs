@@ -37,7 +37,7 @@ public sealed class FineTuner : ILossTask
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(examples);
-        ITrainingCheck.Check(model);
+        Learner.CheckTrainable(model);
         this.model = model;
         this.options = options ?? new FineTuningOptions();
         this.options.Check();

@@ -35,9 +35,9 @@ public class HostStartTests
     {
         var services = new ServiceCollection();
         services.AddLanguageModel(Sizes(16)).AddAttention();
-        services.AddLanguageModel("small", Sizes(16)).AddAttention();
-        services.AddLanguageModel("large", Sizes(32)).AddAttention(attention => attention.HeadCount = 5);
-        services.AddLanguageModel("empty", Sizes(32));
+        services.AddKeyedLanguageModel("small", Sizes(16)).AddAttention();
+        services.AddKeyedLanguageModel("large", Sizes(32)).AddAttention(attention => attention.HeadCount = 5);
+        services.AddKeyedLanguageModel("empty", Sizes(32));
         using var provider = services.BuildServiceProvider();
         var error = Assert.ThrowsAny<Exception>(() => Start(provider));
         Assert.DoesNotContain("small", error.ToString(), StringComparison.Ordinal);
@@ -52,8 +52,8 @@ public class HostStartTests
     public void A_registration_that_was_replaced_is_not_checked()
     {
         var services = new ServiceCollection();
-        services.AddLanguageModel("one", Sizes(32)).AddAttention(attention => attention.HeadCount = 5);
-        services.AddLanguageModel("one", Sizes(32)).AddAttention(attention => attention.HeadCount = 4);
+        services.AddKeyedLanguageModel("one", Sizes(32)).AddAttention(attention => attention.HeadCount = 5);
+        services.AddKeyedLanguageModel("one", Sizes(32)).AddAttention(attention => attention.HeadCount = 4);
         using var provider = services.BuildServiceProvider();
         Start(provider);
     }

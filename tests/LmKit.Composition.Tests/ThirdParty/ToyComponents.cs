@@ -165,12 +165,19 @@ internal sealed class MaxNorm : nn.Module<Tensor, Tensor>
 /// <summary>Appends the n-th most likely token.</summary>
 internal sealed class RankedSampler(RankedSamplerOptions options, ILanguageModel model) : ISampler
 {
-    public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null)
+    public IEnumerable<Tensor> Sample(SampleRequest request)
     {
-        var grid = prompt.clone().DetachFromDisposeScope();
+        ArgumentNullException.ThrowIfNull(request);
+        request.Check(this);
+        return Run(request);
+    }
+
+    private IEnumerable<Tensor> Run(SampleRequest request)
+    {
+        var grid = request.Prompt.clone().DetachFromDisposeScope();
         try
         {
-            for (var step = 0L; step < length; step++)
+            for (var step = 0L; step < request.Length; step++)
             {
                 using (NewDisposeScope())
                 using (no_grad())

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 
@@ -88,19 +89,22 @@ public sealed class ChatRefusalTests : IDisposable
         Assert.Equal(name, (await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => client.GetResponseAsync("a", options))).ParamName);
 
         var defaults = new LanguageModelChatOptions();
-        Set(defaults, name, value);
+        Set(defaults.Defaults, name, value);
         Assert.Equal(name, Assert.Throws<ArgumentOutOfRangeException>(() => model.AsChatClient(ModelTokenizer.Bytes, options: defaults)).ParamName);
     }
 
     [Theory]
-    [InlineData(nameof(LanguageModelChatOptions.MinP), double.NaN)]
-    [InlineData(nameof(LanguageModelChatOptions.RepetitionPenalty), 0.0)]
-    [InlineData(nameof(LanguageModelChatOptions.RepetitionPenalty), double.NaN)]
+    [InlineData(nameof(GenerationOptions.MinP), double.NaN)]
+    [InlineData(nameof(GenerationOptions.RepetitionPenalty), 0.0)]
+    [InlineData(nameof(GenerationOptions.RepetitionPenalty), double.NaN)]
     [InlineData(nameof(LanguageModelChatOptions.MaxParallelAnswers), 0)]
     public void A_default_out_of_its_range_is_refused_by_its_name(string name, object value)
     {
         var defaults = new LanguageModelChatOptions();
-        typeof(LanguageModelChatOptions).GetProperty(name)!.SetValue(defaults, value);
+        if (typeof(LanguageModelChatOptions).GetProperty(name) is { } own)
+            own.SetValue(defaults, value);
+        else
+            typeof(GenerationOptions).GetProperty(name)!.SetValue(defaults.Defaults, value);
         Assert.Equal(name, Assert.Throws<ArgumentOutOfRangeException>(() => model.AsChatClient(ModelTokenizer.Bytes, options: defaults)).ParamName);
     }
 
@@ -163,7 +167,7 @@ public sealed class ChatRefusalTests : IDisposable
     private static void Set(object options, string name, float value)
     {
         var property = options.GetType().GetProperty(name)!;
-        property.SetValue(options, property.PropertyType == typeof(int) || property.PropertyType == typeof(int?) ? (object)(int)value : value);
+        property.SetValue(options, Convert.ChangeType(value, Nullable.GetUnderlyingType(property.PropertyType)!, CultureInfo.InvariantCulture));
     }
 
     private IChatClient Client() => model.AsChatClient(ModelTokenizer.Bytes);

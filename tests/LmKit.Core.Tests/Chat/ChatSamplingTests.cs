@@ -28,13 +28,13 @@ public sealed class ChatSamplingTests
 
     private static Dictionary<string, Action<LanguageModelChatOptions>> OfClient => new()
     {
-        ["Temperature"] = options => options.Temperature = 0.25f,
-        ["TopP"] = options => options.TopP = 0.5f,
-        ["TopK"] = options => options.TopK = 2,
-        ["MinP"] = options => options.MinP = 0.5,
-        ["RepetitionPenalty"] = options => options.RepetitionPenalty = 3,
-        ["FrequencyPenalty"] = options => options.FrequencyPenalty = 0.25f,
-        ["PresencePenalty"] = options => options.PresencePenalty = 1.5f,
+        ["Temperature"] = options => options.Defaults.Temperature = 0.25,
+        ["TopP"] = options => options.Defaults.TopP = 0.5,
+        ["TopK"] = options => options.Defaults.TopK = 2,
+        ["MinP"] = options => options.Defaults.MinP = 0.5,
+        ["RepetitionPenalty"] = options => options.Defaults.RepetitionPenalty = 3,
+        ["FrequencyPenalty"] = options => options.Defaults.FrequencyPenalty = 0.25,
+        ["PresencePenalty"] = options => options.Defaults.PresencePenalty = 1.5,
     };
 
     private static Dictionary<string, Action<ChatOptions>> OfRequest => new()
@@ -81,7 +81,7 @@ public sealed class ChatSamplingTests
     {
         void Both(AutoregressiveSamplerOptions options) => (options.TopK, options.Temperature) = (3, 0.5);
         Assert.Equal(Sampled(Both), await AnswerAsync(options => options.TopK = 3, request: options => options.Temperature = 0.5f));
-        Assert.Equal(Sampled(Both), await AnswerAsync(options => options.TopK = 3, options => options.Temperature = 0.5f));
+        Assert.Equal(Sampled(Both), await AnswerAsync(options => options.TopK = 3, options => options.Defaults.Temperature = 0.5));
     }
 
     [Fact]
@@ -108,7 +108,7 @@ public sealed class ChatSamplingTests
     public async Task Filters_of_the_configured_sampler_and_of_the_client_both_apply()
     {
         using var model = new FixedModel(FixedModel.OfLetters(Letters).Values) { Configured = own => new AutoregressiveSampler(own, null, Forbid('a')) };
-        using var client = model.AsChatClient(ModelTokenizer.Bytes, options: new LanguageModelChatOptions { Filters = [Forbid('b')] });
+        using var client = model.AsChatClient(ModelTokenizer.Bytes, options: new LanguageModelChatOptions { Defaults = new() { Filters = [Forbid('b')] } });
         var text = (await client.GetResponseAsync("x", new ChatOptions { Seed = 1, MaxOutputTokens = Length })).Text;
         Assert.Equal("cdef", string.Concat(text.Distinct().Order()));
     }
@@ -145,15 +145,15 @@ public sealed class ChatSamplingTests
         {
             var options = new ChatOptions();
             set(options);
-            Assert.StartsWith(name, (await Assert.ThrowsAsync<NotSupportedException>(() => client.GetResponseAsync("x", options))).Message, StringComparison.Ordinal);
+            Assert.StartsWith($"UniformSampler cannot obey {name} = ", (await Assert.ThrowsAsync<NotSupportedException>(() => client.GetResponseAsync("x", options))).Message, StringComparison.Ordinal);
         }
         foreach (var (name, set) in OfClient)
         {
             var options = new LanguageModelChatOptions();
             set(options);
-            Assert.StartsWith(name, Assert.Throws<ArgumentException>(() => model.AsChatClient(ModelTokenizer.Bytes, options: options)).Message, StringComparison.Ordinal);
+            Assert.StartsWith($"UniformSampler cannot obey {name} = ", Assert.Throws<NotSupportedException>(() => model.AsChatClient(ModelTokenizer.Bytes, options: options)).Message, StringComparison.Ordinal);
         }
-        Assert.StartsWith("Filters", Assert.Throws<ArgumentException>(() => model.AsChatClient(ModelTokenizer.Bytes, options: new() { Filters = [TopK.Filter(1)] })).Message, StringComparison.Ordinal);
+        Assert.StartsWith("UniformSampler cannot obey Filters = ", Assert.Throws<NotSupportedException>(() => model.AsChatClient(ModelTokenizer.Bytes, options: new() { Defaults = new() { Filters = [TopK.Filter(1)] } })).Message, StringComparison.Ordinal);
     }
 
     private static LogitFilter Forbid(char letter) => (logits, _, _) =>
@@ -168,7 +168,7 @@ public sealed class ChatSamplingTests
         typeof(AutoregressiveSamplerOptions).GetProperty(name)!.SetValue(options, name switch { "TopK" => (object)1, "Temperature" => 3.0, "TopP" => 0.9, "MinP" => 0.9, _ => 9.0 });
 
     private static Action<LanguageModelChatOptions> OtherOfClient(string name) => options =>
-        typeof(LanguageModelChatOptions).GetProperty(name)!.SetValue(options, name switch { "TopK" => (object)1, "Temperature" => 3f, "TopP" => 0.9f, _ => 9f });
+        typeof(GenerationOptions).GetProperty(name)!.SetValue(options.Defaults, name switch { "TopK" => (object)1, "Temperature" => 3.0, "TopP" => 0.9, _ => 9.0 });
 
     private static FixedModel FixedModelOf(Action<AutoregressiveSamplerOptions>? configured) =>
         new(FixedModel.OfLetters(Letters).Values) { Configured = configured is null ? null : own => new AutoregressiveSampler(own, Of(configured)) };
@@ -195,7 +195,7 @@ public sealed class ChatSamplingTests
     private static string Sampled(Action<AutoregressiveSamplerOptions> set)
     {
         using var model = FixedModelOf(null);
-        return new TextGenerator(new AutoregressiveSampler(model, Of(set)), ModelTokenizer.Bytes).Generate(["abc"], new TextGenerationOptions { MaxTokens = Length, Seed = 5 })[0];
+        return new TextGenerator(new AutoregressiveSampler(model, Of(set)), ModelTokenizer.Bytes).Generate(["abc"], new GenerationOptions { MaxOutputTokens = Length, Seed = 5 })[0];
     }
 
     // Knows id 257 of a model of 258, whose tokenizer has 256; 256 is nobody's.

@@ -26,7 +26,7 @@ public sealed class LanguageModelChatClientTests : IDisposable
         Assert.Equal(ChatFinishReason.Length, answer.FinishReason);
         Assert.Equal((5L, 12L, 17L), (answer.Usage!.InputTokenCount, answer.Usage.OutputTokenCount, answer.Usage.TotalTokenCount));
         Assert.Equal("lmkit", answer.ModelId);
-        using var brief = model.AsChatClient(ModelTokenizer.Bytes, options: new LanguageModelChatOptions { MaxOutputTokens = 7 });
+        using var brief = model.AsChatClient(ModelTokenizer.Bytes, options: new LanguageModelChatOptions { Defaults = new() { MaxOutputTokens = 7 } });
         Assert.Equal(7, (await brief.GetResponseAsync("hello")).Usage!.OutputTokenCount);
         Assert.Equal(0, (await client.GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 0 })).Usage!.OutputTokenCount);
     }
@@ -59,7 +59,7 @@ public sealed class LanguageModelChatClientTests : IDisposable
     public async Task A_stop_token_ends_the_answer()
     {
         var first = FirstId("hello");
-        using var client = model.AsChatClient(new ModelTokenizer(new ByteTokenizer(), 256, (int)first), options: new LanguageModelChatOptions { Temperature = 0 });
+        using var client = model.AsChatClient(new ModelTokenizer(new ByteTokenizer(), 256, (int)first), options: new LanguageModelChatOptions { Defaults = new() { Temperature = 0 } });
         var answer = await client.GetResponseAsync("hello");
 
         Assert.Equal((ChatFinishReason.Stop, "", 1L), (answer.FinishReason, answer.Text, answer.Usage!.OutputTokenCount));
@@ -128,7 +128,7 @@ public sealed class LanguageModelChatClientTests : IDisposable
             a[(long)'a'] = TorchSharp.torch.tensor(true);
             return TorchSharp.torch.where(a, logits, TorchSharp.torch.full_like(logits, double.NegativeInfinity));
         };
-        using var client = model.AsChatClient(ModelTokenizer.Bytes, options: new LanguageModelChatOptions { Filters = [onlyA] });
+        using var client = model.AsChatClient(ModelTokenizer.Bytes, options: new LanguageModelChatOptions { Defaults = new() { Filters = [onlyA] } });
         Assert.Equal("aaaa", (await client.GetResponseAsync("hello", new ChatOptions { MaxOutputTokens = 4 })).Text);
     }
 
@@ -137,9 +137,9 @@ public sealed class LanguageModelChatClientTests : IDisposable
     {
         var services = new ServiceCollection();
         services.AddLanguageModel(options => (options.VocabSize, options.ModelDim, options.LayerCount) = (256, 8, 1)).AddAttention();
-        services.AddLanguageModel("other", options => (options.VocabSize, options.ModelDim, options.LayerCount) = (256, 8, 1)).AddAttention();
-        services.AddLmKitChatClient(_ => ModelTokenizer.Bytes, configure: options => options.ModelId = "first");
-        services.AddLmKitChatClient("other", _ => ModelTokenizer.Bytes, configure: options => options.ModelId = "second");
+        services.AddKeyedLanguageModel("other", options => (options.VocabSize, options.ModelDim, options.LayerCount) = (256, 8, 1)).AddAttention();
+        services.AddChatClient(provider => provider.GetRequiredService<LanguageModel>().AsChatClient(ModelTokenizer.Bytes, options: new() { ModelId = "first" }));
+        services.AddKeyedChatClient("other", provider => provider.GetRequiredKeyedService<LanguageModel>("other").AsChatClient(ModelTokenizer.Bytes, options: new() { ModelId = "second" }));
         using var provider = services.BuildServiceProvider();
 
         var client = provider.GetRequiredService<IChatClient>();

@@ -23,6 +23,7 @@ public class ModelConfigTests
                 "n_layer": 2,
                 "is_bidirectional": false,
                 "tie_word_embeddings": true,
+                "initializer": "normal",
                 "initializer_range": 0.02,
                 "embedding_dropout_rate": 0,
                 "residual_dropout_rate": 0,

@@ -53,7 +53,7 @@ internal sealed class ToyBlock : nn.Module<Tensor, SequenceContext?, Tensor>, IB
     {
         using var scope = NewDisposeScope();
         var h = norm.call(x);
-        return (x + dropout.call(branch.Pass(gain * (mixer.call(h, context) + mlp.call(h))))).MoveToOuterDisposeScope();
+        return (x + dropout.call(branch.Pass(gain * (mixer.call(h, context) + mlp.call(h)), context))).MoveToOuterDisposeScope();
     }
 }
 

@@ -29,6 +29,13 @@ public class BrokenComponentTests
     public void A_sampler_that_ignores_the_generator_fails() => Fails(new SamplerSuite(SamplerFault.OwnSeed).The_same_seed_gives_the_same_sample_and_another_seed_another);
 
     [Fact]
+    public void A_sampler_whose_rows_share_a_generator_fails() => Fails(new SamplerSuite(SamplerFault.SharesGenerator).A_row_alone_is_the_row_in_any_batch_whatever_the_others_want);
+
+    [Fact]
+    public void A_sampler_that_passes_over_what_it_was_asked_fails() =>
+        Fails(new SamplerSuite(SamplerFault.IgnoresOptions).An_option_of_a_row_is_obeyed_or_refused_at_the_call_by_its_name, new SamplerSuite(SamplerFault.ChecksLate).A_request_that_cannot_be_is_refused_at_the_call);
+
+    [Fact]
     public void A_sampler_that_always_draws_the_same_fails() => Fails(new SamplerSuite(SamplerFault.Constant).The_same_seed_gives_the_same_sample_and_another_seed_another);
 
     [Fact]
@@ -58,6 +65,9 @@ public class BrokenComponentTests
         EditsPrompt,
         OneShort,
         OwnSeed,
+        SharesGenerator,
+        IgnoresOptions,
+        ChecksLate,
         Constant,
         Leaks,
         HoldsScope,
@@ -114,12 +124,19 @@ public class BrokenComponentTests
 
     private sealed class FaultySampler(SamplerFault fault) : ISampler
     {
-        public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null)
+        public IEnumerable<Tensor> Sample(SampleRequest request)
+        {
+            if (fault != SamplerFault.ChecksLate)
+                request.Check(this, fault == SamplerFault.IgnoresOptions ? typeof(SampleOptions).GetProperties().Select(property => property.Name) : []);
+            return Run(request with { Rows = null });
+        }
+
+        private IEnumerable<Tensor> Run(SampleRequest request)
         {
             var scope = fault == SamplerFault.HoldsScope ? NewDisposeScope() : null;
-            using var own = new Generator((ulong)System.Random.Shared.NextInt64());
             var sampler = new UniformSampler(fault == SamplerFault.Constant ? 1 : 5);
-            foreach (var grid in sampler.Sample(prompt, fault == SamplerFault.OneShort ? length - 1 : length, fault == SamplerFault.OwnSeed ? own : random))
+            using var shared = request.Generators is { } given && fault == SamplerFault.SharesGenerator ? RowGenerators.Derive(given[^1], given.Count) : null;
+            foreach (var grid in sampler.Sample(request with { Length = fault == SamplerFault.OneShort ? request.Length - 1 : request.Length, Generators = fault == SamplerFault.OwnSeed ? null : shared ?? request.Generators }))
             {
                 if (fault == SamplerFault.EditsPrompt)
                     grid[0, 0] = 4L;

@@ -25,7 +25,7 @@ public enum BrokenTaskLaw
 public sealed class BrokenTaskTests
 {
     [Fact]
-    public void A_task_that_keeps_every_law_passes_every_law() => Assert.Empty(Fails(BrokenTaskLaw.None));
+    public void A_task_that_keeps_every_law_passes_every_law() => Assert.Empty(Laws().Where(law => Fails(BrokenTaskLaw.None, law)).Select(law => law.Name));
 
     [Theory]
     [InlineData(BrokenTaskLaw.SavesNoRandomness, nameof(TrainingTaskConformance.A_run_that_is_saved_restored_and_continued_equals_the_uninterrupted_one))]
@@ -41,13 +41,15 @@ public sealed class BrokenTaskTests
     [InlineData(BrokenTaskLaw.KeepsItsLosses, nameof(TrainingTaskConformance.A_run_a_cancelled_run_and_a_refused_resume_leave_no_tensor_behind))]
     [InlineData(BrokenTaskLaw.ReportsTheTime, nameof(TrainingTaskConformance.One_step_at_a_time_it_is_the_same_run))]
     [InlineData(BrokenTaskLaw.ReportsTheTime, nameof(TrainingTaskConformance.A_run_that_saves_after_every_step_equals_one_that_never_does))]
-    public void A_task_that_breaks_a_law_fails_it(BrokenTaskLaw broken, string law) => Assert.Contains(law, Fails(broken));
+    public void A_task_that_breaks_a_law_fails_it(BrokenTaskLaw broken, string law) => Assert.True(Fails(broken, Laws().Single(one => one.Name == law)));
 
-    private static List<string> Fails(BrokenTaskLaw broken)
+    private static IEnumerable<MethodInfo> Laws() =>
+        typeof(TrainingTaskConformance).GetMethods().Where(method => method.IsDefined(typeof(FactAttribute)) && method.ReturnType == typeof(void));
+
+    private static bool Fails(BrokenTaskLaw broken, MethodInfo law)
     {
         using var suite = new Suite(broken);
-        var laws = typeof(TrainingTaskConformance).GetMethods().Where(method => method.IsDefined(typeof(FactAttribute)) && method.ReturnType == typeof(void));
-        return [.. laws.Where(law => !Arguments(law).All(arguments => Passes(law, suite, arguments))).Select(law => law.Name)];
+        return !Arguments(law).All(arguments => Passes(law, suite, arguments));
     }
 
     private static IEnumerable<object[]?> Arguments(MethodInfo law) =>

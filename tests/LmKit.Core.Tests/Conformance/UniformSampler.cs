@@ -6,16 +6,25 @@ namespace LmKit.Core.Tests;
 /// <summary>Appends uniformly drawn tokens below a limit.</summary>
 internal sealed class UniformSampler(long limit) : ISampler
 {
-    public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null)
+    public IEnumerable<Tensor> Sample(SampleRequest request)
     {
-        var grid = prompt.clone().DetachFromDisposeScope();
+        ArgumentNullException.ThrowIfNull(request);
+        request.Check(this);
+        return Run(request);
+    }
+
+    private IEnumerable<Tensor> Run(SampleRequest request)
+    {
+        using var generators = RowGenerators.Of(request);
+        var grid = request.Prompt.clone().DetachFromDisposeScope();
         try
         {
-            for (var step = 0L; step < length; step++)
+            for (var step = 0L; step < request.Length; step++)
             {
                 using (NewDisposeScope())
                 {
-                    var next = cat([grid, randint(0, limit, [grid.size(0), 1], ScalarType.Int64, generator: random)], 1).DetachFromDisposeScope();
+                    var drawn = generators.Select(random => randint(0, limit, [1, 1], ScalarType.Int64, generator: random));
+                    var next = cat([grid, cat([.. drawn], 0)], 1).DetachFromDisposeScope();
                     grid.Dispose();
                     grid = next;
                 }

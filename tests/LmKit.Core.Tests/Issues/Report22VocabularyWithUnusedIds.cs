@@ -16,9 +16,9 @@ public sealed class Report22VocabularyWithUnusedIds : IDisposable
             Assert.Equal(10, tokenizer.VocabSize);
             Assert.Equal([9, 0], tokenizer.Tokenizer.EncodeToIds("aba"));
             Assert.Equal("abab", tokenizer.Tokenizer.Decode([0, 1, 2, 5, 9]));
-            Assert.Equal("", new IncrementalDecoder(tokenizer.Tokenizer).Add(5));
+            Assert.Equal("", new TokenStream.Decoder(tokenizer.Tokenizer).Add(5));
             _ = Assert.Throws<ArgumentOutOfRangeException>(() => tokenizer.Tokenizer.Decode([10]));
-            _ = Assert.Throws<ArgumentOutOfRangeException>(() => new IncrementalDecoder(tokenizer.Tokenizer).Add(10));
+            _ = Assert.Throws<ArgumentOutOfRangeException>(() => new TokenStream.Decoder(tokenizer.Tokenizer).Add(10));
             Assert.NotEmpty(tokenizer.Fingerprint());
         }
     }

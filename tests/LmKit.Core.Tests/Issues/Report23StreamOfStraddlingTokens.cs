@@ -24,7 +24,7 @@ public class Report23StreamOfStraddlingTokens
     public void Tokens_that_begin_and_end_inside_characters_lose_none()
     {
         int[] ids = [256, .. Enumerable.Repeat(257, 1_000), 0xAC, 'x'];
-        var decoder = new IncrementalDecoder(Create("tiktoken").Tokenizer);
+        var decoder = new TokenStream.Decoder(Create("tiktoken").Tokenizer);
         Assert.Equal(new string('\u20ac', 1_001) + "x", string.Concat(ids.Select(decoder.Add)) + decoder.Flush());
     }
 
@@ -38,7 +38,7 @@ public class Report23StreamOfStraddlingTokens
         for (var round = 0; round < 600; round++)
         {
             int[] ids = [.. Enumerable.Range(0, random.Next(1, 250)).Select(_ => (round % 3) switch { 0 => random.Next(count), 1 => random.Next(128, count), _ => straddling[random.Next(straddling.Length)] })];
-            var decoder = new IncrementalDecoder(tokenizer);
+            var decoder = new TokenStream.Decoder(tokenizer);
             var pieces = ids.Select(decoder.Add).ToArray();
             Assert.Equal(tokenizer.Decode(ids), string.Concat(pieces) + decoder.Flush());
             Assert.All(pieces, piece => Assert.False(piece.Length > 0 && (char.IsLowSurrogate(piece[0]) || char.IsHighSurrogate(piece[^1]))));
@@ -49,7 +49,7 @@ public class Report23StreamOfStraddlingTokens
     public void A_long_stream_that_never_comes_to_a_whole_character_decodes_a_bounded_number_of_tokens_each_time()
     {
         var counting = new Counting(Create("tiktoken").Tokenizer);
-        var decoder = new IncrementalDecoder(counting);
+        var decoder = new TokenStream.Decoder(counting);
         foreach (var id in Enumerable.Repeat(0xFF, 5_000).Concat(Enumerable.Repeat(257, 5_000)))
             _ = decoder.Add(id);
         Assert.InRange(counting.Most, 1, 200);

@@ -11,7 +11,7 @@ public sealed class Report24EmptyStopString
     {
         using var model = FixedModel.OfLetters(3, 2, 1);
         var generator = new TextGenerator(new AutoregressiveSampler(model), ModelTokenizer.Bytes);
-        string Text(params string[] stops) => generator.Generate(["hello"], new() { MaxTokens = 20, Seed = 1, StopStrings = stops })[0];
+        string Text(params string[] stops) => generator.Generate(["hello"], new() { MaxOutputTokens = 20, Seed = 1, StopSequences = stops })[0];
         Assert.Equal(20, Text().Length);
         Assert.Equal(Text(), Text(""));
         Assert.Equal(Text("b"), Text("", "b", ""));

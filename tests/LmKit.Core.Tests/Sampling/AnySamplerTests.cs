@@ -8,7 +8,7 @@ namespace LmKit.Core.Tests;
 [NoTensorLeak]
 public sealed class AnySamplerTests
 {
-    private static readonly TextGenerationOptions Four = new() { MaxTokens = 4 };
+    private static readonly GenerationOptions Four = new() { MaxOutputTokens = 4 };
 
     [Fact]
     public void Of_a_sampler_that_redraws_only_the_last_version_is_text()
@@ -62,13 +62,13 @@ public sealed class AnySamplerTests
     public void Options_of_a_text_that_cannot_be_are_refused_at_the_call_by_their_names()
     {
         var generator = new TextGenerator(new DraftSampler(true, [['a']]), ModelTokenizer.Bytes);
-        Assert.Equal("MaxTokens", Assert.Throws<ArgumentOutOfRangeException>(() => generator.Stream("x", new() { MaxTokens = -1 })).ParamName);
-        Assert.Contains("StopStrings[1]", Assert.Throws<ArgumentException>(() => generator.Stream("x", new() { StopStrings = ["a", null!] })).Message, StringComparison.Ordinal);
+        Assert.Equal("MaxOutputTokens", Assert.Throws<ArgumentOutOfRangeException>(() => generator.Stream("x", new() { MaxOutputTokens = -1 })).ParamName);
+        Assert.Contains("StopSequences[1]", Assert.Throws<ArgumentException>(() => generator.Stream("x", new() { StopSequences = ["a", null!] })).Message, StringComparison.Ordinal);
         Assert.Contains("Prompt 1 is null", Assert.Throws<ArgumentException>(() => generator.Generate(["x", null!])).Message, StringComparison.Ordinal);
         Assert.Contains("prompt 1 is empty", Assert.Throws<ArgumentException>(() => generator.Generate(["x", ""])).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => generator.Stream(""));
         Assert.Throws<ArgumentNullException>(() => generator.Stream(null!));
-        Assert.Equal(["a"], generator.Generate(["x"], new() { StopStrings = null! }));
+        Assert.Equal(["a"], generator.Generate(["x"], new() { StopSequences = null! }));
         Assert.Empty(generator.Generate([]));
     }
 
@@ -78,36 +78,20 @@ public sealed class AnySamplerTests
         using var model = FixedModel.OfLetters(3, 3, 3);
         var generator = new TextGenerator(new AutoregressiveSampler(model), ModelTokenizer.Bytes);
         foreach (var count in new[] { 0, 1, 7 })
-            Assert.Equal(count, generator.Generate(["x"], new() { MaxTokens = count })[0].Length);
+            Assert.Equal(count, generator.Generate(["x"], new() { MaxOutputTokens = count })[0].Length);
         Assert.Equal(256, generator.Generate(["x"])[0].Length);
     }
 
     [Fact]
-    public void A_seed_repeats_a_call_and_not_a_row()
+    public void A_seed_repeats_a_call_and_each_of_its_rows_alone()
     {
         using var model = FixedModel.OfLetters(1, 1, 1, 1);
         var generator = new TextGenerator(new AutoregressiveSampler(model), ModelTokenizer.Bytes);
-        var options = new TextGenerationOptions { MaxTokens = 30, Seed = 3 };
+        var options = new GenerationOptions { MaxOutputTokens = 30, Seed = 3 };
         var together = generator.Generate(["x", "y"], options);
         Assert.Equal(together, generator.Generate(["x", "y"], options));
         Assert.NotEqual(together[0], together[1]);
-        Assert.NotEqual(generator.Generate(["x"], options)[0], together[0]);
-    }
-
-    private sealed class DraftSampler(bool isAppendOnly, long[][] versions) : ISampler
-    {
-        internal int Given { get; private set; }
-
-        public bool IsAppendOnly => isAppendOnly;
-
-        public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null)
-        {
-            foreach (var version in versions)
-            {
-                Given++;
-                long[][] rows = [.. HostValues.Read(prompt).Chunk((int)prompt.size(1)).Select(row => (long[])[.. row, .. version])];
-                yield return tensor(rows.SelectMany(row => row).ToArray(), [rows.Length, rows[0].Length]).DetachFromDisposeScope();
-            }
-        }
+        Assert.Equal(together[0], generator.Generate(["x"], options)[0]);
+        Assert.Equal(together[1], generator.Generate(["y"], new GenerationOptions { MaxOutputTokens = 30, Seed = 4 })[0]);
     }
 }

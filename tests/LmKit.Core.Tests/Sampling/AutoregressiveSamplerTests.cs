@@ -9,6 +9,10 @@ public sealed class AutoregressiveSamplerTests : SamplerConformance, IDisposable
 
     protected override long VocabSize => ToyModel.VocabSize;
 
+    // By column within what the edit sees, so that padding would be seen too.
+    protected override (string Point, Func<Tensor, Tensor> Edit)? Steering => ("layers.0.resid_post", activation =>
+        activation + arange(activation.size(1), dtype: activation.dtype).view(1, -1, 1) + arange(activation.size(2), dtype: activation.dtype).remainder(3) * 5);
+
     public void Dispose() => model.Dispose();
 
     [Fact]

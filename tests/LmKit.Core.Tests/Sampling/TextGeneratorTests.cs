@@ -12,7 +12,7 @@ public sealed class TextGeneratorTests
     {
         using var model = Model();
         var generator = Greedy(model);
-        var options = new TextGenerationOptions { MaxTokens = 12 };
+        var options = new GenerationOptions { MaxOutputTokens = 12 };
         string[] prompts = ["a", "a longer prompt", "medium"];
         var together = generator.Generate(prompts, options);
         Assert.Equal(prompts.Select(prompt => string.Concat(generator.Stream(prompt, options))), together);
@@ -22,7 +22,7 @@ public sealed class TextGeneratorTests
     public void Streamed_pieces_never_split_a_character_and_join_to_the_whole()
     {
         var generator = Scripted("caf\u00e9 \ud83d\ude80 done");
-        var pieces = generator.Stream("x", new TextGenerationOptions { MaxTokens = 100 }).ToArray();
+        var pieces = generator.Stream("x", new GenerationOptions { MaxOutputTokens = 100 }).ToArray();
         Assert.Equal("caf\u00e9 \ud83d\ude80 done", string.Concat(pieces));
         Assert.All(pieces, piece => Assert.DoesNotContain('\ufffd', piece));
         Assert.DoesNotContain(pieces, piece => char.IsHighSurrogate(piece[^1]) || char.IsLowSurrogate(piece[0]));
@@ -35,7 +35,7 @@ public sealed class TextGeneratorTests
     [InlineData("ababac", "abac", "ab")]
     public void A_stop_string_ends_the_text_wherever_token_borders_fall(string script, string stop, string expected)
     {
-        var text = string.Concat(Scripted(script).Stream("x", new TextGenerationOptions { MaxTokens = 100, StopStrings = [stop, "never"] }));
+        var text = string.Concat(Scripted(script).Stream("x", new GenerationOptions { MaxOutputTokens = 100, StopSequences = [stop, "never"] }));
         Assert.Equal(expected, text);
     }
 
@@ -48,7 +48,7 @@ public sealed class TextGeneratorTests
         var before = Tensor.TotalCount;
         Assert.Throws<OperationCanceledException>(() =>
         {
-            foreach (var _ in generator.Stream("abc", new TextGenerationOptions { MaxTokens = 50 }, stop.Token))
+            foreach (var _ in generator.Stream("abc", new GenerationOptions { MaxOutputTokens = 50 }, stop.Token))
                 stop.Cancel();
         });
         Assert.Equal(before, Tensor.TotalCount);
@@ -59,7 +59,7 @@ public sealed class TextGeneratorTests
     {
         using var model = Model();
         var generator = new TextGenerator(new AutoregressiveSampler(model), ModelTokenizer.Bytes);
-        string Text(ulong seed) => string.Concat(generator.Stream("abc", new TextGenerationOptions { MaxTokens = 40, Seed = seed }));
+        string Text(long seed) => string.Concat(generator.Stream("abc", new GenerationOptions { MaxOutputTokens = 40, Seed = seed }));
         Assert.Equal(Text(1), Text(1));
         Assert.NotEqual(Text(1), Text(2));
     }
@@ -115,9 +115,11 @@ public sealed class TextGeneratorTests
 
     private sealed class ScriptedSampler(string script) : ISampler
     {
-        public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null)
+        public bool IsAppendOnly => true;
+
+        public IEnumerable<Tensor> Sample(SampleRequest request)
         {
-            var ids = prompt.data<long>().ToArray().ToList();
+            var ids = request.Prompt.data<long>().ToArray().ToList();
             foreach (var value in System.Text.Encoding.UTF8.GetBytes(script))
             {
                 ids.Add(value);

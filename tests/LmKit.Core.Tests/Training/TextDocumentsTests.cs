@@ -49,4 +49,25 @@ public sealed class TextDocumentsTests : IDisposable
         File.WriteAllBytes(folder["latin.txt"], [0x61, 0xe9, 0x62]);
         Assert.Contains("not UTF-8", Assert.Throws<TextDataException>(() => TextDocuments.Read(folder["latin.txt"]).ToList()).Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void A_split_is_stable_complete_and_as_large_as_asked()
+    {
+        TextDocument[] documents = [.. Enumerable.Range(0, 2000).Select(index => new TextDocument($"{index}", $"text {index}"))];
+        var (training, heldOut) = TextDocuments.Split(documents, 0.1, 3);
+        Assert.Equal(documents.Order(Comparer<TextDocument>.Create((a, b) => string.CompareOrdinal(a.Place, b.Place))), training.Concat(heldOut).Order(Comparer<TextDocument>.Create((a, b) => string.CompareOrdinal(a.Place, b.Place))));
+        Assert.InRange(heldOut.Count(), 150, 250);
+        // A text stays where it is, whatever comes before it and wherever it is from.
+        Assert.Equal(heldOut.Where(document => documents.AsSpan(500).Contains(document)).Select(document => document.Text), TextDocuments.Split(documents[500..].Select(document => document with { Place = "elsewhere" }), 0.1, 3).HeldOut.Select(document => document.Text));
+        Assert.NotEqual(heldOut, TextDocuments.Split(documents, 0.1, 4).HeldOut);
+        // As it was divided when this was written.
+        Assert.Equal(["text 0", "text 2"], TextDocuments.Split(documents, 0.1, 3).HeldOut.Take(2).Select(document => document.Text));
+    }
+
+    [Theory]
+    [InlineData(0.0)]
+    [InlineData(1.0)]
+    [InlineData(double.NaN)]
+    public void A_share_outside_of_0_and_1_is_refused(double share) =>
+        Assert.Equal("heldOutShare", Assert.Throws<ArgumentOutOfRangeException>(() => TextDocuments.Split([], share)).ParamName);
 }

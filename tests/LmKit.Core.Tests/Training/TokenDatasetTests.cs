@@ -116,4 +116,20 @@ public sealed class TokenDatasetTests : IDisposable
         _ = Assert.Throws<OperationCanceledException>(() => TokenDataset.Create([new("x", "x")], Pairs, folder["new.bin"], stop.Token));
         Assert.Equal(["tokens.bin"], folder.Names);
     }
+
+    [Fact]
+    public void A_split_makes_two_files_of_the_documents_of_each_part()
+    {
+        TextDocument[] documents = [.. Enumerable.Range(0, 40).Select(index => new TextDocument($"{index}", $"{index},"))];
+        var (training, heldOut) = TokenDataset.CreateSplit(documents, ModelTokenizer.Bytes, folder["a.tokens"], folder["b.tokens"], 0.3, seed: 1);
+        using (training)
+        using (heldOut)
+        {
+            var parts = TextDocuments.Split(documents, 0.3, 1);
+            Assert.Equal(string.Concat(parts.Training.Select(document => document.Text)), string.Concat(All(training).Select(id => (char)id)));
+            Assert.Equal(string.Concat(parts.HeldOut.Select(document => document.Text)), string.Concat(All(heldOut).Select(id => (char)id)));
+        }
+        Assert.Contains("b.tokens: no document falls into this part", Assert.Throws<TextDataException>(() => TokenDataset.CreateSplit(documents[..1], ModelTokenizer.Bytes, folder["a.tokens"], folder["b.tokens"], 0.001)).Message, StringComparison.Ordinal);
+        Assert.Contains("a file of its own", Assert.Throws<ArgumentException>(() => TokenDataset.CreateSplit(documents, ModelTokenizer.Bytes, folder["a.tokens"], folder["a.tokens"], 0.3)).Message, StringComparison.Ordinal);
+    }
 }

@@ -21,6 +21,12 @@ public sealed class TrainerOptionsTests : TrainingScene
         Assert.Contains("CycleCount = 4", Refusal(options => options.CycleCount = 4), StringComparison.Ordinal);
         Assert.Contains("Shape = 99", Refusal(options => options.Shape = (LearningRateShape)99), StringComparison.Ordinal);
         Assert.Contains("DecayScope = -1", Refusal(options => options.DecayScope = (DecayScope)(-1)), StringComparison.Ordinal);
+        Assert.Contains("Patience = 3", Refusal(options => options.Patience = 3), StringComparison.Ordinal);
+        Assert.Contains("MinImprovement = 0.5", Refusal(options => options.MinImprovement = 0.5), StringComparison.Ordinal);
+        Assert.Contains("KeepsBest = True: nothing is evaluated", Refusal(options => (options.KeepsBest, options.CheckpointFolder) = (true, Checkpoints)), StringComparison.Ordinal);
+        Assert.Contains("KeepsBest = True: CheckpointFolder", Refusal(options => (options.KeepsBest, options.EvaluationInterval) = (true, 1), Data), StringComparison.Ordinal);
+        Assert.Contains("MaxDuration = 00:00:00", Refusal(options => options.MaxDuration = TimeSpan.Zero), StringComparison.Ordinal);
+        Assert.Contains("LossCurveFile = ' '", Refusal(options => options.LossCurveFile = " "), StringComparison.Ordinal);
         Assert.Contains("Epsilon = 0", Refusal(options => options.Epsilon = 0), StringComparison.Ordinal);
     }
 
@@ -74,6 +80,7 @@ public sealed class TrainerOptionsTests : TrainingScene
         var options = new TrainingOptions();
         Assert.Equal((1000L, 1, 1e-3, LearningRateShape.Cosine, 0L, 0.1, 1), (options.Steps, options.AccumulationCount, options.LearningRate, options.Shape, options.WarmupSteps, options.FinalShare, options.CycleCount));
         Assert.Equal((0.9, 0.999, 1e-8, 0.1, DecayScope.Matrices), (options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay, options.DecayScope));
+        Assert.Equal((0, 0.0, false, null, null), (options.Patience, options.MinImprovement, options.KeepsBest, options.MaxDuration, options.LossCurveFile));
         Assert.Equal((1.0, 0.0, 0L, 0L, null), (options.MaxGradientNorm, options.AverageDecay, options.EvaluationInterval, options.CheckpointInterval, options.CheckpointFolder));
     }
 }

@@ -51,9 +51,9 @@ public sealed class LevelScaleTests
     public void A_task_is_built_only_where_training_and_sampling_agree(LevelScale scale, LossWeighting weighting, bool fits)
     {
         using var scope = NewDisposeScope();
-        using var transformer = new DiffusionTransformer(Sizes(scale));
+        using var transformer = DiffusionTransformer.Build(Sizes(scale));
         var times = new TimeSampling(new LogLinearSchedule(), new TimeSamplingOptions { Weighting = weighting });
-        var denoiser = new TransformerDenoiser(transformer, 4, isTimeConditioned: true);
+        var denoiser = new LanguageModelDenoiser(transformer, 4, isTimeConditioned: true);
         if (fits)
         {
             using var task = DenoisingTask.OnBatches(transformer, denoiser, Rows, 1, times);
@@ -67,22 +67,31 @@ public sealed class LevelScaleTests
         using var levels = times.Levels(tensor([.2, .4]));
         Assert.Throws<ArgumentException>(() => NegativeElbo.Of(denoiser, zeros(2, 6, dtype: ScalarType.Int64), levels, zeros(2, 6)));
 
-        using var blind = DenoisingTask.OnBatches(transformer, new TransformerDenoiser(transformer, 4), Rows, 1, times); // it sees no level at all
+        using var blind = DenoisingTask.OnBatches(transformer, new LanguageModelDenoiser(transformer, 4), Rows, 1, times); // it sees no level at all
         _ = blind.NextLoss();
     }
 
     [Fact]
-    public void Weights_remember_the_scale()
+    public void A_folder_remembers_the_scale_and_whether_levels_are_true()
     {
         using var scope = NewDisposeScope();
-        using var told = new DiffusionTransformer(Sizes(LevelScale.Time));
-        using var again = new DiffusionTransformer(Sizes(LevelScale.Time));
-        using var other = new DiffusionTransformer(Sizes(LevelScale.TotalNoise));
-        var weights = ModuleTensors.Of(told);
+        var sizes = Sizes(LevelScale.Time);
+        sizes.IsTimeConditioned = true;
+        using var told = DiffusionTransformer.Build(sizes);
+        var folder = Directory.CreateTempSubdirectory();
+        try
+        {
+            told.Save(folder.FullName);
+            using var again = LanguageModel.Load(folder.FullName, kinds => kinds.AddDiffusion());
 
-        CheckpointLoader.Load(again, weights);
-        Assert.Contains("level_scale", Assert.Throws<CheckpointMismatchException>(() => CheckpointLoader.Load(other, weights)).Message, StringComparison.Ordinal);
-        Assert.Contains("level_scale", Assert.Throws<CheckpointMismatchException>(() => CheckpointLoader.Load(again, ModuleTensors.Of(other))).Message, StringComparison.Ordinal);
+            Assert.Equal(told.Config, again.Config);
+            var denoiser = new LanguageModelDenoiser(again, 4);
+            Assert.Equal((LevelScale.Time, true), (denoiser.Scale, denoiser.IsTimeConditioned));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     [Fact]
@@ -91,15 +100,15 @@ public sealed class LevelScaleTests
         using var scope = NewDisposeScope();
         foreach (var scale in new[] { LevelScale.TotalNoise, LevelScale.Time })
         {
-            using var transformer = new DiffusionTransformer(Sizes(scale));
+            using var transformer = DiffusionTransformer.Build(Sizes(scale));
             using var discriminator = Discriminator.FromTeacher(transformer);
             var (network, guide) = (new List<double>(), new List<double>());
-            _ = transformer.register_forward_pre_hook((_, _, level) => Hear(network, level));
-            _ = discriminator.register_forward_pre_hook((_, _, level) => Hear(guide, level));
+            _ = ((TimestepEmbedding)transformer.Conditioning!).register_forward_pre_hook((_, level) => Hear(network, level)!);
+            _ = ((TimestepEmbedding)discriminator.Model.Conditioning!).register_forward_pre_hook((_, level) => Hear(guide, level)!);
             using var random = new Generator(1);
             foreach (var options in new RewardGuidedSamplerOptions[] { new() { StepCount = 3 }, new() { StepCount = 3, TiltStart = 1, TiltEnd = 1, UsesRawOutputs = true } })
             {
-                foreach (var grid in new RewardGuidedSampler(transformer, discriminator, 4, options, isTimeConditioned: true).Sample(zeros(1, 0, dtype: ScalarType.Int64), 4, random))
+                foreach (var grid in new RewardGuidedSampler(new LanguageModelDenoiser(transformer, 4, isTimeConditioned: true), discriminator, options).Sample(zeros(1, 0, dtype: ScalarType.Int64), 4, random))
                     grid.Dispose();
             }
             var schedule = new LogLinearSchedule();
@@ -119,17 +128,18 @@ public sealed class LevelScaleTests
         foreach (var scale in new[] { LevelScale.TotalNoise, LevelScale.Time })
         {
             using var scope = NewDisposeScope();
-            using var student = new DiffusionTransformer(Sizes(scale));
-            using var second = new DiffusionTransformer(Sizes(scale));
-            using var third = new DiffusionTransformer(Sizes(scale));
+            using var student = DiffusionTransformer.Build(Sizes(scale));
+            using var second = DiffusionTransformer.Build(Sizes(scale));
+            using var third = DiffusionTransformer.Build(Sizes(scale));
             using var discriminator = Discriminator.FromTeacher(second);
             Spy[] spies = [new(student), new(second), new(third)];
-            using DistillationTrainer trainer = method switch
+            using DistillationTask task = method switch
             {
-                "didi" => new DiDiInstructTrainer(student, spies[0], spies[1], discriminator, DistillerRun.Rows, new DiDiInstructOptions { Steps = 3, DiscriminatorWarmup = 1, GroupCount = 2, GroupSize = 2 }),
-                "sdtt" => new SdttTrainer(student, spies[0], second, spies[1], DistillerRun.Rows, new SdttOptions { Steps = 3, RoundCount = 1, TeacherStepCount = 8, BatchSize = 4 }),
-                _ => new AuxiliaryDenoiserTrainer(student, spies[0], spies[1], third, spies[2], DistillerRun.Rows, new AuxiliaryDenoiserOptions { Steps = 3, AuxiliaryWarmup = 1, BatchSize = 4, Start = RolloutStart.Masks }),
+                "didi" => new DiDiInstructTask(student, spies[0], spies[1], discriminator, DistillerRun.Rows, new DiDiInstructOptions { Steps = 3, DiscriminatorWarmup = 1, GroupCount = 2, GroupSize = 2 }),
+                "sdtt" => new SdttTask(student, spies[0], second, spies[1], DistillerRun.Rows, new SdttOptions { Steps = 3, RoundCount = 1, TeacherStepCount = 8, BatchSize = 4 }),
+                _ => new AuxiliaryDenoiserTask(student, spies[0], spies[1], third, spies[2], DistillerRun.Rows, new AuxiliaryDenoiserOptions { Steps = 3, AuxiliaryWarmup = 1, BatchSize = 4, Start = RolloutStart.Masks }),
             };
+            using var trainer = new Trainer(task);
             trainer.Run();
 
             if (scale == LevelScale.Time)
@@ -148,17 +158,17 @@ public sealed class LevelScaleTests
     public void Distillers_refuse_networks_of_two_scales(string method)
     {
         using var scope = NewDisposeScope();
-        using var student = new DiffusionTransformer(Sizes(LevelScale.TotalNoise));
-        using var teacher = new DiffusionTransformer(Sizes(LevelScale.Time));
+        using var student = DiffusionTransformer.Build(Sizes(LevelScale.TotalNoise));
+        using var teacher = DiffusionTransformer.Build(Sizes(LevelScale.Time));
         using var discriminator = Discriminator.FromTeacher(teacher);
-        var (learns, knows) = (new TransformerDenoiser(student, 4, true), new TransformerDenoiser(teacher, 4, true));
+        var (learns, knows) = (new LanguageModelDenoiser(student, 4, true), new LanguageModelDenoiser(teacher, 4, true));
         var error = Assert.Throws<ArgumentException>(() =>
         {
-            using DistillationTrainer trainer = method switch
+            using DistillationTask task = method switch
             {
-                "didi" => new DiDiInstructTrainer(student, learns, knows, discriminator, DistillerRun.Rows),
-                "sdtt" => new SdttTrainer(student, learns, teacher, knows, DistillerRun.Rows),
-                _ => new AuxiliaryDenoiserTrainer(teacher, knows, knows, student, learns, DistillerRun.Rows),
+                "didi" => new DiDiInstructTask(student, learns, knows, discriminator, DistillerRun.Rows),
+                "sdtt" => new SdttTask(student, learns, teacher, knows, DistillerRun.Rows),
+                _ => new AuxiliaryDenoiserTask(teacher, knows, knows, student, learns, DistillerRun.Rows),
             };
         });
         Assert.Contains("TotalNoise", error.Message, StringComparison.Ordinal);
@@ -184,7 +194,7 @@ public sealed class LevelScaleTests
         return denoiser.Told;
     }
 
-    private static (Tensor, Tensor)? Hear(List<double> told, Tensor level)
+    private static Tensor? Hear(List<double> told, Tensor level)
     {
         using var scope = NewDisposeScope();
         told.Add(level.to(ScalarType.Float64)[0].item<double>());
@@ -204,9 +214,9 @@ public sealed class LevelScaleTests
 
     private static Tensor Rows(Generator random) => DistillerRun.Rows(4, random);
 
-    private sealed class Spy(DiffusionTransformer transformer) : IDenoiser
+    private sealed class Spy(LanguageModel transformer) : IDenoiser
     {
-        private readonly TransformerDenoiser inner = new(transformer, 4, isTimeConditioned: true);
+        private readonly LanguageModelDenoiser inner = new(transformer, 4, isTimeConditioned: true);
 
         internal List<double> Told { get; } = [];
 

@@ -54,9 +54,9 @@ public sealed class NoiseScheduleCheckTests
             _ => new Own(t => t > .5 ? double.PositiveInfinity : 3 * t, _ => 3),
         };
         var denoiser = new TableDenoiser(zeros(6, 5), 4);
-        using var transformer = new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = 5, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8 });
+        using var transformer = DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = 5, ModelDim = 16, LayerCount = 1, HeadCount = 2, ConditionDim = 8 });
         using var discriminator = Discriminator.FromTeacher(transformer);
-        var network = new TransformerDenoiser(transformer, 4);
+        var network = new LanguageModelDenoiser(transformer, 4);
         Action[] builds =
         [
             () => _ = new AncestralSampler(denoiser, null, schedule),
@@ -66,11 +66,11 @@ public sealed class NoiseScheduleCheckTests
             () => _ = new RemaskingSampler(denoiser, null, schedule),
             () => _ = new ConfidenceSampler(denoiser, null, schedule),
             () => _ = new SemiAutoregressiveSampler(denoiser, null, schedule),
-            () => _ = new RewardGuidedSampler(transformer, discriminator, 4, null, schedule),
+            () => _ = new RewardGuidedSampler(network, discriminator, null, schedule),
             () => _ = new TimeSampling(schedule),
-            () => new SdttTrainer(transformer, network, transformer, network, DistillerRun.Rows, null, schedule).Dispose(),
-            () => new DiDiInstructTrainer(transformer, network, network, discriminator, DistillerRun.Rows, null, schedule).Dispose(),
-            () => new AuxiliaryDenoiserTrainer(transformer, network, network, transformer, network, DistillerRun.Rows, null, schedule).Dispose(),
+            () => new SdttTask(transformer, network, transformer, network, DistillerRun.Rows, null, schedule).Dispose(),
+            () => new DiDiInstructTask(transformer, network, network, discriminator, DistillerRun.Rows, null, schedule).Dispose(),
+            () => new AuxiliaryDenoiserTask(transformer, network, network, transformer, network, DistillerRun.Rows, null, schedule).Dispose(),
         ];
         foreach (var build in builds)
         {

@@ -21,7 +21,7 @@ internal static class JsonAttacks
         ("trainer-checkpoint", "run", "step-00000002/trainer.json", "step"),
         ("finetune-checkpoint", "run", "step-00000002/trainer.json", "step"),
         ("denoising-checkpoint", "run", "step-00000002/trainer.json", "step"),
-        ("distill-checkpoint", "sdtt", "step-00000002/distillation.json", "Step"),
+        ("distill-checkpoint", "sdtt", "step-00000002/trainer.json", "step"),
         ("sae-dictionary_learning", "published", "config.json", "trainer"),
         ("sae-llama_scope", "published", "hyperparams.json", "d_model"),
         ("sae-sae_lens_gated", "published", "cfg.json", "architecture"),

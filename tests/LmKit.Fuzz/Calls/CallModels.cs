@@ -12,9 +12,9 @@ internal static class CallModels
 
     internal static LanguageModel Tuned { get; } = Made(() => ToyModels.Attention(lora => lora.Rank = 2));
 
-    internal static DiffusionTransformer Network { get; } = Made(() => new DiffusionTransformer(new DiffusionTransformerOptions { VocabSize = 5, ModelDim = 8, LayerCount = 1, HeadCount = 2, ConditionDim = 4, Seed = 3 }));
+    internal static LanguageModel Network { get; } = Made(() => DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = 5, ModelDim = 8, LayerCount = 1, HeadCount = 2, ConditionDim = 4, Seed = 3 }));
 
-    internal static TransformerDenoiser Denoiser { get; } = new(Network, 4);
+    internal static LanguageModelDenoiser Denoiser { get; } = new(Network, 4);
 
     internal static Discriminator Critic { get; } = Made(() => Discriminator.FromTeacher(Network));
 

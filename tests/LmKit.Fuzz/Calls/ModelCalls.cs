@@ -12,7 +12,7 @@ internal static class ModelCalls
 
     private static IEnumerable<FuzzTarget> Diffusion =>
     [
-        CallTarget.Of("diffusion-transformer", a => CallModels.Network.call(a.Ids(5, 2, 6), a.Shares(2))),
+        CallTarget.Of("diffusion-transformer", a => CallModels.Network.call(a.Ids(5, 2, 6), new SequenceContext { Level = a.Shares(2) })),
         CallTarget.Of("denoiser", a => CallModels.Denoiser.call(a.Ids(5, 2, 6), a.Shares(2))),
         CallTarget.Of("denoiser-rows", a => CallModels.Denoiser.LogProbabilities(a.Floats(3, 8))),
         CallTarget.Of("discriminator", a => CallModels.Critic.call(a.Ids(5, 2, 6), a.Shares(2))),

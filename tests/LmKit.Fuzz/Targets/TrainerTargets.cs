@@ -50,7 +50,7 @@ internal static class TrainerTargets
     private static string Denoising(string folder, bool resumes)
     {
         using var network = Network(3);
-        using var task = DenoisingTask.OnBatches(network, new TransformerDenoiser(network, Mask), random => Rows(2, random), seed: 1);
+        using var task = DenoisingTask.OnBatches(network, new LanguageModelDenoiser(network, Mask), random => Rows(2, random), seed: 1);
         return Run(task, folder, resumes);
     }
 
@@ -93,7 +93,7 @@ internal static class TrainerTargets
     private static string Distillation(string folder)
     {
         using var run = new Distiller(folder);
-        var digest = new Digest().Add("resumed", run.Trainer.Resume()).Add("step", run.Trainer.Step).Add(run.Student).Add(run.Trainer.Average.Tensors);
+        var digest = new Digest().Add("resumed", run.Trainer.Resume()).Add("step", run.Trainer.Step).Add(run.Student).Add(run.Task.Progress()).Add(run.Trainer.Average!.Tensors);
         try
         {
             run.Trainer.Advance();
@@ -105,29 +105,33 @@ internal static class TrainerTargets
         return digest.ToString();
     }
 
-    private static DiffusionTransformer Network(ulong seed) =>
-        new(new DiffusionTransformerOptions { VocabSize = 5, ModelDim = 8, LayerCount = 1, HeadCount = 2, ConditionDim = 4, DropoutRate = 0.1, Seed = seed });
+    private static LanguageModel Network(ulong seed) =>
+        DiffusionTransformer.Build(new DiffusionTransformerOptions { VocabSize = 5, ModelDim = 8, LayerCount = 1, HeadCount = 2, ConditionDim = 4, DropoutRate = 0.1, Seed = seed });
 
     private static Tensor Rows(long count, Generator random) => randint(0, Mask, [count, Length], dtype: ScalarType.Int64, generator: random);
 
     /// <summary>A distillation of a few steps.</summary>
     private sealed class Distiller : IDisposable
     {
-        private readonly DiffusionTransformer teacher = Network(5);
+        private readonly LanguageModel teacher = Network(5);
 
         internal Distiller(string folder)
         {
-            var options = new SdttOptions { Steps = 2, RoundCount = 2, TeacherStepCount = 8, BatchSize = 2, WarmupSteps = 1, CheckpointFolder = folder };
-            Trainer = new SdttTrainer(Student, new TransformerDenoiser(Student, Mask), teacher, new TransformerDenoiser(teacher, Mask), Rows, options);
+            var options = new SdttOptions { Steps = 2, RoundCount = 2, TeacherStepCount = 8, BatchSize = 2, WarmupSteps = 1 };
+            Task = new SdttTask(Student, new LanguageModelDenoiser(Student, Mask), teacher, new LanguageModelDenoiser(teacher, Mask), Rows, options);
+            Trainer = new Trainer(Task, new TrainingOptions { CheckpointFolder = folder });
         }
 
-        internal DiffusionTransformer Student { get; } = Network(3);
+        internal LanguageModel Student { get; } = Network(3);
 
-        internal SdttTrainer Trainer { get; }
+        internal SdttTask Task { get; }
+
+        internal Trainer Trainer { get; }
 
         public void Dispose()
         {
             Trainer.Dispose();
+            Task.Dispose();
             teacher.Dispose();
             Student.Dispose();
         }

@@ -84,16 +84,32 @@ public class MergeLawTests
         Close.Check("resumed", AdapterLaws.Logits(model), AdapterLaws.Logits(twin), absolute: Tolerance);
     }
 
-    [Fact]
-    public void Values_written_by_hand_are_seen_after_forgetting()
+    [Theory]
+    [InlineData("factors")]
+    [InlineData("base")]
+    [InlineData("memory, and the model was told")]
+    public void Values_written_by_hand_are_seen(string what)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         using var model = ToyModel.Builder().AddAttention().UseLora(l => l.Rank = 2, sites: ["q_proj"]).Build();
         LoraAdapters.Merge(model);
         _ = AdapterLaws.Logits(model);
-        Awake.Up(model);
-        IPreparedWeights.ForgetAll(model);
+        if (what == "base")
+        {
+            foreach (var (_, parameter) in model.named_parameters().Where(pair => pair.name.Contains("q_proj.", StringComparison.Ordinal) && pair.name.EndsWith("base_layer.weight", StringComparison.Ordinal)))
+                parameter.mul_(-1);
+        }
+        else if (what.StartsWith("memory", StringComparison.Ordinal))
+        {
+            foreach (var (_, parameter) in model.named_parameters().Where(pair => pair.name.EndsWith("lora_B", StringComparison.Ordinal)))
+                parameter.bytes = (parameter + 1).bytes;
+            IPreparedWeights.ForgetAll(model);
+        }
+        else
+        {
+            Awake.Up(model);
+        }
 
         Close.Check("logits", AdapterLaws.Definition(model), AdapterLaws.Logits(model), absolute: Tolerance);
     }

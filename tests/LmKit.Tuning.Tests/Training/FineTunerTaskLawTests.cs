@@ -12,7 +12,7 @@ public sealed class FineTunerTaskLawTests : TrainingTaskConformance
         {
             RowLength = change == TaskChange.Window ? 12 : 8,
             RowCount = 2,
-            Seed = change == TaskChange.Seed ? 2UL : 1,
+            Seed = change == TaskChange.Seed ? 2 : 1,
             TrainedTokens = [3],
             TemplateId = change == TaskChange.Recipe ? "other" : "chatml",
         };

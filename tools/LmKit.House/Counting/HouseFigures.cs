@@ -94,7 +94,17 @@ internal static class HouseFigures
 
     private static bool PassesOn(IMethodSymbol method) =>
         method.DeclaringSyntaxReferences.Select(reference => reference.GetSyntax()).OfType<MethodDeclarationSyntax>()
-            .Any(declaration => declaration.ExpressionBody?.Expression is { } body && body.ToString().EndsWith(".Forget()", StringComparison.Ordinal));
+            .Any(declaration => declaration.ExpressionBody is { } body ? IsForget(body.Expression) : declaration.Body?.Statements.All(PassesOn) == true);
+
+    private static bool PassesOn(StatementSyntax statement) => statement switch
+    {
+        ExpressionStatementSyntax line => IsForget(line.Expression),
+        ForEachStatementSyntax loop => PassesOn(loop.Statement),
+        BlockSyntax block => block.Statements.All(PassesOn),
+        _ => false,
+    };
+
+    private static bool IsForget(ExpressionSyntax expression) => expression.ToString().EndsWith(".Forget()", StringComparison.Ordinal);
 
     private static bool IsTensor(ITypeSymbol type) => type.Name == "Tensor";
 

@@ -60,7 +60,7 @@ internal static class Trip
         var model = Model(compose);
         model.eval();
         var generator = new TextGenerator(model.CreateSampler(), ModelTokenizer.Bytes);
-        return () => _ = generator.Generate([Text], new TextGenerationOptions { MaxTokens = 8, Seed = 1 });
+        return () => _ = generator.Generate([Text], new GenerationOptions { MaxOutputTokens = 8, Seed = 1 });
     }
 
     // Before: the model. The trip: from the text file through the token file to one step of the trainer.

@@ -114,7 +114,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
             ?? Attend(cache?.Extend(q, k, v, context!.Segments, softCap) ?? Whole(q, k, v, context?.Segments), active);
         cache?.Trim();
         attended = HalfPrecision.Narrow(attended, x.dtype); // a cache may hold wider numbers than the model's
-        var joined = headPoint.Pass(attended).reshape(batch, length, headCount * headDim); // (B, L, D)
+        var joined = headPoint.Pass(attended, context).reshape(batch, length, headCount * headDim); // (B, L, D)
         return output.call(joined).MoveToOuterDisposeScope();
 
         Tensor Split(Tensor joinedHeads, long heads, HookPoint point, nn.IModule<Tensor, Tensor>? norm)
@@ -124,7 +124,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
             if (normsWhole && norm is not null)
                 joinedHeads = norm.call(joinedHeads);
             var split = joinedHeads.view(batch, length, heads, headDim);
-            return point.Pass(normsWhole || norm is null ? split : norm.call(split));
+            return point.Pass(normsWhole || norm is null ? split : norm.call(split), context);
         }
     }
 

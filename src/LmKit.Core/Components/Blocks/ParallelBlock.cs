@@ -44,11 +44,11 @@ public sealed class ParallelBlock : nn.Module<Tensor, SequenceContext?, Tensor>,
     public override Tensor forward(Tensor x, SequenceContext? context)
     {
         using var scope = NewDisposeScope();
-        x = points.ResidualIn.Pass(x);
+        x = points.ResidualIn.Pass(x, context);
         var h = mixerNorm.call(x);
-        var mixed = points.MixerOut.Pass(dropout.call(mixer.call(h, context)));
-        var middle = points.ResidualMid.Pass(x + mixed);
-        var fed = points.FeedForwardOut.Pass(dropout.call(feedForward.call(feedForwardNorm?.call(x) ?? h)));
-        return points.ResidualOut.Pass(middle + fed).MoveToOuterDisposeScope();
+        var mixed = points.MixerOut.Pass(dropout.call(mixer.call(h, context)), context);
+        var middle = points.ResidualMid.Pass(x + mixed, context);
+        var fed = points.FeedForwardOut.Pass(dropout.call(feedForward.call(feedForwardNorm?.call(x) ?? h)), context);
+        return points.ResidualOut.Pass(middle + fed, context).MoveToOuterDisposeScope();
     }
 }

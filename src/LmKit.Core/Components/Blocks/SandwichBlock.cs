@@ -49,10 +49,10 @@ public sealed class SandwichBlock : nn.Module<Tensor, SequenceContext?, Tensor>,
     public override Tensor forward(Tensor x, SequenceContext? context)
     {
         using var scope = NewDisposeScope();
-        x = points.ResidualIn.Pass(x);
-        var mixed = points.MixerOut.Pass(dropout.call(mixedNorm.call(mixer.call(mixerNorm.call(x), context))));
-        x = points.ResidualMid.Pass(x + mixed);
-        var fed = points.FeedForwardOut.Pass(dropout.call(fedNorm.call(feedForward.call(feedForwardNorm.call(x)))));
-        return points.ResidualOut.Pass(x + fed).MoveToOuterDisposeScope();
+        x = points.ResidualIn.Pass(x, context);
+        var mixed = points.MixerOut.Pass(dropout.call(mixedNorm.call(mixer.call(mixerNorm.call(x), context))), context);
+        x = points.ResidualMid.Pass(x + mixed, context);
+        var fed = points.FeedForwardOut.Pass(dropout.call(fedNorm.call(feedForward.call(feedForwardNorm.call(x)))), context);
+        return points.ResidualOut.Pass(x + fed, context).MoveToOuterDisposeScope();
     }
 }

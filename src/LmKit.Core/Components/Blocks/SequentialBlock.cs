@@ -45,13 +45,13 @@ public sealed class SequentialBlock : nn.Module<Tensor, SequenceContext?, Tensor
     public override Tensor forward(Tensor x, SequenceContext? context)
     {
         using var scope = NewDisposeScope();
-        x = points.ResidualIn.Pass(x);
+        x = points.ResidualIn.Pass(x, context);
         var h = mixerNorm.call(x);
-        var mixed = points.MixerOut.Pass(dropout.call(mixer.call(h, context)));
-        x = points.ResidualMid.Pass((isResidualAfterNorm ? h : x) + mixed);
+        var mixed = points.MixerOut.Pass(dropout.call(mixer.call(h, context)), context);
+        x = points.ResidualMid.Pass((isResidualAfterNorm ? h : x) + mixed, context);
         h = feedForwardNorm.call(x);
-        var fed = points.FeedForwardOut.Pass(dropout.call(feedForward.call(h)));
-        return points.ResidualOut.Pass((isResidualAfterNorm ? h : x) + fed).MoveToOuterDisposeScope();
+        var fed = points.FeedForwardOut.Pass(dropout.call(feedForward.call(h)), context);
+        return points.ResidualOut.Pass((isResidualAfterNorm ? h : x) + fed, context).MoveToOuterDisposeScope();
     }
 }
 

@@ -19,6 +19,15 @@ public sealed class EmbeddingTable : nn.Module<Tensor, Tensor>, IParameterHints
         RegisterComponents();
     }
 
+    /// <summary>Makes a model's table of <paramref name="count"/> vectors, drawn as its <see cref="LanguageModelOptions.Initializer"/> says.</summary>
+    internal EmbeddingTable(long count, LayerContext layer)
+        : base(nameof(EmbeddingTable))
+    {
+        Count = count;
+        weight = layer.Options.Initializer.Weight(layer.Parameters, layer.InitializerRange, count, layer.ModelDim); // (V, D)
+        RegisterComponents();
+    }
+
     /// <summary>Number of vectors.</summary>
     public long Count { get; }
 
@@ -61,10 +70,10 @@ internal sealed class LearnedPositions : nn.Module<Tensor, Tensor>, IPositionTab
     private readonly EmbeddingTable table;
 
     /// <summary>Makes a table for positions 0 to <paramref name="count"/> - 1.</summary>
-    internal LearnedPositions(long count, long modelDim, double initializerRange, ParameterFactory parameters)
+    internal LearnedPositions(long count, LayerContext layer)
         : base(nameof(LearnedPositions))
     {
-        table = new EmbeddingTable(count, modelDim, initializerRange, parameters);
+        table = new EmbeddingTable(count, layer);
         RegisterComponents();
     }
 

@@ -25,7 +25,7 @@ public sealed class TokenEmbedding : nn.Module<Tensor, SequenceContext?, Tensor>
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(layer);
         scale = options.Scale;
-        words = new EmbeddingTable(layer.VocabSize, layer.ModelDim, layer.InitializerRange, layer.Parameters);
+        words = new EmbeddingTable(layer.VocabSize, layer);
         positions = layer.PositionTable();
         norm = options.HasNorm ? layer.Norm("norm") : null;
         dropout = layer.EmbeddingDropout();
@@ -39,13 +39,24 @@ public sealed class TokenEmbedding : nn.Module<Tensor, SequenceContext?, Tensor>
     public long? ContextLength => positions?.Count;
 
     /// <summary>Embeds tokens (B, L) as (B, L, D).</summary>
-    /// <param name="tokens">Token ids.</param>
+    /// <param name="tokens">Token ids, or soft rows (B, L, V) floating, of which softmax(rows) E stands for E[token].</param>
     /// <param name="context">Segments, and the <see cref="ICursorState"/> whose cursor learned positions count on from.</param>
     /// <exception cref="ArgumentException">A token id lies outside the vocabulary, or a position beyond the table.</exception>
     public override Tensor forward(Tensor tokens, SequenceContext? context)
     {
+        ArgumentNullException.ThrowIfNull(tokens);
         var check = new TensorCheck(nameof(TokenEmbedding));
-        check.Integers(tokens, nameof(tokens), "B L");
+        TensorCheck.CheckAlive(tokens, nameof(tokens), nameof(TokenEmbedding));
+        var isSoft = TensorCheck.IsFloating(tokens.dtype);
+        if (isSoft)
+        {
+            check.Bind("V", words.Count);
+            check.AnyFloating(tokens, nameof(tokens), "B L V");
+        }
+        else
+        {
+            check.Integers(tokens, nameof(tokens), "B L");
+        }
         if (context?.Segments is { } given)
             check.Integers(given, nameof(SequenceContext.Segments), "B L");
         ObjectDisposedException.ThrowIf(words.Weight.IsInvalid, this);
@@ -53,9 +64,8 @@ public sealed class TokenEmbedding : nn.Module<Tensor, SequenceContext?, Tensor>
             throw new ArgumentException($"The model lies on {words.Weight.device}; got tokens on {tokens.device}. Move them with to().", nameof(tokens));
         using var scope = NewDisposeScope();
         if (context?.Segments is { } segments)
-            tokens = tokens.masked_fill(segments.lt(0), 0L);
-        CheckRange(tokens);
-        var x = words.call(tokens);
+            tokens = isSoft ? tokens.masked_fill(segments.lt(0).unsqueeze(-1), 0) : tokens.masked_fill(segments.lt(0), 0L);
+        var x = isSoft ? Mix(tokens) : Look(tokens);
         if (scale != 1)
             x *= full([], scale, x.dtype, x.device); // rounded to the model's dtype first, as Gemma's is
         if (positions is not null)
@@ -69,6 +79,18 @@ public sealed class TokenEmbedding : nn.Module<Tensor, SequenceContext?, Tensor>
                 state!.Cursor = cursor;
         }
         return dropout.call(norm?.call(x) ?? x).MoveToOuterDisposeScope();
+    }
+
+    private Tensor Mix(Tensor rows)
+    {
+        var table = words.Weight;
+        return einsum("blv,vd->bld", rows.to(HalfPrecision.Wide(table.dtype)).softmax(-1).to(table.dtype), table);
+    }
+
+    private Tensor Look(Tensor tokens)
+    {
+        CheckRange(tokens);
+        return words.call(tokens);
     }
 
     private void CheckRange(Tensor tokens)

@@ -9,6 +9,10 @@ public sealed class LinearHeadOptions
     /// <summary>Whether the head has a bias. Default false; GPT-J and Phi have one.</summary>
     public bool HasBias { get; set; }
 
+    /// <summary>Whether a head of its own starts at zero, weight and bias, so that a new model gives every token the same chance (DiT).
+    /// Default false; a tied head cannot.</summary>
+    public bool StartsAtZero { get; set; }
+
     /// <summary>Soft cap c of the logits: c tanh(logits / c) (final_logit_softcapping, Gemma 2: 30); 0 for none, the default.</summary>
     [Range(0.0, 1e6)]
     public double SoftCap { get; set; }
@@ -36,7 +40,9 @@ public static class HeadComponents
     private static LanguageModelHead Create(LinearHeadOptions options, HeadSite site)
     {
         var (scale, cap) = (options.Scale, options.SoftCap);
-        return new LanguageModelHead(site.Linear(options.HasBias), scale == 1 && cap == 0 ? null : Transform);
+        if (options.StartsAtZero && site.IsTied)
+            throw new ArgumentException($"{nameof(LinearHeadOptions)}.{nameof(options.StartsAtZero)} = true cannot be obeyed by a head that is tied to the embedding; set {nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsHeadTied)} to false.");
+        return new LanguageModelHead(site.Linear(options.HasBias, options.StartsAtZero), scale == 1 && cap == 0 ? null : Transform);
 
         Tensor Transform(Tensor logits)
         {

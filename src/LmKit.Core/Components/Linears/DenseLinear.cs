@@ -10,15 +10,15 @@ public sealed class DenseLinear : nn.Module<Tensor, Tensor>, ILinear
     private readonly Parameter weight;
     private readonly Parameter? bias;
 
-    /// <summary>Makes the linear of a site: W ~ N(0, range^2), b = 0.</summary>
+    /// <summary>Makes the linear of a site: W and b as the model's <see cref="LanguageModelOptions.Initializer"/> says.</summary>
     public DenseLinear(LinearSite site)
         : base(nameof(DenseLinear))
     {
         ArgumentNullException.ThrowIfNull(site);
         InFeatures = site.InFeatures;
         OutFeatures = site.OutFeatures;
-        weight = site.Parameters.Normal(site.InitializerRange, OutFeatures, InFeatures); // (O, I)
-        bias = site.HasBias ? site.Parameters.Constant(0, OutFeatures) : null;
+        weight = site.CreateWeight(); // (O, I)
+        bias = site.CreateBias();
         RegisterComponents();
     }
 
@@ -57,7 +57,7 @@ internal sealed class TiedLinear : nn.Module<Tensor, Tensor>, ILinear, IPrepared
     {
         weight = site.TakeTable();
         (InFeatures, OutFeatures) = (site.InFeatures, site.OutFeatures);
-        bias = site.HasBias ? site.Parameters.Constant(0, OutFeatures) : null;
+        bias = site.CreateBias();
         map = packing is null ? null : new PackedMap(packing);
         RegisterComponents();
     }

@@ -47,11 +47,15 @@ internal static class LengthEncodings
         var own = family.ForLength(after);
         return before == 0 || family.ForLength(before) == own
             ? own
-            : throw new NotSupportedException(
+            : throw new StateBorderException(
                 $"The carried state holds {before} tokens of row {row}, encoded as a text of {before}, and with this call the text has {after}, at which the angles of {family} are others; "
                 + "a state has no tokens to read again, so start a new state and give it the whole text in one call.");
     }
 }
+
+/// <summary>A carried state cannot be gone on with: the angles of what it holds depend on a length that the text outgrows. Whoever has the
+/// tokens starts a new state and gives it the whole text.</summary>
+internal sealed class StateBorderException(string message) : NotSupportedException(message);
 
 /// <summary>An encoding of its own for each row of a batch.</summary>
 internal sealed class RowEncodings(PositionEncoding[] rows) : PositionEncoding

@@ -24,6 +24,6 @@ internal sealed class LearnedPositionEncoding(LearnedPositionOptions options) : 
     public override IPositionTable CreateTable(LayerContext layer)
     {
         ArgumentNullException.ThrowIfNull(layer);
-        return new LearnedPositions(options.Count, layer.ModelDim, layer.InitializerRange, layer.Parameters);
+        return new LearnedPositions(options.Count, layer);
     }
 }

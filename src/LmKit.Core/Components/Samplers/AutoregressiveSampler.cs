@@ -5,19 +5,23 @@ namespace LmKit;
 
 /// <summary>Next-token sampling from a causal model with carried state: one prefill, then one token per row and step.</summary>
 /// <remarks>Rows end on their own stop token, or where the model can read no further (<see cref="ILanguageModel.ContextLength"/>), and are
-/// fed padding from then on, which changes no other row. The model should be in evaluation mode, as a built or loaded one is. No gradient is
+/// fed padding from then on, which changes no other row. Rows may differ in their options; rows that agree are filtered together. The model should be in evaluation mode, as a built or loaded one is. No gradient is
 /// recorded. Filters and draw see logits in float32 or wider.</remarks>
-public sealed class AutoregressiveSampler : ISampler
+public sealed partial class AutoregressiveSampler : ISampler
 {
     // Dividing float32 logits by less leaves no number; what it means is the most likely token.
     private const double LeastTemperature = 1e-30;
 
+    private static readonly string[] obeyed =
+    [
+        nameof(SampleOptions.Temperature), nameof(SampleOptions.TopP), nameof(SampleOptions.TopK), nameof(SampleOptions.MinP), nameof(SampleOptions.RepetitionPenalty),
+        nameof(SampleOptions.FrequencyPenalty), nameof(SampleOptions.PresencePenalty), nameof(SampleOptions.StopTokens), nameof(SampleOptions.Filters), nameof(SampleRequest.Edits),
+    ];
+
     private readonly ILanguageModel model;
     private readonly AutoregressiveSamplerOptions options;
     private readonly LogitFilter[] given;
-    private readonly LogitFilter[] filters;
-    private readonly long[] stopTokens;
-    private readonly bool isGreedy;
+    private readonly Draw configured;
 
     /// <summary>Makes a sampler over a model.</summary>
     /// <param name="model">A causal model; not disposed.</param>
@@ -33,38 +37,32 @@ public sealed class AutoregressiveSampler : ISampler
             throw new ArgumentException("Next-token sampling needs a causal model; a bidirectional one is sampled as a denoiser.", nameof(model));
         this.model = model;
         this.options = (options ?? new AutoregressiveSamplerOptions()).Checked(model.VocabSize);
-        stopTokens = this.options.StopTokens;
-        isGreedy = this.options.Temperature < LeastTemperature;
         given = [.. filters];
         if (given.Contains(null))
             throw new ArgumentException($"Filter {Array.IndexOf(given, null)} is null.", nameof(filters));
-        this.filters = [.. given, .. Filters(this.options)];
+        configured = DrawOf(this.options, []);
     }
 
     /// <inheritdoc/>
     public bool IsAppendOnly => true;
 
-    /// <summary>Ids that end a row.</summary>
-    internal IReadOnlyList<long> StopTokens => stopTokens;
-
-    /// <summary>A sampler that draws as this one does but for some options.</summary>
-    /// <param name="change">Changes a copy of this one's options.</param>
-    /// <param name="further">Filters applied after those that this one was given, before the options' own.</param>
-    internal AutoregressiveSampler With(Action<AutoregressiveSamplerOptions> change, IEnumerable<LogitFilter> further)
-    {
-        var changed = options.Checked(model.VocabSize);
-        change(changed);
-        return new AutoregressiveSampler(model, changed, [.. given, .. further]);
-    }
+    /// <inheritdoc/>
+    public IReadOnlyList<long> StopTokens => options.StopTokens;
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">The prompt is not (B, L) int64, or a row has no token or more than the model can read.</exception>
+    /// <remarks>Obeys every option of <see cref="SampleOptions"/>.</remarks>
+    /// <exception cref="ArgumentException">The prompt is not (B, L) int64, or a row has no token or more than the model can read; or an option
+    /// is out of its range.</exception>
     /// <exception cref="NotFiniteLogitsException">While enumerating: a row's logits are NaN or infinite, or all forbidden.</exception>
-    public IEnumerable<Tensor> Sample(Tensor prompt, long length, Generator? random = null)
+    public IEnumerable<Tensor> Sample(SampleRequest request)
     {
-        ArgumentNullException.ThrowIfNull(prompt);
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        return Run(prompt, length, random, Budgets(prompt));
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(request.Prompt);
+        ArgumentOutOfRangeException.ThrowIfNegative(request.Length);
+        var budgets = Budgets(request.Prompt);
+        request.Check(this, obeyed);
+        request.Edits?.Check(model);
+        return Run(request, new Plan(this, request, budgets));
     }
 
     // How many tokens each row can still be given after its prompt: the last one is drawn from what was read before it.
@@ -79,11 +77,12 @@ public sealed class AutoregressiveSampler : ISampler
             : throw new ArgumentException($"Row {row} of the prompt has {lengths[row]} tokens; this model reads {longest} at most. Shorten the text.", nameof(prompt));
     }
 
-    private IEnumerable<Tensor> Run(Tensor prompt, long length, Generator? random, long[]? budgets)
+    private IEnumerable<Tensor> Run(SampleRequest request, Plan plan)
     {
-        using var state = model.NewState(prompt.size(0));
-        using var ownRandom = random is null ? new Generator((ulong)System.Random.Shared.NextInt64()) : null;
-        var source = random ?? ownRandom!;
+        var (prompt, length) = (request.Prompt, request.Length);
+        using var generators = RowGenerators.Of(request);
+        var state = model.NewState(prompt.size(0));
+        using var stops = plan.Stops(prompt.device);
         var grid = prompt.clone().DetachFromDisposeScope();
         var fresh = grid.alias().DetachFromDisposeScope(); // the columns that the model has not taken in yet
         try
@@ -92,7 +91,7 @@ public sealed class AutoregressiveSampler : ISampler
                 yield return grid.alias().DetachFromDisposeScope();
             for (var step = 0L; step < length; step++)
             {
-                var (next, isOver) = Step(fresh, grid, prompt.size(1), state, source, budgets);
+                var (next, isOver) = Step(fresh, grid, prompt.size(1), ref state, generators, plan, stops);
                 using (var old = grid)
                 {
                     fresh.Dispose();
@@ -108,62 +107,79 @@ public sealed class AutoregressiveSampler : ISampler
         {
             fresh.Dispose();
             grid.Dispose();
+            state.Dispose();
         }
     }
 
-    private (Tensor Next, bool IsOver) Step(Tensor fresh, Tensor grid, long promptLength, MixerState state, Generator random, long[]? budgets)
+    private (Tensor Next, bool IsOver) Step(Tensor fresh, Tensor grid, long promptLength, ref MixerState state, RowGenerators generators, Plan plan, Tensor? stops)
     {
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
         var count = grid.size(1) - promptLength;
-        var isFull = Full(budgets, count, grid.device);
+        var isFull = plan.Full(count, grid.device);
         if (isFull is not null)
             fresh = fresh.masked_fill(isFull, -1L);
-        var isPadding = fresh.lt(0);
-        var segments = isPadding.any().ToBoolean() ? where(isPadding, -1L, 0L) : null;
-        var hidden = model.Hidden(fresh.clamp(min: 0), new SequenceContext(state, segments));
-        var last = hidden.narrow(1, hidden.size(1) - 1, 1).squeeze(1); // (B, D)
-        var logits = HalfPrecision.Widen(model.Logits(last)); // (B, V)
-        foreach (var filter in filters)
-            logits = filter(logits, grid, promptLength);
+        var last = Read(fresh, grid, ref state, plan.Edits); // (B, D)
+        var logits = plan.Filter(HalfPrecision.Widen(model.Logits(last)), grid, promptLength); // (B, V)
+        var isLast = plan.EndsAfter(count + 1);
+        if (stops is null && isFull is null)
+        {
+            NotFiniteLogitsException.Check(logits);
+            return (plan.Next(logits, generators).DetachFromDisposeScope(), isLast);
+        }
+        var ended = Ended(grid, promptLength, isFull, stops);
+        if (ended.any().ToBoolean())
+            logits = logits.masked_fill(ended, 0.0); // what stands there is nobody's
         NotFiniteLogitsException.Check(logits);
-        var drawn = isGreedy ? logits.argmax(-1, keepdim: true) : Draw(logits, random); // (B, 1)
-        var isLast = budgets is not null && budgets.All(budget => budget <= count + 1);
-        if (stopTokens.Length == 0 && isFull is null)
-            return (drawn.DetachFromDisposeScope(), isLast);
-        var ended = Ended(grid, promptLength, isFull);
-        drawn = drawn.masked_fill(ended, -1L);
-        var willEnd = ended.logical_or(IsStop(drawn));
-        if (Full(budgets, count + 1, grid.device) is { } next)
+        var drawn = plan.Next(logits, generators).masked_fill(ended, -1L);
+        var willEnd = ended;
+        if (stops is not null)
+            willEnd = willEnd.logical_or(IsStop(drawn, stops));
+        if (plan.Full(count + 1, grid.device) is { } next)
             willEnd = willEnd.logical_or(next);
         return (drawn.DetachFromDisposeScope(), isLast || willEnd.all().ToBoolean());
     }
 
-    // (B, 1): rows that were given all they can be given; null when there is none.
-    private static Tensor? Full(long[]? budgets, long count, Device device) =>
-        budgets is not null && budgets.Any(budget => budget <= count)
-            ? tensor(budgets.Select(budget => budget <= count).ToArray(), [budgets.Length, 1], device: device)
-            : null;
+    // The hidden states (B, D) behind the last columns. Where a text outgrows what a state can carry (angles that depend on the length), the
+    // tokens are read again from the start, into a new state.
+    private Tensor Read(Tensor fresh, Tensor grid, ref MixerState state, HookEdits? edits)
+    {
+        try
+        {
+            return Read(fresh, state, edits);
+        }
+        catch (StateBorderException) when (fresh.size(1) < grid.size(1))
+        {
+            state.Dispose();
+            state = model.NewState(grid.size(0));
+            return Read(grid, state, edits);
+        }
+    }
 
-    private Tensor Ended(Tensor grid, long promptLength, Tensor? isFull)
+    private Tensor Read(Tensor tokens, MixerState state, HookEdits? edits)
+    {
+        var isPadding = tokens.lt(0);
+        var segments = isPadding.any().ToBoolean() ? where(isPadding, -1L, 0L) : null;
+        var hidden = model.Hidden(tokens.clamp(min: 0), new SequenceContext(state, segments) { Edits = edits });
+        return hidden.narrow(1, hidden.size(1) - 1, 1).squeeze(1);
+    }
+
+    // (B, 1): rows that are over before this step.
+    private static Tensor Ended(Tensor grid, long promptLength, Tensor? isFull, Tensor? stops)
     {
         var none = isFull ?? zeros(grid.size(0), 1, dtype: ScalarType.Bool, device: grid.device);
         if (grid.size(1) == promptLength)
             return none;
         var last = grid.narrow(1, grid.size(1) - 1, 1);
-        return none.logical_or(last.lt(0)).logical_or(IsStop(last)); // (B, 1)
+        none = none.logical_or(last.lt(0));
+        return stops is null ? none : none.logical_or(IsStop(last, stops));
     }
 
-    private Tensor IsStop(Tensor tokens)
-    {
-        var isStop = zeros_like(tokens, ScalarType.Bool);
-        foreach (var stop in stopTokens)
-            isStop = isStop.logical_or(tokens.eq(stop));
-        return isStop;
-    }
+    // Of tokens (B, 1), whether each is among its row's stops (B or 1, S).
+    private static Tensor IsStop(Tensor tokens, Tensor stops) => tokens.eq(stops).any(1, keepdim: true);
 
-    private static Tensor Draw(Tensor logits, Generator random) =>
-        HalfPrecision.Widen(logits).softmax(-1).cpu().multinomial(1, true, random).to(logits.device);
+    private Draw DrawOf(AutoregressiveSamplerOptions changed, IReadOnlyList<LogitFilter> further) =>
+        new([.. given, .. further, .. Filters(changed)], changed.Temperature < LeastTemperature);
 
     private static IEnumerable<LogitFilter> Filters(AutoregressiveSamplerOptions options)
     {

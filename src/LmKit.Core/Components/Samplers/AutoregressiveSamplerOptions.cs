@@ -50,6 +50,28 @@ public sealed class AutoregressiveSamplerOptions
         }
         return copy;
     }
+
+    /// <summary>A copy with what a row changes.</summary>
+    /// <exception cref="ArgumentException">A stop token lies outside the vocabulary; names it.</exception>
+    internal AutoregressiveSamplerOptions Over(SampleOptions row, long vocabSize)
+    {
+        if (row.StopTokens?.Any(stop => stop < 0 || stop >= vocabSize) == true)
+            throw new ArgumentException($"{nameof(StopTokens)} holds {row.StopTokens.First(stop => stop < 0 || stop >= vocabSize)}, which is outside the vocabulary of {vocabSize}.", nameof(row));
+        var copy = (AutoregressiveSamplerOptions)MemberwiseClone();
+        copy.Temperature = row.Temperature ?? Temperature;
+        copy.TopK = row.TopK ?? TopK;
+        copy.TopP = row.TopP ?? TopP;
+        copy.MinP = row.MinP ?? MinP;
+        copy.RepetitionPenalty = row.RepetitionPenalty ?? RepetitionPenalty;
+        copy.FrequencyPenalty = row.FrequencyPenalty ?? FrequencyPenalty;
+        copy.PresencePenalty = row.PresencePenalty ?? PresencePenalty;
+        return copy;
+    }
+
+    /// <summary>Whether filters and draw are the same, stop tokens aside.</summary>
+    internal bool DrawsAs(AutoregressiveSamplerOptions other) =>
+        (Temperature, TopK, TopP, MinP, RepetitionPenalty, FrequencyPenalty, PresencePenalty)
+        == (other.Temperature, other.TopK, other.TopP, other.MinP, other.RepetitionPenalty, other.FrequencyPenalty, other.PresencePenalty);
 }
 
 /// <summary>Next-token sampling as a component.</summary>

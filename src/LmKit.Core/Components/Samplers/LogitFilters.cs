@@ -3,13 +3,6 @@ using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>Changes next-token logits before the draw: temperature, truncation, penalties, a grammar.</summary>
-/// <param name="logits">(B, V), from a sampler in float32 or wider; not changed in place.</param>
-/// <param name="tokens">The grid so far (B, L) int64, -1 for padding and ended rows.</param>
-/// <param name="promptLength">Columns of the grid that are the prompt.</param>
-/// <returns>New logits (B, V), in the caller's dispose scope; negative infinity forbids a token.</returns>
-public delegate Tensor LogitFilter(Tensor logits, Tensor tokens, long promptLength);
-
 /// <summary>Divides the logits by a temperature: below 1 sharper, above 1 flatter.</summary>
 /// <remarks>Computed in float32 or wider. Below 0.01 each row's largest logit is taken off first, so that no temperature overflows: the
 /// limit is the most likely token.</remarks>

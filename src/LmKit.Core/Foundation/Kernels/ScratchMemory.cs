@@ -11,11 +11,11 @@ public readonly unsafe ref struct ScratchMemory
     public const long LargestKept = 64L << 20;
 
     [ThreadStatic]
-    private static Stack<ScratchBlock>? kept;
+    private static Stack<Block>? kept;
 
-    private readonly ScratchBlock block;
+    private readonly Block block;
 
-    private ScratchMemory(ScratchBlock block) => this.block = block;
+    private ScratchMemory(Block block) => this.block = block;
 
     /// <summary>The first number.</summary>
     public float* Start => block.Start;
@@ -32,7 +32,7 @@ public readonly unsafe ref struct ScratchMemory
                 return new ScratchMemory(last);
             last.Dispose();
         }
-        return new ScratchMemory(new ScratchBlock(bytes));
+        return new ScratchMemory(new Block(bytes));
     }
 
     /// <summary>Gives the memory back to the thread.</summary>
@@ -41,37 +41,37 @@ public readonly unsafe ref struct ScratchMemory
         if (block.Capacity > LargestKept)
             block.Dispose();
         else
-            (kept ??= new Stack<ScratchBlock>()).Push(block);
-    }
-}
-
-/// <summary>A block of aligned native memory; freed by the finalizer when its thread has ended.</summary>
-internal sealed unsafe class ScratchBlock : IDisposable
-{
-    private const nuint Alignment = 64;
-
-    internal ScratchBlock(long capacity)
-    {
-        Capacity = capacity;
-        Start = (float*)NativeMemory.AlignedAlloc((nuint)capacity, Alignment);
+            (kept ??= new Stack<Block>()).Push(block);
     }
 
-    ~ScratchBlock() => Free();
-
-    internal long Capacity { get; }
-
-    internal float* Start { get; private set; }
-
-    /// <inheritdoc/>
-    public void Dispose()
+    /// <summary>A block of aligned native memory; freed by the finalizer when its thread has ended.</summary>
+    private sealed class Block : IDisposable
     {
-        Free();
-        GC.SuppressFinalize(this);
-    }
+        private const nuint Alignment = 64;
 
-    private void Free()
-    {
-        NativeMemory.AlignedFree(Start);
-        Start = null;
+        internal Block(long capacity)
+        {
+            Capacity = capacity;
+            Start = (float*)NativeMemory.AlignedAlloc((nuint)capacity, Alignment);
+        }
+
+        ~Block() => Free();
+
+        internal long Capacity { get; }
+
+        internal float* Start { get; private set; }
+
+        /// <inheritdoc/>
+        public void Dispose()
+        {
+            Free();
+            GC.SuppressFinalize(this);
+        }
+
+        private void Free()
+        {
+            NativeMemory.AlignedFree(Start);
+            Start = null;
+        }
     }
 }

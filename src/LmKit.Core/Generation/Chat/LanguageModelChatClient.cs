@@ -1,39 +1,47 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
 using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LmKit;
 
-/// <summary>A chat client over a language model.</summary>
+/// <summary>A chat client over a language model, drawing by its configured sampler.</summary>
 /// <remarks>Each answer has its own state and generator, so the same seed gives the same text whatever else runs. Token steps run on the
 /// thread pool and take turns: an answer that nobody reads on holds nothing that others need, and what it has kept goes with it.
-/// Cancellation is observed before every token. Updates hold whole characters and never a part of a stop sequence.</remarks>
+/// Cancellation is observed before every token. Updates hold whole characters and never a part of a stop sequence; of a sampler that does
+/// not only append the text comes at the end.</remarks>
 internal sealed class LanguageModelChatClient : IChatClient
 {
+    private static readonly Meter Meter = new("LmKit.Core");
+    private static readonly Histogram<double> Waiting = Meter.CreateHistogram<double>("lmkit.core.chat.step.waiting", "s", "Time that a token step of an answer waited for its turn.");
+
     private readonly ILanguageModel model;
     private readonly ModelTokenizer tokenizer;
     private readonly IChatFormat format;
-    private readonly LanguageModelChatOptions defaults;
-    private readonly ChatSampling sampling;
-    private readonly HashSet<long> stopTokens;
+    private readonly string modelId;
+    private readonly GenerationOptions defaults;
+    private readonly TextGenerator generator;
+    private readonly IReadOnlyList<long> stopTokens;
     private readonly SemaphoreSlim slots; // never disposed: running answers still give theirs back
     private volatile bool isDisposed;
 
-    internal LanguageModelChatClient(ILanguageModel model, ModelTokenizer tokenizer, IChatFormat format, LanguageModelChatOptions defaults)
+    internal LanguageModelChatClient(ILanguageModel model, ModelTokenizer tokenizer, IChatFormat format, LanguageModelChatOptions options)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
-        OptionRanges.Check(defaults);
-        if (!model.IsCausal)
-            throw new ArgumentException("A chat client needs a causal model.", nameof(model));
-        this.model = model;
-        this.tokenizer = tokenizer;
-        this.format = format;
-        this.defaults = defaults.Copy();
-        sampling = new ChatSampling(model, tokenizer, format, this.defaults);
-        stopTokens = [.. sampling.StopTokens];
-        slots = new SemaphoreSlim(defaults.MaxParallelAnswers);
+        ArgumentNullException.ThrowIfNull(options.Defaults, $"{nameof(LanguageModelChatOptions)}.{nameof(LanguageModelChatOptions.Defaults)}");
+        OptionRanges.Check(options);
+        var sampler = model.CreateSampler() ?? new AutoregressiveSampler(model);
+        (this.model, this.tokenizer, this.format, modelId) = (model, tokenizer, format, options.ModelId);
+        generator = new TextGenerator(sampler, tokenizer);
+        stopTokens = [.. format.StopTokens];
+        defaults = options.Defaults.Under(null);
+        defaults.Filters = sampler is AutoregressiveSampler && tokenizer.VocabSize < model.VocabSize
+            ? [.. defaults.Filters ?? [], KnownOnly(tokenizer.VocabSize, [.. stopTokens.Union(format.SpecialTokens.Keys)])]
+            : [.. defaults.Filters ?? []];
+        Begin([0], defaults).Dispose(); // refuses what cannot be
+        slots = new SemaphoreSlim(options.MaxParallelAnswers);
     }
 
     public object? GetService(Type serviceType, object? serviceKey = null)
@@ -42,7 +50,7 @@ internal sealed class LanguageModelChatClient : IChatClient
         if (serviceKey is not null)
             return null;
         if (serviceType == typeof(ChatClientMetadata))
-            return new ChatClientMetadata("lmkit", null, defaults.ModelId);
+            return new ChatClientMetadata("lmkit", null, modelId);
         return new object[] { this, model, tokenizer, format }.FirstOrDefault(serviceType.IsInstanceOfType);
     }
 
@@ -53,9 +61,8 @@ internal sealed class LanguageModelChatClient : IChatClient
     {
         ObjectDisposedException.ThrowIf(isDisposed, this);
         ArgumentNullException.ThrowIfNull(messages);
-        ChatRequestCheck.Check(this, options, defaults.ModelId);
-        var stops = StopStringMatcher.Checked(options?.StopSequences, nameof(ChatOptions.StopSequences));
-        var sampler = sampling.For(options);
+        ChatRequestCheck.Check(this, options, modelId);
+        var asked = TokenStream.Checked(defaults.Under(options));
         List<ChatMessage> all = [.. messages];
         if (all.IndexOf(null!) is >= 0 and var missing)
             throw new ArgumentException($"Message {missing} is null.", nameof(messages));
@@ -67,52 +74,63 @@ internal sealed class LanguageModelChatClient : IChatClient
             throw new ArgumentException("The conversation has no token; send at least one message with text.", nameof(messages));
         if (ids.Count > model.ContextLength)
             throw new ArgumentException($"The conversation has {ids.Count} tokens in {all.Count} messages; this model reads {model.ContextLength} tokens at most. Shorten the messages or leave earlier ones out.", nameof(messages));
-        return Answer(ids, sampler, stops, options?.MaxOutputTokens ?? defaults.MaxOutputTokens, options?.Seed, cancellationToken);
+        Begin(ids, asked).Dispose(); // refuses what cannot be
+        return Answer(ids, asked, cancellationToken);
     }
 
     public void Dispose() => isDisposed = true;
 
-    private async IAsyncEnumerable<ChatResponseUpdate> Answer(
-        IReadOnlyList<int> ids,
-        ISampler sampler,
-        IReadOnlyList<string> stops,
-        long length,
-        long? seed,
-        [EnumeratorCancellation] CancellationToken cancellation)
+    private TextGenerator.Run Begin(IReadOnlyList<int> ids, GenerationOptions options) => new(generator, [ids], [options], false, stopTokens, format.SpecialTokens);
+
+    private async IAsyncEnumerable<ChatResponseUpdate> Answer(IReadOnlyList<int> ids, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellation)
     {
         var (answerId, messageId, created) = (Guid.NewGuid().ToString("N"), Guid.NewGuid().ToString("N"), DateTimeOffset.UtcNow);
-        var row = new TextRow(tokenizer, stops, stopTokens, format.SpecialTokens);
-        using var random = new Generator(seed is { } given ? unchecked((ulong)given) : (ulong)System.Random.Shared.NextInt64());
-        using var prompt = tensor(ids.Select(id => (long)id).ToArray(), [1, ids.Count]).DetachFromDisposeScope();
-        using var reader = new GridReader(sampler, prompt, length, random);
-        while (!row.HasEnded && await StepAsync(reader, cancellation).ConfigureAwait(false) is { } added)
+        using var run = Begin(ids, options);
+        while (!run.IsOver)
         {
-            if (string.Concat(added.Select(row.Add)) is { Length: > 0 } text)
-                yield return Update([new TextContent(text)]);
+            foreach (var part in await StepAsync(run, cancellation).ConfigureAwait(false))
+            {
+                if (part.Text.Length > 0)
+                    yield return Update([new TextContent(part.Text)]);
+                if (part.FinishReason is not { } reason)
+                    continue;
+                var last = Update([new UsageContent(part.Usage!)]);
+                last.FinishReason = reason;
+                yield return last;
+            }
         }
-        var reason = row.HasEnded ? ChatFinishReason.Stop : ChatFinishReason.Length;
-        if (row.Flush() is { Length: > 0 } rest)
-            yield return Update([new TextContent(rest)]);
-        var last = Update([new UsageContent(new UsageDetails { InputTokenCount = ids.Count, OutputTokenCount = row.Count, TotalTokenCount = ids.Count + row.Count })]);
-        last.FinishReason = reason;
-        yield return last;
 
         ChatResponseUpdate Update(IList<AIContent> contents) =>
-            new(ChatRole.Assistant, contents) { ResponseId = answerId, MessageId = messageId, CreatedAt = created, ModelId = defaults.ModelId };
+            new(ChatRole.Assistant, contents) { ResponseId = answerId, MessageId = messageId, CreatedAt = created, ModelId = modelId };
     }
 
-    private async Task<long[]?> StepAsync(GridReader reader, CancellationToken cancellation)
+    private async Task<IReadOnlyList<TextUpdate>> StepAsync(TextGenerator.Run run, CancellationToken cancellation)
     {
+        var start = Stopwatch.GetTimestamp();
         await slots.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
+            if (Waiting.Enabled)
+                Waiting.Record(Stopwatch.GetElapsedTime(start).TotalSeconds);
             cancellation.ThrowIfCancellationRequested();
             ObjectDisposedException.ThrowIf(isDisposed, this);
-            return await Task.Run(reader.Next, CancellationToken.None).ConfigureAwait(false);
+            return await Task.Run(run.Step, CancellationToken.None).ConfigureAwait(false);
         }
         finally
         {
             _ = slots.Release();
         }
     }
+
+    // A model may have more ids than its tokenizer, so that its tables have round sizes: those mean nothing and are never drawn.
+    // The format knows some of them, such as the tokens that stand around a call or a thought.
+    private static LogitFilter KnownOnly(long count, IReadOnlyList<long> known) => (logits, _, _) =>
+    {
+        using var scope = torch.NewDisposeScope();
+        var kept = logits.clone();
+        kept.narrow(1, count, logits.size(1) - count).fill_(double.NegativeInfinity);
+        foreach (var id in known.Where(id => id >= count && id < logits.size(1)))
+            kept.select(1, id).copy_(logits.select(1, id));
+        return kept.MoveToOuterDisposeScope();
+    };
 }

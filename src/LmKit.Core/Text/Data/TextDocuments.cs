@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
@@ -34,6 +35,28 @@ public static class TextDocuments
         return files.Length > 0
             ? files.SelectMany(ReadFile)
             : throw new TextDataException(path, $"the folder holds no file that ends in {string.Join(", ", endings)}.");
+    }
+
+    /// <summary>Divides documents into those to train on and those to hold out, by a hash of each text and a seed.</summary>
+    /// <remarks>Where a text goes does not depend on the others, so it stays there when documents come or go, and the same text twice is never on both
+    /// sides. Each part is read anew at each enumeration.</remarks>
+    /// <param name="documents">The documents.</param>
+    /// <param name="heldOutShare">The chance that a text is held out, between 0 and 1.</param>
+    /// <param name="seed">Another seed divides them another way.</param>
+    public static (IEnumerable<TextDocument> Training, IEnumerable<TextDocument> HeldOut) Split(IEnumerable<TextDocument> documents, double heldOutShare, long seed = 0)
+    {
+        ArgumentNullException.ThrowIfNull(documents);
+        if (!(heldOutShare is > 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(heldOutShare), heldOutShare, "The share that is held out lies between 0 and 1, both excluded.");
+        bool IsHeldOut(TextDocument document) => Chance(document.Text, seed) < heldOutShare;
+        return (documents.Where(document => !IsHeldOut(document)), documents.Where(IsHeldOut));
+    }
+
+    // The first 53 bits of the hash, as a number in [0, 1).
+    private static double Chance(string text, long seed)
+    {
+        var hash = ContentHash.Of([seed.ToString(CultureInfo.InvariantCulture), text]);
+        return (ulong.Parse(hash.AsSpan(0, 16), NumberStyles.HexNumber, CultureInfo.InvariantCulture) >> 11) * Math.Pow(2, -53);
     }
 
     private static string[] FilesIn(string path, IReadOnlyCollection<string> endings)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.IO.MemoryMappedFiles;
 using static TorchSharp.torch;
 
@@ -8,7 +9,7 @@ namespace LmKit;
 /// Windows are (B, L) int64 tensors on the CPU that the caller disposes; targets are the same ids one place on. Reading
 /// is thread-safe; disposing is not. <see cref="RandomWindows"/> and <see cref="EvaluationWindows"/> choose windows.
 /// </remarks>
-public sealed class TokenDataset : IDisposable
+public sealed partial class TokenDataset : IDisposable
 {
     private readonly MemoryMappedFile file;
     private readonly MemoryMappedViewAccessor view;
@@ -74,11 +75,41 @@ public sealed class TokenDataset : IDisposable
     {
         ArgumentNullException.ThrowIfNull(documents);
         ArgumentNullException.ThrowIfNull(tokenizer);
-        var key = TokenFileWriter.Key(documents, tokenizer);
+        var key = KeyOf(documents, tokenizer);
         if (OpenIfMadeFrom(path, key) is { } made)
             return made;
-        TokenFileWriter.Write(path, documents, tokenizer, key, cancellation);
+        Write(path, documents, tokenizer, key, cancellation);
         return new TokenDataset(path);
+    }
+
+    /// <summary>Makes or opens two token files, one to train on and one to hold out (<see cref="TextDocuments.Split"/>).</summary>
+    /// <param name="documents">The documents; enumerated several times.</param>
+    /// <param name="tokenizer">Encodes them.</param>
+    /// <param name="path">The token file to train on.</param>
+    /// <param name="heldOutPath">The token file that is held out.</param>
+    /// <param name="heldOutShare">The chance that a document is held out, between 0 and 1.</param>
+    /// <param name="seed">Another seed divides them another way.</param>
+    /// <param name="cancellation">Stops between documents; nothing is left behind.</param>
+    /// <exception cref="TextDataException">A part has no text: the share is too small or too large for so few documents.</exception>
+    /// <inheritdoc cref="Create"/>
+    public static (TokenDataset Training, TokenDataset HeldOut) CreateSplit(
+        IEnumerable<TextDocument> documents, ModelTokenizer tokenizer, string path, string heldOutPath, double heldOutShare, long seed = 0, CancellationToken cancellation = default)
+    {
+        var (training, heldOut) = TextDocuments.Split(documents, heldOutShare, seed);
+        if (string.Equals(path, heldOutPath, StringComparison.Ordinal))
+            throw new ArgumentException($"Both parts would be written to {path}; give the held-out part a file of its own.", nameof(heldOutPath));
+        if (!heldOut.Any() || !training.Any())
+            throw new TextDataException(heldOut.Any() ? path : heldOutPath, $"no document falls into this part with a held-out share of {heldOutShare.ToString(CultureInfo.InvariantCulture)} and seed {seed}; take another share or seed, or give more documents.");
+        var first = Create(training, tokenizer, path, cancellation);
+        try
+        {
+            return (first, Create(heldOut, tokenizer, heldOutPath, cancellation));
+        }
+        catch
+        {
+            first.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The windows of <paramref name="length"/> tokens that start at <paramref name="starts"/>: (B, L) int64.</summary>

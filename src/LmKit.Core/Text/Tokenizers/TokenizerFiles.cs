@@ -50,6 +50,9 @@ public static class TokenizerFiles
     /// <summary>Notes in an existing folder that its model reads bytes (<see cref="ByteTokenizer"/>).</summary>
     public static void SaveBytes(string folder) => WriteKind(folder, new(ByteKind, null));
 
+    /// <summary>Whether a folder holds a tokenizer, whole or not.</summary>
+    internal static bool IsIn(string folder) => new[] { KindFile, VocabularyFile }.Any(name => File.Exists(Path.Combine(folder, name)));
+
     /// <summary>Makes the tokenizer that a folder holds.</summary>
     /// <exception cref="TokenizerException">There is none, or a file is malformed.</exception>
     public static ModelTokenizer Load(string folder) => AtomicFolder.Read(folder, files, LoadWhole);

@@ -135,7 +135,7 @@ internal sealed class RunCheckpoints
     {
         var path = Path.Combine(folder, headerFile);
         if (!File.Exists(path))
-            throw new CheckpointException(path, null, "the header is missing.");
+            throw new CheckpointException(path, null, $"the header is missing{OtherHeader(folder)}.");
         var header = RunHeader.Read(path);
         if (header.Step != step)
             throw new CheckpointException(path, null, $"'step' is {header.Step}, the folder's name says {step}.");
@@ -148,6 +148,11 @@ internal sealed class RunCheckpoints
             throw new CheckpointException(path, null, $"'step' is {header.Step}; this run ends at {maxStep}.");
         return header;
     }
+
+    // Earlier versions named the headers of some runs otherwise.
+    private static string OtherHeader(string folder) => Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal).FirstOrDefault() is { } other
+        ? $"; {Path.GetFileName(other)} is not one of this version of LmKit, and checkpoints of other versions cannot be resumed"
+        : string.Empty;
 
     private static Dictionary<string, IReadOnlyDictionary<string, Tensor>> ReadParts(string folder, RunHeader header)
     {

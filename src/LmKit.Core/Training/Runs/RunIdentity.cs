@@ -8,8 +8,8 @@ namespace LmKit;
 /// <remarks>
 /// <para>A checkpoint holds it, and every trainer resumes only where all entries are equal. What may differ between a run and its
 /// continuation is listed here and nowhere else: where and how often checkpoints are kept (<c>checkpoint_folder</c>,
-/// <c>checkpoint_interval</c>), how often and on what the run is evaluated (<c>evaluation_interval</c>, held-out data), and
-/// options that the chosen schedule does not read (see <see cref="AddOptions"/>'s callers: <c>steps</c> with a constant rate).</para>
+/// <c>checkpoint_interval</c>, <c>keeps_best</c>), how often and on what the run is evaluated (<c>evaluation_interval</c>, held-out data), what ends it
+/// early (<c>patience</c>, <c>min_improvement</c>, <c>max_duration</c>), where it is told of (<c>loss_curve_file</c>), and options that the chosen schedule does not read (see <see cref="AddOptions"/>'s callers: <c>steps</c> with a constant rate).</para>
 /// <para>Not thread-safe while entries are added.</para>
 /// </remarks>
 public sealed class RunIdentity
@@ -19,7 +19,7 @@ public sealed class RunIdentity
     private const string Unset = "null";
     private const int ProbeSeed = 20_240_229;
 
-    private static readonly string[] free = ["checkpoint_folder", "checkpoint_interval", "evaluation_interval"];
+    private static readonly string[] free = ["checkpoint_folder", "checkpoint_interval", "keeps_best", "evaluation_interval", "patience", "min_improvement", "max_duration", "loss_curve_file"];
 
     private readonly List<string> order = [];
     private readonly Dictionary<string, string> values = new(StringComparer.Ordinal);

@@ -25,9 +25,8 @@ internal sealed partial record AdamStep
             var at = (long)piece * PieceLength;
             Run((float*)pT + at, (float*)pG + at, (float*)pM + at, (float*)pV + at, (int)Math.Min(PieceLength, length - at), root, rate);
         });
-        // Each a view of no numbers: libtorch learns that the values changed.
         foreach (var written in (Tensor[])[parameter, first, second])
-            written.detach().view(-1).narrow(0, 0, 0).zero_();
+            ParameterVersion.Move(written);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -17,7 +17,8 @@ internal sealed unsafe partial class H3Step
     private Tensor Cpu(Tensor[] inputs, Tensor[] carry)
     {
         using var scope = NewDisposeScope();
-        tables ??= new H3StepTables(diagonal, taps, headDim);
+        lock (gate)
+            tables ??= new H3StepTables(diagonal, taps, headDim);
         var output = empty(inputs[0].shape, ScalarType.Float32);
         using var table = new TensorMemory<float>(tables.Table, nameof(tables));
         using var q = new TensorMemory<float>(inputs[0].contiguous(), "q");

@@ -14,6 +14,7 @@ internal sealed partial class H3Step : IDisposable
     private readonly long headDim;
     private readonly long[] recentShape;   // a row's last keys (D, N)
     private readonly long[] diagonalShape; // a row's diagonal state (hd, hd, H, n, 2)
+    private readonly Lock gate = new(); // several states may be stepped at once
     private H3StepTables? tables;
 
     internal H3Step(string owner, DiscreteDiagonal diagonal, Tensor taps, Tensor skip, long headDim)

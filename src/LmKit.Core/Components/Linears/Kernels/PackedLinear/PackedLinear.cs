@@ -8,8 +8,8 @@ namespace LmKit;
 /// <remarks>Trains and is saved as <see cref="DenseLinear"/> is, under the same names. In evaluation mode without gradients, calls of few
 /// float32 rows on the CPU read the packed weights as one stream: a token's time is the memory's, and bfloat16 halves it. With
 /// <see cref="WeightFormat.BFloat16"/> every call in evaluation mode sees rounded weights, however many rows it has, so that a sequence
-/// read in pieces equals the whole. The copy is made by the first such call and dropped by training, moving and loading;
-/// after writing into <c>weight</c> yourself call <see cref="Forget"/>. Float32 results differ from the library's by rounding only
+/// read in pieces equals the whole. The copy is made by the first such call and anew when the weight changed (<see cref="ParameterCache{T}"/>),
+/// and training drops it. Float32 results differ from the library's by rounding only
 /// (1e-6 of the sum of magnitudes).</remarks>
 public sealed partial class PackedLinear : nn.Module<Tensor, Tensor>, ILinear, IPreparedWeights
 {
@@ -17,7 +17,7 @@ public sealed partial class PackedLinear : nn.Module<Tensor, Tensor>, ILinear, I
     private readonly Parameter weight;
     private readonly Parameter? bias;
 
-    /// <summary>Makes the linear of a site: W ~ N(0, range^2), b = 0.</summary>
+    /// <summary>Makes the linear of a site: W and b as the model's <see cref="LanguageModelOptions.Initializer"/> says.</summary>
     public PackedLinear(PackedLinearOptions options, LinearSite site)
         : base(nameof(PackedLinear))
     {
@@ -27,8 +27,8 @@ public sealed partial class PackedLinear : nn.Module<Tensor, Tensor>, ILinear, I
         map = new PackedMap(options);
         InFeatures = site.InFeatures;
         OutFeatures = site.OutFeatures;
-        weight = site.Parameters.Normal(site.InitializerRange, OutFeatures, InFeatures); // (O, I)
-        bias = site.HasBias ? site.Parameters.Constant(0, OutFeatures) : null;
+        weight = site.CreateWeight(); // (O, I)
+        bias = site.CreateBias();
         RegisterComponents();
     }
 

@@ -6,13 +6,11 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>The product with a weight, through a packed copy of it wherever that serves.</summary>
-/// <remarks>The copy is made by the first call that it serves, dropped by training and by <see cref="Forget"/>, and made anew when the
-/// weight moved or <see cref="SimdWidth.Bits"/> is another.
-/// Calls on different threads may share it.</remarks>
+/// <remarks>The copy is made by the first call that it serves, anew when the weight changed, and dropped by training. Calls on different threads
+/// may share it.</remarks>
 internal sealed class PackedMap(PackedLinearOptions options) : IDisposable
 {
-    private readonly Lock gate = new();
-    private volatile PackedWeight? packed;
+    private readonly ParameterCache<PackedWeight> packed = new();
 
     /// <summary>x W^T + b.</summary>
     /// <param name="x">(..., I), which the caller has checked.</param>
@@ -21,10 +19,15 @@ internal sealed class PackedMap(PackedLinearOptions options) : IDisposable
     /// <param name="isTraining">Whether the module that owns the weight trains: it then sees the whole numbers.</param>
     internal Tensor Apply(Tensor x, Parameter weight, Parameter? bias, bool isTraining)
     {
-        if (isTraining || (is_grad_enabled() && weight.requires_grad))
-            Forget(); // whoever trains may do so in evaluation mode
+        if (isTraining)
+        {
+            Forget(); // its memory is of more use elsewhere
+        }
         else if (IsServed(x, weight, bias))
-            return PackedLinear.Cpu(x, Packed(weight), bias);
+        {
+            using var copy = packed.Take([weight], () => PackedWeight.Of(weight, options.Format, SimdWidth.Bits));
+            return PackedLinear.Cpu(x, copy.Value, bias);
+        }
         if (!Rounds(weight, isTraining))
             return PackedLinear.Reference(x, weight, bias);
         using var rounded = Rounded(weight);
@@ -39,17 +42,9 @@ internal sealed class PackedMap(PackedLinearOptions options) : IDisposable
     }
 
     /// <summary>Drops the copy; the next call that it would serve makes it anew.</summary>
-    internal void Forget()
-    {
-        // Not freed here: a call on another thread may be reading it. Its finalizer frees it.
-        packed = null;
-    }
+    internal void Forget() => packed.Forget();
 
-    public void Dispose()
-    {
-        packed?.Dispose();
-        packed = null;
-    }
+    public void Dispose() => packed.Dispose();
 
     private bool Rounds(Parameter weight, bool isTraining) => !isTraining && options.Format == WeightFormat.BFloat16 && weight.dtype == ScalarType.Float32;
 
@@ -61,27 +56,13 @@ internal sealed class PackedMap(PackedLinearOptions options) : IDisposable
         && weight.device_type == DeviceType.CPU
         && weight.dtype == ScalarType.Float32
         && bias?.dtype is null or ScalarType.Float32
+        && ParameterVersion.IsCounted(weight) // else it would be packed in every call
         && !(is_grad_enabled() && (x.requires_grad || weight.requires_grad || bias?.requires_grad == true));
 
     private static Tensor Rounded(Parameter weight)
     {
         using var narrow = weight.to(ScalarType.BFloat16);
         return narrow.to(weight.dtype);
-    }
-
-    private PackedWeight Packed(Parameter weight)
-    {
-        var bits = SimdWidth.Bits;
-        if (packed is { } held && held.IsOf(weight, bits))
-            return held;
-        lock (gate)
-        {
-            if (packed is { } made && made.IsOf(weight, bits))
-                return made;
-            var fresh = PackedWeight.Of(weight, options.Format, bits);
-            packed = fresh;
-            return fresh;
-        }
     }
 }
 

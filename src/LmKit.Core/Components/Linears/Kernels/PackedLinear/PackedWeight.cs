@@ -16,7 +16,7 @@ internal sealed unsafe class PackedWeight : IDisposable
 
     private PackedWeight(WeightFormat format, int tileWidth, Tensor source)
     {
-        (Format, TileWidth, Source, SourceAddress) = (format, tileWidth, source, TensorAddress.Of(source));
+        (Format, TileWidth) = (format, tileWidth);
         (OutFeatures, InFeatures) = (source.size(0), source.size(1));
         memory = NativeMemory.AlignedAlloc((nuint)(TileCount * TileBytes), Alignment);
         GC.AddMemoryPressure(TileCount * TileBytes);
@@ -36,10 +36,6 @@ internal sealed unsafe class PackedWeight : IDisposable
     /// <summary>Pairs of inputs, the last one filled up.</summary>
     internal long PairCount => (InFeatures + 1) / 2;
 
-    private Tensor Source { get; }
-
-    private nint SourceAddress { get; }
-
     internal int TileCount => (int)((OutFeatures + TileWidth - 1) / TileWidth);
 
     internal long TileBytes => 2 * PairCount * TileWidth * (Format == WeightFormat.Full ? sizeof(float) : sizeof(ushort));
@@ -58,11 +54,6 @@ internal sealed unsafe class PackedWeight : IDisposable
             packed.Fill<ushort>(weight.detach().to(ScalarType.BFloat16).contiguous(), 1);
         return packed;
     }
-
-    /// <summary>Whether this was made from a weight that has not moved since, for vectors of a width.</summary>
-    /// <remarks>Moving a module replaces its parameters; the address alone could come again.</remarks>
-    internal bool IsOf(Tensor weight, int bits) =>
-        TileWidth == LanesOf(bits) && ReferenceEquals(Source, weight) && SourceAddress == TensorAddress.Of(weight);
 
     /// <summary>The memory of a tile.</summary>
     internal byte* Tile(int index) => (byte*)memory + (index * TileBytes);
