@@ -13,7 +13,7 @@ internal static class InterpSample
         using var random = new Generator(1);
         using var autoencoder = new TopKAutoencoder(options, new ParameterFactory(random));
         using (var task = AutoencoderTask.OnBatches(autoencoder, Activations(), new() { Steps = 1000 }))
-        using (var trainer = new Trainer(task, new TrainingOptions()))
+        using (var trainer = new Trainer(task))
             trainer.Run(step => Console.WriteLine($"{step.Loss} {step.Figures["dead_count"]}"));
 
         using var steer = ActivationTap.Splice(model, "layers.0.resid_post", autoencoder, edits: [FeatureEdit.Clamp(feature: 7, value: 3)]);

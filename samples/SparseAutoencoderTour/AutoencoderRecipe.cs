@@ -31,7 +31,7 @@ public sealed class AutoencoderRecipe(int epochs, ulong seed)
             Beta2 = 0.999,
             MaxGradientNorm = 0,
         });
-        using var trainer = new Trainer(task, new TrainingOptions());
+        using var trainer = new Trainer(task);
         trainer.Run();
         autoencoder.Fold(scale);
         return autoencoder;

@@ -90,7 +90,7 @@ public sealed class RecoveryRun(TourSettings settings, Report report, ulong seed
             DeadHorizon = 20,
             MaxGradientNorm = 0,
         });
-        using var trainer = new Trainer(task, new TrainingOptions());
+        using var trainer = new Trainer(task);
         trainer.Run();
         return autoencoder;
     }

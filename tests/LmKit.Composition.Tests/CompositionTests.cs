@@ -162,7 +162,7 @@ public sealed class CompositionTests : IDisposable
     {
         var batches = Enumerable.Range(0, 150).Select(step => Activations(model, data, start: step * 64 % 4_000));
         using (var task = AutoencoderTask.OnBatches(autoencoder, batches, new() { Steps = 150, LearningRate = 3e-3 }))
-        using (var trainer = new Trainer(task, new TrainingOptions()))
+        using (var trainer = new Trainer(task))
             trainer.Run();
         using var frozen = no_grad();
         var rows = Activations(model, data, start: 10);

@@ -117,15 +117,16 @@ public sealed class AutoencoderTaskTests : IDisposable
         IEnumerable<Tensor> Once()
         {
             while (true)
+            {
+                if (made == 4)
+                    stop.Cancel();
                 yield return AutoencoderRun.Batch(made++); // a second time they would be others
+            }
         }
         using var autoencoder = TopK();
         using var run = new AutoencoderRun(AutoencoderTask.OnBatches(autoencoder, Once(), Options));
-        Assert.ThrowsAny<OperationCanceledException>(() => run.Trainer.Run(step =>
-        {
-            if (step.Step == 4)
-                stop.Cancel();
-        }, stop.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => run.Trainer.Run((Action<TrainingStep>?)null, stop.Token));
+        Assert.Equal(5, run.Trainer.Step);
         run.Trainer.Run();
         Assert.Equal(10, made);
     }
@@ -184,6 +185,19 @@ public sealed class AutoencoderTaskTests : IDisposable
         Assert.Equal(step.Loss, step.Figures["reconstruction"] + step.Figures["l1"] + step.Figures["afa"], 1e-5);
         Assert.Equal((0.01, 10L), (step.LearningRate, step.TotalSteps));
         Assert.True(step.GradientNorm > 0);
+    }
+
+    [Fact]
+    public void The_penalty_grows_from_nothing_to_its_weight_over_its_warm_up()
+    {
+        using var autoencoder = TopK(options => options.SparsityCoefficient = 0.1);
+        var options = new AutoencoderTaskOptions { Steps = 8, LearningRate = 0, SparsityWarmupSteps = 4 };
+        using var run = new AutoencoderRun(AutoencoderTask.OnBatches(autoencoder, Enumerable.Range(0, 8).Select(_ => AutoencoderRun.Batch(0)), options));
+        var penalties = new List<double>();
+        run.Trainer.Run(step => penalties.Add(step.Figures.GetValueOrDefault("l1")));
+        var whole = penalties[^1];
+        Assert.True(whole > 0);
+        Assert.All(penalties.Index(), entry => Assert.Equal(whole * Math.Min(1, entry.Index / 4.0), entry.Item, whole * 1e-5));
     }
 
     private static AutoencoderTaskOptions Options => new() { Steps = 10, DecayShare = 0.5, LearningRate = 0.01, DeadHorizon = 2, ResampleInterval = 3 };

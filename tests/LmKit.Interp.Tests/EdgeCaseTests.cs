@@ -48,7 +48,7 @@ public class EdgeCaseTests
         using var autoencoder = new BatchTopKAutoencoder(
             new BatchTopKOptions { ModelDim = 6, FeatureCount = 24, ActiveCount = 2, RescalesByDecoderNorm = true, Constraint = DecoderConstraint.Free }, new ParameterFactory(random));
         using (var task = AutoencoderTask.OnBatches(autoencoder, ActivationEpochs.Of(scaled, 200, 600, random), new() { Steps = 600, LearningRate = 1e-3, DecayShare = 0.5 }))
-        using (var trainer = new Trainer(task, new TrainingOptions()))
+        using (var trainer = new Trainer(task))
             trainer.Run();
         double Active(SparseAutoencoder dictionary, Tensor x) => dictionary.Encode(x).gt(0).sum(1).to(ScalarType.Float64).mean().item<double>();
         var trained = Active(autoencoder, scaled);

@@ -116,7 +116,7 @@ internal static class GoldenAutoencoders
             MaxGradientNorm = golden.Options.Number("max_grad_norm", 1e5),
             DeadHorizon = golden.Options.Whole("n_batches_to_dead", DeadHorizon),
         });
-        using var trainer = new Trainer(task, new TrainingOptions());
+        using var trainer = new Trainer(task);
         for (var step = 0; step < batches.size(0); step++)
         {
             var done = trainer.Advance()!;

@@ -60,14 +60,14 @@ public class SyntheticFeaturesTests
 
         using var autoencoder = new TopKAutoencoder(new TopKOptions { ModelDim = 4, FeatureCount = 8, ActiveCount = 2 }, new ParameterFactory(random));
         using (var task = AutoencoderTask.OnBatches(autoencoder, ActivationEpochs.Of(rows, 5, 1, random), new() { Steps = 4 }))
-        using (var trainer = new Trainer(task, new TrainingOptions()))
+        using (var trainer = new Trainer(task))
         {
             trainer.Run();
             trainer.Run();
             Assert.Equal((2, TrainingEnd.Data), (trainer.Step, trainer.End));
         }
         using (var task = AutoencoderTask.OnBatches(autoencoder, Later(ActivationEpochs.Of(rows, 5, 9, random)), new() { Steps = 4 }))
-        using (var trainer = new Trainer(task, new TrainingOptions()))
+        using (var trainer = new Trainer(task))
         {
             await trainer.RunAsync();
             Assert.Equal((4, TrainingEnd.Steps), (trainer.Step, trainer.End));
@@ -91,7 +91,7 @@ public class SyntheticFeaturesTests
         using var autoencoder = new TopKAutoencoder(new TopKOptions { ModelDim = 4, FeatureCount = 8, ActiveCount = 2 }, new ParameterFactory(random));
         var taken = 0;
         using var task = AutoencoderTask.OnBatches(autoencoder, Counted(), new() { Steps = 2 });
-        using var trainer = new Trainer(task, new TrainingOptions());
+        using var trainer = new Trainer(task);
         trainer.Run();
         trainer.Run();
         Assert.Null(trainer.Advance());

@@ -30,7 +30,7 @@ internal static class AutoencoderStepVersusTorchOperations
             : new TopAfaAutoencoder(Regularised(), parameters);
         var x = randn(Rows, Width, generator: random);
         var task = AutoencoderTask.OnBatches(ours, Enumerable.Range(0, int.MaxValue).Select(_ => x.alias()), new() { Steps = int.MaxValue });
-        var trainer = new Trainer(task, new TrainingOptions());
+        var trainer = new Trainer(task);
         var plain = new Plain(ours, isTopK);
         return new RatioSides(() => [tensor(plain.Advance(x))], () => [tensor(trainer.Advance()!.Loss)], trainer, task, ours, plain, x);
     }

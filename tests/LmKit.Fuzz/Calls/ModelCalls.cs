@@ -66,7 +66,7 @@ internal static class ModelCalls
             using var autoencoder = new TopKAutoencoder(new TopKOptions { ModelDim = 4, FeatureCount = 6, ActiveCount = 2 }, new ParameterFactory(new Generator(1)));
             (Tensor, Tensor?)[] batches = [(a.Floats(7, 4), a.Maybe(() => a.Floats(7, 4)))];
             using var task = AutoencoderTask.OnBatches(autoencoder, _ => batches.ToAsyncEnumerable(), new() { Steps = 3 });
-            using var trainer = new Trainer(task, new TrainingOptions());
+            using var trainer = new Trainer(task);
             return trainer.Advance()!.Loss;
         }),
         CallTarget.Of("activation-scale", a => ActivationScale.UnitMeanSquare(a.Floats(7, 4)).Apply(a.Floats(5, 4))),
