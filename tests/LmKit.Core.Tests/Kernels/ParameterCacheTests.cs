@@ -269,6 +269,33 @@ public class ParameterCacheTests
         }
     }
 
+    [Fact]
+    public void Only_one_of_two_threads_makes_it()
+    {
+        using var scope = NewDisposeScope();
+        using var linear = nn.Linear(3, 2, hasBias: false);
+        using var cache = new ParameterCache<Made>();
+        using var begun = new CountdownEvent(1);
+        var made = 0;
+        var thread = new Thread(Take);
+        thread.Start();
+        begun.Wait();
+        Take();
+        thread.Join();
+
+        Assert.Equal(1, made);
+
+        void Take() => cache.Take([linear.weight!], () =>
+        {
+            if (Interlocked.Increment(ref made) == 1)
+            {
+                begun.Signal();
+                Thread.Sleep(100); // time for the other to come
+            }
+            return new Made(linear.weight!, 0);
+        }).Dispose();
+    }
+
     private static void Check(Linear linear, ParameterCache<Made> cache)
     {
         using var scope = NewDisposeScope();

@@ -20,14 +20,9 @@ internal sealed class PackedMap(PackedLinearOptions options) : IDisposable
     internal Tensor Apply(Tensor x, Parameter weight, Parameter? bias, bool isTraining)
     {
         if (isTraining)
-        {
             Forget(); // its memory is of more use elsewhere
-        }
         else if (IsServed(x, weight, bias))
-        {
-            using var copy = packed.Take([weight], () => PackedWeight.Of(weight, options.Format, SimdWidth.Bits));
-            return PackedLinear.Cpu(x, copy.Value, bias);
-        }
+            return FromCopy(x, weight, bias);
         if (!Rounds(weight, isTraining))
             return PackedLinear.Reference(x, weight, bias);
         using var rounded = Rounded(weight);
@@ -45,6 +40,12 @@ internal sealed class PackedMap(PackedLinearOptions options) : IDisposable
     internal void Forget() => packed.Forget();
 
     public void Dispose() => packed.Dispose();
+
+    private Tensor FromCopy(Tensor x, Parameter weight, Parameter? bias)
+    {
+        using var copy = packed.Take([weight], () => PackedWeight.Of(weight, options.Format, SimdWidth.Bits));
+        return PackedLinear.Cpu(x, copy.Value, bias);
+    }
 
     private bool Rounds(Parameter weight, bool isTraining) => !isTraining && options.Format == WeightFormat.BFloat16 && weight.dtype == ScalarType.Float32;
 
