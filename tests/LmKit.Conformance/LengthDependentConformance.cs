@@ -87,7 +87,7 @@ public abstract class LengthDependentConformance
         var segments = zeros(2, 2, dtype: ScalarType.Int64);
         foreach (var across in new[] { new SequenceContext(state), new SequenceContext(state, segments) })
         {
-            var error = Assert.Throws<NotSupportedException>(() => mixer.Module.call(x.narrow(1, TrainedLength, 2), across));
+            var error = Assert.ThrowsAny<NotSupportedException>(() => mixer.Module.call(x.narrow(1, TrainedLength, 2), across));
             Assert.Contains($"holds {TrainedLength} tokens", error.Message, StringComparison.Ordinal);
             Assert.Contains($"has {TrainedLength + 2}", error.Message, StringComparison.Ordinal);
         }
@@ -109,7 +109,7 @@ public abstract class LengthDependentConformance
         Tensor Step(long column) => mixer.Module.call(x.narrow(1, column, 1), new SequenceContext(state));
         if (!MayGrow)
         {
-            var error = Assert.Throws<NotSupportedException>(() => Step(TrainedLength + 2));
+            var error = Assert.ThrowsAny<NotSupportedException>(() => Step(TrainedLength + 2));
             Assert.Contains($"holds {TrainedLength + 2} tokens", error.Message, StringComparison.Ordinal);
             Assert.Contains($"has {TrainedLength + 3}", error.Message, StringComparison.Ordinal);
             return;
@@ -136,7 +136,7 @@ public abstract class LengthDependentConformance
         using var state = mixer.Module.NewState(1);
         foreach (var context in new[] { new SequenceContext(null, long1), new SequenceContext(state, long1) })
         {
-            var error = Assert.Throws<NotSupportedException>(() => mixer.Module.call(x, context));
+            var error = Assert.ThrowsAny<NotSupportedException>(() => mixer.Module.call(x, context));
             Assert.Contains("packed", error.Message, StringComparison.Ordinal);
             Assert.Contains($"{TrainedLength + 1} tokens", error.Message, StringComparison.Ordinal);
             Assert.Contains($"{TrainedLength} trained", error.Message, StringComparison.Ordinal);

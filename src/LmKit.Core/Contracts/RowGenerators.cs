@@ -1,4 +1,3 @@
-using System.Collections;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -55,7 +54,7 @@ public sealed class RowGenerators : IReadOnlyList<Generator>, IDisposable
     /// <inheritdoc/>
     public IEnumerator<Generator> GetEnumerator() => rows.GetEnumerator();
 
-    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+    System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
 
     /// <inheritdoc/>
     public void Dispose()

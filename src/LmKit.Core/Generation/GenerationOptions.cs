@@ -21,6 +21,7 @@ public class GenerationOptions : SampleOptions
     internal GenerationOptions Under(ChatOptions? request)
     {
         var copy = (GenerationOptions)MemberwiseClone();
+        (copy.StopSequences, copy.StopTokens, copy.Filters) = (StopSequences?.ToArray(), StopTokens?.ToArray(), Filters?.ToArray());
         if (request is null)
             return copy;
         copy.Temperature = request.Temperature ?? Temperature;
