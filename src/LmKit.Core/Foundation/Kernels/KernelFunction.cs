@@ -41,9 +41,7 @@ public static class KernelFunction
         {
             try
             {
-#pragma warning disable RS0030 // the one place that it is banned for
                 loss.backward(gradients is null ? null : [gradients], retain_graph: retainGraph);
-#pragma warning restore RS0030
             }
             catch (Exception) when (failures.Any)
             {
