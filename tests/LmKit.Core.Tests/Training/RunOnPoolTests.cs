@@ -32,6 +32,7 @@ public sealed class RunOnPoolTests : IDisposable
         task.Arrival = new TaskCompletionSource().Task;
         using var stop = new CancellationTokenSource();
         var run = trainer.RunAsync(cancellation: stop.Token);
+        await task.Asked.Task;
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => run);
         Assert.Equal(1, trainer.Step);

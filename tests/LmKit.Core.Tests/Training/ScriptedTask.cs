@@ -16,10 +16,15 @@ internal sealed class ScriptedTask(double[] evaluations, int dataSteps = int.Max
     /// <summary>What the next step waits for; complete by default.</summary>
     internal Task Arrival { get; set; } = Task.CompletedTask;
 
+    /// <summary>Complete once a step asks for its data after <see cref="Arrival"/> was changed.</summary>
+    internal TaskCompletionSource Asked { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     internal double Weight => model.weight!.item<float>();
 
     public async ValueTask<bool> NextAsync(CancellationToken cancellation)
     {
+        if (!Arrival.IsCompleted)
+            Asked.TrySetResult();
         await Arrival.WaitAsync(cancellation);
         return step < dataSteps;
     }
