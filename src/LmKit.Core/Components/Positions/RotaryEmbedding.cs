@@ -102,9 +102,9 @@ public sealed class RotaryEmbedding : PositionEncoding
     private (Tensor Cos, Tensor Sin) Phases(Tensor positions, Tensor x)
     {
         var half = rotaryDim / 2;
-        if (x.device_type != DeviceType.CPU)
-            return DevicePhases(positions, x.dtype);
         var rows = positions.size(0) > 1 && positions.stride(0) == 0 ? positions.narrow(0, 0, 1) : positions; // rows of a uniform batch share theirs
+        if (x.device_type != DeviceType.CPU)
+            return DevicePhases(rows, x.dtype);
         var read = HostValues.Read(rows);
         var all = empty([rows.size(0), 1, rows.size(1), rotaryDim], x.dtype);
         if (x.dtype == ScalarType.Float64)
