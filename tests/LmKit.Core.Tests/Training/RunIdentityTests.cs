@@ -23,6 +23,11 @@ public sealed class RunIdentityTests : TrainingScene
         [nameof(TrainingOptions.MaxGradientNorm)] = (options => options.MaxGradientNorm = 0, "max_gradient_norm: expected 0, found 1"),
         [nameof(TrainingOptions.AverageDecay)] = (options => options.AverageDecay = 0.9, "average_decay: expected 0.9, found 0.99"),
         [nameof(TrainingOptions.EvaluationInterval)] = (options => options.EvaluationInterval = 1, null),
+        [nameof(TrainingOptions.Patience)] = (options => (options.Patience, options.EvaluationInterval) = (3, 1), null),
+        [nameof(TrainingOptions.MinImprovement)] = (options => (options.MinImprovement, options.Patience, options.EvaluationInterval) = (0.1, 3, 1), null),
+        [nameof(TrainingOptions.KeepsBest)] = (options => (options.KeepsBest, options.EvaluationInterval) = (true, 1), null),
+        [nameof(TrainingOptions.MaxDuration)] = (options => options.MaxDuration = TimeSpan.FromHours(1), null),
+        [nameof(TrainingOptions.LossCurveFile)] = (options => options.LossCurveFile = options.CheckpointFolder + ".csv", null),
         [nameof(TrainingOptions.CheckpointInterval)] = (options => options.CheckpointInterval = 1, null),
         [nameof(TrainingOptions.CheckpointFolder)] = (options => options.CheckpointFolder += Path.DirectorySeparatorChar, null),
     };
