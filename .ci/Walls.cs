@@ -14,12 +14,12 @@ using Snapshooter.Xunit;
 var walls = new (string Name, Func<Task> Check)[]
 {
     ("2: a snapshot of a configuration changes with every size and option", Snapshots),
-    // 3, a TextGenerator over a diffusion sampler: its place is here.
+    ("3: a TextGenerator continues prompts over a diffusion sampler", DiffusionText),
     ("4: a chat client draws with the model's own sampler", OwnSampler),
     ("5: a reader that stops reading blocks nobody", StuckReader),
     ("6: an answer that reaches the end of the positions ends with Length", EndOfPositions),
     ("task 2: a trained folder, a section and a chat client from a container", Container),
-    // Task 10, a diffusion model that is saved and loaded and gives text: its place is here.
+    ("task 10: a diffusion transformer is saved, loaded, and gives text", DiffusionFolder),
 };
 var failed = 0;
 foreach (var (name, check) in walls)
@@ -60,6 +60,53 @@ static Task Snapshots()
             .AddH3(h3 => h3.StateDim = stateDim).AddMonarchLinear(monarch => monarch.BlockCount = blockCount).Build();
         return model.Config;
     }
+}
+
+static async Task DiffusionText()
+{
+    var builder = new LanguageModelBuilder { VocabSize = 257, ModelDim = 16, LayerCount = 1 };
+    builder.Options.IsBidirectional = true;
+    using var model = builder.AddAttention().AddSparseAncestralSampler(maskId: 256, sampler => sampler.StepCount = 8).Build();
+    await Texts(model);
+}
+
+static async Task DiffusionFolder()
+{
+    var folder = Directory.CreateTempSubdirectory("walls-").FullName;
+    string[] texts;
+    using (var model = new LanguageModelBuilder()
+        .AddDiffusionTransformer(sizes => (sizes.VocabSize, sizes.ModelDim, sizes.LayerCount, sizes.HeadCount) = (257, 16, 2, 2))
+        .AddSparseAncestralSampler(maskId: 256, sampler => sampler.StepCount = 8)
+        .Build())
+    {
+        texts = await Texts(model);
+        model.Save(folder, TokenizerFiles.SaveBytes);
+    }
+    using (var loaded = LanguageModel.Load(folder, kinds => kinds.AddDiffusion()))
+    {
+        That(loaded.Describe().ToString().Contains("diffusion"), "the table for people names the block");
+        That((await Texts(loaded)).SequenceEqual(texts), "the loaded model gives the same texts");
+    }
+    Directory.Delete(folder, recursive: true);
+}
+
+static async Task<string[]> Texts(LanguageModel model)
+{
+    var generator = new TextGenerator(model.CreateSampler(), ModelTokenizer.Bytes);
+    var options = new GenerationOptions { MaxOutputTokens = 6, Seed = 1 };
+    string[] texts = [.. generator.Generate(["ab", "a longer prompt"], options)];
+    That(texts.All(text => text.Length > 0), "both prompts are continued");
+    TextUpdate? last = null;
+    var shown = "";
+    await foreach (var update in generator.StreamAsync("ab", options))
+    {
+        shown = update.Replaces ? update.Text : shown + update.Text;
+        last = update;
+    }
+    That(shown == texts[0], "a stream ends with the text of the batch");
+    That(last is { FinishReason: not null, Usage.OutputTokenCount: > 0 }, "it ends with reason and usage");
+    Throws<ArgumentException>(() => _ = generator.StreamAsync("ab", new GenerationOptions { StopSequences = ["x"] }), "a stop sequence of a stream that changes what it has shown");
+    return texts;
 }
 
 static async Task OwnSampler()

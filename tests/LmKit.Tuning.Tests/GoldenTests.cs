@@ -88,13 +88,13 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         lora.eval();
         using var frozen = no_grad();
         lora.Merge();
+        _ = lora.call(x);
+        var weight = lora.get_parameter("base_layer.weight")!;
+        weight.bytes = (weight + 1).bytes; // past libtorch and so unseen: a merged call reads the sum, not the base
         Check("y_merged", lora.call(x));
         if (golden.Has($"{group}.b_merged"))
             Check("b_merged", lora.call(zeros(W.size(1), W.dtype)));
-        Sites.Fill(lora, "base_layer.weight", W + 1); // a merged call follows what is written
-        _ = lora.call(x);
         Sites.Fill(lora, "base_layer.weight", W);
-        Check("y_merged", lora.call(x));
         Check("W_merged", isTransposed ? lora.ToDense().t() : lora.ToDense());
         lora.Unmerge();
         Check("y", lora.call(x)); // exact, where the published way leaves an error
