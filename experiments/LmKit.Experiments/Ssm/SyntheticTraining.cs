@@ -72,6 +72,8 @@ internal sealed class SyntheticTraining : ILossTask, IDisposable
         return Whole(NextTokenLoss.Of(model, rows, counted: counted));
     }
 
+    public bool CanEvaluate => true;
+
     public Estimate? Evaluate()
     {
         using var scope = NewDisposeScope();

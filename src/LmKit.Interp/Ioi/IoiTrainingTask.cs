@@ -78,6 +78,9 @@ public sealed class IoiTrainingTask : ILossTask, IDisposable
     public RunIdentity Identity() => new RunIdentity("task", "ioi").Add("data_key", dataset.Key()).Add("batch_size", batchSize).Add("seed", seed);
 
     /// <inheritdoc/>
+    public bool CanEvaluate => true;
+
+    /// <inheritdoc/>
     public Estimate? Evaluate()
     {
         using var scope = NewDisposeScope();
