@@ -31,6 +31,9 @@ public sealed class HookEdits
         return new([.. edits, (point, row, edit)]);
     }
 
+    /// <summary>These edits and, behind them, others.</summary>
+    internal HookEdits And(HookEdits others) => new([.. edits, .. others.edits]);
+
     /// <summary>Fails unless a model has the points and a batch the rows.</summary>
     /// <exception cref="ArgumentException">A point or a row is not there; names those that are.</exception>
     /// <exception cref="NotSupportedException">The model has no hook points.</exception>

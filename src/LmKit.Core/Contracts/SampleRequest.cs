@@ -97,7 +97,7 @@ public class SampleOptions
     public IReadOnlyList<LogitFilter>? Filters { get; set; }
 
     /// <summary>The options that are set, with their values as text.</summary>
-    internal IEnumerable<(string Name, string Value)> Named()
+    internal virtual IEnumerable<(string Name, string Value)> Named()
     {
         (string, object?)[] all =
         [

@@ -16,8 +16,8 @@ public abstract class DiffusionSampler : ISampler
     /// <param name="denoiser">The network; not disposed.</param>
     /// <param name="schedule">The schedule it was trained on; null for the log-linear one.</param>
     /// <param name="options">How to walk.</param>
-    /// <exception cref="ArgumentException">The schedule contradicts itself (<see cref="NoiseSchedule.Check"/>), or the mask lies outside the
-    /// vocabulary.</exception>
+    /// <exception cref="ArgumentException">The schedule contradicts itself (<see cref="NoiseSchedule.Check"/>), the mask lies outside the
+    /// vocabulary or is another than the options', or the denoiser carries edits of its own.</exception>
     /// <exception cref="ConfigurationException">An option is out of range.</exception>
     protected DiffusionSampler(IDenoiser denoiser, NoiseSchedule? schedule, DiffusionSamplerOptions options)
     {
@@ -25,12 +25,16 @@ public abstract class DiffusionSampler : ISampler
         ArgumentNullException.ThrowIfNull(options);
         OptionsJson.Validate(options, "$.sampler");
         MaskingProcess.CheckMaskId(denoiser.MaskId, denoiser.VocabSize);
+        if (options.MaskId is { } maskId && maskId != denoiser.MaskId)
+            throw new ArgumentException($"{options.GetType().Name}.{nameof(options.MaskId)} = {maskId} is not the mask of the {denoiser.GetType().Name}, {denoiser.MaskId}; leave it out, or make the denoiser with it.", nameof(options));
+        if (denoiser is LanguageModelDenoiser { IsEdited: true })
+            throw new ArgumentException($"The {denoiser.GetType().Name} carries edits, which are of rows that a sampler regroups; give it without them, and the edits to the request ({nameof(SampleRequest)}.{nameof(SampleRequest.Edits)}).", nameof(denoiser));
         Denoiser = denoiser;
         Schedule = schedule ?? new LogLinearSchedule();
         Schedule.Check();
         if (denoiser.IsTimeConditioned && denoiser.Scale == LevelScale.Time)
             Schedule.CheckStart("the change of variables");
-        Options = options;
+        Options = options.Copy();
     }
 
     /// <summary>The network.</summary>
@@ -39,7 +43,7 @@ public abstract class DiffusionSampler : ISampler
     /// <summary>The schedule.</summary>
     protected NoiseSchedule Schedule { get; }
 
-    /// <summary>How it walks.</summary>
+    /// <summary>How it walks; a copy, which later changes of what was given do not reach.</summary>
     protected DiffusionSamplerOptions Options { get; }
 
     /// <summary>Token id of the mask.</summary>
@@ -49,7 +53,7 @@ public abstract class DiffusionSampler : ISampler
     private protected virtual IEnumerable<string> Obeyed => [nameof(SampleOptions.Temperature), nameof(SampleOptions.TopP), nameof(SampleRequest.Edits)];
 
     /// <inheritdoc/>
-    /// <remarks>Obeys temperature and top-p.</remarks>
+    /// <remarks>Obeys temperature, top-p (<see cref="DiffusionSamplerOptions.TopP"/> says how) and edits.</remarks>
     public IEnumerable<Tensor> Sample(SampleRequest request) => Sample(request, new CallLedger());
 
     /// <summary>The same, counting what it costs.</summary>
