@@ -105,6 +105,32 @@ public sealed class RequestFaultTests
     }
 
     [Fact]
+    public void No_edit_is_no_question_to_a_network_without_points()
+    {
+        using var scope = NewDisposeScope();
+        var sampler = new AncestralSampler(new TableDenoiser(zeros(1, 8, 5), Mask));
+        var request = new SampleRequest(zeros(1, 2, ScalarType.Int64), 2) { Edits = HookEdits.None };
+
+        _ = sampler.Sample(request);
+        Assert.Throws<NotSupportedException>(() => sampler.Sample(request with { Edits = HookEdits.None.Add("resid", 0, x => x) }));
+    }
+
+    [Fact]
+    public void More_columns_than_the_model_reads_are_refused_at_the_call()
+    {
+        using var scope = NewDisposeScope();
+        var builder = new LanguageModelBuilder { VocabSize = 5, ModelDim = 16, LayerCount = 1 }.AddAttention().AddLearnedPositions(8);
+        builder.Options.IsBidirectional = true;
+        using var model = builder.Build();
+        var denoiser = new LanguageModelDenoiser(model, Mask);
+        var prompt = tensor(new long[,] { { -1, -1, 1 }, { 1, 2, 3 } });
+
+        _ = new AncestralSampler(denoiser).Sample(new SampleRequest(prompt, 5));
+        Assert.StartsWith("Row 1 of the prompt has 3 tokens, and 6 are to be added; this model reads 8 at most.", Assert.Throws<ArgumentException>(() => new AncestralSampler(denoiser).Sample(new SampleRequest(prompt, 6))).Message, StringComparison.Ordinal);
+        _ = new SemiAutoregressiveSampler(denoiser, new SemiAutoregressiveSamplerOptions { WindowLength = 8, StrideLength = 4 }).Sample(new SampleRequest(prompt, 20));
+    }
+
+    [Fact]
     public void What_only_a_text_generator_obeys_is_refused_as_a_rows_option()
     {
         using var scope = NewDisposeScope();

@@ -18,6 +18,9 @@ public sealed class HookEdits
     /// <summary>The points that are edited.</summary>
     public IEnumerable<string> Points => edits.Select(edit => edit.Point).Distinct();
 
+    /// <summary>Whether there is none.</summary>
+    internal bool IsEmpty => edits.Length == 0;
+
     /// <summary>These edits and one more.</summary>
     /// <param name="point">The hook point's name, such as <c>layers.3.resid_post</c>.</param>
     /// <param name="row">The row of the batch, from 0.</param>

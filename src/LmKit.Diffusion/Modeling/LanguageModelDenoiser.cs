@@ -46,6 +46,9 @@ public sealed class LanguageModelDenoiser : ISplitDenoiser, IRawDenoiser
     /// <summary>Whether its calls are edited.</summary>
     internal bool IsEdited => edits is not null;
 
+    /// <summary>The longest text that the model reads; null for no bound.</summary>
+    internal long? ContextLength => model.ContextLength;
+
     internal nn.Module? Network => model as nn.Module;
 
     /// <inheritdoc/>

@@ -59,7 +59,8 @@ public abstract class DiffusionSampler : ISampler
     /// <summary>The same, counting what it costs.</summary>
     /// <param name="request">Its prompt holds fixed tokens, the mask id where free, -1 for padding on the left.</param>
     /// <param name="ledger">Counts the calls as they are made.</param>
-    /// <exception cref="ArgumentException">The prompt is not (B, L) int64 of known tokens with its padding on the left.</exception>
+    /// <exception cref="ArgumentException">The prompt is not (B, L) int64 of known tokens with its padding on the left, or a row would have more columns
+    /// than the model can read.</exception>
     /// <exception cref="NotSupportedException">A row asks for an option that it does not obey; names both.</exception>
     /// <exception cref="NotFiniteLogitsException">While enumerating: the network's output for a row is not finite.</exception>
     public IEnumerable<Tensor> Sample(SampleRequest request, CallLedger ledger)
@@ -68,7 +69,8 @@ public abstract class DiffusionSampler : ISampler
         DiffusionPrompt.Check(request.Prompt, request.Length, Denoiser.VocabSize);
         ArgumentNullException.ThrowIfNull(ledger);
         request.Check(this, Obeyed);
-        if (request.Edits is not null)
+        CheckReach(request);
+        if (request.Edits is { IsEmpty: false })
             _ = Denoiser.Edited(request.Edits); // refuses what has no place
         return Enumerate();
 
@@ -83,7 +85,7 @@ public abstract class DiffusionSampler : ISampler
                 var uniforms = new RowUniforms(generators.Some(rows), Options.UsesSingleUniforms);
                 return Walk(prompt, request.Length, isFixed => new DiffusionWalk(isFixed, uniforms.Next, uniforms, ledger)
                 {
-                    Edited = request.Edits is null ? null : Denoiser.Edited(request.Edits.Some(rows)),
+                    Edited = request.Edits?.Some(rows) is { IsEmpty: false } edits ? Denoiser.Edited(edits) : null,
                     BatchRows = rows.Length == generators.Count ? null : rows,
                     Draws = new RowTruncation([.. rows.Select(row => Wanted(request.OptionsOf(row)))]),
                 });
@@ -104,6 +106,18 @@ public abstract class DiffusionSampler : ISampler
         if (DiffusionPrompt.Padding(prompt).Any(count => count > 0))
             throw new ArgumentException("A replay takes rows of one length; replay rows of other lengths apart instead of padding them (-1).", nameof(prompt));
         return Walk(prompt, length, isFixed => new DiffusionWalk(isFixed, uniforms, null, ledger ?? new CallLedger()) { Draws = new RowTruncation([Wanted(null)]) });
+    }
+
+    /// <summary>Columns of a row that the network sees at once.</summary>
+    private protected virtual long Seen(long columns) => columns;
+
+    private void CheckReach(SampleRequest request)
+    {
+        if ((Denoiser as LanguageModelDenoiser)?.ContextLength is not { } longest)
+            return;
+        var lengths = DiffusionPrompt.Padding(request.Prompt).Select(count => request.Prompt.size(1) - count).ToArray();
+        if (Array.FindIndex(lengths, length => Seen(length + request.Length) > longest) is >= 0 and var row)
+            throw new ArgumentException($"Row {row} of the prompt has {lengths[row]} tokens, and {request.Length} are to be added; this model reads {longest} at most. Shorten the text, or ask for fewer.", nameof(request));
     }
 
     private (double Temperature, double TopP) Wanted(SampleOptions? options) =>

@@ -25,6 +25,8 @@ public sealed class SemiAutoregressiveSampler : DiffusionSampler
         this.options = (SemiAutoregressiveSamplerOptions)Options;
     }
 
+    private protected override long Seen(long columns) => Math.Min(columns, options.WindowLength);
+
     /// <inheritdoc/>
     protected override int StepCount(DiffusionWalk walk, Tensor tokens)
     {
