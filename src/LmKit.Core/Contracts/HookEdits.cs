@@ -5,7 +5,8 @@ namespace LmKit;
 /// <summary>Edits of activations at hook points that each touch one row of a batch, so that requests in one batch can be steered apart.</summary>
 /// <remarks>They belong to a request (<see cref="SampleRequest.Edits"/>, <see cref="SequenceContext.Edits"/>) and act in every call made for it:
 /// on what is read of the prompt and on each step alike, behind the functions that are attached to the point. Rows without an edit stay
-/// bit for bit. Not changed once made: adding gives a new one.</remarks>
+/// bit for bit. An edit treats each position by itself: where a text outgrows the length at which the model's angles change, this row's or another's,
+/// what was read is read anew and passes the edit again, all positions at once. Not changed once made: adding gives a new one.</remarks>
 public sealed class HookEdits
 {
     private readonly (string Point, int Row, Func<Tensor, Tensor> Edit)[] edits;
