@@ -5,7 +5,8 @@ namespace LmKit;
 /// <summary>Edits of activations at hook points that each touch one row of a batch, so that requests in one batch can be steered apart.</summary>
 /// <remarks>They belong to a request (<see cref="SampleRequest.Edits"/>, <see cref="SequenceContext.Edits"/>) and act in every call made for it:
 /// on what is read of the prompt and on each step alike, behind the functions that are attached to the point. Rows without an edit stay
-/// bit for bit. Not changed once made: adding gives a new one.</remarks>
+/// bit for bit. An edit treats each position by itself: where a text outgrows the length at which the model's angles change, this row's or another's,
+/// what was read is read anew and passes the edit again, all positions at once. Not changed once made: adding gives a new one.</remarks>
 public sealed class HookEdits
 {
     private readonly (string Point, int Row, Func<Tensor, Tensor> Edit)[] edits;
@@ -17,6 +18,9 @@ public sealed class HookEdits
 
     /// <summary>The points that are edited.</summary>
     public IEnumerable<string> Points => edits.Select(edit => edit.Point).Distinct();
+
+    /// <summary>Whether there is none.</summary>
+    internal bool IsEmpty => edits.Length == 0;
 
     /// <summary>These edits and one more.</summary>
     /// <param name="point">The hook point's name, such as <c>layers.3.resid_post</c>.</param>
@@ -30,6 +34,9 @@ public sealed class HookEdits
         ArgumentNullException.ThrowIfNull(edit);
         return new([.. edits, (point, row, edit)]);
     }
+
+    /// <summary>These edits and, behind them, others.</summary>
+    internal HookEdits And(HookEdits others) => new([.. edits, .. others.edits]);
 
     /// <summary>Fails unless a model has the points and a batch the rows.</summary>
     /// <exception cref="ArgumentException">A point or a row is not there; names those that are.</exception>

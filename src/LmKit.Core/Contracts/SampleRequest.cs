@@ -33,7 +33,7 @@ public sealed record SampleRequest(Tensor Prompt, long Length)
         var rows = Prompt.size(0);
         if (Generators is { } generators && (generators.Count != rows || generators.Contains(null!) || generators.Distinct().Count() != rows))
             throw new ArgumentException($"{nameof(Generators)} holds {generators.Where(one => one is not null).Distinct().Count()} generators for the prompt's {rows} rows; give each row its own.");
-        if (Edits is not null)
+        if (Edits is { IsEmpty: false })
         {
             Edits.CheckRows(rows);
             if (!obeyed.Contains(nameof(Edits)))
@@ -97,7 +97,7 @@ public class SampleOptions
     public IReadOnlyList<LogitFilter>? Filters { get; set; }
 
     /// <summary>The options that are set, with their values as text.</summary>
-    internal IEnumerable<(string Name, string Value)> Named()
+    internal virtual IEnumerable<(string Name, string Value)> Named()
     {
         (string, object?)[] all =
         [

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Globalization;
 using Microsoft.Extensions.AI;
 
 namespace LmKit;
@@ -34,6 +35,20 @@ public class GenerationOptions : SampleOptions
         if (request.StopSequences is { Count: > 0 } stops)
             copy.StopSequences = [.. StopSequences ?? [], .. stops];
         return copy;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>A sampler that is handed these as a row's options refuses what only a <see cref="TextGenerator"/> obeys.</remarks>
+    internal override IEnumerable<(string Name, string Value)> Named()
+    {
+        foreach (var named in base.Named())
+            yield return named;
+        if (MaxOutputTokens is { } most)
+            yield return (nameof(MaxOutputTokens), most.ToString(CultureInfo.InvariantCulture));
+        if (StopSequences is { Count: > 0 })
+            yield return (nameof(StopSequences), $"['{string.Join("', '", StopSequences)}']");
+        if (Seed is { } seed)
+            yield return (nameof(Seed), seed.ToString(CultureInfo.InvariantCulture));
     }
 
     /// <summary>What a sampler is asked to change; null for nothing. The text's end is the reader's business.</summary>

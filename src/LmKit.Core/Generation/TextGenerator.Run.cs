@@ -168,10 +168,22 @@ public sealed partial class TextGenerator
             return HostValues.Read(grid.narrow(1, width, grid.size(1) - width));
         }
 
-        private static SampleOptions?[]? Wanted(GenerationOptions[] own)
+        private SampleOptions?[]? Wanted(GenerationOptions[] own)
         {
             var draws = own.Distinct().ToDictionary(one => one, one => one.Draws());
-            return draws.Values.All(one => one is null) ? null : [.. own.Select(one => draws[one])];
+            if (draws.Values.All(one => one is null))
+                return null;
+            return prompts.Length == 1 || draws.Values.All(one => one?.Filters is not { Count: > 0 })
+                ? [.. own.Select(one => draws[one])]
+                : [.. prompts.Select((_, row) => WhileGoingOn(own[own.Length == 1 ? 0 : row].Draws(), streams[row]))];
+        }
+
+        // A row whose text is over is still drawn beside the others; its filters, such as a grammar that allows nothing behind its end, are then not asked.
+        private static SampleOptions? WhileGoingOn(SampleOptions? draws, TokenStream stream)
+        {
+            if (draws?.Filters is { Count: > 0 } filters)
+                draws.Filters = [.. filters.Select(filter => filter is null ? null! : (LogitFilter)((logits, tokens, promptLength) => stream.HasEnded ? logits : filter(logits, tokens, promptLength)))];
+            return draws;
         }
 
         private static Tensor Grid(IReadOnlyList<int>[] prompts)

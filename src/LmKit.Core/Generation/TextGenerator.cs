@@ -59,12 +59,13 @@ public sealed partial class TextGenerator
     {
         ArgumentNullException.ThrowIfNull(prompt);
         var ids = Tokens([prompt]);
-        CheckStream(ids, [options]);
+        var own = options?.Under(null); // as it is now
+        CheckStream(ids, [own]);
         return Enumerate();
 
         IEnumerable<string> Enumerate()
         {
-            using var run = new Run(this, ids, [options]);
+            using var run = new Run(this, ids, [own]);
             foreach (var update in Updates(run, cancellation))
             {
                 if (update.Text.Length > 0)
@@ -93,13 +94,15 @@ public sealed partial class TextGenerator
     /// <inheritdoc cref="StreamAsync(string, GenerationOptions?, CancellationToken)"/>
     public IAsyncEnumerable<TextUpdate> StreamEachAsync(IReadOnlyList<string> prompts, IReadOnlyList<GenerationOptions?> options, CancellationToken cancellation = default)
     {
+        ArgumentNullException.ThrowIfNull(options);
         var ids = Tokens(prompts);
-        CheckStream(ids, options);
+        GenerationOptions?[] own = [.. options.Select(one => one?.Under(null))]; // as they are now
+        CheckStream(ids, own);
         return EnumerateAsync(cancellation);
 
         async IAsyncEnumerable<TextUpdate> EnumerateAsync([EnumeratorCancellation] CancellationToken stop)
         {
-            using var run = new Run(this, ids, options, showsVersions: true);
+            using var run = new Run(this, ids, own, showsVersions: true);
             while (!run.IsOver)
             {
                 stop.ThrowIfCancellationRequested();

@@ -19,23 +19,26 @@ public sealed class RewardGuidedSampler : DiffusionSampler
     /// <param name="reward">The guide, such as a <see cref="Discriminator"/> in evaluation mode; not disposed.</param>
     /// <param name="options">How to steer.</param>
     /// <param name="schedule">The schedule; null for the log-linear one.</param>
-    /// <exception cref="ArgumentException">The options ask for tilting by a reward that takes no soft rows, or for raw outputs of a denoiser that gives
-    /// none.</exception>
+    /// <exception cref="ArgumentException">The options ask for tilting by a reward that takes no soft rows, for raw outputs of a denoiser that gives
+    /// none, or for temperature or top-p on raw outputs.</exception>
     public RewardGuidedSampler(IDenoiser denoiser, IReward reward, RewardGuidedSamplerOptions? options = null, NoiseSchedule? schedule = null)
         : base(denoiser, schedule, options ??= new RewardGuidedSamplerOptions())
     {
         ArgumentNullException.ThrowIfNull(reward);
         this.reward = reward;
-        this.options = options;
+        this.options = options = (RewardGuidedSamplerOptions)Options;
         tiltingSteps = (int)Math.Floor(options.StepCount * (1 - options.RerankingShare));
         if (!reward.TakesSoftRows && Enumerable.Range(0, options.StepCount).Any(step => Guidance(step).Scale != 0))
             throw new ArgumentException(FormattableString.Invariant($"{nameof(RewardGuidedSamplerOptions)}.{nameof(options.TiltStart)} = {options.TiltStart} and {nameof(options.TiltEnd)} = {options.TiltEnd} tilt by the gradient of {reward.GetType().Name}, which takes no soft rows ({nameof(IReward.TakesSoftRows)} = false); set both to 0."), nameof(options));
-        if (options.UsesRawOutputs)
-            raw = denoiser as IRawDenoiser ?? throw new ArgumentException($"{nameof(RewardGuidedSamplerOptions)}.{nameof(options.UsesRawOutputs)} = true needs the raw outputs of the network, which {denoiser.GetType().Name} does not give ({nameof(IRawDenoiser)}); set it to false.", nameof(options));
+        if (!options.UsesRawOutputs)
+            return;
+        if (options.Temperature != 1 || options.TopP != 1)
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(RewardGuidedSamplerOptions)}.{nameof(options.Temperature)} = {options.Temperature} and {nameof(options.TopP)} = {options.TopP} do not act on raw outputs ({nameof(options.UsesRawOutputs)} = true); leave both at 1, or set it to false."), nameof(options));
+        raw = denoiser as IRawDenoiser ?? throw new ArgumentException($"{nameof(RewardGuidedSamplerOptions)}.{nameof(options.UsesRawOutputs)} = true needs the raw outputs of the network, which {denoiser.GetType().Name} does not give ({nameof(IRawDenoiser)}); set it to false.", nameof(options));
     }
 
     /// <inheritdoc/>
-    private protected override IEnumerable<string> Obeyed => options.UsesRawOutputs ? [] : base.Obeyed;
+    private protected override IEnumerable<string> Obeyed => options.UsesRawOutputs ? [nameof(SampleRequest.Edits)] : base.Obeyed;
 
     /// <summary>h and M of a step.</summary>
     public (double Scale, int CandidateCount) Guidance(int stepIndex) => stepIndex < tiltingSteps
@@ -50,12 +53,13 @@ public sealed class RewardGuidedSampler : DiffusionSampler
         var (scale, count) = Guidance(stepIndex);
         var (before, after) = (Time(stepIndex), Time(stepIndex + 1));
         walk.Ledger.DenoiserForwards++;
-        var outputs = raw is null ? Denoise(walk, tokens, before) : Raw(walk.Edited as IRawDenoiser ?? raw, tokens, before);
+        var outputs = raw is null ? Denoise(walk, tokens, before) : Raw(walk, tokens, before);
         if (scale != 0)
         {
             walk.Ledger.DiscriminatorForwards++;
             walk.Ledger.DiscriminatorBackwards++;
             outputs = RewardGuidance.Tilt(outputs, RewardGuidance.Gradient(reward, outputs, tokens, Level(tokens, before), MaskId), scale);
+            NotFiniteLogitsException.Check(outputs, walk.InBatch());
         }
         var logProbabilities = raw is null ? SubsParameterization.OfMasked(outputs, MaskId) : outputs.log_softmax(-1);
         var weights = DiffusionSteps.Ancestral(logProbabilities, Scalar(Schedule.Alpha(before)), Scalar(Schedule.Alpha(after)), MaskId);
@@ -67,7 +71,7 @@ public sealed class RewardGuidedSampler : DiffusionSampler
         walk.Ledger.DiscriminatorForwards++;
         walk.Ledger.RankedSequences += flat.size(0);
         var scores = RewardGuidance.Rank(reward, flat, Level(flat, after)).view(batch, count);
-        NotFiniteLogitsException.Check(scores);
+        NotFiniteLogitsException.Check(scores, walk.InBatch());
         return RewardGuidance.Choose(candidates, scores, walk.Uniforms(batch, count));
     }
 
@@ -85,10 +89,12 @@ public sealed class RewardGuidedSampler : DiffusionSampler
         return where(walk.Fixed, tokens, CategoricalDraw.Sample(weights, walk.Uniforms(weights.shape)));
     }
 
-    private Tensor Raw(IRawDenoiser network, Tensor tokens, double time)
+    private Tensor Raw(DiffusionWalk walk, Tensor tokens, double time)
     {
+        var network = walk.Edited is null ? raw! : walk.Edited as IRawDenoiser
+            ?? throw new NotSupportedException($"{Denoiser.GetType().Name} with {nameof(SampleRequest.Edits)} gives no raw outputs ({nameof(IRawDenoiser)}); set {nameof(options.UsesRawOutputs)} to false, or leave the edits out.");
         var outputs = HalfPrecision.Widen(network.RawLogits(tokens, Level(tokens, time)));
-        NotFiniteLogitsException.Check(outputs);
+        NotFiniteLogitsException.Check(outputs, walk.InBatch());
         return outputs;
     }
 
@@ -113,6 +119,6 @@ public sealed class RewardGuidedSamplerOptions : DiffusionSamplerOptions
     public double TiltEnd { get; set; }
 
     /// <summary>Works on raw outputs under the true noise level, as the evaluation release does, instead of on SUBS log-probabilities
-    /// under the level that the network was trained on. Needs an <see cref="IRawDenoiser"/>. Default false.</summary>
+    /// under the level that the network was trained on. Needs an <see cref="IRawDenoiser"/>, and takes neither temperature nor top-p. Default false.</summary>
     public bool UsesRawOutputs { get; set; }
 }

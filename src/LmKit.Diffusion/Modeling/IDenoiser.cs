@@ -25,7 +25,8 @@ public interface IDenoiser : nn.IModule<Tensor, Tensor, Tensor>
     /// hands it on.</summary>
     LevelScale Scale => LevelScale.TotalNoise;
 
-    /// <summary>This denoiser with activations of its network edited in every call, row by row; it shares everything else.</summary>
+    /// <summary>This denoiser with activations of its network edited in every call, row by row and behind the edits it has; it shares everything else.
+    /// Samplers ask for it: hand them the denoiser itself, and the edits in the request.</summary>
     /// <exception cref="NotSupportedException">Its network has no hook points, as is the case unless it says otherwise.</exception>
     /// <exception cref="ArgumentException">A point is not there; names those that are.</exception>
     IDenoiser Edited(HookEdits edits)

@@ -40,8 +40,14 @@ public sealed class LanguageModelDenoiser : ISplitDenoiser, IRawDenoiser
         : this(other.model, other.MaskId, other.IsTimeConditioned)
     {
         edits.Check(model);
-        this.edits = edits;
+        this.edits = other.edits is null ? edits : other.edits.And(edits);
     }
+
+    /// <summary>Whether its calls are edited.</summary>
+    internal bool IsEdited => edits is not null;
+
+    /// <summary>The longest text that the model reads; null for no bound.</summary>
+    internal long? ContextLength => model.ContextLength;
 
     internal nn.Module? Network => model as nn.Module;
 
@@ -86,7 +92,7 @@ public sealed class LanguageModelDenoiser : ISplitDenoiser, IRawDenoiser
     }
 
     /// <inheritdoc/>
-    public Tensor RawLogits(Tensor tokens, Tensor level) => model.call(tokens, conditioning is null && edits is null ? null : new SequenceContext { Level = conditioning is null ? null : level, Edits = edits });
+    public Tensor RawLogits(Tensor tokens, Tensor level) => model.call(tokens, conditioning is null && edits is null ? null : new SequenceContext { Level = conditioning is null ? null : level.to(tokens.device), Edits = edits });
 
     // One zero for all rows: the modulation is then the same constant for each and is computed once.
     private SequenceContext? Context(Tensor tokens, Tensor level)

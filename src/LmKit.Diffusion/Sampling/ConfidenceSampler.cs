@@ -17,7 +17,7 @@ public sealed class ConfidenceSampler : DiffusionSampler
     /// <param name="options">How to walk and what is sure.</param>
     /// <param name="schedule">The schedule it was trained on; null for the log-linear one.</param>
     public ConfidenceSampler(IDenoiser denoiser, ConfidenceSamplerOptions? options = null, NoiseSchedule? schedule = null)
-        : base(denoiser, schedule, options ??= new ConfidenceSamplerOptions()) => this.options = options;
+        : base(denoiser, schedule, options ??= new ConfidenceSamplerOptions()) => this.options = (ConfidenceSamplerOptions)Options;
 
     /// <inheritdoc/>
     protected override Tensor Advance(DiffusionWalk walk, Tensor tokens, int stepIndex)

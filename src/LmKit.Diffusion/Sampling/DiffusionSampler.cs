@@ -16,8 +16,8 @@ public abstract class DiffusionSampler : ISampler
     /// <param name="denoiser">The network; not disposed.</param>
     /// <param name="schedule">The schedule it was trained on; null for the log-linear one.</param>
     /// <param name="options">How to walk.</param>
-    /// <exception cref="ArgumentException">The schedule contradicts itself (<see cref="NoiseSchedule.Check"/>), or the mask lies outside the
-    /// vocabulary.</exception>
+    /// <exception cref="ArgumentException">The schedule contradicts itself (<see cref="NoiseSchedule.Check"/>), the mask lies outside the
+    /// vocabulary or is another than the options', or the denoiser carries edits of its own.</exception>
     /// <exception cref="ConfigurationException">An option is out of range.</exception>
     protected DiffusionSampler(IDenoiser denoiser, NoiseSchedule? schedule, DiffusionSamplerOptions options)
     {
@@ -25,12 +25,16 @@ public abstract class DiffusionSampler : ISampler
         ArgumentNullException.ThrowIfNull(options);
         OptionsJson.Validate(options, "$.sampler");
         MaskingProcess.CheckMaskId(denoiser.MaskId, denoiser.VocabSize);
+        if (options.MaskId is { } maskId && maskId != denoiser.MaskId)
+            throw new ArgumentException($"{options.GetType().Name}.{nameof(options.MaskId)} = {maskId} is not the mask of the {denoiser.GetType().Name}, {denoiser.MaskId}; leave it out, or make the denoiser with it.", nameof(options));
+        if (denoiser is LanguageModelDenoiser { IsEdited: true })
+            throw new ArgumentException($"The {denoiser.GetType().Name} carries edits, which are of rows that a sampler regroups; give it without them, and the edits to the request ({nameof(SampleRequest)}.{nameof(SampleRequest.Edits)}).", nameof(denoiser));
         Denoiser = denoiser;
         Schedule = schedule ?? new LogLinearSchedule();
         Schedule.Check();
         if (denoiser.IsTimeConditioned && denoiser.Scale == LevelScale.Time)
             Schedule.CheckStart("the change of variables");
-        Options = options;
+        Options = options.Copy();
     }
 
     /// <summary>The network.</summary>
@@ -39,7 +43,7 @@ public abstract class DiffusionSampler : ISampler
     /// <summary>The schedule.</summary>
     protected NoiseSchedule Schedule { get; }
 
-    /// <summary>How it walks.</summary>
+    /// <summary>How it walks; a copy, which later changes of what was given do not reach.</summary>
     protected DiffusionSamplerOptions Options { get; }
 
     /// <summary>Token id of the mask.</summary>
@@ -49,13 +53,14 @@ public abstract class DiffusionSampler : ISampler
     private protected virtual IEnumerable<string> Obeyed => [nameof(SampleOptions.Temperature), nameof(SampleOptions.TopP), nameof(SampleRequest.Edits)];
 
     /// <inheritdoc/>
-    /// <remarks>Obeys temperature and top-p.</remarks>
+    /// <remarks>Obeys temperature, top-p (<see cref="DiffusionSamplerOptions.TopP"/> says how) and edits.</remarks>
     public IEnumerable<Tensor> Sample(SampleRequest request) => Sample(request, new CallLedger());
 
     /// <summary>The same, counting what it costs.</summary>
     /// <param name="request">Its prompt holds fixed tokens, the mask id where free, -1 for padding on the left.</param>
     /// <param name="ledger">Counts the calls as they are made.</param>
-    /// <exception cref="ArgumentException">The prompt is not (B, L) int64 of known tokens with its padding on the left.</exception>
+    /// <exception cref="ArgumentException">The prompt is not (B, L) int64 of known tokens with its padding on the left, or a row would have more columns
+    /// than the model can read.</exception>
     /// <exception cref="NotSupportedException">A row asks for an option that it does not obey; names both.</exception>
     /// <exception cref="NotFiniteLogitsException">While enumerating: the network's output for a row is not finite.</exception>
     public IEnumerable<Tensor> Sample(SampleRequest request, CallLedger ledger)
@@ -64,7 +69,8 @@ public abstract class DiffusionSampler : ISampler
         DiffusionPrompt.Check(request.Prompt, request.Length, Denoiser.VocabSize);
         ArgumentNullException.ThrowIfNull(ledger);
         request.Check(this, Obeyed);
-        if (request.Edits is not null)
+        CheckReach(request);
+        if (request.Edits is { IsEmpty: false })
             _ = Denoiser.Edited(request.Edits); // refuses what has no place
         return Enumerate();
 
@@ -79,7 +85,7 @@ public abstract class DiffusionSampler : ISampler
                 var uniforms = new RowUniforms(generators.Some(rows), Options.UsesSingleUniforms);
                 return Walk(prompt, request.Length, isFixed => new DiffusionWalk(isFixed, uniforms.Next, uniforms, ledger)
                 {
-                    Edited = request.Edits is null ? null : Denoiser.Edited(request.Edits.Some(rows)),
+                    Edited = request.Edits?.Some(rows) is { IsEmpty: false } edits ? Denoiser.Edited(edits) : null,
                     BatchRows = rows.Length == generators.Count ? null : rows,
                     Draws = new RowTruncation([.. rows.Select(row => Wanted(request.OptionsOf(row)))]),
                 });
@@ -100,6 +106,18 @@ public abstract class DiffusionSampler : ISampler
         if (DiffusionPrompt.Padding(prompt).Any(count => count > 0))
             throw new ArgumentException("A replay takes rows of one length; replay rows of other lengths apart instead of padding them (-1).", nameof(prompt));
         return Walk(prompt, length, isFixed => new DiffusionWalk(isFixed, uniforms, null, ledger ?? new CallLedger()) { Draws = new RowTruncation([Wanted(null)]) });
+    }
+
+    /// <summary>Columns of a row that the network sees at once.</summary>
+    private protected virtual long Seen(long columns) => columns;
+
+    private void CheckReach(SampleRequest request)
+    {
+        if ((Denoiser as LanguageModelDenoiser)?.ContextLength is not { } longest)
+            return;
+        var lengths = DiffusionPrompt.Padding(request.Prompt).Select(count => request.Prompt.size(1) - count).ToArray();
+        if (Array.FindIndex(lengths, length => Seen(length + request.Length) > longest) is >= 0 and var row)
+            throw new ArgumentException($"Row {row} of the prompt has {lengths[row]} tokens, and {request.Length} are to be added; this model reads {longest} at most. Shorten the text, or ask for fewer.", nameof(request));
     }
 
     private (double Temperature, double TopP) Wanted(SampleOptions? options) =>

@@ -6,7 +6,7 @@ namespace LmKit;
 public class DiffusionSamplerOptions
 {
     /// <summary>Token id of the mask, needed where a configuration makes the sampler of a language model, since it is not always the last
-    /// id; a denoiser that is given brings its own. Default null.</summary>
+    /// id. A denoiser that is given brings its own, and no other is taken beside it. Default null.</summary>
     [Range(0L, long.MaxValue)]
     public long? MaskId { get; set; }
 
@@ -35,6 +35,8 @@ public class DiffusionSamplerOptions
 
     /// <summary>Draws with float32 uniforms, as the official code does, instead of float64. Default false.</summary>
     public bool UsesSingleUniforms { get; set; }
+
+    internal DiffusionSamplerOptions Copy() => (DiffusionSamplerOptions)MemberwiseClone();
 }
 
 /// <summary>What becomes of positions that are still masked after the last step.</summary>

@@ -21,7 +21,7 @@ public sealed class RemaskingSampler : DiffusionSampler
     {
         if (options.Strategy == RemaskingStrategy.Loop && !(options.LoopStart > options.LoopEnd && options.LoopStart < 1))
             throw new ArgumentException(FormattableString.Invariant($"{nameof(RemaskingSamplerOptions)}.{nameof(options.LoopStart)} = {options.LoopStart} must lie between {nameof(options.LoopEnd)} = {options.LoopEnd} and 1: time runs down."), nameof(options));
-        this.options = options;
+        this.options = (RemaskingSamplerOptions)Options;
     }
 
     /// <inheritdoc/>

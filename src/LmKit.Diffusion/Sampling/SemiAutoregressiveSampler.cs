@@ -22,8 +22,10 @@ public sealed class SemiAutoregressiveSampler : DiffusionSampler
     {
         if (options.StrideLength > options.WindowLength)
             throw new ArgumentException($"{nameof(SemiAutoregressiveSamplerOptions)}.{nameof(options.StrideLength)} = {options.StrideLength} is longer than {nameof(options.WindowLength)} = {options.WindowLength}; columns between windows would stay masked.", nameof(options));
-        this.options = options;
+        this.options = (SemiAutoregressiveSamplerOptions)Options;
     }
+
+    private protected override long Seen(long columns) => Math.Min(columns, options.WindowLength);
 
     /// <inheritdoc/>
     protected override int StepCount(DiffusionWalk walk, Tensor tokens)

@@ -27,7 +27,7 @@ public sealed partial class AutoregressiveSampler : ISampler
     /// <param name="model">A causal model; not disposed.</param>
     /// <param name="options">How to draw.</param>
     /// <param name="filters">Further filters, applied before the options' own.</param>
-    /// <exception cref="ArgumentException">The model is not causal, or a stop token lies outside its vocabulary.</exception>
+    /// <exception cref="ArgumentException">The model is not causal, is conditioned on a level, or a stop token lies outside its vocabulary.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; names it.</exception>
     public AutoregressiveSampler(ILanguageModel model, AutoregressiveSamplerOptions? options = null, params IEnumerable<LogitFilter> filters)
     {
@@ -35,6 +35,8 @@ public sealed partial class AutoregressiveSampler : ISampler
         ArgumentNullException.ThrowIfNull(filters);
         if (!model.IsCausal)
             throw new ArgumentException("Next-token sampling needs a causal model; a bidirectional one is sampled as a denoiser.", nameof(model));
+        if (model.Conditioning is { } conditioning)
+            throw new ArgumentException($"{nameof(AutoregressiveSampler)} tells a model no {nameof(SequenceContext.Level)}, and this one is conditioned by {conditioning.GetType().Name}; sample it as a denoiser, or drop the conditioning.", nameof(model));
         this.model = model;
         this.options = (options ?? new AutoregressiveSamplerOptions()).Checked(model.VocabSize);
         given = [.. filters];
@@ -80,6 +82,7 @@ public sealed partial class AutoregressiveSampler : ISampler
     private IEnumerable<Tensor> Run(SampleRequest request, Plan plan)
     {
         var (prompt, length) = (request.Prompt, request.Length);
+        TensorCheck.CheckAlive(prompt, nameof(prompt), nameof(AutoregressiveSampler)); // before anything is made
         using var generators = RowGenerators.Of(request);
         var state = model.NewState(prompt.size(0));
         using var stops = plan.Stops(prompt.device);

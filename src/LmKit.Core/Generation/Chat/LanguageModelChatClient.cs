@@ -40,7 +40,9 @@ internal sealed class LanguageModelChatClient : IChatClient
         defaults.Filters = sampler is AutoregressiveSampler && tokenizer.VocabSize < model.VocabSize
             ? [.. defaults.Filters ?? [], KnownOnly(tokenizer.VocabSize, [.. stopTokens.Union(format.SpecialTokens.Keys)])]
             : [.. defaults.Filters ?? []];
-        Begin([0], defaults).Dispose(); // refuses what cannot be
+        var trial = TokenStream.Checked(defaults).Under(null);
+        trial.MaxOutputTokens = 0; // how far an answer may reach is the request's
+        Begin([0], trial).Dispose(); // refuses what cannot be
         slots = new SemaphoreSlim(options.MaxParallelAnswers);
     }
 
