@@ -34,8 +34,8 @@ public sealed partial class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(task);
         options ??= new TrainingOptions();
         Learner[] all = [.. task.Learners];
-        if (all.Length == 0 || all.DistinctBy(learner => learner.Name).Count() < all.Length)
-            throw new ArgumentException($"A task has one learner or several of different names; {task.GetType().Name} has [{string.Join(", ", all.Select(learner => learner.Name))}].", nameof(task));
+        if (all.Length == 0 || all.DistinctBy(learner => learner.Name, StringComparer.OrdinalIgnoreCase).Count() < all.Length)
+            throw new ArgumentException($"A task has one learner or several of different names, and small and capital letters name one file; {task.GetType().Name} has [{string.Join(", ", all.Select(learner => learner.Name))}].", nameof(task));
         options.Check(task, all);
         (this.task, Options, this.logger) = (task, options, logger);
         var meter = meters?.Create(Meters) ?? shared;
