@@ -13,6 +13,26 @@ public static class DecayGroups
     public static IReadOnlyList<DecayGroup> Of(nn.Module model, DecayScope scope = DecayScope.Matrices)
     {
         ArgumentNullException.ThrowIfNull(model);
+        return Of(model, scope, []);
+    }
+
+    /// <summary>The groups of a learner: without decay of its own, which parameters would decay tells none of them apart.</summary>
+    internal static IReadOnlyList<DecayGroup> Of(Learner learner, TrainingOptions options)
+    {
+        var groups = Of(learner.Module, options.DecayScope, learner.Undecayed);
+        if (learner.WeightDecay != 0)
+            return groups;
+        var order = learner.Module.named_parameters().Select(pair => pair.name).Index().ToDictionary(entry => entry.Item, entry => entry.Index);
+        return [.. groups
+            .GroupBy(group => group.Hint with { Decays = false })
+            .Select(alike => new DecayGroup(alike.Key, [.. alike.SelectMany(group => group.Parameters).OrderBy(entry => order[entry.Name])]))];
+    }
+
+    /// <summary>How a parameter is trained of which no module says anything, in the scope of matrices.</summary>
+    internal static ParameterHint Usual(Parameter parameter) => Resolve(null, parameter, DecayScope.Matrices);
+
+    private static IReadOnlyList<DecayGroup> Of(nn.Module model, DecayScope scope, IReadOnlyCollection<string> undecayed)
+    {
         var hints = new Dictionary<string, ParameterHint>();
         foreach (var (path, module) in model.named_modules().Prepend(("", model)))
         {
@@ -27,24 +47,10 @@ public static class DecayGroups
         return [.. model.named_parameters()
             .Where(pair => pair.parameter.requires_grad)
             .Select(pair => (Hint: Resolve(hints.GetValueOrDefault(pair.name), pair.parameter, scope), pair.name, pair.parameter))
+            .Select(entry => undecayed.Contains(entry.name) ? entry with { Hint = entry.Hint with { Decays = false } } : entry)
             .GroupBy(entry => entry.Hint)
             .Select(group => new DecayGroup(group.Key, [.. group.Select(entry => (entry.name, entry.parameter))]))];
     }
-
-    /// <summary>The groups of a learner: without decay of its own, which parameters would decay tells none of them apart.</summary>
-    internal static IReadOnlyList<DecayGroup> Of(Learner learner, TrainingOptions options)
-    {
-        var groups = Of(learner.Module, options.DecayScope);
-        if (learner.WeightDecay != 0)
-            return groups;
-        var order = learner.Module.named_parameters().Select(pair => pair.name).Index().ToDictionary(entry => entry.Item, entry => entry.Index);
-        return [.. groups
-            .GroupBy(group => group.Hint with { Decays = false })
-            .Select(alike => new DecayGroup(alike.Key, [.. alike.SelectMany(group => group.Parameters).OrderBy(entry => order[entry.Name])]))];
-    }
-
-    /// <summary>How a parameter is trained of which no module says anything, in the scope of matrices.</summary>
-    internal static ParameterHint Usual(Parameter parameter) => Resolve(null, parameter, DecayScope.Matrices);
 
     private static ParameterHint Resolve(ParameterHint? hint, Parameter parameter, DecayScope scope)
     {

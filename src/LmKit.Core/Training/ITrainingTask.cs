@@ -29,10 +29,11 @@ public interface ITrainingTask
 
     /// <summary>What is trained on what and how: everything besides <see cref="TrainingOptions"/> and the learners that a run must have in common
     /// with a checkpoint to continue from it.</summary>
-    /// <remarks>By default the type's name, which lets a run continue with other data: a task of your own adds its data and settings.</remarks>
+    /// <remarks>By default the type's name, which lets a run continue with other data, of which a trainer's log warns: a task of your own adds its data and settings.</remarks>
     RunIdentity Identity() => new("task", GetType().FullName ?? GetType().Name);
 
-    /// <summary>Held-out loss with the learners as they are, and how far it can be off; null when nothing is held out. Lower is better.</summary>
+    /// <summary>Held-out loss with the learners as they are, and how far it can be off; null when nothing is held out. Lower is better. No gradients are
+    /// recorded, and tensors that are made belong to a dispose scope of the trainer's.</summary>
     Estimate? Evaluate() => null;
 
     /// <summary>Where the run is in its data and its randomness, and what else it remembers: finite tensors, new ones in the caller's dispose scope
@@ -84,7 +85,7 @@ internal interface ITrainingCheck
 /// <param name="GradientNorm">The main learner's global gradient norm before clipping.</param>
 /// <param name="LearningRate">The main learner's learning rate.</param>
 /// <param name="Evaluation">Mean held-out loss and how far it can be off, where the step evaluated.</param>
-/// <param name="Elapsed">Time since the run began.</param>
+/// <param name="Elapsed">Time since the call began that took the step, <see cref="Trainer.Run(Action{TrainingStep}, CancellationToken)"/> or <see cref="Trainer.Advance"/>.</param>
 public sealed record TrainingStep(
     long Step,
     long TotalSteps,

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace LmKit;
 
@@ -7,36 +8,41 @@ internal sealed class LossCurve : IDisposable
 {
     private const string Head = "step,loss,token_count,gradient_norm,learning_rate,evaluation,evaluation_error,elapsed_seconds,figures";
 
-    private readonly StreamWriter writer;
+    private readonly FileStream file;
 
-    private LossCurve(StreamWriter writer) => this.writer = writer;
+    private LossCurve(FileStream file) => this.file = file;
 
-    /// <summary>Opens a file at a step: the rows after it are cut, and a row that a killed process left unfinished.</summary>
+    /// <summary>Opens a file at a step: the rows after it are cut, and a row that a killed process left unfinished. At step 0 the file of an
+    /// earlier run is set aside, <c>curve.1.csv</c>.</summary>
+    /// <returns>The curve, and where an earlier run's is now, or null.</returns>
     /// <exception cref="IOException">The file is there and is something else.</exception>
-    internal static LossCurve Open(string path, long step)
+    internal static (LossCurve Curve, string? Aside) Open(string path, long step)
     {
         if (Directory.Exists(path))
             throw new IOException($"{path} is a folder, not a loss curve; give {nameof(TrainingOptions.LossCurveFile)} another name.");
         var text = File.Exists(path) ? File.ReadAllText(path) : "";
-        var kept = Head + "\n" + string.Concat(Rows(path, text).TakeWhile(row => row.Step <= step).Select(row => row.Text + "\n"));
-        if (text != kept)
+        var rows = Rows(path, text).ToArray();
+        var aside = step == 0 && rows.Length > 0 ? SetAside(path) : null;
+        var kept = Head + "\n" + string.Concat(rows.TakeWhile(row => row.Step <= step).Select(row => row.Text + "\n"));
+        if (aside is not null || text != kept)
         {
             if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
                 Directory.CreateDirectory(folder);
             AtomicFile.WriteText(path, kept);
         }
-        return new LossCurve(new StreamWriter(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true });
+        return (new LossCurve(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0)), aside);
     }
 
     /// <summary>Adds a step's row; what the step does not have is left empty.</summary>
     internal void Append(TrainingStep step)
     {
         var figures = string.Join(' ', step.Figures.Select(pair => $"{pair.Key}={Number(pair.Value)}"));
-        writer.Write($"{step.Step},{Number(step.Loss)},{step.TokenCount},{Number(step.GradientNorm)},{Number(step.LearningRate)},{Number(step.Evaluation?.Value)},{Number(step.Evaluation?.StandardError)},{Number(step.Elapsed.TotalSeconds)},{Quoted(figures)}\n");
+        // Nothing is buffered: a full disk is said at the step it happens in, and not again by Dispose.
+        file.Write(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{step.Step},{Number(step.Loss)},{step.TokenCount},{Number(step.GradientNorm)},{Number(step.LearningRate)},{Number(step.Evaluation?.Value)},{Number(step.Evaluation?.StandardError)},{Number(step.Elapsed.TotalSeconds)},{Quoted(figures)}\n")));
     }
 
     /// <inheritdoc/>
-    public void Dispose() => writer.Dispose();
+    public void Dispose() => file.Dispose();
 
     private static string Number(double? value) => value is { } number && double.IsFinite(number) ? number.ToString("R", CultureInfo.InvariantCulture) : "";
 
@@ -56,6 +62,19 @@ internal sealed class LossCurve : IDisposable
             yield return long.TryParse(line.AsSpan(0, Math.Max(0, line.IndexOf(',', StringComparison.Ordinal))), NumberStyles.None, CultureInfo.InvariantCulture, out var step)
                 ? (step, line)
                 : throw NotACurve(path, index + 1, line);
+        }
+    }
+
+    private static string SetAside(string path)
+    {
+        var (start, ending) = (Path.ChangeExtension(path, null), Path.GetExtension(path));
+        for (var number = 1; ; number++)
+        {
+            var aside = string.Create(CultureInfo.InvariantCulture, $"{start}.{number}{ending}");
+            if (Path.Exists(aside))
+                continue;
+            File.Move(path, aside);
+            return aside;
         }
     }
 

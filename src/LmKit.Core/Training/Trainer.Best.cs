@@ -10,9 +10,12 @@ public sealed partial class Trainer
     private double lastImprovement;
     private long waited; // evaluations since then
     private long savedBest; // the step of the best at the last checkpoint
+    private bool isBestLost; // it was not kept
 
-    /// <summary>The step with the lowest evaluation so far; null before there is one, or where neither <see cref="TrainingOptions.KeepsBest"/> nor
+    /// <summary>The step with the lowest evaluation so far; null before there is one, and until <see cref="TrainingOptions.KeepsBest"/> or
     /// <see cref="TrainingOptions.Patience"/> is set.</summary>
+    /// <remarks>Where <see cref="TrainingOptions.KeepsBest"/> is set for a run that was begun without it, and that step's checkpoint is not there
+    /// any more, the next evaluation takes its place.</remarks>
     public TrainingBest? Best { get; private set; }
 
     private bool HasStalled => Options.Patience > 0 && waited >= Options.Patience;
@@ -54,6 +57,8 @@ public sealed partial class Trainer
     {
         using var use = gate.Enter();
         using var moduleUse = UseGate.Enter(Main.Learner.Module);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
         SetMode(isTraining: false);
         using var average = Average?.Swap();
         var loss = task.Evaluate();
@@ -65,14 +70,13 @@ public sealed partial class Trainer
     /// <returns>Whether it is the best so far.</returns>
     private bool Note(double value)
     {
-        if (!Options.KeepsBest && Options.Patience == 0)
+        if (!Options.KeepsBest && Options.Patience == 0 && Best is null)
             return false;
-        var isFirst = Best is null;
-        var isBest = isFirst ? double.IsFinite(value) : value < Best!.Evaluation;
-        var improves = isFirst ? isBest : value < lastImprovement && lastImprovement - value >= Options.MinImprovement;
+        var isBest = double.IsFinite(value) && (Best is null || isBestLost || value < Best.Evaluation);
+        var improves = double.IsFinite(value) && (Best is null || (value < lastImprovement && lastImprovement - value >= Options.MinImprovement));
         (lastImprovement, waited) = improves ? (value, 0) : (lastImprovement, waited + 1);
         if (isBest)
-            Best = new TrainingBest(Step, value);
+            (Best, isBestLost) = (new TrainingBest(Step, value), false);
         return isBest;
     }
 
@@ -84,6 +88,7 @@ public sealed partial class Trainer
         var values = saved.data<double>().ToArray();
         Best = values[0] > 0 ? new TrainingBest((long)values[0], values[1]) : null;
         (lastImprovement, waited, savedBest) = (values[2], (long)values[3], (long)values[0]);
+        isBestLost = Options.KeepsBest && Best is not null && !Checkpoints.Has(Best.Step);
     }
 
     private static void CheckEvaluations(string folder, Tensor saved, long step)

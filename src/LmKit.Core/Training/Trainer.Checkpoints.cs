@@ -11,6 +11,7 @@ public sealed partial class Trainer
     private const string RunPart = "run";
 
     private long savedStep = -1;
+    private long owedStep = -1; // due, and perhaps not written
 
     /// <summary>What the last <see cref="Resume"/> took and what it passed over as damaged; null before.</summary>
     public ResumeReport? Resumed { get; private set; }
@@ -72,10 +73,17 @@ public sealed partial class Trainer
         foreach (var run in learners)
             Restore(run, saved, counts);
         RestoreEvaluations(counts[EvaluationsState]);
-        (Step, savedStep, endReason, End, Resumed) = (found.Header.Step, found.Header.Step, found.Header.End, null, found.Report);
+        (Step, savedStep, owedStep, endReason, End, Resumed) = (found.Header.Step, found.Header.Step, -1, found.Header.End, null, found.Report);
         CloseCurve();
         Tell(found.Report);
         return true;
+    }
+
+    // A checkpoint that was due is written even when a fault came first.
+    private void SaveOwed()
+    {
+        if (owedStep == Step && savedStep != Step)
+            Save();
     }
 
     private static string OptimizerPart(LearnerRun run) => $"{run.Learner.Name}.optimizer";
@@ -118,6 +126,8 @@ public sealed partial class Trainer
     {
         if (logger is null)
             return;
+        if (task.Identity().Entries.Count == 1)
+            TrainerLog.NamesNoData(logger, task.GetType().Name);
         foreach (var damaged in report.Damaged)
             TrainerLog.PassesOver(logger, damaged.Folder, damaged.Reason);
         TrainerLog.Resumes(logger, report.Step, report.Folder);
@@ -153,7 +163,7 @@ public sealed partial class Trainer
             foreach (var group in DecayGroups.Of(learner.Module, Options.DecayScope))
             {
                 foreach (var (name, _) in group.Parameters.Where(entry => group.Hint != DecayGroups.Usual(entry.Parameter)))
-                    identity.Add($"{(run.IsMain ? "" : learner.Name + ".")}hint.{name}", $"{group.Hint.LearningRateScale} x the rate, at most {group.Hint.MaxLearningRate?.ToString(CultureInfo.InvariantCulture) ?? "any"}, {(group.Hint.Decays == true ? "decays" : "does not decay")}");
+                    identity.Add($"{(run.IsMain ? "" : learner.Name + ".")}hint.{name}", string.Create(CultureInfo.InvariantCulture, $"{group.Hint.LearningRateScale} x the rate, at most {group.Hint.MaxLearningRate?.ToString(CultureInfo.InvariantCulture) ?? "any"}, {(group.Hint.Decays == true ? "decays" : "does not decay")}"));
             }
         }
         return identity;

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using TorchSharp;
@@ -20,6 +19,7 @@ public sealed partial class Trainer : IDisposable
     private readonly ILogger<Trainer>? logger;
     private LossCurve? curve;
     private string? endReason; // the task's
+    private int runs; // now, at most one
 
     /// <summary>Prepares a run; move the modules to their device first.</summary>
     /// <param name="task">What is done in a step.</param>
@@ -34,8 +34,8 @@ public sealed partial class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(task);
         options ??= new TrainingOptions();
         Learner[] all = [.. task.Learners];
-        if (all.Length == 0 || all.DistinctBy(learner => learner.Name).Count() < all.Length)
-            throw new ArgumentException($"A task has one learner or several of different names; {task.GetType().Name} has [{string.Join(", ", all.Select(learner => learner.Name))}].", nameof(task));
+        if (all.Length == 0 || all.DistinctBy(learner => learner.Name, StringComparer.OrdinalIgnoreCase).Count() < all.Length)
+            throw new ArgumentException($"A task has one learner or several of different names, and small and capital letters name one file; {task.GetType().Name} has [{string.Join(", ", all.Select(learner => learner.Name))}].", nameof(task));
         options.Check(task, all);
         (this.task, Options, this.logger) = (task, options, logger);
         var meter = meters?.Create(Meters) ?? shared;
@@ -140,88 +140,6 @@ public sealed partial class Trainer : IDisposable
         return new LearnerRun(learner, optimizer, average, learner.LearningRate ?? Options.LearningRate, learner.Schedule ?? schedule.At, isMain);
     }
 
-    // With waits nothing is awaited that is not complete, so all of it runs on the caller's thread.
-    private async Task LoopAsync(Action<TrainingStep>? onStep, bool waits, CancellationToken cancellation, long most = long.MaxValue)
-    {
-        var clock = Stopwatch.StartNew();
-        var isWhole = most == long.MaxValue;
-        if (isWhole && logger is not null)
-            TrainerLog.Begins(logger, task.GetType().Name, string.Join(", ", learners.Select(run => run.Learner.Name)), Step, TotalSteps);
-        SetMode(isTraining: true);
-        try
-        {
-            for (long taken = 0; !IsOver(taken > 0 ? clock.Elapsed : null) && taken < most; taken++)
-            {
-                ThrowIfCancelled(cancellation);
-                var before = clock.Elapsed;
-                var next = NextAsync(cancellation);
-                if (!(waits && !next.IsCompleted ? next.AsTask().GetAwaiter().GetResult() : await next.ConfigureAwait(false)))
-                {
-                    End = TrainingEnd.Data;
-                    break;
-                }
-                Take(onStep, clock, before);
-            }
-            if (End is TrainingEnd.EarlyStop or TrainingEnd.Budget or TrainingEnd.Task && Options.CheckpointFolder is not null && savedStep != Step)
-                Save();
-        }
-        finally
-        {
-            EndTraining();
-        }
-        if (isWhole && logger is not null)
-            TrainerLog.Ends(logger, Step, EndReason!);
-    }
-
-    private async ValueTask<bool> NextAsync(CancellationToken cancellation)
-    {
-        try
-        {
-            return await task.NextAsync(cancellation).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
-        {
-            ThrowIfCancelled(cancellation);
-            throw;
-        }
-    }
-
-    private void ThrowIfCancelled(CancellationToken cancellation)
-    {
-        if (!cancellation.IsCancellationRequested)
-            return;
-        if (Options.CheckpointFolder is not null)
-            Save();
-        cancellation.ThrowIfCancellationRequested();
-    }
-
-    private bool IsOver(TimeSpan? used)
-    {
-        End = endReason is not null ? TrainingEnd.Task
-            : Step >= TotalSteps ? TrainingEnd.Steps
-            : HasStalled ? TrainingEnd.EarlyStop
-            : used >= Options.MaxDuration ? TrainingEnd.Budget
-            : null;
-        return End is not null;
-    }
-
-    private void Take(Action<TrainingStep>? onStep, Stopwatch clock, TimeSpan before)
-    {
-        if (Options.LossCurveFile is { } path)
-            curve ??= LossCurve.Open(path, Step);
-        var done = Learn();
-        var evaluation = Options.EvaluationInterval > 0 && (Step % Options.EvaluationInterval == 0 || Step == TotalSteps) ? Evaluate() : null;
-        done = done with { Evaluation = evaluation, Elapsed = clock.Elapsed };
-        var isBest = evaluation is not null && Note(evaluation.Value);
-        Record(done, clock.Elapsed - before);
-        curve?.Append(done);
-        if (evaluation is not null && logger is not null)
-            TrainerLog.Evaluates(logger, Step, done.Loss, evaluation);
-        onStep?.Invoke(done);
-        if ((Options.CheckpointInterval > 0 && Step % Options.CheckpointInterval == 0) || (isBest && Options.KeepsBest))
-            Save();
-    }
-
     private TrainingStep Learn()
     {
         using var use = gate.Enter();
@@ -256,12 +174,6 @@ public sealed partial class Trainer : IDisposable
         {
             // A module is gone, and what ended the run says so.
         }
-    }
-
-    private void CloseCurve()
-    {
-        curve?.Dispose();
-        curve = null;
     }
 
     private void Free()

@@ -25,4 +25,10 @@ internal static partial class TrainerLog
 
     [LoggerMessage(7, LogLevel.Error, "Training diverged: {Reason}")]
     internal static partial void Diverges(ILogger logger, string reason);
+
+    [LoggerMessage(8, LogLevel.Warning, "The loss curve {File} is of an earlier run and was set aside as {Aside}")]
+    internal static partial void SetsAside(ILogger logger, string file, string aside);
+
+    [LoggerMessage(9, LogLevel.Warning, "{Task} does not say in its Identity what data it trains on; other data than the run began with is not noticed")]
+    internal static partial void NamesNoData(ILogger logger, string task);
 }

@@ -81,13 +81,16 @@ public sealed class TrainingOptions
     public TimeSpan? MaxDuration { get; set; }
 
     /// <summary>A CSV file that gets a row for each step; null keeps none, the default.</summary>
-    /// <remarks>A run that is resumed cuts the rows after its step. A file that is not a loss curve of this form is refused.</remarks>
+    /// <remarks>A run that is resumed cuts the rows after its step, which it repeats. One that begins anew sets the curve of an earlier run aside as
+    /// <c>NAME.1.csv</c>, <c>NAME.2.csv</c> and so on. A file that is not a loss curve of this form is refused.</remarks>
     public string? LossCurveFile { get; set; }
 
     /// <summary>Folder for training checkpoints; null keeps none, the default.</summary>
+    /// <remarks>One is kept each <see cref="CheckpointInterval"/> steps, and whenever a run is cancelled or ends before its last step. At the last step
+    /// itself none is kept unless the interval says so: save the model, or call <see cref="Trainer.Save"/>.</remarks>
     public string? CheckpointFolder { get; set; }
 
-    /// <summary>Steps between checkpoints; 0 keeps none, the default.</summary>
+    /// <summary>Steps between checkpoints; 0, the default, keeps none in the midst of a run but the best (<see cref="KeepsBest"/>).</summary>
     [Range(0L, long.MaxValue)]
     public long CheckpointInterval { get; set; }
 
@@ -98,6 +101,8 @@ public sealed class TrainingOptions
             throw new ConfigurationException("$.training.evaluation_interval", $"{nameof(TrainingOptions)}.{nameof(EvaluationInterval)} = {EvaluationInterval}: the task holds nothing out to evaluate on; give it held-out data, or set the interval to 0.");
         if (CycleCount > 1 && Shape != LearningRateShape.CosineRestarts)
             throw new ConfigurationException("$.training.cycle_count", $"{nameof(TrainingOptions)}.{nameof(CycleCount)} = {CycleCount}: only {nameof(LearningRateShape.CosineRestarts)} has cycles, the shape is {Shape}.");
+        if (Shape == LearningRateShape.Constant && FinalShare != new TrainingOptions().FinalShare)
+            throw new ConfigurationException("$.training.final_share", string.Create(CultureInfo.InvariantCulture, $"{nameof(TrainingOptions)}.{nameof(FinalShare)} = {FinalShare}: a {LearningRateShape.Constant} rate does not fall, so it has no floor; take another {nameof(Shape)}, or leave this one as it is by default."));
         CheckTogether();
         foreach (var name in NotRead(task, learners))
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -111,10 +112,14 @@ public sealed class TrainingTurn
         var length = run.Optimizer.Clip(scale);
         if (!double.IsFinite(length))
             throw trainer.Diverged("gradient", run);
-        run.Optimizer.Step(run.Schedule(Step));
+        run.Optimizer.Step(Share(run));
         run.Average?.Update();
         return length;
     }
+
+    private double Share(LearnerRun run) => run.Schedule(Step) is var share && double.IsFinite(share) && share >= 0
+        ? share
+        : throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"The {nameof(Learner.Schedule)} of the {run.Learner.Name} is {share} at step {Step + 1}; a share of the peak rate is a finite number from 0 on."));
 }
 
 /// <summary>A learner in a run: what steps it and its average.</summary>

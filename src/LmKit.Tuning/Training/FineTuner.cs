@@ -65,6 +65,9 @@ public sealed class FineTuner : ILossTask
     /// <inheritdoc/>
     public nn.Module Model => model;
 
+    // Decay would act on the table's other rows too, which adapter files do not hold.
+    IReadOnlyList<Learner> ITrainingTask.Learners => [new Learner("model", model) { Undecayed = embedding is null ? [] : [EmbeddingName] }];
+
     /// <summary>The share of the rows' tokens that is no padding.</summary>
     public double Fill => plan.Fill;
 

@@ -25,7 +25,7 @@ public sealed class FineTuningOptions
     /// <summary>Seed of the order of rows. Default 0.</summary>
     public long Seed { get; set; }
 
-    /// <summary>Token ids whose embedding rows are trained beside the adapters, such as new role tokens; empty by default.</summary>
+    /// <summary>Token ids whose embedding rows are trained beside the adapters, such as new role tokens; empty by default. They do not decay.</summary>
     public long[] TrainedTokens { get; set; } = [];
 
     /// <summary>Whether only adapters (and <see cref="TrainedTokens"/>) are trained. Default true.</summary>

@@ -24,6 +24,7 @@ public sealed class TrainerInjectionTests : IDisposable
             line => Assert.StartsWith("Information Step 2: loss ", line, StringComparison.Ordinal),
             line => Assert.StartsWith("Information The checkpoint of step 2 is ", line, StringComparison.Ordinal),
             line => Assert.Equal("Information The run ended after step 2: All 2 steps are done.", line),
+            line => Assert.Equal("Warning ScriptedTask does not say in its Identity what data it trains on; other data than the run began with is not noticed", line),
             line => Assert.StartsWith("Information The run continues from step 2", line, StringComparison.Ordinal));
     }
 

@@ -85,6 +85,19 @@ public class FineTunerTests
     }
 
     [Fact]
+    public void Decay_of_everything_leaves_the_rows_of_other_tokens_alone()
+    {
+        const string Name = "embeddings.word_embeddings.weight";
+        using var scope = NewDisposeScope();
+        using var model = Model();
+        var before = model.get_parameter(Name)!.clone();
+        using (var trainer = new Trainer(new FineTuner(model, Examples, new FineTuningOptions { RowLength = 16, TrainedTokens = [3] }), new TrainingOptions { Steps = 3, DecayScope = DecayScope.All }))
+            trainer.Run();
+        var moved = model.get_parameter(Name)!.ne(before).any(1);
+        Assert.Equal([3L], moved.nonzero().data<long>().ToArray());
+    }
+
+    [Fact]
     public void Micro_batches_of_any_size_give_the_same_step()
     {
         using var scope = NewDisposeScope();

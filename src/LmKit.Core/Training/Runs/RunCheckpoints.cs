@@ -54,6 +54,9 @@ internal sealed class RunCheckpoints
     /// <summary>The newest folder that looks like a whole checkpoint, or null.</summary>
     internal string? Latest() => folders.Latest();
 
+    /// <summary>Whether there is a checkpoint of a step, whole or not.</summary>
+    internal bool Has(long step) => folders.NewestFirst().Any(entry => entry.Step == step);
+
     /// <summary>Reads the newest checkpoint that is whole.</summary>
     /// <param name="mine">What the run that asks is.</param>
     /// <param name="maxStep">The last step that the run can have.</param>
