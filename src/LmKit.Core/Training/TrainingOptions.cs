@@ -98,7 +98,7 @@ public sealed class TrainingOptions
     {
         OptionsJson.Validate(this, "$.training");
         if (EvaluationInterval > 0 && !task.CanEvaluate)
-            throw new ConfigurationException("$.training.evaluation_interval", $"{nameof(TrainingOptions)}.{nameof(EvaluationInterval)} = {EvaluationInterval}: the task holds nothing out to evaluate on; give it held-out data, or set the interval to 0.");
+            throw new ConfigurationException("$.training.evaluation_interval", $"{nameof(TrainingOptions)}.{nameof(EvaluationInterval)} = {EvaluationInterval}: {task.GetType().Name} holds nothing out to evaluate on ({nameof(ITrainingTask.CanEvaluate)} is false); give it held-out data, or set the interval to 0.");
         if (CycleCount > 1 && Shape != LearningRateShape.CosineRestarts)
             throw new ConfigurationException("$.training.cycle_count", $"{nameof(TrainingOptions)}.{nameof(CycleCount)} = {CycleCount}: only {nameof(LearningRateShape.CosineRestarts)} has cycles, the shape is {Shape}.");
         if (Shape == LearningRateShape.Constant && FinalShare != new TrainingOptions().FinalShare)
