@@ -20,23 +20,26 @@ public sealed partial class TokenStream
         private readonly System.Text.Decoder utf8 = Encoding.UTF8.GetDecoder();
         private readonly Tokenizer tokenizer;
         private readonly Window? window;
+        private readonly JsonTokenizer.Reader? reader;
 
         /// <summary>Makes a decoder at the start of a text.</summary>
         internal Decoder(Tokenizer tokenizer)
         {
             ArgumentNullException.ThrowIfNull(tokenizer);
             this.tokenizer = tokenizer;
-            window = tokenizer is ByteTokenizer or BytePairTokenizer ? null : new Window(tokenizer);
+            reader = (tokenizer as JsonTokenizer)?.Read();
+            window = tokenizer is ByteTokenizer or BytePairTokenizer or JsonTokenizer ? null : new Window(tokenizer);
         }
 
         /// <summary>Takes the next id and returns the text that is now certain; empty while a character is incomplete.</summary>
         /// <exception cref="ArgumentOutOfRangeException">The tokenizer has no such id.</exception>
         internal string Add(int id) => window is not null ? window.Add(id)
+            : reader is not null ? reader.Next(id)
             : tokenizer is BytePairTokenizer pairs ? Decode(pairs.Vocabulary.Bytes(id), flush: false)
             : Decode([ByteTokenizer.ToByte(id)], flush: false);
 
         /// <summary>Ends the text: returns what is still held, an unfinished character as U+FFFD, and starts afresh.</summary>
-        internal string Flush() => window is null ? Decode([], flush: true) : window.Flush();
+        internal string Flush() => reader is not null ? reader.Flush() : window is null ? Decode([], flush: true) : window.Flush();
 
         private string Decode(ReadOnlySpan<byte> input, bool flush)
         {

@@ -8,8 +8,8 @@ namespace LmKit;
 /// <summary>Keeps a tokenizer in a model folder.</summary>
 /// <remarks>
 /// A byte-pair vocabulary is <c>vocab.json</c> and <c>merges.txt</c> as GPT-2 publishes them, which every BPE
-/// implementation reads. <c>lmkit_tokenizer.json</c> says which kind the folder holds and its end of text; a folder
-/// without it that has the two files is read as GPT-2's.
+/// implementation reads. <c>lmkit_tokenizer.json</c> says which kind the folder holds and its end of text. A folder without it is a published
+/// one: <c>tokenizer.json</c> is read where it is there, else <c>vocab.json</c> and <c>merges.txt</c> as GPT-2's.
 /// </remarks>
 public static class TokenizerFiles
 {
@@ -21,7 +21,7 @@ public static class TokenizerFiles
     private const string UsualEndOfText = "<|endoftext|>";
 
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-    private static readonly string[] files = [KindFile, VocabularyFile, MergesFile];
+    private static readonly string[] files = [KindFile, VocabularyFile, MergesFile, PublishedTokenizer.JsonFile, PublishedTokenizer.ConfigFile, PublishedTokenizer.MapFile];
 
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, AllowDuplicateProperties = false };
 
@@ -51,9 +51,15 @@ public static class TokenizerFiles
     public static void SaveBytes(string folder) => WriteKind(folder, new(ByteKind, null));
 
     /// <summary>Whether a folder holds a tokenizer, whole or not.</summary>
-    internal static bool IsIn(string folder) => new[] { KindFile, VocabularyFile }.Any(name => File.Exists(Path.Combine(folder, name)));
+    internal static bool IsIn(string folder) => new[] { KindFile, PublishedTokenizer.JsonFile, VocabularyFile }.Any(name => File.Exists(Path.Combine(folder, name)));
 
     /// <summary>Makes the tokenizer that a folder holds.</summary>
+    /// <remarks>
+    /// Of a published folder, <c>tokenizer.json</c> decides how text becomes ids and what stands around it (not <c>add_bos_token</c> in
+    /// <c>tokenizer_config.json</c>); truncation and padding in it are settings of batches and have no effect. Which tokens begin and end a text is what
+    /// <c>bos_token</c> and <c>eos_token</c> in <c>tokenizer_config.json</c> say, or else those in <c>special_tokens_map.json</c>. Through
+    /// <see cref="ModelTokenizer.Tokenizer"/> text is plain text; <see cref="ModelTokenizer.Encode"/> has the rest as options.
+    /// </remarks>
     /// <exception cref="TokenizerException">There is none, or a file is malformed.</exception>
     public static ModelTokenizer Load(string folder) => AtomicFolder.Read(folder, files, LoadWhole);
 
@@ -70,8 +76,10 @@ public static class TokenizerFiles
                 _ => throw new TokenizerException(path, $"kind '{kind.Kind}' is unknown; known are {ByteKind} and {BytePairKind}."),
             };
         }
+        if (File.Exists(Path.Combine(folder, PublishedTokenizer.JsonFile)))
+            return PublishedTokenizer.Load(folder, Bytes);
         if (!File.Exists(Path.Combine(folder, VocabularyFile)))
-            throw new TokenizerException(folder, $"the folder holds no tokenizer; it needs {VocabularyFile} and {MergesFile}, or {KindFile}.");
+            throw new TokenizerException(folder, $"the folder holds no tokenizer; it needs {PublishedTokenizer.JsonFile}, {VocabularyFile} and {MergesFile}, or {KindFile}.");
         return Create(folder, LoadVocabulary(folder, null, UsualEndOfText));
     }
 

@@ -1,0 +1,190 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+
+namespace LmKit;
+
+/// <summary>The named sets of characters that expressions use, as Oniguruma 6.9 has them.</summary>
+/// <remarks>General categories are .NET's, which are of the same version of Unicode (16).</remarks>
+internal static class CharacterClasses
+{
+    // Letters in circles and squares: signs by category, but Unicode calls them alphabetic.
+    private static readonly (int, int)[] Circled = [(0x24b6, 0x24e9), (0x1f130, 0x1f149), (0x1f150, 0x1f169), (0x1f170, 0x1f189)];
+
+    private static readonly ConcurrentDictionary<string, CodePointSet?> Known = new(StringComparer.Ordinal);
+
+    private static readonly (string Name, string Short)[] Long =
+    [
+        ("letter", "l"), ("mark", "m"), ("number", "n"), ("punctuation", "p"), ("symbol", "s"), ("separator", "z"), ("other", "c"), ("uppercaseletter", "lu"), ("lowercaseletter", "ll"),
+        ("titlecaseletter", "lt"), ("modifierletter", "lm"), ("otherletter", "lo"), ("nonspacingmark", "mn"), ("spacingmark", "mc"), ("enclosingmark", "me"), ("decimalnumber", "nd"), ("letternumber", "nl"),
+        ("othernumber", "no"), ("connectorpunctuation", "pc"), ("dashpunctuation", "pd"), ("openpunctuation", "ps"), ("closepunctuation", "pe"), ("initialpunctuation", "pi"), ("finalpunctuation", "pf"),
+        ("otherpunctuation", "po"), ("mathsymbol", "sm"), ("currencysymbol", "sc"), ("modifiersymbol", "sk"), ("othersymbol", "so"), ("spaceseparator", "zs"), ("lineseparator", "zl"),
+        ("paragraphseparator", "zp"), ("control", "cc"), ("format", "cf"), ("surrogate", "cs"), ("privateuse", "co"), ("unassigned", "cn"),
+    ];
+
+    /// <summary>The two letters of a general category.</summary>
+    internal static string Category(int value) => CharUnicodeInfo.GetUnicodeCategory(value) switch
+    {
+        UnicodeCategory.UppercaseLetter => "lu",
+        UnicodeCategory.LowercaseLetter => "ll",
+        UnicodeCategory.TitlecaseLetter => "lt",
+        UnicodeCategory.ModifierLetter => "lm",
+        UnicodeCategory.OtherLetter => "lo",
+        UnicodeCategory.NonSpacingMark => "mn",
+        UnicodeCategory.SpacingCombiningMark => "mc",
+        UnicodeCategory.EnclosingMark => "me",
+        UnicodeCategory.DecimalDigitNumber => "nd",
+        UnicodeCategory.LetterNumber => "nl",
+        UnicodeCategory.OtherNumber => "no",
+        UnicodeCategory.SpaceSeparator => "zs",
+        UnicodeCategory.LineSeparator => "zl",
+        UnicodeCategory.ParagraphSeparator => "zp",
+        UnicodeCategory.Control => "cc",
+        UnicodeCategory.Format => "cf",
+        UnicodeCategory.Surrogate => "cs",
+        UnicodeCategory.PrivateUse => "co",
+        UnicodeCategory.ConnectorPunctuation => "pc",
+        UnicodeCategory.DashPunctuation => "pd",
+        UnicodeCategory.OpenPunctuation => "ps",
+        UnicodeCategory.ClosePunctuation => "pe",
+        UnicodeCategory.InitialQuotePunctuation => "pi",
+        UnicodeCategory.FinalQuotePunctuation => "pf",
+        UnicodeCategory.OtherPunctuation => "po",
+        UnicodeCategory.MathSymbol => "sm",
+        UnicodeCategory.CurrencySymbol => "sc",
+        UnicodeCategory.ModifierSymbol => "sk",
+        UnicodeCategory.OtherSymbol => "so",
+        _ => "cn",
+    };
+
+    /// <summary>The set of a category or of its first letter; null for an unknown name.</summary>
+    internal static CodePointSet? Property(string name)
+    {
+        var plain = name.Replace("_", "", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal).Replace("-", "", StringComparison.Ordinal).ToLowerInvariant();
+        return Known.GetOrAdd(plain, static key => Make(key));
+    }
+
+    /// <summary>The set of a letter behind a backslash; null for none.</summary>
+    internal static CodePointSet? Short(char letter)
+    {
+        var set = char.ToLowerInvariant(letter) switch
+        {
+            's' => Property("white"),
+            'd' => Property("nd"),
+            'w' => Property("wordclass"),
+            'h' => Property("hexdigit"),
+            _ => null,
+        };
+        return char.IsUpper(letter) ? set?.Not() : set;
+    }
+
+    /// <summary>The set of a name between colons in a bracket; null for an unknown one.</summary>
+    internal static CodePointSet? Posix(string name) => name switch
+    {
+        "digit" => Property("nd"),
+        "space" => Property("white"),
+        "cntrl" => Property("cc"),
+        "xdigit" => Property("hexdigit"),
+        "blank" => Property("blank"),
+        "word" => Property("word"),
+        "punct" => Property("punct"),
+        "ascii" => Property("ascii"),
+        _ => null,
+    };
+
+    private static CodePointSet? Make(string name)
+    {
+        var key = Array.Find(Long, pair => pair.Name == name).Short ?? name;
+        switch (key)
+        {
+            case "any":
+                return CodePointSet.All;
+            case "ascii":
+                return CodePointSet.Of((0, 127));
+            case "white":
+            case "whitespace":
+            case "space":
+                return CodePointSet.Of((9, 13), (32, 32), (0x85, 0x85), (0xa0, 0xa0), (0x1680, 0x1680), (0x2000, 0x200a), (0x2028, 0x2029), (0x202f, 0x202f), (0x205f, 0x205f), (0x3000, 0x3000));
+            case "hexdigit":
+            case "xdigit":
+                return CodePointSet.Of(('0', '9'), ('a', 'f'), ('A', 'F'));
+            case "blank":
+                return Property("zs")!.Or(CodePointSet.Of(('\t', '\t')));
+            case "digit":
+                return Property("nd");
+            case "cntrl":
+                return Property("cc");
+            case "punct":
+                return Property("p")!.Or(Property("s")!);
+            case "word":
+                return Property("l")!.Or(Property("m")!).Or(Property("nd")!).Or(Property("nl")!).Or(Property("pc")!).Or(CodePointSet.Of(Circled));
+            case "wordclass": // with the raised digits and fractions of Latin-1, unlike [[:word:]]
+                return Property("word")!.Or(CodePointSet.Of((0xb2, 0xb3), (0xb9, 0xb9), (0xbc, 0xbe)));
+            case "rustword": // of the other expressions that Hugging Face's library uses
+                return Property("word")!.Or(CodePointSet.Of((0x200c, 0x200d)));
+            case "l":
+            case "m":
+            case "n":
+            case "p":
+            case "s":
+            case "z":
+            case "c":
+                return new CodePointSet(value => Category(value)[0] == key[0]);
+            case "lc":
+            case "l&":
+                return Property("lu")!.Or(Property("ll")!).Or(Property("lt")!);
+            default:
+                return Array.Exists(Long, pair => pair.Short == key) ? new CodePointSet(value => Category(value) == key) : ScriptTable.Set(key);
+        }
+    }
+}
+
+/// <summary>Letters that differ only in case.</summary>
+internal static class CharacterCases
+{
+    private static readonly Lazy<Dictionary<int, int[]>> Equal = new(Build);
+
+    /// <summary>The set with all cases of its letters.</summary>
+    internal static CodePointSet Closed(CodePointSet set)
+    {
+        var more = new List<(int, int)>();
+        foreach (var (value, others) in Equal.Value)
+        {
+            if (set.Contains(value))
+                more.AddRange(others.Select(other => (other, other)));
+        }
+        return set.Or(CodePointSet.Of([.. more]));
+    }
+
+    private static Dictionary<int, int[]> Build()
+    {
+        var groups = new Dictionary<int, List<int>>();
+        for (var value = 0; value < 0x1f000; value++)
+        {
+            if (value is >= 0xd800 and <= 0xdfff || Fold(value) is not { } key)
+                continue;
+            if (!groups.TryGetValue(key, out var group))
+                groups[key] = group = [key];
+            if (value != key)
+                group.Add(value);
+        }
+        return groups.Values.Where(group => group.Count > 1).SelectMany(group => group.Select(value => (value, Others: group.Where(other => other != value).ToArray()))).ToDictionary(pair => pair.value, pair => pair.Others);
+    }
+
+    // Unicode's simple folding, where .NET's invariant letters differ from it named apart.
+    private static int? Fold(int value) => value switch
+    {
+        0x17f => 's',
+        0x1e9e => 0xdf,
+        0x130 or 0x131 => null,
+        0x345 or 0x1fbe => 0x3b9,
+        0x3c2 => 0x3c3,
+        0x1fd3 => 0x390,
+        0x1fe3 => 0x3b0,
+        0xfb05 => 0xfb06,
+        _ => Lower(Upper(value)) is var folded && (folded != value || Lower(value) != value || Upper(value) != value) ? folded : null,
+    };
+
+    private static int Upper(int value) => System.Text.Rune.ToUpperInvariant(new(value)).Value;
+
+    private static int Lower(int value) => System.Text.Rune.ToLowerInvariant(new(value)).Value;
+}

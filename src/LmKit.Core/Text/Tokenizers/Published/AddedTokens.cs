@@ -1,0 +1,120 @@
+using System.Buffers;
+
+namespace LmKit;
+
+/// <summary>A token that stands beside the model's own.</summary>
+/// <param name="Text">Its text.</param>
+/// <param name="Id">Its id.</param>
+/// <param name="IsSpecial">Whether decoding leaves it out and untrusted text must not become it.</param>
+/// <param name="IsNormalized">Whether it is looked for in the normalized text.</param>
+/// <param name="StripsLeft">Whether it takes the blanks before it.</param>
+/// <param name="StripsRight">Whether it takes the blanks behind it.</param>
+/// <param name="IsWord">Whether it must not touch letters, marks or digits.</param>
+internal sealed record AddedToken(string Text, int Id, bool IsSpecial, bool IsNormalized = false, bool StripsLeft = false, bool StripsRight = false, bool IsWord = false);
+
+/// <summary>Finds added tokens in text: the leftmost, of those the longest, of those the first in the list.</summary>
+internal sealed class AddedTokens
+{
+    private static readonly Lazy<(CodePointSet Word, CodePointSet White)> Sets = new(() => (CharacterClasses.Property("rustword")!, CharacterClasses.Short('s')!));
+
+    private readonly Dictionary<long, int> next = [];
+    private readonly List<AddedToken?> ends = [null];
+    private readonly SearchValues<char> beginnings;
+
+    /// <summary>Makes the search.</summary>
+    /// <param name="tokens">Tokens by the texts to look for, the more important ones first.</param>
+    internal AddedTokens(IEnumerable<(string Text, AddedToken Token)> tokens)
+    {
+        var first = new HashSet<char>();
+        foreach (var (text, token) in tokens)
+        {
+            if (text.Length == 0)
+                continue;
+            _ = first.Add(text[0]);
+            var node = 0;
+            foreach (var character in text)
+            {
+                if (!next.TryGetValue(Key(node, character), out var child))
+                {
+                    child = next[Key(node, character)] = ends.Count;
+                    ends.Add(null);
+                }
+                node = child;
+            }
+            ends[node] ??= token;
+        }
+        beginnings = SearchValues.Create([.. first]);
+    }
+
+    internal bool IsEmpty => ends.Count == 1;
+
+    /// <summary>Cuts a text into added tokens and what lies between; places may overlap where a token took blanks that another begins with.</summary>
+    internal void Cut(ReadOnlySpan<char> text, List<(int Start, int End, AddedToken? Token)> parts)
+    {
+        parts.Clear();
+        var (from, place) = (0, 0);
+        while (place < text.Length)
+        {
+            var found = text[place..].IndexOfAny(beginnings);
+            if (found < 0)
+                break;
+            place += found;
+            if (Longest(text, place, out var length) is not { } token)
+            {
+                place++;
+                continue;
+            }
+            var (start, end) = (place, place + length);
+            place = end;
+            if (token.IsWord && (IsWordBefore(text, start) || IsWordAt(text, end)))
+                continue;
+            if (token.StripsLeft)
+                start = Math.Max(start - BlanksBefore(text, start), from);
+            if (token.StripsRight)
+                end += BlanksAt(text, end);
+            if (from < start)
+                parts.Add((from, start, null));
+            parts.Add((start, end, token));
+            from = end;
+        }
+        if (from < text.Length)
+            parts.Add((from, text.Length, null));
+    }
+
+    private static long Key(int node, char character) => ((long)node << 16) | character;
+
+    private AddedToken? Longest(ReadOnlySpan<char> text, int place, out int length)
+    {
+        AddedToken? found = null;
+        length = 0;
+        var node = 0;
+        for (var end = place; end < text.Length && next.TryGetValue(Key(node, text[end]), out node); end++)
+        {
+            if (ends[node] is not { } token)
+                continue;
+            found = token;
+            length = end + 1 - place;
+        }
+        return found;
+    }
+
+    private static bool IsWordBefore(ReadOnlySpan<char> text, int place) => place > 0 && Sets.Value.Word.Contains(CodePointSet.Before(text, place, out _));
+
+    private static bool IsWordAt(ReadOnlySpan<char> text, int place) => place < text.Length && Sets.Value.Word.Contains(CodePointSet.At(text, place, out _));
+
+    private static int BlanksBefore(ReadOnlySpan<char> text, int place)
+    {
+        var start = place;
+        while (start > 0 && Sets.Value.White.Contains(text[start - 1])) // all blanks are below U+10000
+            start--;
+        return place - start;
+    }
+
+    private static int BlanksAt(ReadOnlySpan<char> text, int place)
+    {
+        var end = place;
+        while (end < text.Length && Sets.Value.White.Contains(text[end]))
+            end++;
+        return end - place;
+    }
+}

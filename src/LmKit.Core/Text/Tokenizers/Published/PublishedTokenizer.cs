@@ -1,0 +1,51 @@
+using System.Text.Json;
+
+namespace LmKit;
+
+/// <summary>Reads the tokenizer of a published folder.</summary>
+/// <remarks><c>tokenizer.json</c> decides how text becomes ids and back, what stands around a text included; without it <c>tokenizer.model</c> does. Which
+/// tokens begin and end a text is what <c>tokenizer_config.json</c> says, or else <c>special_tokens_map.json</c>.</remarks>
+internal static class PublishedTokenizer
+{
+    internal const string JsonFile = "tokenizer.json";
+    internal const string ConfigFile = "tokenizer_config.json";
+    internal const string MapFile = "special_tokens_map.json";
+
+    /// <summary>Makes the tokenizer of a folder that has <see cref="JsonFile"/>.</summary>
+    internal static ModelTokenizer Load(string folder, Func<string, ReadOnlyMemory<byte>> read)
+    {
+        var path = Path.Combine(folder, JsonFile);
+        var tokenizer = TokenizerJson.Read(path, read(path));
+        return new ModelTokenizer(tokenizer, tokenizer.IdCount, Id(folder, "eos_token", tokenizer, read))
+        {
+            BeginOfTextId = Id(folder, "bos_token", tokenizer, read),
+            SpecialTokens = tokenizer.SpecialTokens,
+        };
+    }
+
+    private static int? Id(string folder, string key, JsonTokenizer tokenizer, Func<string, ReadOnlyMemory<byte>> read)
+    {
+        foreach (var name in new[] { ConfigFile, MapFile })
+        {
+            var path = Path.Combine(folder, name);
+            if (!File.Exists(path) || Token(path, key, read(path)) is not { } token)
+                continue;
+            return tokenizer.Id(token) ?? throw new TokenizerException(path, $"{key} is '{token}', which {JsonFile} does not have; correct one of them.");
+        }
+        return null;
+    }
+
+    private static string? Token(string path, string key, ReadOnlyMemory<byte> bytes)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = false });
+            var node = new TokenizerNode(path, "", document.RootElement)[key];
+            return node.IsNull ? null : node.Element.ValueKind == JsonValueKind.Object ? node.Text("content") : node.AsText();
+        }
+        catch (Exception failure) when (failure is JsonException or InvalidOperationException)
+        {
+            throw new TokenizerException(path, $"the file is not the JSON it should be: {failure.Message}", failure);
+        }
+    }
+}

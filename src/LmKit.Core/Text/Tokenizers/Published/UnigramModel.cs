@@ -1,0 +1,131 @@
+using System.Globalization;
+using System.Text;
+
+namespace LmKit;
+
+/// <summary>Unigram: of all ways to spell a piece in entries the likeliest, by Viterbi's search over their log probabilities.</summary>
+/// <remarks>T. Kudo, "Subword Regularization" (2018), section 3. A character that is no entry costs the lowest score less 10; neighbours
+/// of that kind are one unknown token, or bytes where the vocabulary has them.</remarks>
+internal sealed class UnigramModel : TokenModel
+{
+    private const double UnknownPenalty = 10;
+
+    private readonly double[] scores;
+    private readonly double unknownScore;
+    private readonly int? unknown;
+    private readonly int[]? bytes;
+
+    // A trie over characters: (node, character) to the next node, and each node's entry or -1.
+    private readonly Dictionary<long, int> next = [];
+    private readonly List<int> entryOf = [-1];
+
+    /// <summary>Makes the model.</summary>
+    /// <exception cref="FormatException">There is no entry, or the unknown token's id is beyond them.</exception>
+    internal UnigramModel(IReadOnlyList<string> entries, double[] scores, int? unknown, bool fallsBack)
+        : base(new TokenVocabulary(entries))
+    {
+        if (entries.Count == 0)
+            throw new FormatException("model.vocab has no entries");
+        if (unknown is { } id && (id < 0 || id >= entries.Count))
+            throw new FormatException($"model.unk_id is {id}; model.vocab has the ids 0 to {entries.Count - 1}");
+        (this.scores, this.unknown) = (scores, unknown);
+        unknownScore = scores.Min() - UnknownPenalty;
+        foreach (var (entry, place) in Vocabulary.Ids)
+        {
+            var node = 0;
+            foreach (var character in entry)
+            {
+                ref var child = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(next, Key(node, character), out var exists);
+                if (!exists)
+                {
+                    child = entryOf.Count;
+                    entryOf.Add(-1);
+                }
+                node = child;
+            }
+            if (node > 0)
+                entryOf[node] = place;
+        }
+        if (fallsBack)
+            bytes = [.. Enumerable.Range(0, 256).Select(value => Vocabulary.Id(string.Create(CultureInfo.InvariantCulture, $"<0x{value:X2}>")) ?? -1)];
+    }
+
+    protected override void Make(ReadOnlySpan<char> piece, TokenSink sink)
+    {
+        var best = new (double Score, int From, int Id)[piece.Length + 1];
+        Array.Fill(best, (double.NegativeInfinity, -1, -1));
+        best[0] = (0, -1, -1);
+        for (var start = 0; start < piece.Length;)
+        {
+            _ = CodePointSet.At(piece, start, out var width);
+            var isEntry = false;
+            var (node, score) = (0, best[start].Score);
+            for (var end = start; end < piece.Length && next.TryGetValue(Key(node, piece[end]), out node); end++)
+            {
+                var entry = entryOf[node];
+                if (entry < 0)
+                    continue;
+                isEntry |= end + 1 - start == width;
+                Offer(ref best[end + 1], scores[entry] + score, start, entry);
+            }
+            if (!isEntry)
+                Offer(ref best[start + width], unknownScore + score, start, unknown ?? throw new InvalidOperationException($"The text holds '{piece.Slice(start, width)}', which is no entry, and model.unk_id names no unknown token."));
+            start += width;
+        }
+        Walk(piece, best, sink);
+    }
+
+    private static long Key(int node, char character) => ((long)node << 16) | character;
+
+    private static void Offer(ref (double Score, int From, int Id) place, double score, int start, int id)
+    {
+        if (place.From < 0 || score > place.Score)
+            place = (score, start, id);
+    }
+
+    // From the end to the beginning; unknown neighbours are joined.
+    private void Walk(ReadOnlySpan<char> piece, (double Score, int From, int Id)[] best, TokenSink sink)
+    {
+        var parts = new List<(int Start, int End)>();
+        for (var end = piece.Length; end > 0;)
+        {
+            var start = best[end].From;
+            if (best[end].Id == unknown)
+            {
+                while (start > 0 && best[start].Id == unknown)
+                    start = best[start].From;
+            }
+            parts.Add((start, end));
+            end = start;
+        }
+        for (var index = parts.Count - 1; index >= 0; index--)
+            Add(piece[parts[index].Start..parts[index].End], sink);
+    }
+
+    private void Add(ReadOnlySpan<char> part, TokenSink sink)
+    {
+        if (Vocabulary.Id(part) is { } known)
+        {
+            sink.Ids.Add(known);
+            sink.Lengths?.Add(part.Length);
+            return;
+        }
+        if (bytes is not null)
+        {
+            var spelled = Encoding.UTF8.GetBytes(part.ToString());
+            if (spelled.All(value => bytes[value] >= 0))
+            {
+                foreach (var value in spelled)
+                {
+                    sink.Ids.Add(bytes[value]);
+                    sink.Lengths?.Add(0);
+                }
+                if (sink.Lengths is { } lengths)
+                    lengths[^1] = part.Length;
+                return;
+            }
+        }
+        sink.Ids.Add(unknown ?? throw new InvalidOperationException($"The text holds '{part}', which is no entry, and model.unk_id names no unknown token."));
+        sink.Lengths?.Add(part.Length);
+    }
+}
