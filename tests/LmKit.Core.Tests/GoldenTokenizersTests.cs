@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using LmKit.Conformance;
@@ -54,8 +53,10 @@ public class GoldenTokenizersTests(ITestOutputHelper output) : GoldenSuite(outpu
         foreach (var item in root["decode_cases"]!.AsArray().Select(item => item!.AsObject()))
         {
             var ids = Ids(item["ids"]!);
-            Decodes(golden, $"{golden.Path}: {item["ids"]!.ToJsonString()}", tokenizer, ids, (string)(item["decoded"] ?? item["text"])!);
-            Known(golden.Path, item, "ids", "decoded", "text");
+            var (name, decoded) = ($"{golden.Path}: {item["ids"]!.ToJsonString()}", (string)item["decoded"]!);
+            Decodes(golden, name, tokenizer, ids, decoded);
+            golden.Equal($"{name}, decoded with special tokens", [(string?)item["decoded_with_special"] ?? decoded], [tokenizer.Decode(ids, keepSpecialTokens: true)]);
+            Known(name, item, "ids", "decoded", "decoded_with_special");
         }
     }
 
