@@ -234,6 +234,17 @@ internal sealed partial class JsonTokenizer : Tokenizer
 
         private void Plain(ReadOnlySpan<char> text, bool isFirst)
         {
+            if (trace is null && splits && owner.plan.Splitters is [WordScanner scanner])
+            {
+                // The common case: words go to the model as they are found.
+                for (var start = 0; start < text.Length;)
+                {
+                    var end = scanner.Next(text, start);
+                    owner.plan.Model.Encode(text[start..end], sink);
+                    start = end;
+                }
+                return;
+            }
             var pieces = sink.Pieces;
             pieces.Set(text, isFirst);
             foreach (var splitter in splits ? owner.plan.Splitters : [])

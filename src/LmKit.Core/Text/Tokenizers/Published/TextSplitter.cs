@@ -232,30 +232,10 @@ internal enum MetaspaceScheme
     Never,
 }
 
-/// <summary>A blank before each piece, and GPT-2's cut where it is wanted; bytes become characters later, in the model.</summary>
-internal sealed class ByteLevelSplitter(bool addsBlank, bool cuts) : TextSplitter
+/// <summary>A blank before each piece that begins with none.</summary>
+internal sealed class BlankSplitter : TextSplitter
 {
-    internal override void Apply(Pieces pieces)
-    {
-        if (addsBlank)
-            pieces.Rewrite((text, _) => text[0] == ' ' ? null : " " + text.ToString());
-        if (cuts)
-            pieces.Split(this);
-    }
-
-    internal override void Split(ReadOnlySpan<char> text, Parts parts, List<(int Start, int End)> matches)
-    {
-        matches.Clear();
-        WordScanner.Gpt2.Find(text, matches);
-        var from = 0;
-        foreach (var (start, end) in matches)
-        {
-            parts.Add(from, start);
-            parts.Add(start, end);
-            from = end;
-        }
-        parts.Add(from, text.Length);
-    }
+    internal override void Apply(Pieces pieces) => pieces.Rewrite((text, _) => text[0] == ' ' ? null : " " + text.ToString());
 }
 
 /// <summary>Every byte of a piece as a printable character, where the splits do not end in it.</summary>

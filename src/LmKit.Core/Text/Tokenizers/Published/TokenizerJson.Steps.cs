@@ -69,9 +69,13 @@ internal static partial class TokenizerJson
             case "Sequence":
                 return [.. node.List("pretokenizers").SelectMany(Splitters)];
             case "ByteLevel":
-                return [new ByteLevelSplitter(node.Flag("add_prefix_space", true), node.Flag("use_regex", true)), new SpellSplitter()];
+                var blank = node.Flag("add_prefix_space", true) ? new TextSplitter[] { new BlankSplitter() } : [];
+                return [.. blank, .. node.Flag("use_regex", true) ? new TextSplitter[] { WordScanner.Gpt2 } : [], new SpellSplitter()];
             case "Split":
-                return [new PatternSplitter(Matcher(node), Behavior(node, "Removed"), node.Flag("invert", false))];
+                var (behavior, isInverted) = (Behavior(node, "Removed"), node.Flag("invert", false));
+                return behavior == SplitBehavior.Isolated && !isInverted && node["pattern"] is { Element.ValueKind: JsonValueKind.Object } pattern && pattern.TextOr("Regex") is { } expression && WordScanner.For(expression) is { } scanner
+                    ? [scanner]
+                    : [new PatternSplitter(Matcher(node), behavior, isInverted)];
             case "Whitespace":
                 return [new WordSplitter()];
             case "WhitespaceSplit":
