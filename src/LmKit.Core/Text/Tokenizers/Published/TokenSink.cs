@@ -38,15 +38,17 @@ internal sealed class WordCache
     /// <summary>The longest word that is kept.</summary>
     internal const int LongestWord = 48;
 
-    private const int Slots = 1 << 15;
+    private const int FirstSlots = 1 << 11;
+    private const int MostSlots = 1 << 16;
     private const int Ways = 4;
-    private const int ArenaLength = 1 << 19;
+    private const int ArenaLength = 1 << 20;
 
-    private readonly Slot[] slots = new Slot[Slots];
-    private char[] words = new char[1 << 14];
-    private int[] tokens = new int[1 << 13];
+    private Slot[] slots = new Slot[FirstSlots];
+    private char[] words = new char[1 << 12];
+    private int[] tokens = new int[1 << 12];
     private int wordEnd;
     private int tokenEnd;
+    private int used;
 
     private struct Slot
     {
@@ -60,7 +62,7 @@ internal sealed class WordCache
     /// <summary>Adds the ids of a word that is known.</summary>
     internal bool TryAdd(ReadOnlySpan<char> word, uint hash, List<int> ids)
     {
-        var start = (int)((hash >> 1) % Slots) & ~(Ways - 1);
+        var start = First(hash);
         for (var way = 0; way < Ways; way++)
         {
             ref var slot = ref slots[start + way];
@@ -81,23 +83,46 @@ internal sealed class WordCache
         if (wordEnd + word.Length > ArenaLength || tokenEnd + ids.Length > ArenaLength)
         {
             Array.Clear(slots);
-            (wordEnd, tokenEnd) = (0, 0);
+            (wordEnd, tokenEnd, used) = (0, 0, 0);
         }
+        if (used > slots.Length / 2 && slots.Length < MostSlots)
+            Grow();
         if (wordEnd + word.Length > words.Length)
-            Array.Resize(ref words, Math.Min(2 * words.Length, ArenaLength));
+            Array.Resize(ref words, 2 * words.Length);
         if (tokenEnd + ids.Length > tokens.Length)
-            Array.Resize(ref tokens, Math.Min(2 * tokens.Length, ArenaLength));
-        var start = (int)((hash >> 1) % Slots) & ~(Ways - 1);
-        var way = 0;
-        while (way < Ways - 1 && slots[start + way].Hash != 0)
-            way++;
-        if (slots[start + way].Hash != 0)
-            way = (int)(hash >> 28) % Ways;
+            Array.Resize(ref tokens, 2 * tokens.Length);
         word.CopyTo(words.AsSpan(wordEnd));
         ids.CopyTo(tokens.AsSpan(tokenEnd));
-        slots[start + way] = new Slot { Hash = hash, Word = wordEnd, Tokens = tokenEnd, Length = (short)word.Length, Count = (short)ids.Length };
+        Put(new Slot { Hash = hash, Word = wordEnd, Tokens = tokenEnd, Length = (short)word.Length, Count = (short)ids.Length });
         wordEnd += word.Length;
         tokenEnd += ids.Length;
+    }
+
+    private int First(uint hash) => (int)(hash >> 1) & (slots.Length - Ways);
+
+    private void Put(Slot slot)
+    {
+        var start = First(slot.Hash);
+        var way = 0;
+        while (way < Ways && slots[start + way].Hash != 0)
+            way++;
+        if (way == Ways)
+            way = (int)(slot.Hash >> 28) % Ways; // an older word goes
+        else
+            used++;
+        slots[start + way] = slot;
+    }
+
+    private void Grow()
+    {
+        var old = slots;
+        slots = new Slot[2 * old.Length];
+        used = 0;
+        foreach (var slot in old)
+        {
+            if (slot.Hash != 0)
+                Put(slot);
+        }
     }
 
     /// <summary>A number that tells most words apart; never 0.</summary>
