@@ -125,6 +125,8 @@ internal ref struct PatternClassReader(string pattern, int place, bool ignoresCa
                 single = 0;
                 return null;
             default:
+                if (depth > 0 && single is ('w' or 'W'))
+                    return single == 'w' ? CharacterClasses.Property("word") : CharacterClasses.Property("word")!.Not(); // without the raised digits that \w has outside a bracket
                 if (single < 128 && CharacterClasses.Short((char)single) is { } set)
                     return set;
                 single = single switch { 'n' => '\n', 't' => '\t', 'r' => '\r', 'f' => '\f', 'v' => '\v', 'a' => '\a', 'e' => '\u001b', _ => single };

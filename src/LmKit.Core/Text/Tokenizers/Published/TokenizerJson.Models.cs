@@ -30,7 +30,8 @@ internal static partial class TokenizerJson
         {
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id))
                 throw vocabulary.Fault($"gives '{entry.Name}' an id that is no whole number.");
-            ids[entry.Name] = id;
+            if (!ids.TryAdd(entry.Name, id))
+                throw vocabulary.Fault($"has '{entry.Name}' twice.");
         }
         return new TokenVocabulary(ids);
     }

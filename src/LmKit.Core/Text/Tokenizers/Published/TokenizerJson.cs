@@ -18,7 +18,8 @@ internal static partial class TokenizerJson
             throw new TokenizerException(path, $"the file has {bytes.Length} bytes; {LongestFile} are allowed.");
         try
         {
-            using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = false });
+            using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64 });
+            CheckKeys(new TokenizerNode(path, "", document.RootElement));
             return new JsonTokenizer(Plan(new TokenizerNode(path, "", document.RootElement)) with { Hash = Convert.ToHexStringLower(SHA256.HashData(bytes.Span)) });
         }
         catch (Exception failure) when (failure is JsonException or FormatException)
@@ -28,6 +29,27 @@ internal static partial class TokenizerJson
         catch (InvalidOperationException failure)
         {
             throw new TokenizerException(path, $"the file holds text that is none: {failure.Message}", failure);
+        }
+    }
+
+    // Not in the vocabulary, which is checked where it is read: a set of all its keys would cost as much as the rest.
+    private static void CheckKeys(TokenizerNode node)
+    {
+        if (node.Element.ValueKind == JsonValueKind.Object)
+        {
+            var seen = new HashSet<string>(StringComparer.Ordinal);
+            foreach (var (name, _) in node.Element.EnumerateObject().Select(property => (property.Name, property.Value)))
+            {
+                if (!seen.Add(name))
+                    throw node[name].Fault("is there twice.");
+                if (name is not ("vocab" or "merges"))
+                    CheckKeys(node[name]);
+            }
+        }
+        else if (node.Element.ValueKind == JsonValueKind.Array)
+        {
+            foreach (var item in node.Items())
+                CheckKeys(item);
         }
     }
 

@@ -25,10 +25,14 @@ internal readonly struct TokenizerNode(string file, string key, JsonElement elem
     internal IEnumerable<TokenizerNode> List(string name)
     {
         var node = this[name];
-        if (node.Element.ValueKind != JsonValueKind.Array)
-            throw node.Fault("must be a list.");
-        var (path, at) = (file, key.Length == 0 ? name : $"{key}.{name}");
-        return node.Element.EnumerateArray().Select((item, index) => new TokenizerNode(path, $"{at}[{index}]", item));
+        return node.Element.ValueKind == JsonValueKind.Array ? node.Items() : throw node.Fault("must be a list.");
+    }
+
+    /// <summary>The items of a list.</summary>
+    internal IEnumerable<TokenizerNode> Items()
+    {
+        var (path, at) = (file, key);
+        return Element.EnumerateArray().Select((item, index) => new TokenizerNode(path, $"{at}[{index}]", item));
     }
 
     internal string Text(string name) => TextOr(name) ?? throw this[name].Fault("must be a text.");

@@ -1,0 +1,105 @@
+using System.Text.Json.Nodes;
+
+namespace LmKit.Core.Tests.Tokenizers;
+
+/// <summary>Files made of the golden ones with other parts: what published files have beside the sixteen kinds.</summary>
+internal static class TokenizerVariants
+{
+    /// <summary>Name, the folder that it is made of, and the change.</summary>
+    internal static IReadOnlyList<(string Name, string Base, Action<JsonObject> Change)> All => [.. Normalizers(), .. Splitters(), .. Models(), .. Decoders()];
+
+    private static Action<JsonObject> Set(string key, string json) => root => root[key] = JsonNode.Parse(json);
+
+    private static Action<JsonObject> Model(string key, string json) => root => root["model"]![key] = JsonNode.Parse(json);
+
+    private static IEnumerable<(string, string, Action<JsonObject>)> Normalizers()
+    {
+        foreach (var type in new[] { "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt", "ByteLevel" })
+            yield return ($"normalizer {type}", "gpt2-bytelevel", Set("normalizer", $$"""{"type":"{{type}}"}"""));
+        yield return ("normalizer accents", "gpt2-bytelevel", Set("normalizer", """{"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"StripAccents"},{"type":"Lowercase"}]}"""));
+        yield return ("normalizer strip left", "unigram-bytefallback", Set("normalizer", """{"type":"Strip","strip_left":true,"strip_right":false}"""));
+        yield return ("normalizer replace to nothing", "unigram-bytefallback", Set("normalizer", """{"type":"Sequence","normalizers":[{"type":"Replace","pattern":{"Regex":" {2,}"},"content":"\u2581"},{"type":"Replace","pattern":{"String":"ab"},"content":""}]}"""));
+        yield return ("normalizer cased BERT", "bert-wordpiece", Set("normalizer", """{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":false,"lowercase":false}"""));
+        yield return ("normalizer BERT accents only", "bert-wordpiece", Set("normalizer", """{"type":"BertNormalizer","clean_text":false,"handle_chinese_chars":false,"strip_accents":true,"lowercase":false}"""));
+    }
+
+    private static IEnumerable<(string, string, Action<JsonObject>)> Splitters()
+    {
+        foreach (var behavior in new[] { "Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous" })
+        {
+            yield return ($"split {behavior}", "split-previous", Set("pre_tokenizer", $$"""{"type":"Split","pattern":{"Regex":"\\s+|\\d"},"behavior":"{{behavior}}","invert":false}"""));
+            yield return ($"split inverted {behavior}", "split-previous", Set("pre_tokenizer", $$"""{"type":"Split","pattern":{"Regex":"\\s+|\\d"},"behavior":"{{behavior}}","invert":true}"""));
+            yield return ($"split at nothing {behavior}", "split-previous", Set("pre_tokenizer", $$"""{"type":"Split","pattern":{"Regex":"x*"},"behavior":"{{behavior}}","invert":false}"""));
+            yield return ($"punctuation {behavior}", "split-previous", Set("pre_tokenizer", $$"""{"type":"Punctuation","behavior":"{{behavior}}"}"""));
+        }
+        foreach (var type in new[] { "Whitespace", "WhitespaceSplit", "UnicodeScripts", "BertPreTokenizer" })
+            yield return ($"pre-tokenizer {type}", "split-previous", Set("pre_tokenizer", $$"""{"type":"{{type}}"}"""));
+        yield return ("fixed length", "split-previous", Set("pre_tokenizer", """{"type":"FixedLength","length":3}"""));
+        yield return ("byte level with a blank", "gpt2-bytelevel", Set("pre_tokenizer", """{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}"""));
+        yield return ("byte level without a cut", "gpt2-bytelevel", Set("pre_tokenizer", """{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":false}"""));
+        yield return ("byte level in the middle", "gpt2-bytelevel", Set("pre_tokenizer", """{"type":"Sequence","pretokenizers":[{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true},{"type":"Punctuation","behavior":"Isolated"}]}"""));
+        foreach (var scheme in new[] { "always", "first", "never" })
+        {
+            foreach (var splits in new[] { "true", "false" })
+                yield return ($"metaspace {scheme} {splits}", "llama2-bytefallback", root => (root["normalizer"], root["pre_tokenizer"]) = (null, JsonNode.Parse($$"""{"type":"Metaspace","replacement":"\u2581","prepend_scheme":"{{scheme}}","split":{{splits}}}""")));
+        }
+        foreach (var (name, expression) in Expressions)
+            yield return ($"expression {name}", "llama3-bytelevel", root => root["pre_tokenizer"]!["pretokenizers"]![0]!["pattern"]!["Regex"] = expression);
+    }
+
+    private static readonly (string, string)[] Expressions =
+    [
+        ("o200k", @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"),
+        ("cl100k", @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"),
+        ("deepseek", @"[!""#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"),
+        ("bloom", " ?[^(\\s|[.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c])]+"),
+        ("kimi", @"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"),
+        ("places", @"(?<=a)b|(?<!x)y+|\bz\b|^q|w$|\Ah|\w+?(?=\d)|(?i)k|[^\W\d_]{2,4}"),
+        ("classes", @"[[:digit:]]+|[[:space:]]+|[[:punct:]]|[[:word:]]+?"),
+        ("atoms", @"(?>a+)b|a{2,3}?c|(ab|a)(c|bcd)?|\h+|\R|."),
+        ("numbers", @"(?m:.{3})|[\x41-\x5a]+|[\u4e00-\u9fff]+|\p{^L}{2}|\P{L}|(?x: a b )|[]a]|[a\-z]"),
+        ("lazy", @"(?:ab)*?c|(?:[a-z]{1,2} ?)+|\S+?\s"),
+        ("digits from the right", @"\d{1,3}(?=(?:\d{3})*\b)"),
+    ];
+
+    private static IEnumerable<(string, string, Action<JsonObject>)> Models()
+    {
+        yield return ("unknown not fused", "llama2-bytefallback", Model("fuse_unk", "false") + Model("byte_fallback", "false"));
+        yield return ("unknown fused", "llama2-bytefallback", Model("byte_fallback", "false"));
+        yield return ("nothing for the unknown", "llama2-bytefallback", Model("unk_token", "null") + Model("byte_fallback", "false"));
+        yield return ("a byte missing", "llama2-bytefallback", root => root["model"]!["vocab"]!.AsObject().Remove("<0xC3>"));
+        yield return ("whole words", "llama2-bytefallback", Model("ignore_merges", "true"));
+        yield return ("short words", "bert-wordpiece", Model("max_input_chars_per_word", "3"));
+        yield return ("word level", "bert-wordpiece", Model("type", "\"WordLevel\""));
+        yield return ("no bytes", "unigram-bytefallback", Model("byte_fallback", "false"));
+        foreach (var flag in new[] { "normalized", "lstrip", "rstrip", "single_word" })
+        {
+            yield return ($"added tokens {flag}", "added-flags", root =>
+            {
+                foreach (var token in root["added_tokens"]!.AsArray())
+                    token![flag] = true;
+            });
+        }
+        yield return ("Roberta", "gpt2-bytelevel", Set("post_processor", """{"type":"RobertaProcessing","sep":["!",0],"cls":["\"",1],"trim_offsets":true,"add_prefix_space":true}"""));
+        yield return ("BERT", "bert-wordpiece", Set("post_processor", """{"type":"BertProcessing","sep":["[SEP]",3],"cls":["[CLS]",2]}"""));
+    }
+
+    private static IEnumerable<(string, string, Action<JsonObject>)> Decoders()
+    {
+        foreach (var (name, json) in new[]
+        {
+            ("none", "null"),
+            ("Fuse", """{"type":"Fuse"}"""),
+            ("ByteLevel", """{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}"""),
+            ("WordPiece", """{"type":"WordPiece","prefix":"##","cleanup":true}"""),
+            ("BPEDecoder", """{"type":"BPEDecoder","suffix":"e"}"""),
+            ("CTC", """{"type":"CTC","pad_token":"a","word_delimiter_token":"e","cleanup":true}"""),
+            ("Strip", """{"type":"Strip","content":"e","start":2,"stop":0}"""),
+            ("Replace", """{"type":"Replace","pattern":{"Regex":"[aeiou]"},"content":"*"}"""),
+            ("joined", """{"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Replace","pattern":{"Regex":"l+"},"content":"L"},{"type":"WordPiece","prefix":"##","cleanup":true}]}"""),
+        })
+        {
+            yield return ($"decoder {name}", "llama2-bytefallback", Set("decoder", json));
+        }
+    }
+}
