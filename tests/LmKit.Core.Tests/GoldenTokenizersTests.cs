@@ -26,7 +26,7 @@ public class GoldenTokenizersTests(ITestOutputHelper output) : GoldenSuite(outpu
         using var cases = golden.Inside("cases.json");
         CheckCases(cases, tokenizer);
         if (File.Exists(Path.Combine(golden.Path, "chat_cases.json")))
-            CheckChats(golden);
+            CheckChats(golden, tokenizer);
     }
 
     /// <summary>Every text and every list of ids of a file of cases.</summary>
@@ -83,11 +83,23 @@ public class GoldenTokenizersTests(ITestOutputHelper output) : GoldenSuite(outpu
             golden.Equal(key, [(string?)config[key] ?? ""], [id is { } known ? tokenizer.Decode([known], keepSpecialTokens: true) : ""]);
     }
 
-    private static void CheckChats(GoldenCase golden)
+    // The ids are those of the whole text, as long as no message spells a special token; then it must not become one.
+    private static void CheckRendered(GoldenCase golden, string name, string expected, string rendered, IReadOnlyList<int>? ids, ModelTokenizer tokenizer)
+    {
+        golden.Equal(name, [expected], [rendered]);
+        var whole = tokenizer.Encode(rendered, allowSpecialTokens: true);
+        if (ids is not null && !tokenizer.SpecialTokens.Keys.Any(token => name.Contains(JsonSerializer.Serialize(token)[1..^1], StringComparison.Ordinal)))
+            golden.Equal($"{name}, ids", whole, ids);
+        else if (ids is not null)
+            Assert.True(ids.Count(id => tokenizer.SpecialTokens.Values.Contains(id)) < whole.Count(id => tokenizer.SpecialTokens.Values.Contains(id)), $"{name}: a message became a special token.");
+    }
+
+    private static void CheckChats(GoldenCase golden, ModelTokenizer tokenizer)
     {
         var template = ChatTemplate.FromTokenizerConfig(Path.Combine(golden.Path, "tokenizer_config.json"));
         var config = JsonNode.Parse(File.ReadAllBytes(Path.Combine(golden.Path, "tokenizer_config.json")))!;
         var chats = JsonNode.Parse(File.ReadAllBytes(golden.PathOf("chat_cases.json")))!.AsArray();
+        var format = new ChatTemplateFormat(template, tokenizer);
         foreach (var chat in chats.Select(chat => chat!.AsObject()))
         {
             var options = new ChatRenderOptions { AddGenerationPrompt = (bool)chat["add_generation_prompt"]!, BosToken = (string?)config["bos_token"] ?? "", EosToken = (string?)config["eos_token"] ?? "" };
@@ -96,7 +108,7 @@ public class GoldenTokenizersTests(ITestOutputHelper output) : GoldenSuite(outpu
             if (chat["error"] is { } error)
                 Assert.Contains((string)error!, Assert.Throws<TemplateException>(() => template.Render(messages, options)).Message, StringComparison.Ordinal);
             else
-                golden.Equal(name, [(string)chat["rendered"]!], [template.Render(messages, options).Text]);
+                CheckRendered(golden, name, (string)chat["rendered"]!, template.Render(messages, options).Text, options.AddGenerationPrompt ? format.Encode(messages) : null, tokenizer);
             Known(name, chat, "messages", "add_generation_prompt", "rendered", "error");
         }
     }

@@ -17,27 +17,41 @@ public sealed class ChatTemplateFormat : IChatFormat
     /// <summary>Joins a template and a tokenizer.</summary>
     /// <param name="template">The template.</param>
     /// <param name="tokenizer">The tokenizer; it must not turn text into special tokens by itself.</param>
-    /// <param name="specialTokens">Special tokens and their ids.</param>
-    /// <param name="beginToken">The special token that begins a text; empty for none.</param>
-    /// <param name="endToken">The special token that ends a text; empty for none.</param>
+    /// <param name="specialTokens">Special tokens and their ids; null takes those that the tokenizer names. A published tokenizer has its own, with
+    /// which given ones must agree.</param>
+    /// <param name="beginToken">The special token that begins a text; empty for none, null for a published tokenizer's own.</param>
+    /// <param name="endToken">The special token that ends a text; empty for none, null for a published tokenizer's own.</param>
     /// <param name="stopTokens">Ids that end an answer; null takes the end token and the tokenizer's end of text.</param>
     public ChatTemplateFormat(
         ChatTemplate template,
         ModelTokenizer tokenizer,
         IReadOnlyDictionary<string, int>? specialTokens = null,
-        string beginToken = "",
-        string endToken = "",
+        string? beginToken = null,
+        string? endToken = null,
         IReadOnlyList<long>? stopTokens = null)
     {
         ArgumentNullException.ThrowIfNull(template);
         ArgumentNullException.ThrowIfNull(tokenizer);
         this.template = template;
         this.tokenizer = tokenizer;
-        (begin, end) = (beginToken, endToken);
-        special = [.. (specialTokens ?? new Dictionary<string, int>()).Where(pair => pair.Key.Length > 0).OrderByDescending(pair => pair.Key.Length).Select(pair => (pair.Key, pair.Value))];
+        var published = tokenizer.Tokenizer as JsonTokenizer;
+        begin = beginToken ?? (published is not null && tokenizer.BeginOfTextId is { } first ? tokenizer.Decode([first], keepSpecialTokens: true) : "");
+        end = endToken ?? (published is not null && tokenizer.EndOfTextId is { } last ? tokenizer.Decode([last], keepSpecialTokens: true) : "");
+        if (published is not null && specialTokens is not null)
+            CheckAgreement(specialTokens, published);
+        special = [.. (specialTokens ?? tokenizer.SpecialTokens).Where(pair => pair.Key.Length > 0).OrderByDescending(pair => pair.Key.Length).Select(pair => (pair.Key, pair.Value))];
         SpecialTokens = special.DistinctBy(token => token.Id).ToDictionary(token => (long)token.Id, token => token.Text);
-        var ends = special.Where(token => token.Text == endToken).Select(token => (long)token.Id);
+        var ends = special.Where(token => token.Text == end).Select(token => (long)token.Id);
         StopTokens = stopTokens ?? [.. (tokenizer.EndOfTextId is { } id ? ends.Append(id) : ends).Distinct()];
+    }
+
+    private static void CheckAgreement(IReadOnlyDictionary<string, int> specialTokens, JsonTokenizer published)
+    {
+        foreach (var (text, id) in specialTokens)
+        {
+            if (published.AddedId(text) != id)
+                throw new ArgumentException($"The special token '{text}' has the id {id} here, and {(published.AddedId(text) is { } known ? $"the tokenizer gives it {known}" : "the tokenizer has no such added token")}; leave {nameof(specialTokens)} out to take the tokenizer's.", nameof(specialTokens));
+        }
     }
 
     /// <inheritdoc/>
@@ -110,6 +124,36 @@ public sealed class ChatTemplateFormat : IChatFormat
     };
 
     private IEnumerable<(int Id, bool IsGenerated)> Tokens(RenderedChat chat)
+    {
+        if (tokenizer.Tokenizer is JsonTokenizer published)
+            return Tokens(chat, published);
+        return TokensByRun(chat);
+    }
+
+    // A published tokenizer sees the whole text as its model was trained on it, cut only where the assistant begins or ends to speak.
+    private static IEnumerable<(int Id, bool IsGenerated)> Tokens(RenderedChat chat, JsonTokenizer published)
+    {
+        var text = chat.Text;
+        var places = new List<(int Start, int End)>();
+        var at = 0;
+        foreach (var run in chat.Runs)
+        {
+            if (run.IsTemplate)
+                places.Add((at, at + run.Text.Length));
+            at += run.Text.Length;
+        }
+        int[] cuts = [0, .. chat.Generated.SelectMany(range => new[] { range.Start.Value, range.End.Value }).Where(border => border > 0 && border < text.Length).Order().Distinct(), text.Length];
+        for (var part = 0; part + 1 < cuts.Length; part++)
+        {
+            var (start, end) = (cuts[part], cuts[part + 1]);
+            var trust = new TrustedRanges(places.Select(place => (Math.Max(place.Start, start) - start, Math.Min(place.End, end) - start)).Where(place => place.Item2 > place.Item1));
+            var isGenerated = chat.Generated.Any(range => range.Start.Value <= start && start < range.End.Value);
+            foreach (var id in published.Encode(text.AsSpan(start, end - start), trust))
+                yield return (id, isGenerated);
+        }
+    }
+
+    private IEnumerable<(int Id, bool IsGenerated)> TokensByRun(RenderedChat chat)
     {
         var start = 0;
         var borders = chat.Generated.SelectMany(range => new[] { range.Start.Value, range.End.Value }).ToArray();

@@ -9,7 +9,8 @@ namespace LmKit;
 /// <remarks>
 /// A byte-pair vocabulary is <c>vocab.json</c> and <c>merges.txt</c> as GPT-2 publishes them, which every BPE
 /// implementation reads. <c>lmkit_tokenizer.json</c> says which kind the folder holds and its end of text. A folder without it is a published
-/// one: <c>tokenizer.json</c> is read where it is there, else <c>vocab.json</c> and <c>merges.txt</c> as GPT-2's.
+/// one: <c>tokenizer.json</c> is read where it is there, else sentencepiece's <c>tokenizer.model</c>, else <c>vocab.json</c> and
+/// <c>merges.txt</c> as GPT-2's.
 /// </remarks>
 public static class TokenizerFiles
 {
@@ -21,7 +22,7 @@ public static class TokenizerFiles
     private const string UsualEndOfText = "<|endoftext|>";
 
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-    private static readonly string[] files = [KindFile, VocabularyFile, MergesFile, PublishedTokenizer.JsonFile, PublishedTokenizer.ConfigFile, PublishedTokenizer.MapFile];
+    private static readonly string[] files = [KindFile, VocabularyFile, MergesFile, PublishedTokenizer.JsonFile, PublishedTokenizer.ModelFile, PublishedTokenizer.ConfigFile, PublishedTokenizer.MapFile];
 
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, AllowDuplicateProperties = false };
 
@@ -51,13 +52,14 @@ public static class TokenizerFiles
     public static void SaveBytes(string folder) => WriteKind(folder, new(ByteKind, null));
 
     /// <summary>Whether a folder holds a tokenizer, whole or not.</summary>
-    internal static bool IsIn(string folder) => new[] { KindFile, PublishedTokenizer.JsonFile, VocabularyFile }.Any(name => File.Exists(Path.Combine(folder, name)));
+    internal static bool IsIn(string folder) => new[] { KindFile, PublishedTokenizer.JsonFile, PublishedTokenizer.ModelFile, VocabularyFile }.Any(name => File.Exists(Path.Combine(folder, name)));
 
     /// <summary>Makes the tokenizer that a folder holds.</summary>
     /// <remarks>
     /// Of a published folder, <c>tokenizer.json</c> decides how text becomes ids and what stands around it (not <c>add_bos_token</c> in
     /// <c>tokenizer_config.json</c>); truncation and padding in it are settings of batches and have no effect. Which tokens begin and end a text is what
-    /// <c>bos_token</c> and <c>eos_token</c> in <c>tokenizer_config.json</c> say, or else those in <c>special_tokens_map.json</c>. Through
+    /// <c>bos_token</c> and <c>eos_token</c> in <c>tokenizer_config.json</c> say, or else those in <c>special_tokens_map.json</c>. A <c>tokenizer.model</c>
+    /// says itself which these are, unless those files do; they stand around a text where <c>add_bos_token</c> and <c>add_eos_token</c> are set. Through
     /// <see cref="ModelTokenizer.Tokenizer"/> text is plain text; <see cref="ModelTokenizer.Encode"/> has the rest as options.
     /// </remarks>
     /// <exception cref="TokenizerException">There is none, or a file is malformed.</exception>
@@ -76,10 +78,10 @@ public static class TokenizerFiles
                 _ => throw new TokenizerException(path, $"kind '{kind.Kind}' is unknown; known are {ByteKind} and {BytePairKind}."),
             };
         }
-        if (File.Exists(Path.Combine(folder, PublishedTokenizer.JsonFile)))
-            return PublishedTokenizer.Load(folder, Bytes);
+        if (PublishedTokenizer.Load(folder, Bytes) is { } published)
+            return published;
         if (!File.Exists(Path.Combine(folder, VocabularyFile)))
-            throw new TokenizerException(folder, $"the folder holds no tokenizer; it needs {PublishedTokenizer.JsonFile}, {VocabularyFile} and {MergesFile}, or {KindFile}.");
+            throw new TokenizerException(folder, $"the folder holds no tokenizer; it needs {PublishedTokenizer.JsonFile}, {PublishedTokenizer.ModelFile}, {VocabularyFile} and {MergesFile}, or {KindFile}.");
         return Create(folder, LoadVocabulary(folder, null, UsualEndOfText));
     }
 

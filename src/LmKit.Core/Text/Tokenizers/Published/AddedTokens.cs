@@ -49,7 +49,11 @@ internal sealed class AddedTokens
     internal bool IsEmpty => ends.Count == 1;
 
     /// <summary>Cuts a text into added tokens and what lies between; places may overlap where a token took blanks that another begins with.</summary>
-    internal void Cut(ReadOnlySpan<char> text, List<(int Start, int End, AddedToken? Token)> parts)
+    /// <param name="text">The text.</param>
+    /// <param name="parts">Takes the parts.</param>
+    /// <param name="trust">Where special tokens may stand; null for everywhere.</param>
+    /// <param name="offset">Where the text stands in what trust is about.</param>
+    internal void Cut(ReadOnlySpan<char> text, List<(int Start, int End, AddedToken? Token)> parts, TrustedRanges? trust = null, int offset = 0)
     {
         parts.Clear();
         var (from, place) = (0, 0);
@@ -59,7 +63,7 @@ internal sealed class AddedTokens
             if (found < 0)
                 break;
             place += found;
-            if (Longest(text, place, out var length) is not { } token)
+            if (Longest(text, place, trust, offset, out var length) is not { } token)
             {
                 place++;
                 continue;
@@ -83,14 +87,14 @@ internal sealed class AddedTokens
 
     private static long Key(int node, char character) => ((long)node << 16) | character;
 
-    private AddedToken? Longest(ReadOnlySpan<char> text, int place, out int length)
+    private AddedToken? Longest(ReadOnlySpan<char> text, int place, TrustedRanges? trust, int offset, out int length)
     {
         AddedToken? found = null;
         length = 0;
         var node = 0;
         for (var end = place; end < text.Length && next.TryGetValue(Key(node, text[end]), out node); end++)
         {
-            if (ends[node] is not { } token)
+            if (ends[node] is not { } token || (token.IsSpecial && trust is not null && !trust.Holds(offset + place, offset + end + 1)))
                 continue;
             found = token;
             length = end + 1 - place;
@@ -116,5 +120,42 @@ internal sealed class AddedTokens
         while (end < text.Length && Sets.Value.White.Contains(text[end]))
             end++;
         return end - place;
+    }
+}
+
+/// <summary>The parts of a text that its writer is trusted with: special tokens there are meant.</summary>
+internal sealed class TrustedRanges(IEnumerable<(int Start, int End)> ranges)
+{
+    /// <summary>Nothing is trusted.</summary>
+    internal static readonly TrustedRanges None = new([]);
+
+    private readonly (int Start, int End)[] ranges = Joined(ranges);
+
+    /// <summary>Whether all characters between two places are trusted.</summary>
+    internal bool Holds(int start, int end)
+    {
+        var (low, high) = (0, ranges.Length);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (ranges[middle].End < end)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        return low < ranges.Length && ranges[low].Start <= start;
+    }
+
+    private static (int Start, int End)[] Joined(IEnumerable<(int Start, int End)> ranges)
+    {
+        var joined = new List<(int Start, int End)>();
+        foreach (var range in ranges)
+        {
+            if (joined.Count > 0 && joined[^1].End == range.Start)
+                joined[^1] = (joined[^1].Start, range.End);
+            else if (range.End > range.Start)
+                joined.Add(range);
+        }
+        return [.. joined];
     }
 }

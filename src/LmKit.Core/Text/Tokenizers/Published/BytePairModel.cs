@@ -36,6 +36,7 @@ internal sealed class BytePairModel : TokenModel
     private const int JoinBits = 20;
 
     private readonly BytePairSettings settings;
+    private readonly IReadOnlyList<(int Left, int Right, int Rank, int Id)> merges;
     private readonly PairTable pairs;
     private readonly int[] single = new int[char.MaxValue + 1]; // the entry of a character, or -1
     private readonly int[] bytes = new int[256]; // the entry of <0xNN>, or of a spelled byte
@@ -51,12 +52,15 @@ internal sealed class BytePairModel : TokenModel
     /// <summary>Makes the model; a merge is two ids, its rank and what it makes.</summary>
     /// <exception cref="FormatException">The unknown token is no entry.</exception>
     internal BytePairModel(TokenVocabulary vocabulary, IReadOnlyList<(int Left, int Right, int Rank, int Id)> merges, BytePairSettings settings)
+        : this(vocabulary, merges, settings, settings.Unknown is not { } token ? null : vocabulary.Id(token) ?? throw new FormatException($"model.unk_token is '{token}', which model.vocab lacks"))
+    {
+    }
+
+    private BytePairModel(TokenVocabulary vocabulary, IReadOnlyList<(int Left, int Right, int Rank, int Id)> merges, BytePairSettings settings, int? unknown)
         : base(vocabulary)
     {
-        this.settings = settings;
+        (this.settings, this.merges, this.unknown) = (settings, merges, unknown);
         pairs = new PairTable(merges);
-        if (settings.Unknown is { } token)
-            unknown = vocabulary.Id(token) ?? throw new FormatException($"model.unk_token is '{token}', which model.vocab lacks");
         Array.Fill(single, -1);
         foreach (var (entry, id) in vocabulary.Ids)
         {
@@ -100,6 +104,9 @@ internal sealed class BytePairModel : TokenModel
             Cut(piece, sink);
         }
     }
+
+    internal override TokenModel Without(IReadOnlySet<int> hidden) =>
+        new BytePairModel(Vocabulary.Without(hidden), [.. merges.Where(merge => !hidden.Contains(merge.Left) && !hidden.Contains(merge.Right) && !hidden.Contains(merge.Id))], settings, unknown);
 
     protected override void Make(ReadOnlySpan<char> piece, TokenSink sink) => Cut(piece, sink);
 

@@ -42,7 +42,9 @@ internal sealed partial class JsonTokenizer : Tokenizer
     private readonly AddedTokens normalizedPlain;
     private readonly Dictionary<int, AddedToken> addedById;
     private readonly HashSet<string> special;
+    private readonly Lazy<TokenModel> strict;
     private readonly ConcurrentBag<TokenSink> sinks = [];
+    private readonly ConcurrentBag<TokenSink> strictSinks = [];
 
     internal JsonTokenizer(TokenizerPlan plan)
     {
@@ -56,6 +58,7 @@ internal sealed partial class JsonTokenizer : Tokenizer
         foreach (var token in plan.Added)
             _ = addedById.TryAdd(token.Id, token);
         special = [.. plan.Added.Where(token => token.IsSpecial).Select(token => token.Text)];
+        strict = new(Strict);
         IdCount = Math.Max(plan.Model.Vocabulary.IdCount, plan.Added.Max(token => (int?)token.Id) + 1 ?? 0);
 
         (string, AddedToken) Normal(AddedToken token)
@@ -74,8 +77,11 @@ internal sealed partial class JsonTokenizer : Tokenizer
     /// <summary>Special tokens by their texts.</summary>
     internal IReadOnlyDictionary<string, int> SpecialTokens => plan.Added.Where(token => token.IsSpecial).DistinctBy(token => token.Text).ToDictionary(token => token.Text, token => token.Id);
 
+    /// <summary>The id of an added token's text, or null.</summary>
+    internal int? AddedId(string token) => plan.Added.FirstOrDefault(added => added.Text == token)?.Id;
+
     /// <summary>The id of a token's text, or null.</summary>
-    internal int? Id(string token) => plan.Added.FirstOrDefault(added => added.Text == token)?.Id ?? plan.Model.Vocabulary.Id(token);
+    internal int? Id(string token) => AddedId(token) ?? plan.Model.Vocabulary.Id(token);
 
     /// <summary>Encodes a text.</summary>
     /// <param name="text">The text.</param>
@@ -86,13 +92,29 @@ internal sealed partial class JsonTokenizer : Tokenizer
         var sink = Rent();
         try
         {
-            var run = new Run(this, sink, allowsSpecial, null, true, true);
-            run.Encode(CodePointSet.WithoutHalves(text));
+            new Run(this, sink, plan.Model) { AllowsSpecial = allowsSpecial }.Encode(CodePointSet.WithoutHalves(text));
             return addsSpecial ? Around(sink.Take()) : sink.Take();
         }
         finally
         {
-            Return(sink);
+            Return(sink, sinks);
+        }
+    }
+
+    /// <summary>Encodes a text of which only parts are trusted: elsewhere nothing becomes a special token, not even an entry of the model that
+    /// spells one, as unigram models have.</summary>
+    internal List<int> Encode(ReadOnlySpan<char> text, TrustedRanges trust)
+    {
+        if (!strictSinks.TryTake(out var sink))
+            sink = new TokenSink();
+        try
+        {
+            new Run(this, sink, strict.Value) { AllowsSpecial = true, Trust = trust }.Encode(CodePointSet.WithoutHalves(text));
+            return sink.Take();
+        }
+        finally
+        {
+            Return(sink, strictSinks);
         }
     }
 
@@ -145,13 +167,13 @@ internal sealed partial class JsonTokenizer : Tokenizer
         {
             var trace = new Trace();
             sink.Lengths = [];
-            new Run(this, sink, false, trace, settings.ConsiderNormalization, settings.ConsiderPreTokenization).Encode(CodePointSet.WithoutHalves(text));
+            new Run(this, sink, plan.Model) { Trace = trace, SkipsNormalizer = !settings.ConsiderNormalization, SkipsSplits = !settings.ConsiderPreTokenization }.Encode(CodePointSet.WithoutHalves(text));
             _ = sink.Take();
             return (trace.Tokens, trace.Text.ToString());
         }
         finally
         {
-            Return(sink);
+            Return(sink, sinks);
         }
     }
 
@@ -172,127 +194,18 @@ internal sealed partial class JsonTokenizer : Tokenizer
 
     private TokenSink Rent() => sinks.TryTake(out var sink) ? sink : new TokenSink();
 
-    private void Return(TokenSink sink)
+    private static void Return(TokenSink sink, ConcurrentBag<TokenSink> bag)
     {
         sink.Ids.Clear();
         sink.Lengths = null;
-        sinks.Add(sink);
+        bag.Add(sink);
+    }
+
+    private TokenModel Strict()
+    {
+        var hidden = special.Select(token => plan.Model.Vocabulary.Id(token)).OfType<int>().ToHashSet();
+        return hidden.Count == 0 ? plan.Model : plan.Model.Without(hidden);
     }
 
     private string? Token(int id) => addedById.TryGetValue(id, out var added) ? added.Text : plan.Model.Vocabulary.Entry(id);
-
-    /// <summary>Tokens with their places in the text that the model sees.</summary>
-    private sealed class Trace
-    {
-        internal StringBuilder Text { get; } = new();
-
-        internal List<EncodedToken> Tokens { get; } = [];
-    }
-
-    /// <summary>One encoding.</summary>
-    private readonly struct Run(JsonTokenizer owner, TokenSink sink, bool allowsSpecial, Trace? trace, bool normalizes, bool splits)
-    {
-        internal void Encode(ReadOnlySpan<char> text)
-        {
-            var raw = allowsSpecial ? owner.raw : owner.rawPlain;
-            if (raw.IsEmpty)
-            {
-                Stretch(text, 0);
-                return;
-            }
-            var parts = new List<(int Start, int End, AddedToken? Token)>();
-            raw.Cut(text, parts);
-            foreach (var (start, end, token) in parts)
-            {
-                if (token is not null)
-                    Add(token, text[start..end]);
-                else
-                    Stretch(text[start..end], start);
-            }
-        }
-
-        private void Stretch(ReadOnlySpan<char> text, int startsAt)
-        {
-            if (text.Length > 0 && normalizes && owner.plan.Normalizer is { } normalizer)
-                text = normalizer.Apply(text.ToString(), ref startsAt);
-            var normalized = allowsSpecial ? owner.normalized : owner.normalizedPlain;
-            if (normalized.IsEmpty)
-            {
-                Plain(text, startsAt == 0);
-                return;
-            }
-            var parts = new List<(int Start, int End, AddedToken? Token)>();
-            normalized.Cut(text, parts);
-            foreach (var (start, end, token) in parts)
-            {
-                if (token is not null)
-                    Add(token, text[start..end]);
-                else
-                    Plain(text[start..end], startsAt == 0 && start == 0);
-            }
-        }
-
-        private void Plain(ReadOnlySpan<char> text, bool isFirst)
-        {
-            if (trace is null && splits && owner.plan.Splitters is [WordScanner scanner])
-            {
-                // The common case: words go to the model as they are found.
-                for (var start = 0; start < text.Length;)
-                {
-                    var end = scanner.Next(text, start);
-                    owner.plan.Model.Encode(text[start..end], sink);
-                    start = end;
-                }
-                return;
-            }
-            var pieces = sink.Pieces;
-            pieces.Set(text, isFirst);
-            foreach (var splitter in splits ? owner.plan.Splitters : [])
-                splitter.Apply(pieces);
-            foreach (var piece in pieces.List)
-            {
-                var first = sink.Ids.Count;
-                owner.plan.Model.Encode(pieces[piece], sink);
-                if (trace is not null)
-                    Place(pieces[piece], first, trace);
-            }
-        }
-
-        private void Add(AddedToken token, ReadOnlySpan<char> text)
-        {
-            sink.Ids.Add(token.Id);
-            sink.Lengths?.Add(text.Length);
-            trace?.Tokens.Add(new EncodedToken(token.Id, token.Text, trace.Text.Length..(trace.Text.Length + text.Length)));
-            _ = trace?.Text.Append(text);
-        }
-
-        private void Place(ReadOnlySpan<char> piece, int first, Trace into)
-        {
-            var at = 0;
-            var start = into.Text.Length;
-            _ = into.Text.Append(piece);
-            var byteEnds = owner.plan.Spells ? Ends(piece) : null;
-            for (var index = first; index < sink.Ids.Count; index++)
-            {
-                var end = at + sink.Lengths![index];
-                var (from, to) = byteEnds is null ? (at, end) : (byteEnds[at].Start, byteEnds[Math.Max(at, end - 1)].End);
-                into.Tokens.Add(new EncodedToken(sink.Ids[index], owner.Token(sink.Ids[index]) ?? "", (start + from)..(start + to)));
-                at = end;
-            }
-        }
-
-        // For each byte of a piece the place of its character.
-        private static List<(int Start, int End)> Ends(ReadOnlySpan<char> piece)
-        {
-            var ends = new List<(int, int)>();
-            var place = 0;
-            foreach (var rune in piece.EnumerateRunes())
-            {
-                ends.AddRange(Enumerable.Repeat((place, place + rune.Utf16SequenceLength), rune.Utf8SequenceLength));
-                place += rune.Utf16SequenceLength;
-            }
-            ends.Add((place, place));
-            return ends;
-        }
-    }
 }

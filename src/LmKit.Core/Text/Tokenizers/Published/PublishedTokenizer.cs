@@ -8,19 +8,35 @@ namespace LmKit;
 internal static class PublishedTokenizer
 {
     internal const string JsonFile = "tokenizer.json";
+    internal const string ModelFile = "tokenizer.model";
     internal const string ConfigFile = "tokenizer_config.json";
     internal const string MapFile = "special_tokens_map.json";
 
-    /// <summary>Makes the tokenizer of a folder that has <see cref="JsonFile"/>.</summary>
-    internal static ModelTokenizer Load(string folder, Func<string, ReadOnlyMemory<byte>> read)
+    /// <summary>Makes the tokenizer of a folder, or null where it has none of the two files.</summary>
+    internal static ModelTokenizer? Load(string folder, Func<string, ReadOnlyMemory<byte>> read)
     {
         var path = Path.Combine(folder, JsonFile);
-        var tokenizer = TokenizerJson.Read(path, read(path));
-        return new ModelTokenizer(tokenizer, tokenizer.IdCount, Id(folder, "eos_token", tokenizer, read))
+        if (File.Exists(path))
         {
-            BeginOfTextId = Id(folder, "bos_token", tokenizer, read),
-            SpecialTokens = tokenizer.SpecialTokens,
-        };
+            var tokenizer = TokenizerJson.Read(path, read(path));
+            return new ModelTokenizer(tokenizer, tokenizer.IdCount, Id(folder, "eos_token", tokenizer, read))
+            {
+                BeginOfTextId = Id(folder, "bos_token", tokenizer, read),
+                SpecialTokens = tokenizer.SpecialTokens,
+            };
+        }
+        path = Path.Combine(folder, ModelFile);
+        if (!File.Exists(path))
+            return null;
+        var model = SentencePieceFile.Read(path, read(path), Adds(folder, "add_bos_token", read), Adds(folder, "add_eos_token", read));
+        var made = (JsonTokenizer)model.Tokenizer;
+        return model with { EndOfTextId = Id(folder, "eos_token", made, read) ?? model.EndOfTextId, BeginOfTextId = Id(folder, "bos_token", made, read) ?? model.BeginOfTextId };
+    }
+
+    private static bool Adds(string folder, string key, Func<string, ReadOnlyMemory<byte>> read)
+    {
+        var path = Path.Combine(folder, ConfigFile);
+        return File.Exists(path) && Value(path, read(path), root => root.Flag(key, false));
     }
 
     private static int? Id(string folder, string key, JsonTokenizer tokenizer, Func<string, ReadOnlyMemory<byte>> read)
@@ -30,18 +46,23 @@ internal static class PublishedTokenizer
             var path = Path.Combine(folder, name);
             if (!File.Exists(path) || Token(path, key, read(path)) is not { } token)
                 continue;
-            return tokenizer.Id(token) ?? throw new TokenizerException(path, $"{key} is '{token}', which {JsonFile} does not have; correct one of them.");
+            return tokenizer.Id(token) ?? throw new TokenizerException(path, $"{key} is '{token}', which the tokenizer does not have; correct one of the two files.");
         }
         return null;
     }
 
-    private static string? Token(string path, string key, ReadOnlyMemory<byte> bytes)
+    private static string? Token(string path, string key, ReadOnlyMemory<byte> bytes) => Value(path, bytes, root =>
+    {
+        var node = root[key];
+        return node.IsNull ? null : node.Element.ValueKind == JsonValueKind.Object ? node.Text("content") : node.AsText();
+    });
+
+    private static T Value<T>(string path, ReadOnlyMemory<byte> bytes, Func<TokenizerNode, T> get)
     {
         try
         {
             using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = false });
-            var node = new TokenizerNode(path, "", document.RootElement)[key];
-            return node.IsNull ? null : node.Element.ValueKind == JsonValueKind.Object ? node.Text("content") : node.AsText();
+            return get(new TokenizerNode(path, "", document.RootElement));
         }
         catch (Exception failure) when (failure is JsonException or InvalidOperationException)
         {

@@ -24,6 +24,9 @@ internal abstract class TokenModel(TokenVocabulary vocabulary)
         sink.Cache.Keep(piece, hash, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(sink.Ids)[first..]);
     }
 
+    /// <summary>The same model without entries that text must not become; itself where it makes none of them.</summary>
+    internal abstract TokenModel Without(IReadOnlySet<int> hidden);
+
     /// <summary>Adds the ids of a piece that was not met before.</summary>
     protected abstract void Make(ReadOnlySpan<char> piece, TokenSink sink);
 }
@@ -64,6 +67,16 @@ internal sealed class TokenVocabulary
             ids[list[id]] = id;
     }
 
+    private TokenVocabulary(TokenVocabulary whole, IReadOnlySet<int> hidden)
+    {
+        ids = whole.ids.Where(pair => !hidden.Contains(pair.Value)).ToDictionary(StringComparer.Ordinal);
+        lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
+        entries = whole.entries;
+    }
+
+    /// <summary>The vocabulary in which some ids have texts and no text has them.</summary>
+    internal TokenVocabulary Without(IReadOnlySet<int> hidden) => new(this, hidden);
+
     /// <summary>The largest id and one.</summary>
     internal int IdCount => entries.Length;
 
@@ -81,7 +94,14 @@ internal sealed class WordLevelModel : TokenModel
     private readonly string unknownToken;
 
     internal WordLevelModel(TokenVocabulary vocabulary, string unknownToken)
-        : base(vocabulary) => (this.unknownToken, unknown) = (unknownToken, vocabulary.Id(unknownToken));
+        : this(vocabulary, unknownToken, vocabulary.Id(unknownToken))
+    {
+    }
+
+    private WordLevelModel(TokenVocabulary vocabulary, string unknownToken, int? unknown)
+        : base(vocabulary) => (this.unknownToken, this.unknown) = (unknownToken, unknown);
+
+    internal override TokenModel Without(IReadOnlySet<int> hidden) => new WordLevelModel(Vocabulary.Without(hidden), unknownToken, unknown);
 
     protected override void Make(ReadOnlySpan<char> piece, TokenSink sink)
     {
@@ -100,12 +120,18 @@ internal sealed class WordPieceModel : TokenModel
     private readonly int longest;
 
     internal WordPieceModel(TokenVocabulary vocabulary, string unknownToken, string prefix, int mostCharacters)
+        : this(vocabulary, unknownToken, vocabulary.Id(unknownToken), prefix, mostCharacters)
+    {
+    }
+
+    private WordPieceModel(TokenVocabulary vocabulary, string unknownToken, int? unknown, string prefix, int mostCharacters)
         : base(vocabulary)
     {
-        (this.unknownToken, this.prefix, this.mostCharacters) = (unknownToken, prefix, mostCharacters);
-        unknown = vocabulary.Id(unknownToken);
+        (this.unknownToken, this.unknown, this.prefix, this.mostCharacters) = (unknownToken, unknown, prefix, mostCharacters);
         longest = vocabulary.Ids.Keys.Max(entry => (int?)entry.Length) ?? 0;
     }
+
+    internal override TokenModel Without(IReadOnlySet<int> hidden) => new WordPieceModel(Vocabulary.Without(hidden), unknownToken, unknown, prefix, mostCharacters);
 
     protected override void Make(ReadOnlySpan<char> piece, TokenSink sink)
     {

@@ -13,6 +13,7 @@ internal sealed class UnigramModel : TokenModel
     private readonly double[] scores;
     private readonly double unknownScore;
     private readonly int? unknown;
+    private readonly IReadOnlySet<int> hidden;
     private readonly int[]? bytes;
 
     // A trie over characters: (node, character) to the next node, and each node's entry or -1.
@@ -22,15 +23,21 @@ internal sealed class UnigramModel : TokenModel
     /// <summary>Makes the model.</summary>
     /// <exception cref="FormatException">There is no entry, or the unknown token's id is beyond them.</exception>
     internal UnigramModel(IReadOnlyList<string> entries, double[] scores, int? unknown, bool fallsBack)
-        : base(new TokenVocabulary(entries))
+        : this(new TokenVocabulary(entries), scores, unknown, fallsBack, new HashSet<int>())
     {
-        if (entries.Count == 0)
+    }
+
+    private UnigramModel(TokenVocabulary vocabulary, double[] scores, int? unknown, bool fallsBack, IReadOnlySet<int> hidden)
+        : base(vocabulary)
+    {
+        this.hidden = hidden;
+        if (scores.Length == 0)
             throw new FormatException("model.vocab has no entries");
-        if (unknown is { } id && (id < 0 || id >= entries.Count))
-            throw new FormatException($"model.unk_id is {id}; model.vocab has the ids 0 to {entries.Count - 1}");
+        if (unknown is { } id && (id < 0 || id >= scores.Length))
+            throw new FormatException($"model.unk_id is {id}; model.vocab has the ids 0 to {scores.Length - 1}");
         (this.scores, this.unknown) = (scores, unknown);
         unknownScore = scores.Min() - UnknownPenalty;
-        foreach (var (entry, place) in Vocabulary.Ids)
+        foreach (var (entry, place) in Vocabulary.Ids.Where(pair => !hidden.Contains(pair.Value)))
         {
             var node = 0;
             foreach (var character in entry)
@@ -49,6 +56,8 @@ internal sealed class UnigramModel : TokenModel
         if (fallsBack)
             bytes = [.. Enumerable.Range(0, 256).Select(value => Vocabulary.Id(string.Create(CultureInfo.InvariantCulture, $"<0x{value:X2}>")) ?? -1)];
     }
+
+    internal override TokenModel Without(IReadOnlySet<int> hidden) => new UnigramModel(Vocabulary, scores, unknown, bytes is not null, this.hidden.Union(hidden).ToHashSet());
 
     protected override void Make(ReadOnlySpan<char> piece, TokenSink sink)
     {
@@ -104,7 +113,7 @@ internal sealed class UnigramModel : TokenModel
 
     private void Add(ReadOnlySpan<char> part, TokenSink sink)
     {
-        if (Vocabulary.Id(part) is { } known)
+        if (Vocabulary.Id(part) is { } known && !hidden.Contains(known))
         {
             sink.Ids.Add(known);
             sink.Lengths?.Add(part.Length);
