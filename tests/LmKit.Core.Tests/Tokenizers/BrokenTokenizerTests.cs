@@ -11,6 +11,7 @@ public class BrokenTokenizerTests
     [InlineData("pre_tokenizer", """{"type":"Sequence","pretokenizers":[{"type":"Cutter"}]}""", "pre_tokenizer.pretokenizers[0]", "Cutter", "Metaspace")]
     [InlineData("post_processor", """{"type":"Wrapper"}""", "post_processor", "Wrapper", "TemplateProcessing")]
     [InlineData("post_processor", """{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"[X]","type_id":0}}],"special_tokens":{}}""", "post_processor.special_tokens", "[X]")]
+    [InlineData("post_processor", """{"type":"BertProcessing","sep":["[SEP]",99999],"cls":["[CLS]",0]}""", "post_processor", "99999")]
     [InlineData("decoder", """{"type":"Reader"}""", "decoder", "Reader", "ByteFallback")]
     [InlineData("model", """{"type":"Neural","vocab":{}}""", "model", "Neural", "Unigram")]
     [InlineData("model", """{"type":"BPE","vocab":{"a":0,"b":1},"merges":[["a","b"]]}""", "model.merges", "'ab'")]
@@ -77,6 +78,8 @@ public class BrokenTokenizerTests
 
     public static TheoryData<string> Folders => [.. GoldenSource.Repository.Cases("core/tokenizers")];
 
+    private const string Signs = "0123456789{}[]\",:truefalsn\\";
+
     [Theory]
     [MemberData(nameof(Folders))]
     public void A_damaged_file_is_read_or_refused_by_name(string name)
@@ -88,7 +91,7 @@ public class BrokenTokenizerTests
         {
             byte[] bytes = turn % 10 == 0 ? whole[..random.Next(whole.Length)] : [.. whole];
             for (var change = random.Next(1, 4); change > 0; change--)
-                bytes[random.Next(bytes.Length)] = (byte)(turn % 3 == 0 ? random.Next(256) : "0123456789{}[]\",:truefalsn\\"[random.Next(29)]);
+                bytes[random.Next(bytes.Length)] = (byte)(turn % 3 == 0 ? random.Next(256) : Signs[random.Next(Signs.Length)]);
             File.WriteAllBytes(folder["tokenizer.json"], bytes);
             try
             {

@@ -62,13 +62,17 @@ internal static partial class TokenizerJson
         // Bytes are spelled in the model where nothing comes behind it, so that words are known by their text.
         var spells = isBytePair && splitters.Count > 0 && splitters[^1] is SpellSplitter;
         var model = Model(root["model"], spells);
+        var added = Added(root, model.Vocabulary);
+        var template = root["post_processor"] is { IsNull: false } processor ? Template(processor, [null]) : null;
+        if (template?.FirstOrDefault(id => id is { } known && model.Vocabulary.Entry(known) is null && !added.Exists(token => token.Id == known)) is { } missing)
+            throw root["post_processor"].Fault($"puts the id {missing} around a text, which no token has.");
         return new TokenizerPlan(model)
         {
             Normalizer = root["normalizer"] is { IsNull: false } normalizer ? Normalizer(normalizer) : null,
             Splitters = spells ? splitters[..^1] : splitters,
             Spells = spells,
-            Added = Added(root, model.Vocabulary),
-            Template = root["post_processor"] is { IsNull: false } processor ? Template(processor, [null]) : null,
+            Added = added,
+            Template = template,
             Decoders = root["decoder"] is { IsNull: false } decoder ? Decoders(decoder) : () => [],
         };
     }
