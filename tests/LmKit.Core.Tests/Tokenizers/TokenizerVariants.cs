@@ -86,8 +86,8 @@ internal static class TokenizerVariants
 
     private static IEnumerable<(string, string, Action<JsonObject>)> Decoders()
     {
-        foreach (var (name, json) in new[]
-        {
+        (string, string)[] decoders =
+        [
             ("none", "null"),
             ("Fuse", """{"type":"Fuse"}"""),
             ("ByteLevel", """{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}"""),
@@ -97,7 +97,8 @@ internal static class TokenizerVariants
             ("Strip", """{"type":"Strip","content":"e","start":2,"stop":0}"""),
             ("Replace", """{"type":"Replace","pattern":{"Regex":"[aeiou]"},"content":"*"}"""),
             ("joined", """{"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Replace","pattern":{"Regex":"l+"},"content":"L"},{"type":"WordPiece","prefix":"##","cleanup":true}]}"""),
-        })
+        ];
+        foreach (var (name, json) in decoders)
         {
             yield return ($"decoder {name}", "llama2-bytefallback", Set("decoder", json));
         }

@@ -9,9 +9,6 @@ namespace LmKit;
 /// </remarks>
 public sealed class BytePairVocabulary
 {
-    /// <summary>Ids are below this: a bound for files that are not what they seem.</summary>
-    internal const int IdLimit = 1 << 24;
-
     private readonly Dictionary<int, byte[]> bytes = [];
 
     /// <summary>Makes a vocabulary from its parts.</summary>
@@ -29,8 +26,8 @@ public sealed class BytePairVocabulary
         var made = Made(entries, merges);
         foreach (var (entry, id) in entries)
         {
-            if (id is < 0 or >= IdLimit)
-                throw new ArgumentException($"Entry '{entry}' has id {id}; ids are 0 to {IdLimit - 1}.", nameof(entries));
+            if (id is < 0 or >= TokenVocabulary.IdLimit)
+                throw new ArgumentException($"Entry '{entry}' has id {id}; ids are 0 to {TokenVocabulary.IdLimit - 1}.", nameof(entries));
             var isBytes = (entry.Length == 1 || made.Contains(entry)) & ByteAlphabet.TryRead(entry, out var read);
             if (!bytes.TryAdd(id, isBytes ? read! : Encoding.UTF8.GetBytes(entry)))
                 throw new ArgumentException($"Entry '{entry}' has id {id}, which another entry has too.", nameof(entries));

@@ -62,7 +62,15 @@ internal static class OlderUnicode
 
     private static readonly Dictionary<int, string> Lowered = new()
     {
-        [0x130] = "i\u0307", [0x1c89] = "\u1c8a", [0xa7cb] = "\u0264", [0xa7cc] = "\ua7cd", [0xa7ce] = "\ua7cf", [0xa7d2] = "\ua7d3", [0xa7d4] = "\ua7d5", [0xa7da] = "\ua7db", [0xa7dc] = "\u019b",
+        [0x130] = "i\u0307",
+        [0x1c89] = "\u1c8a",
+        [0xa7cb] = "\u0264",
+        [0xa7cc] = "\ua7cd",
+        [0xa7ce] = "\ua7cf",
+        [0xa7d2] = "\ua7d3",
+        [0xa7d4] = "\ua7d5",
+        [0xa7da] = "\ua7db",
+        [0xa7dc] = "\u019b",
     };
 
     /// <summary>The small letters of a character, of Unicode 17 and without regard to its neighbours.</summary>

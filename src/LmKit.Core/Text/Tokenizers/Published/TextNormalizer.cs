@@ -45,36 +45,6 @@ internal sealed class NormalizerSequence(IReadOnlyList<TextNormalizer> steps) : 
     }
 }
 
-/// <summary>Unicode's normal forms, of the version that the published library has.</summary>
-internal sealed class FormNormalizer(NormalizationForm form) : TextNormalizer
-{
-    internal override string Apply(string text, ref int startsAt) => Normal(text, form);
-
-    internal static string Normal(string text, NormalizationForm form)
-    {
-        if (IsPlain(text, form))
-            return text;
-        var young = OlderUnicode.IsYoung;
-        StringBuilder? made = null;
-        var start = 0;
-        for (var place = 0; place < text.Length;)
-        {
-            var value = CodePointSet.At(text, place, out var length);
-            if (young.Contains(value))
-            {
-                _ = (made ??= new StringBuilder(text.Length + 16)).Append(text[start..place].Normalize(form)).Append(text, place, length);
-                start = place + length;
-            }
-            place += length;
-        }
-        return made is null ? text.Normalize(form) : made.Append(text[start..].Normalize(form)).ToString();
-    }
-
-    // Below U+0300 nothing is composed, below U+00A0 nothing has parts.
-    private static bool IsPlain(ReadOnlySpan<char> text, NormalizationForm form) =>
-        form == NormalizationForm.FormC ? !text.ContainsAnyExceptInRange('\0', '\u02ff') : !text.ContainsAnyExceptInRange('\0', '\u009f');
-}
-
 /// <summary>Small letters, character by character.</summary>
 internal sealed class LowercaseNormalizer : TextNormalizer
 {
@@ -111,74 +81,10 @@ internal sealed class AccentNormalizer : TextNormalizer
     internal override string Apply(string text, ref int startsAt) => Map(text, ref startsAt, value => OlderUnicode.IsMark.Contains(value) ? "" : null);
 }
 
-/// <summary>Puts a text for each match.</summary>
-internal sealed class ReplaceNormalizer(TextMatcher matcher, string content) : TextNormalizer
-{
-    internal override string Apply(string text, ref int startsAt)
-    {
-        if (text.Length == 0)
-            return text;
-        if (matcher.Literal is { Length: > 0 } literal)
-        {
-            if (text.StartsWith(literal, StringComparison.Ordinal))
-                startsAt += content.Length == 0 ? literal.Length : literal.Length - LastWidth(literal);
-            return text.Replace(literal, content, StringComparison.Ordinal);
-        }
-        var matches = new List<(int Start, int End)>();
-        matcher.Find(text, matches);
-        if (matches.Count == 0)
-            return text;
-        var made = new StringBuilder(text.Length);
-        var from = 0;
-        foreach (var (start, end) in matches)
-        {
-            _ = made.Append(text, from, start - from);
-            if (made.Length == 0 && end > start)
-                startsAt += content.Length == 0 ? end - start : end - start - LastWidth(text.AsSpan(0, end));
-            _ = made.Append(content);
-            from = end;
-        }
-        return made.Append(text, from, text.Length - from).ToString();
-    }
-
-    // What stands for a match has the place of the match's last character.
-    private static int LastWidth(ReadOnlySpan<char> text)
-    {
-        _ = CodePointSet.Before(text, text.Length, out var length);
-        return length;
-    }
-}
-
 /// <summary>Puts a text before every stretch that is not empty.</summary>
 internal sealed class PrependNormalizer(string prefix) : TextNormalizer
 {
     internal override string Apply(string text, ref int startsAt) => text.Length == 0 ? text : prefix + text;
-}
-
-/// <summary>BERT's cleaning: control characters out, blanks alike, Chinese characters apart, accents and capitals away.</summary>
-internal sealed class BertNormalizer(bool cleans, bool separatesChinese, bool stripsAccents, bool lowers) : TextNormalizer
-{
-    private readonly LowercaseNormalizer lower = new();
-
-    internal override string Apply(string text, ref int startsAt)
-    {
-        if (cleans)
-            text = Map(text, ref startsAt, Cleaned);
-        if (separatesChinese)
-            text = Map(text, ref startsAt, value => IsChinese(value) ? $" {char.ConvertFromUtf32(value)} " : null);
-        if (stripsAccents)
-            text = Map(FormNormalizer.Normal(text, NormalizationForm.FormD), ref startsAt, value => OlderUnicode.IsNonspacing.Contains(value) ? "" : null);
-        return lowers ? lower.Apply(text, ref startsAt) : text;
-    }
-
-    private static string? Cleaned(int value) =>
-        value is > ' ' and < 127 or ' ' ? null
-        : value is 0 or 0xfffd || OlderUnicode.IsControl.Contains(value) ? ""
-        : CharacterClasses.Short('s')!.Contains(value) ? " " : null;
-
-    // The range that begins at 2B920 is the library's; the characters from 2B820 on are not among them.
-    private static bool IsChinese(int value) => value is (>= 0x4e00 and <= 0x9fff) or (>= 0x3400 and <= 0x4dbf) or (>= 0x20000 and <= 0x2a6df) or (>= 0x2a700 and <= 0x2b73f)
-        or (>= 0x2b740 and <= 0x2b81f) or (>= 0x2b920 and <= 0x2ceaf) or (>= 0xf900 and <= 0xfaff) or (>= 0x2f800 and <= 0x2fa1f);
 }
 
 /// <summary>The cleaning of NMT: control characters out, blanks and what is invisible alike.</summary>

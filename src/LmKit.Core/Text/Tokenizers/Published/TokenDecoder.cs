@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace LmKit;
@@ -109,98 +108,6 @@ internal sealed class CollectDecoder(TokenDecoder step) : TokenDecoder
             step.Add(held.ToString());
         _ = held.Clear();
         step.Flush();
-    }
-}
-
-/// <summary>Printable characters back to bytes, and bytes to text; a token of other characters stands for its own letters.</summary>
-internal sealed class ByteLevelDecoder : TokenDecoder
-{
-    private readonly Decoder utf8 = Encoding.UTF8.GetDecoder();
-    private readonly List<byte> tail = [];
-    private bool waits;
-
-    internal override bool Joins => true;
-
-    internal override bool Waits => waits || base.Waits;
-
-    internal override bool Holds => waits || base.Holds;
-
-    internal override void Add(string token) => Write(ByteAlphabet.TryRead(token, out var bytes) ? bytes : Encoding.UTF8.GetBytes(token), flush: false);
-
-    internal override void Flush()
-    {
-        Write([], flush: true);
-        base.Flush();
-    }
-
-    private void Write(byte[] bytes, bool flush)
-    {
-        var characters = new char[Encoding.UTF8.GetMaxCharCount(bytes.Length + 4)];
-        var written = utf8.GetChars(bytes, characters, flush);
-        Remember(bytes, flush);
-        if (written > 0)
-            Give(new string(characters, 0, written));
-    }
-
-    // The last bytes tell whether the decoder holds the beginning of a character.
-    private void Remember(byte[] bytes, bool flush)
-    {
-        tail.AddRange(bytes.Length > 3 ? bytes[^3..] : bytes);
-        if (flush)
-            tail.Clear();
-        else if (tail.Count > 3)
-            tail.RemoveRange(0, tail.Count - 3);
-        waits = false;
-        for (var length = 1; length <= tail.Count && !waits; length++)
-            waits = Rune.DecodeFromUtf8(tail.ToArray().AsSpan(tail.Count - length), out _, out _) == System.Buffers.OperationStatus.NeedMoreData;
-    }
-}
-
-/// <summary>Runs of <c>&lt;0xNN&gt;</c> to text; of a run that is no UTF-8 as a whole every byte is U+FFFD.</summary>
-internal sealed class ByteFallbackDecoder : TokenDecoder
-{
-    private readonly List<byte> run = [];
-
-    internal override bool Waits => (run.Count > 0 && !IsValid()) || base.Waits;
-
-    internal override bool Holds => run.Count > 0 || base.Holds;
-
-    internal override void Add(string token)
-    {
-        if (token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>' && Byte(token.AsSpan(3, 2)) is { } value)
-        {
-            run.Add(value);
-            return;
-        }
-        End();
-        Give(token);
-    }
-
-    internal override void Flush()
-    {
-        End();
-        base.Flush();
-    }
-
-    private static byte? Byte(ReadOnlySpan<char> digits) =>
-        byte.TryParse(digits[0] == '+' ? digits[1..] : digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value) ? value : null;
-
-    private bool IsValid() => System.Text.Unicode.Utf8.IsValid(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(run));
-
-    private void End()
-    {
-        if (run.Count == 0)
-            return;
-        if (IsValid())
-        {
-            Give(Encoding.UTF8.GetString([.. run]));
-        }
-        else
-        {
-            foreach (var _ in run)
-                Give("\ufffd");
-        }
-        run.Clear();
     }
 }
 

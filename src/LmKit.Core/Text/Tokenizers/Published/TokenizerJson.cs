@@ -96,8 +96,8 @@ internal static partial class TokenizerJson
                 node.Flag("single_word", false));
             if (added.Count == MostAdded)
                 throw node.Fault($"is one too many; {MostAdded} added tokens are allowed.");
-            if (token.Id is < 0 or >= BytePairVocabulary.IdLimit)
-                throw node["id"].Fault($"is {token.Id}; ids are 0 to {BytePairVocabulary.IdLimit - 1}.");
+            if (token.Id is < 0 or >= TokenVocabulary.IdLimit)
+                throw node["id"].Fault($"is {token.Id}; ids are 0 to {TokenVocabulary.IdLimit - 1}.");
             if ((byId.TryGetValue(token.Id, out var other) || (other = vocabulary.Entry(token.Id)) is not null) && other != token.Text)
                 throw node["id"].Fault($"gives '{token.Text}' the id {token.Id}, which '{other}' has.");
             if ((byText.TryGetValue(token.Text, out var id) || (id = vocabulary.Id(token.Text) ?? token.Id) != token.Id) && id != token.Id)
@@ -143,7 +143,7 @@ internal static partial class TokenizerJson
             ? token.List("ids").Select(id => (int?)Checked(id))
             : throw node["special_tokens"].Fault($"lacks '{name}', which the template uses.");
 
-    private static int Checked(TokenizerNode node) => node.AsWhole() is >= 0 and < BytePairVocabulary.IdLimit and var id ? id : throw node.Fault($"must be 0 to {BytePairVocabulary.IdLimit - 1}.");
+    private static int Checked(TokenizerNode node) => node.AsWhole() is >= 0 and < TokenVocabulary.IdLimit and var id ? id : throw node.Fault($"must be 0 to {TokenVocabulary.IdLimit - 1}.");
 
     private static int Pair(TokenizerNode node, string name) =>
         node.List(name).ToList() is [_, var id] ? Checked(id) : throw node[name].Fault("must be a token and its id.");

@@ -1,0 +1,51 @@
+namespace LmKit;
+
+/// <summary>Merges by the pair of ids that they join: rank and what comes of it.</summary>
+internal sealed class PairTable
+{
+    private readonly ulong[] keys; // pair and 1, so that 0 is empty
+    private readonly (int Rank, int Id)[] values;
+    private readonly int shift;
+
+    /// <summary>Makes the table; of a pair that is there twice the last counts.</summary>
+    internal PairTable(IReadOnlyList<(int Left, int Right, int Rank, int Id)> merges)
+    {
+        var bits = 4;
+        while (1 << bits < 2 * merges.Count)
+            bits++;
+        (keys, values, shift) = (new ulong[1 << bits], new (int, int)[1 << bits], 64 - bits);
+        foreach (var (left, right, rank, id) in merges)
+        {
+            var key = Key(left, right);
+            var place = Place(key);
+            while (keys[place] != 0 && keys[place] != key)
+                place = (place + 1) & (keys.Length - 1);
+            (keys[place], values[place]) = (key, (rank, id));
+        }
+    }
+
+    /// <summary>The rank of a pair, or <see cref="int.MaxValue"/> for none.</summary>
+    internal int Rank(int left, int right)
+    {
+        var place = Find(Key(left, right));
+        return place < 0 ? int.MaxValue : values[place].Rank;
+    }
+
+    /// <summary>What a pair becomes, which must be there.</summary>
+    internal int Merged(int left, int right) => values[Find(Key(left, right))].Id;
+
+    private int Find(ulong key)
+    {
+        for (var place = Place(key); ; place = (place + 1) & (keys.Length - 1))
+        {
+            if (keys[place] == key)
+                return place;
+            if (keys[place] == 0)
+                return -1;
+        }
+    }
+
+    private int Place(ulong key) => (int)((key * 0x9e3779b97f4a7c15UL) >> shift);
+
+    private static ulong Key(int left, int right) => (((ulong)(uint)left << 32) | (uint)right) + 1;
+}

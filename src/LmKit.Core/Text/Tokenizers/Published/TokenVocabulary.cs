@@ -1,0 +1,60 @@
+namespace LmKit;
+
+/// <summary>A vocabulary: entry to id and back.</summary>
+internal sealed class TokenVocabulary
+{
+    /// <summary>Ids are below this: a bound for files that are not what they seem.</summary>
+    internal const int IdLimit = 1 << 24;
+
+    private readonly Dictionary<string, int> ids;
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> lookup;
+    private readonly string?[] entries;
+
+    /// <summary>Makes a vocabulary.</summary>
+    /// <param name="ids">Entry to id; ids are 0 to <see cref="IdLimit"/> and each is there once.</param>
+    /// <exception cref="FormatException">They are not.</exception>
+    internal TokenVocabulary(Dictionary<string, int> ids)
+    {
+        this.ids = ids;
+        lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
+        var most = -1;
+        foreach (var (entry, id) in ids)
+        {
+            if (id is < 0 or >= IdLimit)
+                throw new FormatException($"model.vocab has '{entry}' with the id {id}; ids are 0 to {IdLimit - 1}");
+            most = Math.Max(most, id);
+        }
+        entries = new string?[most + 1];
+        foreach (var (entry, id) in ids)
+            entries[id] = entries[id] is null ? entry : throw new FormatException($"model.vocab has '{entries[id]}' and '{entry}' with the same id {id}");
+    }
+
+    /// <summary>A vocabulary in which an id is a place in a list; of an entry that is there twice the last counts.</summary>
+    internal TokenVocabulary(IReadOnlyList<string> list)
+    {
+        ids = new Dictionary<string, int>(list.Count, StringComparer.Ordinal);
+        lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
+        entries = [.. list];
+        for (var id = 0; id < list.Count; id++)
+            ids[list[id]] = id;
+    }
+
+    private TokenVocabulary(TokenVocabulary whole, IReadOnlySet<int> hidden)
+    {
+        ids = whole.ids.Where(pair => !hidden.Contains(pair.Value)).ToDictionary(StringComparer.Ordinal);
+        lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
+        entries = whole.entries;
+    }
+
+    /// <summary>The vocabulary in which some ids have texts and no text has them.</summary>
+    internal TokenVocabulary Without(IReadOnlySet<int> hidden) => new(this, hidden);
+
+    /// <summary>The largest id and one.</summary>
+    internal int IdCount => entries.Length;
+
+    internal IReadOnlyDictionary<string, int> Ids => ids;
+
+    internal int? Id(ReadOnlySpan<char> entry) => lookup.TryGetValue(entry, out var id) ? id : null;
+
+    internal string? Entry(int id) => id >= 0 && id < entries.Length ? entries[id] : null;
+}
