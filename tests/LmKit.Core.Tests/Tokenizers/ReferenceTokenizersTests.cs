@@ -70,7 +70,7 @@ public class ReferenceTokenizersTests
     private static string RandomText(Random random, IEnumerable<string> special)
     {
         string[] words = ["the", "Hello", " world", "don't", "'S", "it'll", "1234567", "3.14", "caf\u00e9", "e\u0301\u0323", "\u00df", "\u0130", "\ufb01", "\u4e2d\u6587\u5b57", "\u3053\u3093\u306b\u3061\u306f", "\u30fc", "\ud55c\uad6d\uc5b4",
-            "\u043f\u0440\u0438\u0432\u0435\u0442", "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627", "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", "\u0928\u092e\u0938\u094d\u0924\u0947", "\ud83d\udc68\u200d\ud83d\udc69\u200d\ud83d\udc67", "\ud83c\udde9\ud83c\uddea", "<0x41>", "<unk>x", "\u2581", "##ing", "</w>", "aaaa", "--__--", "(a.b)", "\0"];
+            "\u043f\u0440\u0438\u0432\u0435\u0442", "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627", "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", "\u0928\u092e\u0938\u094d\u0924\u0947", "\ud83d\udc68\u200d\ud83d\udc69\u200d\ud83d\udc67", "\ud83c\udde9\ud83c\uddea", "<0x41>", "<unk>x", "\u2581", "##ing", "</w>", "aaaa", "--__--", "(a.b)", "\0", "x\u00b2\u00bd\u00b9y", "\u2167\u24d0"];
         string[] blanks = [" ", "  ", "\n", "\r\n", "\t", "\u00a0", "\u3000", "\u2028", "\u0085", "\n\n  "];
         while (true)
         {

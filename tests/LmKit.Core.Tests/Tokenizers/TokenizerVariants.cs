@@ -78,7 +78,8 @@ internal static class TokenizerVariants
             {
                 foreach (var token in root["added_tokens"]!.AsArray())
                     token![flag] = true;
-            });
+            }
+            );
         }
         yield return ("Roberta", "gpt2-bytelevel", Set("post_processor", """{"type":"RobertaProcessing","sep":["!",0],"cls":["\"",1],"trim_offsets":true,"add_prefix_space":true}"""));
         yield return ("BERT", "bert-wordpiece", Set("post_processor", """{"type":"BertProcessing","sep":["[SEP]",3],"cls":["[CLS]",2]}"""));
@@ -99,8 +100,6 @@ internal static class TokenizerVariants
             ("joined", """{"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Replace","pattern":{"Regex":"l+"},"content":"L"},{"type":"WordPiece","prefix":"##","cleanup":true}]}"""),
         ];
         foreach (var (name, json) in decoders)
-        {
             yield return ($"decoder {name}", "llama2-bytefallback", Set("decoder", json));
-        }
     }
 }
