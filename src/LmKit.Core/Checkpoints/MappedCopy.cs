@@ -66,7 +66,7 @@ internal static unsafe class MappedCopy
         Pieces(first, (piece, takePart) =>
         {
             if (areEqual)
-                areEqual = takePart(second).to(ScalarType.Float64, copy: true).equal(piece.to(ScalarType.Float64));
+                areEqual = takePart(second).to(ScalarType.Float64).Equals(piece.to(ScalarType.Float64));
             return true;
         }, out _);
         return areEqual;
@@ -75,11 +75,12 @@ internal static unsafe class MappedCopy
     // As they are, on as many threads as libtorch has; whether they are finite is seen while they are in the caches.
     private static bool Bytes(Tensor source, Tensor target)
     {
-        var (from, to, type) = ((byte*)TensorAddress.Of(source), (byte*)TensorAddress.Of(target), source.dtype);
+        var (from, to) = (TensorAddress.Of(source), TensorAddress.Of(target));
+        var type = source.dtype;
         var isFinite = FiniteNumbers.InPieces(source.numel() * source.element_size(), (start, length) =>
         {
-            var written = new Span<byte>(to + start, length);
-            new ReadOnlySpan<byte>(from + start, length).CopyTo(written);
+            var written = new Span<byte>((byte*)to + start, length);
+            new ReadOnlySpan<byte>((byte*)from + start, length).CopyTo(written);
             return FiniteNumbers.All(written, type);
         });
         ParameterVersion.Move(target);

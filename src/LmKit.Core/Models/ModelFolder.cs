@@ -118,7 +118,7 @@ internal static class ModelFolder
     private static bool IsPublished(string folder)
     {
         var path = Path.Combine(folder, ConfigFile);
-        return File.Exists(path) && PublishedFolder.IsOf(StrictJson.ReadObject(path, (place, problem, cause) => ConfigurationException.In(path, new ConfigurationException(place, problem, cause))));
+        return File.Exists(path) && PublishedLayout.IsPublished(StrictJson.ReadObject(path, (place, problem, cause) => ConfigurationException.In(path, new ConfigurationException(place, problem, cause))));
     }
 
     private static ModelConfig ReadConfig(string path)

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,8 +8,8 @@ namespace LmKit;
 /// <summary>A published model as a folder: configurations, weights in one file or several, tokenizer files.</summary>
 internal static class PublishedFolder
 {
-    private const string ConfigFile = "config.json";
-    private const string GenerationFile = "generation_config.json";
+    private const string ConfigFile = PublishedLayout.ConfigFile;
+    private const string GenerationFile = PublishedLayout.GenerationFile;
 
     // In the order in which they are looked for; what else a folder holds is of other libraries.
     private static readonly string[] weightsFiles = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
@@ -22,9 +21,6 @@ internal static class PublishedFolder
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model",
         "chat_template.jinja", "chat_template.json",
     ];
-
-    /// <summary>Whether a configuration is a published model's.</summary>
-    internal static bool IsOf(JsonObject config) => !config.ContainsKey("format") && (config.ContainsKey("model_type") || config.ContainsKey("architectures"));
 
     internal static PublishedModel Load(string folder, ComponentRegistry kinds, Action<LanguageModelBuilder>? change, Device? device, ScalarType? dtype)
     {
@@ -50,9 +46,11 @@ internal static class PublishedFolder
                 throw new FileNotFoundException($"{configPath}: there is no such file{unfinished}.", configPath);
             var layout = PublishedLayout.Read(folder);
             using var files = CheckpointFiles.Open(WeightsPath(folder), isPublished: true);
-            var weights = PublishedWeights.From(layout.Match(files.Entries, files.Path), files);
+            var weights = PublishedWeights.From(layout.Match(files.Entries), files);
             var model = ModelFolder.Make(layout.Config, kinds, change, device, dtype ?? weights.Stored, files, (model, targets, filling) =>
             {
+                if (layout.GenerationFault is { } fault && model.Building.Plan.Winner(Slots.Sampler) is { } sampler && sampler.Index < layout.Config.Components.Length)
+                    throw fault;
                 targets ??= ModuleTensors.Of(model);
                 weights.Check(targets, files);
                 if (!isFilled)
@@ -84,9 +82,9 @@ internal static class PublishedFolder
             folder,
             target =>
             {
-                File.WriteAllText(Path.Combine(target, ConfigFile), dtype is { } type ? WithType(layout.ConfigText, type) : layout.ConfigText);
-                if (layout.GenerationText is { } generation)
-                    File.WriteAllText(Path.Combine(target, GenerationFile), generation);
+                File.WriteAllBytes(Path.Combine(target, ConfigFile), dtype is { } type ? WithType(layout.ConfigBytes, type) : layout.ConfigBytes);
+                if (layout.GenerationBytes is { } generation)
+                    File.WriteAllBytes(Path.Combine(target, GenerationFile), generation);
                 weights.Save(Path.Combine(target, weightsFiles[0]), model);
                 foreach (var file in tokenizerFiles.Where(file => !isSame && tokenizerFolder is not null && File.Exists(Path.Combine(tokenizerFolder, file))))
                     File.WriteAllBytes(Path.Combine(target, file), File.ReadAllBytes(Path.Combine(tokenizerFolder!, file)));
@@ -94,8 +92,8 @@ internal static class PublishedFolder
             },
             there =>
             {
-                OwnFiles.Check(there, ConfigFile, weightsFiles[0], config => IsOf(config) || ModelFolder.IsOf(config), "a model");
-                if (layout.GenerationText is null && File.Exists(Path.Combine(there, GenerationFile)))
+                OwnFiles.Check(there, ConfigFile, weightsFiles[0], config => PublishedLayout.IsPublished(config) || ModelFolder.IsOf(config), "a model");
+                if (layout.GenerationBytes is null && File.Exists(Path.Combine(there, GenerationFile)))
                     throw new IOException($"{Path.Combine(there, GenerationFile)} is there, and the model that is saved has none, so it would decide how text is drawn from it; nothing was changed. Choose another folder, or move the file away.");
             });
     }
@@ -115,23 +113,23 @@ internal static class PublishedFolder
     }
 
     // Only the value changes; every other byte stays.
-    private static string WithType(string config, ScalarType type)
+    private static byte[] WithType(byte[] config, ScalarType type)
     {
-        var name = type switch { ScalarType.BFloat16 => "bfloat16", ScalarType.Float16 => "float16", ScalarType.Float64 => "float64", _ => "float32" };
-        var bytes = Encoding.UTF8.GetBytes(config);
-        var reader = new Utf8JsonReader(bytes.AsSpan(config.StartsWith('\uFEFF') ? 3 : 0));
-        var skipped = bytes.Length - (int)(config.StartsWith('\uFEFF') ? bytes.Length - 3 : bytes.Length);
-        var text = new StringBuilder();
+        var name = type switch { ScalarType.BFloat16 => "\"bfloat16\""u8, ScalarType.Float16 => "\"float16\""u8, ScalarType.Float64 => "\"float64\""u8, _ => "\"float32\""u8 };
+        var before = config.AsSpan().StartsWith(Encoding.UTF8.Preamble) ? Encoding.UTF8.Preamble.Length : 0;
+        var reader = new Utf8JsonReader(config.AsSpan(before));
+        var written = new MemoryStream();
         var done = 0;
         while (reader.Read())
         {
             if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth != 1 || !(reader.ValueTextEquals("torch_dtype") || reader.ValueTextEquals("dtype")))
                 continue;
             _ = reader.Read();
-            var (start, end) = (skipped + (int)reader.TokenStartIndex, skipped + (int)reader.BytesConsumed);
-            _ = text.Append(Encoding.UTF8.GetString(bytes, done, start - done)).Append('"').Append(name).Append('"');
-            done = end;
+            written.Write(config.AsSpan(done..(before + (int)reader.TokenStartIndex)));
+            written.Write(name);
+            done = before + (int)reader.BytesConsumed;
         }
-        return text.Append(Encoding.UTF8.GetString(bytes, done, bytes.Length - done)).ToString();
+        written.Write(config.AsSpan(done));
+        return written.ToArray();
     }
 }
