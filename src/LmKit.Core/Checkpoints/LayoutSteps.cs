@@ -127,6 +127,16 @@ internal sealed class SplitHeadsLayout(int headCount) : LayoutStep
         var tail = ours[0].shape[1..];
         return [stack([.. ours.Select(tensor => tensor.view([headCount, rows / headCount, .. tail]))], 1).reshape([rows * ours.Length, .. tail])];
     }
+
+    // Head by head, since the rows of one of ours are not a view of the published ones.
+    internal override void Stream(Tensor[] published, Tensor[] ours, Action<int, Tensor, Tensor> copy)
+    {
+        for (var part = 0; part < ours.Length; part++)
+        {
+            long[] heads = [headCount, ours[part].size(0) / headCount, .. ours[part].shape[1..]];
+            copy(0, published[0].view([headCount, ours.Length, .. heads[1..]]).select(1, part), ours[part].view(heads));
+        }
+    }
 }
 
 internal sealed class PermuteRowsLayout : LayoutStep

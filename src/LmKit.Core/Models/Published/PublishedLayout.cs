@@ -88,7 +88,7 @@ public sealed class PublishedLayout
     public void Save(string folder, LanguageModel model, Action<string>? more = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        PublishedFolder.Save(folder, model, this, new PublishedWeights(Match([]), new Dictionary<string, ScalarType>(), ScalarType.Float32), ModelFolder.StoredDtype(model.parameters().Select(parameter => parameter.dtype)), null, more);
+        PublishedFolder.Save(folder, model, this, new FamilyWeights(Match([]), new Dictionary<string, ScalarType>(), ScalarType.Float32), ModelFolder.StoredDtype(model.parameters().Select(parameter => parameter.dtype)), null, more);
     }
 
     /// <summary>Whether a configuration file's object is of a published model and not of this library.</summary>
