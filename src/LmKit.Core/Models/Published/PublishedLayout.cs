@@ -81,12 +81,12 @@ public sealed class PublishedLayout
 
     /// <summary>Finds the names of the weights in a file that holds some tensors: with or without what stands before the names of a model that has a
     /// head, decided once for the file.</summary>
-    /// <param name="entries">What the file holds.</param>
+    /// <param name="entries">What the file holds; nothing for a file that is to be written.</param>
     internal PublishedNames Match(IReadOnlyList<SafetensorsEntry> entries)
     {
         var names = entries.Select(entry => entry.Name).ToHashSet(StringComparer.Ordinal);
         var prefix = new[] { plan.Prefix, "" }.FirstOrDefault(start => names.Contains(start + plan.Embedding))
-            ?? (names.Any(name => name.StartsWith(plan.Prefix, StringComparison.Ordinal)) ? plan.Prefix : "");
+            ?? (names.Count == 0 || names.Any(name => name.StartsWith(plan.Prefix, StringComparison.Ordinal)) ? plan.Prefix : "");
         var (embedding, head) = (prefix + plan.Embedding, plan.Head + ".weight");
         var isHeadAlone = plan.IsTied && names.Contains(head) && !names.Contains(embedding);
         var map = new KeyMap([.. plan.Rows.Select(row => row with { Published = [.. row.Published.Select(Named)] })]);
