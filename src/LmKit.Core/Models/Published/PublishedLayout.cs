@@ -96,7 +96,7 @@ public sealed class PublishedLayout
 
     /// <summary>Finds the names of the weights in a file that holds some tensors: with or without what stands before the names of a model that has a
     /// head, decided once for the file.</summary>
-    /// <param name="entries">What the file holds.</param>
+    /// <param name="entries">What the file holds; nothing for a file that is to be written.</param>
     internal PublishedNames Match(IReadOnlyList<SafetensorsEntry> entries)
     {
         var names = entries.Select(entry => entry.Name).ToHashSet(StringComparer.Ordinal);
