@@ -32,6 +32,7 @@ internal static class RatioCaseList
         .. AutoencoderStepVersusTorchOperations.Cases,
         .. AdapterStepVersusFullStep.Cases,
         .. ModelLoadVersusReadAndCopy.Cases,
+        .. PublishedLoadVersusFreshRead.Cases,
         .. AncestralSamplerVersusPlainTorch.Cases,
     ];
 

@@ -41,6 +41,17 @@ public abstract class LayoutStep
 
     /// <summary>Makes the <paramref name="count"/> published tensors from ours.</summary>
     public abstract Tensor[] ToPublished(Tensor[] ours, int count);
+
+    /// <summary>Brings published values into tensors of ours that are there.</summary>
+    /// <param name="published">The published tensors.</param>
+    /// <param name="ours">Ours.</param>
+    /// <param name="copy">Copies into one of ours, or into a part of it; told which published tensor the values are of.</param>
+    internal virtual void Stream(Tensor[] published, Tensor[] ours, Action<int, Tensor, Tensor> copy)
+    {
+        var made = ToOurs(published, ours.Length);
+        for (var index = 0; index < ours.Length; index++)
+            copy(Math.Min(index, published.Length - 1), made[index], ours[index]);
+    }
 }
 
 internal sealed class SameLayout : LayoutStep
@@ -76,6 +87,13 @@ internal sealed class JoinRowsLayout(SplitRowsLayout mirror) : LayoutStep
     public override Tensor[] ToOurs(Tensor[] published, int count) => mirror.ToPublished(published, count);
 
     public override Tensor[] ToPublished(Tensor[] ours, int count) => mirror.ToOurs(ours, count);
+
+    internal override void Stream(Tensor[] published, Tensor[] ours, Action<int, Tensor, Tensor> copy)
+    {
+        var parts = mirror.ToOurs(ours, published.Length);
+        for (var index = 0; index < published.Length; index++)
+            copy(index, published[index], parts[index]);
+    }
 }
 
 internal sealed class SplitColumnsLayout : LayoutStep
@@ -116,6 +134,16 @@ internal sealed class SplitHeadsLayout(int headCount) : LayoutStep
         var tail = ours[0].shape[1..];
         var grouped = stack([.. ours.Select(tensor => tensor.view([headCount, rows / headCount, .. tail]))], 1); // (H, parts, P, ...)
         return [grouped.reshape([rows * ours.Length, .. tail]).MoveToOuterDisposeScope()];
+    }
+
+    // Head by head, since the rows of one of ours are not a view of the published ones.
+    internal override void Stream(Tensor[] published, Tensor[] ours, Action<int, Tensor, Tensor> copy)
+    {
+        for (var part = 0; part < ours.Length; part++)
+        {
+            long[] heads = [headCount, ours[part].size(0) / headCount, .. ours[part].shape[1..]];
+            copy(0, published[0].view([headCount, ours.Length, .. heads[1..]]).select(1, part), ours[part].view(heads));
+        }
     }
 }
 
