@@ -174,7 +174,7 @@ public sealed partial class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IPa
         var shape = x.shape;
         var rows = shape[..^1].Aggregate(1L, (product, size) => product * size);
         shape[^1] = OutFeatures;
-        var y0 = inner.call(x.reshape(rows, InFeatures)); // (N, O)
+        var y0 = inner is DenseLinear dense && shape.Length != 2 ? dense.ForRows(x.reshape(rows, InFeatures)) : inner.call(x).reshape(rows, OutFeatures); // (N, O)
         var dropped = dropout.call(x).reshape(rows, InFeatures).to(A.dtype); // (N, I)
         var U = nn.functional.linear(dropped, A); // (N, R)
         var y = magnitude is null ? Updated(y0.to(A.dtype), U * Scale) : Decomposed(y0, dropped, U);
