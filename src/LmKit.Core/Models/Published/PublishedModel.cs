@@ -9,6 +9,9 @@ namespace LmKit;
 /// <remarks>Disposing it disposes the model.</remarks>
 public sealed class PublishedModel : IDisposable
 {
+    // Of options and tensors that a description lists.
+    private const int MostShown = 100;
+
     private readonly FamilyWeights weights;
     private readonly PublishedSource source;
 
@@ -74,7 +77,7 @@ public sealed class PublishedModel : IDisposable
         void Append(string what, IReadOnlyList<string> items)
         {
             if (items.Count > 0)
-                _ = text.Append(what).Append(": ").AppendJoin(", ", items).Append('\n');
+                _ = text.Append(what).Append(": ").AppendJoin(", ", items.Take(MostShown)).Append(items.Count > MostShown ? $" and {items.Count - MostShown} more\n" : "\n");
         }
     }
 
