@@ -20,7 +20,7 @@ public sealed class PublishedLayout
         (ConfigBytes, GenerationBytes) = (configBytes, generationBytes);
         var config = new PublishedConfig(root);
         (Family, plan) = PublishedFamilies.Read(config);
-        TrainedLength = ((string[])["max_position_embeddings", "n_positions", "max_seq_len", "seq_length"]).Select(name => config.TrySize(1, int.MaxValue, name)).FirstOrDefault(length => length is not null);
+        TrainedLength = config.TrySize(1, int.MaxValue, "max_position_embeddings", "n_positions", "max_seq_len") ?? config.TrySize(1, int.MaxValue, "seq_length");
         generation = PublishedGeneration.Read(config, generationRoot is null ? null : new PublishedConfig(generationRoot), plan.Builder.VocabSize, ofGeneration);
         Config = plan.Builder.AddAutoregressiveSampler(generation.Fill).Config;
         IgnoredOptions = [.. config.Unread.Order(StringComparer.Ordinal).Select(name => $"{ConfigFile} {name}"), .. generation.Unread.Order(StringComparer.Ordinal).Select(name => $"{GenerationFile} {name}")];
