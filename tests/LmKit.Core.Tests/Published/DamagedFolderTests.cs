@@ -125,7 +125,7 @@ public sealed class DamagedFolderTests : IDisposable
 
         File.Delete(Path.Combine(folder, "config.json"));
         File.CreateSymbolicLink(Path.Combine(folder, "config.json"), "config.json");
-        Refused<IOException>(folder, "config.json");
+        Refused<ConfigurationException>(folder, "config.json", "leads to itself");
     }
 
     [Theory]
