@@ -18,7 +18,7 @@ internal static unsafe class MappedKernel
     private delegate void Move(byte* from, byte* to, long count);
 
     /// <summary>Copies, where the two layouts are ones that it knows.</summary>
-    /// <param name="from">First value of the source.</param>
+    /// <param name="from">First value of the source, which need not be aligned.</param>
     /// <param name="fromType">Its type.</param>
     /// <param name="fromStrides">Its strides, in values.</param>
     /// <param name="to">First value of the target.</param>
@@ -28,13 +28,13 @@ internal static unsafe class MappedKernel
     /// <returns>Whether all numbers that were written are finite; null where nothing was done.</returns>
     internal static bool? Copy(nint from, ScalarType fromType, long[] fromStrides, nint to, ScalarType toType, long[] toStrides, long[] shape)
     {
-        if (Mover(fromType, toType) is not { } move || (fromType != toType && from % SafetensorsTypes.Size(fromType) != 0))
+        if (Mover(fromType, toType) is not { } move)
             return null;
         var axes = Merged(shape, fromStrides, toStrides);
         var (fromSize, toSize) = (SafetensorsTypes.Size(fromType), SafetensorsTypes.Size(toType));
         if (axes is [] or [.., { From: 1, To: 1 }])
             return Rows(axes, (byte*)from, fromSize, (byte*)to, toSize, toType, move);
-        return axes is [{ From: 1 } outer, { To: 1 } inner] && toSize is 2 or 4 && from % fromSize == 0
+        return axes is [{ From: 1 } outer, { To: 1 } inner] && toSize is 2 or 4
             ? Transposed(outer, inner, (byte*)from, fromSize, (byte*)to, toSize, toType, move)
             : null;
     }
@@ -219,7 +219,7 @@ internal static unsafe class MappedKernel
             Unsafe.WriteUnaligned(target + at + Vector<uint>.Count, high << 16);
         }
         for (; at < count; at++)
-            target[at] = (uint)source[at] << 16;
+            target[at] = (uint)Unsafe.ReadUnaligned<ushort>(source + at) << 16;
     }
 
     // Exponents move by 127 - 15; numbers below the smallest normal one are whole multiples of 2^-24.
@@ -236,7 +236,7 @@ internal static unsafe class MappedKernel
             Unsafe.WriteUnaligned(target + at + Vector<uint>.Count, Widened(high));
         }
         for (; at < count; at++)
-            target[at] = BitConverter.SingleToUInt32Bits((float)BitConverter.UInt16BitsToHalf(source[at]));
+            target[at] = BitConverter.SingleToUInt32Bits((float)BitConverter.UInt16BitsToHalf(Unsafe.ReadUnaligned<ushort>(source + at)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -267,7 +267,7 @@ internal static unsafe class MappedKernel
         }
         for (; at < count; at++)
         {
-            var bits = source[at];
+            var bits = Unsafe.ReadUnaligned<uint>(source + at);
             target[at] = (bits & 0x7FFF_FFFF) > 0x7F80_0000 ? (ushort)0x7FC0 : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
         }
     }

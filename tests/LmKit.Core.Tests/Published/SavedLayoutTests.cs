@@ -25,7 +25,7 @@ public sealed class SavedLayoutTests : IDisposable
         [
             (builder => builder.AddSlidingWindowMask(mask => mask.Window = 5), ["mask 'sliding_window' of LmKit.Core"]),
             (builder => builder.AddRotary(rotary => rotary.Base = 777), ["positions 'rotary'", "777"]),
-            (builder => builder.AddRmsNorm(norm => norm.Epsilon = 0.5), ["norm 'rms'", "0.5"]),
+            (builder => builder.AddRmsNorm(norm => norm.Epsilon = 0.5), ["the norm 'rms", "0.5"]),
         ])
         {
             using var published = PublishedModel.Load(PublishedFolders.Of("llama-gqa"), change);
