@@ -23,6 +23,7 @@ public sealed class LoadMemoryTests : IDisposable
     [Theory]
     [InlineData(Gpt2, ScalarType.BFloat16, ScalarType.Float32, false)]
     [InlineData(Gpt2, ScalarType.Float32, ScalarType.Float32, true)]
+    [InlineData(Gpt2, ScalarType.BFloat16, ScalarType.Float16, true)]
     [InlineData(Neox, ScalarType.Float32, ScalarType.BFloat16, false)]
     [InlineData(Neox, ScalarType.Float32, ScalarType.Float32, false)]
     [InlineData(Phi3, ScalarType.Float16, ScalarType.Float32, true)]

@@ -132,6 +132,17 @@ public sealed class SavedLayoutTests : IDisposable
     }
 
     [Fact]
+    public void A_way_to_draw_text_that_is_not_served_is_refused_unless_the_change_brings_a_sampler()
+    {
+        var folder = PublishedFolders.Copy("llama-gqa", temporary["m"]);
+        File.WriteAllText(Path.Combine(folder, "generation_config.json"), "{ \"num_beams\": 4 }");
+        var error = Assert.Throws<ConfigurationException>(() => PublishedModel.Load(folder));
+        Assert.All(["generation_config.json", "num_beams"], word => Assert.Contains(word, error.Message, StringComparison.Ordinal));
+
+        PublishedModel.Load(folder, builder => builder.AddAutoregressiveSampler()).Dispose();
+    }
+
+    [Fact]
     public void Weights_are_loaded_as_floating_point_numbers_only() =>
         Assert.Contains("Int64", Assert.Throws<ArgumentException>(() => PublishedModel.Load(PublishedFolders.Of("llama-gqa"), dtype: ScalarType.Int64)).Message, StringComparison.Ordinal);
 }
