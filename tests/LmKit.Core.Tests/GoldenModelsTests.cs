@@ -31,7 +31,7 @@ public class GoldenModelsTests(ITestOutputHelper output) : GoldenSuite(output)
     // Options that change nothing; published-models.md lists them. A word stands for all names that it is a part of.
     private static readonly string[] harmless =
     [
-        "$._", "architectures", "attn_config.attn_impl", "attn_logit_softcapping", "attention_bias", "bos_token_id", "cache_implementation", "chunk_size_feed_forward", "dropout", "dtype", "embedding_fraction", "expansion_ratio",
+        "$._", "attn_config.attn_impl", "attn_logit_softcapping", "attention_bias", "bos_token_id", "cache_implementation", "chunk_size_feed_forward", "dropout", "dtype", "embedding_fraction", "expansion_ratio",
         "finetuning_task", "gradient_checkpointing", "hidden_act", "id2label", "init_device", "is_decoder", "label2id", "learned_pos_emb", "masked_softmax_fusion", "max_length", "max_new_tokens", "n_ctx", "no_bias", "offset_alibi",
         "original_max_position_embeddings", "output_", "pad_token_id", "pdrop", "pretraining_tp", "problem_type", "reorder_and_upcast_attn", "return_dict", "scale_attn_weights", "sep_token_id", "skip_bias_add", "slow_but_exact",
         "summary_", "task_specific_params", "tokenizer_class", "torchscript", "transformers_version", "use_cache", "verbose",
