@@ -34,6 +34,7 @@ internal static class RatioCaseList
         .. AutoencoderStepVersusTorchOperations.Cases,
         .. AdapterStepVersusFullStep.Cases,
         .. ModelLoadVersusReadAndCopy.Cases,
+        .. PublishedLoadVersusFreshRead.Cases,
         .. AncestralSamplerVersusPlainTorch.Cases,
     ];
 

@@ -103,10 +103,15 @@ internal sealed class SplitColumnsLayout : LayoutStep
         var columns = published[0].size(-1);
         if (published[0].dim() != 2 || columns % count != 0)
             throw new ArgumentException($"A tensor ({string.Join(", ", published[0].shape)}) cannot be split into {count} equal parts of columns; correct the key map.");
-        return [.. published[0].split(columns / count, 1).Select(part => part.transpose(0, 1))];
+        using var scope = NewDisposeScope();
+        return [.. published[0].split(columns / count, 1).Select(part => part.transpose(0, 1).MoveToOuterDisposeScope())];
     }
 
-    public override Tensor[] ToPublished(Tensor[] ours, int count) => [cat([.. ours.Select(tensor => tensor.transpose(0, 1))], 1)];
+    public override Tensor[] ToPublished(Tensor[] ours, int count)
+    {
+        using var scope = NewDisposeScope();
+        return [cat([.. ours.Select(tensor => tensor.transpose(0, 1))], 1).MoveToOuterDisposeScope()];
+    }
 }
 
 internal sealed class SplitHeadsLayout(int headCount) : LayoutStep
@@ -116,16 +121,29 @@ internal sealed class SplitHeadsLayout(int headCount) : LayoutStep
         var rows = published[0].size(0);
         if (rows % (headCount * (long)count) != 0)
             throw new ArgumentException($"A tensor of {rows} rows cannot be split into {count} parts of {headCount} heads each; correct the key map.");
+        using var scope = NewDisposeScope();
         var tail = published[0].shape[1..];
         var grouped = published[0].view([headCount, count, rows / headCount / count, .. tail]); // (H, parts, P, ...)
-        return [.. Enumerable.Range(0, count).Select(part => grouped.select(1, part).reshape([rows / count, .. tail]))];
+        return [.. Enumerable.Range(0, count).Select(part => grouped.select(1, part).reshape([rows / count, .. tail]).MoveToOuterDisposeScope())];
     }
 
     public override Tensor[] ToPublished(Tensor[] ours, int count)
     {
+        using var scope = NewDisposeScope();
         var rows = ours[0].size(0);
         var tail = ours[0].shape[1..];
-        return [stack([.. ours.Select(tensor => tensor.view([headCount, rows / headCount, .. tail]))], 1).reshape([rows * ours.Length, .. tail])];
+        var grouped = stack([.. ours.Select(tensor => tensor.view([headCount, rows / headCount, .. tail]))], 1); // (H, parts, P, ...)
+        return [grouped.reshape([rows * ours.Length, .. tail]).MoveToOuterDisposeScope()];
+    }
+
+    // Head by head, since the rows of one of ours are not a view of the published ones.
+    internal override void Stream(Tensor[] published, Tensor[] ours, Action<int, Tensor, Tensor> copy)
+    {
+        for (var part = 0; part < ours.Length; part++)
+        {
+            long[] heads = [headCount, ours[part].size(0) / headCount, .. ours[part].shape[1..]];
+            copy(0, published[0].view([headCount, ours.Length, .. heads[1..]]).select(1, part), ours[part].view(heads));
+        }
     }
 }
 

@@ -22,7 +22,7 @@ internal static class PickledLayouts
     internal static LoadedAutoencoder OpenAi(string path, AutoencoderLoadOptions options)
     {
         var (tensors, values) = PickleReader.Read(path);
-        var weights = new AutoencoderWeights(path, tensors);
+        var weights = new PublishedWeights(path, tensors);
         var activation = values.GetValueOrDefault("activation") as string;
         if (activation is not (null or "TopK" or "ReLU"))
             throw new NotSupportedException($"{path}: activation is '{activation}'; TopK and ReLU are read.");
@@ -45,8 +45,8 @@ internal static class PickledLayouts
     internal static LoadedAutoencoder TopAfa(string folder, AutoencoderLoadOptions options)
     {
         var path = Path.Combine(folder, "sae.pt");
-        var config = AutoencoderConfig.Read(Path.Combine(folder, "config.json"));
-        var weights = new AutoencoderWeights(path, PickleReader.ReadTensors(path));
+        var config = PublishedSettings.Read(Path.Combine(folder, "config.json"));
+        var weights = new PublishedWeights(path, PickleReader.ReadTensors(path));
         var kind = config.Text("sae_type") ?? "topafa";
         T Common<T>(T made, long width, long count, bool usesEncoderBias)
             where T : SparseAutoencoderOptions
@@ -81,10 +81,10 @@ internal static class PickledLayouts
     internal static LoadedAutoencoder DictionaryLearning(string folder, AutoencoderLoadOptions options)
     {
         var path = Path.Combine(folder, "ae.pt");
-        var config = AutoencoderConfig.Read(Path.Combine(folder, "config.json"));
+        var config = PublishedSettings.Read(Path.Combine(folder, "config.json"));
         var trainer = config.Part("trainer") ?? config;
         var (tensors, _) = PickleReader.Read(path);
-        var weights = new AutoencoderWeights(path, tensors);
+        var weights = new PublishedWeights(path, tensors);
         var kind = trainer.Text("dict_class") ?? "AutoEncoder";
         long Active() => options.ActiveCount ?? (weights.Has("k") ? weights.Count("k") : trainer.CountOrFail("k"));
         var more = new Dictionary<string, Tensor>();

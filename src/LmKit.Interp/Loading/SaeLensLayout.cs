@@ -8,10 +8,10 @@ internal static class SaeLensLayout
 {
     internal static LoadedAutoencoder Load(string folder, AutoencoderLoadOptions options)
     {
-        var config = AutoencoderConfig.Read(Path.Combine(folder, "cfg.json"));
+        var config = PublishedSettings.Read(Path.Combine(folder, "cfg.json"));
         var path = Path.Combine(folder, "sae_weights.safetensors");
         using var reader = new SafetensorsReader(path);
-        var weights = new AutoencoderWeights(path, reader.ReadAll());
+        var weights = new PublishedWeights(path, reader.ReadAll());
         var about = config.Part("metadata") ?? config;
         var kind = SaeLensSettings.Kind(config);
         var normalization = SaeLensSettings.Normalization(config);
@@ -57,7 +57,7 @@ internal static class SaeLensLayout
     }
 
     // Fine-tuned codes are scaled before they are decoded; files of some versions hold a scale of ones.
-    private static Tensor Scaled(string path, AutoencoderConfig config, AutoencoderWeights weights, bool rescales)
+    private static Tensor Scaled(string path, PublishedSettings config, PublishedWeights weights, bool rescales)
     {
         var decoder = weights.Take("W_dec");
         var isWanted = config.Flag("finetuning_scaling_factor", false);

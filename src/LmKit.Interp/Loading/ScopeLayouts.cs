@@ -8,7 +8,7 @@ internal static class ScopeLayouts
 {
     internal static LoadedAutoencoder GemmaScope(string path, AutoencoderLoadOptions options)
     {
-        var weights = new AutoencoderWeights(path, NpzReader.Read(path));
+        var weights = new PublishedWeights(path, NpzReader.Read(path));
         var more = new Dictionary<string, Tensor>
         {
             ["b_enc"] = weights.Take("b_enc"),
@@ -28,11 +28,11 @@ internal static class ScopeLayouts
 
     internal static LoadedAutoencoder LlamaScope(string folder, AutoencoderLoadOptions options)
     {
-        var config = AutoencoderConfig.Read(Path.Combine(folder, "hyperparams.json"));
+        var config = PublishedSettings.Read(Path.Combine(folder, "hyperparams.json"));
         var path = new[] { "final.safetensors", Path.Combine("checkpoints", "final.safetensors") }.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists)
             ?? throw new FileNotFoundException($"{folder} has no final.safetensors, neither itself nor in checkpoints.");
         using var reader = new SafetensorsReader(path);
-        var weights = new AutoencoderWeights(path, reader.ReadAll());
+        var weights = new PublishedWeights(path, reader.ReadAll());
         var (encoder, decoder) = (weights.Transposed("encoder.weight"), weights.Transposed("decoder.weight"));
         using var scale = new ActivationScale(LlamaScopeSettings.Factor(config, decoder.size(1)));
         var thresholds = weights.Has("log_jumprelu_threshold")
@@ -52,10 +52,10 @@ internal static class ScopeLayouts
 
     internal static LoadedAutoencoder Sparsify(string folder, AutoencoderLoadOptions options)
     {
-        var config = AutoencoderConfig.Read(Path.Combine(folder, "cfg.json"));
+        var config = PublishedSettings.Read(Path.Combine(folder, "cfg.json"));
         var path = Path.Combine(folder, "sae.safetensors");
         using var reader = new SafetensorsReader(path);
-        var weights = new AutoencoderWeights(path, reader.ReadAll());
+        var weights = new PublishedWeights(path, reader.ReadAll());
         if (weights.Has("W_skip"))
             throw new NotSupportedException($"{folder}: it has a skip connection; only autoencoders are read.");
         foreach (var name in (string[])["transcode", "skip_connection", "embed_skip", "gram_lookup"])
@@ -97,7 +97,7 @@ internal static class LlamaScopeSettings
     ];
 
     /// <summary>The factor of the input, sqrt(d) over the mean norm; 1 where activations are taken as they are.</summary>
-    internal static double Factor(AutoencoderConfig config, long width)
+    internal static double Factor(PublishedSettings config, long width)
     {
         var kind = config.Text("norm_activation") ?? "dataset-wise";
         if (kind is not ("dataset-wise" or "none" or "inference"))
@@ -113,7 +113,7 @@ internal static class LlamaScopeSettings
         return Math.Sqrt(width) / input;
     }
 
-    internal static IReadOnlyList<string> Check(AutoencoderConfig config, long width, long count)
+    internal static IReadOnlyList<string> Check(PublishedSettings config, long width, long count)
     {
         config.CheckSize("d_model", width);
         config.CheckSize("d_sae", count);

@@ -32,7 +32,7 @@ internal sealed class PublishedConfig(JsonObject root, string path = "$")
     internal long Size(long least, long most, params string[] names) => TrySize(least, most, names) ?? throw Missing(names);
 
     /// <summary>A whole number; null where it is absent or null.</summary>
-    internal long? TrySize(long least, long most, params string[] names) => Find(names, (node, name) =>
+    internal long? TrySize(long least, long most, params string[] names) => (long?)Find(names, (node, name) =>
     {
         // Some writers give counts as 10000.0.
         if (node is not JsonValue value || !(value.TryGetValue(out long whole) || (value.TryGetValue(out double number) && number == Math.Floor(number) && Math.Abs(number) < 1e15 && (whole = (long)number) == number)))
@@ -41,7 +41,7 @@ internal sealed class PublishedConfig(JsonObject root, string path = "$")
     });
 
     /// <summary>A number; null where it is absent or null.</summary>
-    internal double? TryNumber(double least, double most, params string[] names) => Find(names, (node, name) =>
+    internal double? TryNumber(double least, double most, params string[] names) => (double?)Find(names, (node, name) =>
     {
         if (node is not JsonValue value || !value.TryGetValue(out double number))
             throw Wrong(name, node, "is not a number");
@@ -53,20 +53,16 @@ internal sealed class PublishedConfig(JsonObject root, string path = "$")
 
     /// <summary>A truth value; null where it is absent or null.</summary>
     internal bool? TryFlag(params string[] names) =>
-        Find(names, (node, name) => node is JsonValue value && value.TryGetValue(out bool flag) ? flag : throw Wrong(name, node, "is neither true nor false"));
+        (bool?)Find(names, (node, name) => node is JsonValue value && value.TryGetValue(out bool flag) ? flag : throw Wrong(name, node, "is neither true nor false"));
 
     /// <summary>A text; null where it is absent or null.</summary>
-    internal string? TryText(params string[] names)
-    {
-        string? text = null;
-        _ = Find(names, (node, name) =>
-        {
-            var found = node is JsonValue value && value.TryGetValue(out string? said) ? said : throw Wrong(name, node, "is not a text");
-            text ??= found;
-            return found.GetHashCode(StringComparison.Ordinal);
-        });
-        return text;
-    }
+    internal string? TryText(params string[] names) => TryText(text => text, names);
+
+    /// <summary>A text in its present form; null where it is absent or null.</summary>
+    /// <param name="present">Of an older word for the same, the present one.</param>
+    /// <param name="names">The names.</param>
+    internal string? TryText(Func<string, string> present, params string[] names) =>
+        (string?)Find(names, (node, name) => present(node is JsonValue value && value.TryGetValue(out string? text) ? text : throw Wrong(name, node, "is not a text")));
 
     /// <summary>Numbers; null where they are absent or null.</summary>
     internal double[]? TryNumbers(string name) => Raw(name) switch
@@ -129,17 +125,16 @@ internal sealed class PublishedConfig(JsonObject root, string path = "$")
     private ConfigurationException Missing(string[] names) =>
         new(Place(names[0]), $"is missing{(names.Length > 1 ? $" (other names for it: {string.Join(", ", names[1..])})" : "")}.");
 
-    private T? Find<T>(string[] names, Func<JsonNode, string, T> convert)
-        where T : struct
+    private object? Find(string[] names, Func<JsonNode, string, object> convert)
     {
-        T? found = null;
+        object? found = null;
         string? by = null;
         foreach (var name in names)
         {
             if (Raw(name) is not { } node)
                 continue;
             var value = convert(node, name);
-            if (found is { } other && !other.Equals(value))
+            if (found is not null && !found.Equals(value))
                 throw Wrong(name, node, $"contradicts {Place(by!)} = {StrictJson.Shown(root[by!])}; both name one quantity, so leave one of them out");
             (found, by) = (value, by ?? name);
         }

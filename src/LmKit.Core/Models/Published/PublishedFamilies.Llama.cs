@@ -88,7 +88,7 @@ internal static partial class PublishedFamilies
         int[] global = [.. Enumerable.Range(0, plan.LayerCount).Except(local)];
         var width = HeadWidth(plan);
         var whole = PublishedRotary.Read(config, width, new RotarySite { Base = 1e6, LayerType = "full_attention" });
-        var near = PublishedRotary.Read(config, width, new RotarySite { Base = 1e4, BaseNames = ["rope_local_base_freq"], LayerType = "sliding_attention", HasScaling = config.Has("rope_parameters") });
+        var near = PublishedRotary.Read(config, width, new RotarySite { Base = 1e4, BaseNames = ["rope_local_base_freq"], LayerType = "sliding_attention", HasScaling = false });
         if (global.Length > 0)
             plan.AddRotary(whole, local.Length == 0 ? null : global);
         if (local.Length > 0)

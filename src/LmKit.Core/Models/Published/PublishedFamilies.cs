@@ -2,155 +2,6 @@ using System.Text.Json.Nodes;
 
 namespace LmKit;
 
-/// <summary>What a family makes of its configuration: a builder, and the names of its weights.</summary>
-/// <param name="config">The configuration.</param>
-internal sealed class PublishedPlan(PublishedConfig config)
-{
-    private readonly List<KeyMapRow> rows = [];
-
-    internal PublishedConfig Config => config;
-
-    internal LanguageModelBuilder Builder { get; } = new();
-
-    /// <summary>The rows of the key map, with the prefixes.</summary>
-    internal IReadOnlyList<KeyMapRow> Rows => rows;
-
-    /// <summary>What stands before all names but the head's, unless the file is of the model without a head.</summary>
-    internal required string Prefix { get; init; }
-
-    /// <summary>What may stand there instead.</summary>
-    internal string[] OtherPrefixes { get; init; } = [];
-
-    /// <summary>Where a layer's names begin, behind the prefix.</summary>
-    internal required string Layer { get; init; }
-
-    /// <summary>The table of tokens, behind the prefix.</summary>
-    internal required string Embedding { get; init; }
-
-    internal required string Head { get; init; }
-
-    /// <summary>Names of old buffers that are not weights, behind the layer.</summary>
-    internal string Attention { get; init; } = "self_attn";
-
-    internal bool IsTied => Builder.Options.IsHeadTied;
-
-    internal int LayerCount => Builder.LayerCount;
-
-    /// <summary>Sizes, the table, the last norm and the head.</summary>
-    internal void Frame(bool isTied, string lastNorm, bool hasNormBias, bool hasHeadBias = false, string[]? widthNames = null, string[]? layerNames = null)
-    {
-        Builder.VocabSize = config.Size(1, int.MaxValue, "vocab_size");
-        Builder.ModelDim = config.Size(1, 1 << 20, widthNames ?? ["hidden_size"]);
-        Builder.LayerCount = (int)config.Size(1, 10_000, layerNames ?? ["num_hidden_layers"]);
-        Builder.Options.IsHeadTied = config.Flag(isTied, "tie_word_embeddings");
-        Rename(Prefix + Embedding, "embeddings.word_embeddings.weight");
-        Affine(Prefix + lastNorm, "ln_f", hasNormBias);
-        if (!Builder.Options.IsHeadTied)
-            Rename(Head + ".weight", "lm_head.weight");
-        if (!hasHeadBias)
-            return;
-        Rename(Head + ".bias", "lm_head.bias");
-    }
-
-    internal void Rename(string published, string ours, LayoutStep? step = null) => rows.Add(KeyMapRow.Rename(published, ours, step));
-
-    /// <summary>A weight, and a bias where there is one.</summary>
-    internal void Affine(string published, string ours, bool hasBias, LayoutStep? step = null)
-    {
-        Rename(published + ".weight", ours + ".weight", step);
-        if (hasBias)
-            Rename(published + ".bias", ours + ".bias");
-    }
-
-    /// <summary>A layer's weight, and a bias where there is one.</summary>
-    internal void InLayer(string published, string ours, bool hasBias, LayoutStep? step = null) =>
-        Affine($"{Prefix}{Layer}.{{l}}.{published}", $"layers.{{l}}.{ours}", hasBias, step);
-
-    /// <summary>Several maps of a layer that are published as one.</summary>
-    internal void Fused(string published, string[] ours, bool hasBias, LayoutStep step, LayoutStep? biasStep = null)
-    {
-        rows.Add(new KeyMapRow([$"{Prefix}{Layer}.{{l}}.{published}.weight"], [.. ours.Select(name => $"layers.{{l}}.{name}.weight")], step));
-        if (hasBias)
-            rows.Add(new KeyMapRow([$"{Prefix}{Layer}.{{l}}.{published}.bias"], [.. ours.Select(name => $"layers.{{l}}.{name}.bias")], biasStep ?? step));
-    }
-
-    internal static readonly string[] QueryKeyValue = ["mixer.q_proj", "mixer.k_proj", "mixer.v_proj"];
-
-    internal Activation Activation(string otherwise, params string[] names)
-    {
-        var name = config.TryText(names) ?? otherwise;
-        return activations.TryGetValue(name, out var activation) ? activation
-            : throw config.Wrong(names.First(config.Has), JsonValue.Create(name), $"is not an activation that LmKit knows; it knows {string.Join(", ", activations.Keys)}");
-    }
-
-    private static readonly Dictionary<string, Activation> activations = new(StringComparer.Ordinal)
-    {
-        ["silu"] = LmKit.Activation.Silu,
-        ["swish"] = LmKit.Activation.Silu,
-        ["relu"] = LmKit.Activation.Relu,
-        ["gelu"] = LmKit.Activation.Gelu,
-        ["gelu_new"] = LmKit.Activation.GeluTanh,
-        ["gelu_pytorch_tanh"] = LmKit.Activation.GeluTanh,
-        ["gelu_fast"] = LmKit.Activation.GeluFast,
-    };
-
-    /// <summary>Query heads, which must divide the width where no head width is given.</summary>
-    internal (int Queries, int Keys, long Width) Heads(string[]? names = null, int? keyDefault = null, long? widthDefault = null, bool hasFewKeys = true)
-    {
-        names ??= ["num_attention_heads"];
-        var queries = (int)config.Size(1, 1024, names);
-        var keys = queries;
-        if (hasFewKeys)
-        {
-            keys = (int)(config.TrySize(1, 1024, "num_key_value_heads") ?? (config.Has("num_key_value_heads") || keyDefault is null ? queries : keyDefault.Value));
-            if (queries % keys != 0)
-                throw new ConfigurationException(config.Place("num_key_value_heads"), $"{keys}{(config.Has("num_key_value_heads") ? "" : " (the default where the key is absent)")} does not divide {config.Place(names[0])} = {queries}");
-        }
-        var width = hasFewKeys ? config.TrySize(1, 65536, "head_dim") ?? (config.Has("head_dim") ? null : widthDefault) : null;
-        if (width is null && Builder.ModelDim % queries != 0)
-            throw new ConfigurationException(config.Place(names[0]), $"{queries} does not divide the model's width {Builder.ModelDim}");
-        return (queries, keys, width ?? Builder.ModelDim / queries);
-    }
-
-    /// <summary>The layers that have a sliding window; all others see everything.</summary>
-    /// <param name="isWindowed">The family's rule, where <c>layer_types</c> does not say it.</param>
-    internal int[] WindowLayers(Func<int, bool> isWindowed)
-    {
-        if (config.TryTexts("layer_types") is not { } types)
-            return [.. Enumerable.Range(0, LayerCount).Where(isWindowed)];
-        if (types.Length != LayerCount)
-            throw new ConfigurationException(config.Place("layer_types"), $"has {types.Length} entries for {LayerCount} layers");
-        return [.. types.Index().Where(type => type.Item switch
-        {
-            "sliding_attention" => true,
-            "full_attention" => false,
-            var other => throw new ConfigurationException($"{config.Place("layer_types")}[{type.Index}]", $"'{StrictJson.Shown(other)}' is not a kind of layer that LmKit knows; it knows full_attention and sliding_attention"),
-        }).Select(type => type.Index)];
-    }
-
-    /// <summary>Gives layers a window.</summary>
-    internal void AddWindow(long window, int[] layers)
-    {
-        if (layers.Length > 0)
-            _ = Builder.AddSlidingWindowMask(options => options.Window = window, layers.Length == LayerCount ? null : layers);
-    }
-
-    /// <summary>A window for every layer, or for none.</summary>
-    internal void AddOneWindow(long? otherwise)
-    {
-        var window = config.TrySize(1, int.MaxValue, "sliding_window") ?? (config.Has("sliding_window") ? null : otherwise);
-        var layers = WindowLayers(_ => window is not null);
-        if (layers.Length != (window is null ? 0 : LayerCount))
-            throw new ConfigurationException(config.Place("layer_types"), $"names {layers.Length} layers with a window, but in this family one window ({config.Place("sliding_window")}, here {(window is null ? "none" : $"{window}")}) serves all layers");
-        if (window is { } width)
-            AddWindow(width, layers);
-    }
-
-    internal void AddRotary(RotaryOptions rotary, int[]? layers = null) => _ = Builder.AddRotary(
-        options => (options.Base, options.Dim, options.IsInterleaved, options.Scaling) = (rotary.Base, rotary.Dim, rotary.IsInterleaved, rotary.Scaling),
-        layers);
-}
-
 /// <summary>The published families, each a configuration over LmKit's slots and the names of its weights.</summary>
 internal static partial class PublishedFamilies
 {
@@ -179,6 +30,8 @@ internal static partial class PublishedFamilies
     internal static (string Family, PublishedPlan Plan) Read(PublishedConfig config)
     {
         var family = config.TryText("model_type") ?? throw new ConfigurationException(config.Place("model_type"), $"is missing; it names the family, one of {string.Join(", ", Names)}");
+        if (family == "gemma3")
+            throw config.Wrong("model_type", JsonValue.Create(family), $"has a part for pictures, and its text part under text_config; LmKit loads text parts saved on their own, as gemma3_text");
         if (!families.TryGetValue(family, out var known))
             throw config.Wrong("model_type", JsonValue.Create(family), $"is not a family that LmKit loads; it loads {string.Join(", ", Names)}");
         CheckClass(config, known.Class);
@@ -188,9 +41,6 @@ internal static partial class PublishedFamilies
         config.Refuse("add_cross_attention", "asks for attention over an encoder; LmKit loads models that have none");
         config.Refuse("use_bidirectional_attention", "lets tokens see later ones, which no causal model does");
         config.Refuse("pruned_heads", "takes heads away, which LmKit does not do", IsEmpty);
-        _ = config.Raw("architectures");
-        foreach (var written in (string[])["transformers_version", "_name_or_path", "torch_dtype", "dtype", "use_cache", "return_dict"])
-            _ = config.Raw(written);
         var plan = known.Plan(config);
         if (config.TryNumber(0, 10, "initializer_range") is { } range)
             plan.Builder.Options.InitializerRange = range;
@@ -211,11 +61,11 @@ internal static partial class PublishedFamilies
     private static PublishedPlan Gpt2(PublishedConfig config)
     {
         var plan = new PublishedPlan(config) { Prefix = "transformer.", Layer = "h", Embedding = "wte.weight", Head = "lm_head", Attention = "attn" };
-        plan.Frame(isTied: true, "ln_f", hasNormBias: true, widthNames: ["n_embd", "hidden_size"], layerNames: ["n_layer", "num_hidden_layers"]);
-        var heads = plan.Heads(["n_head", "num_attention_heads"], hasFewKeys: false);
+        plan.Frame(isTied: true, "ln_f", hasNormBias: true, width: "n_embd", layers: "n_layer");
+        var heads = plan.Heads("n_head", hasFewKeys: false);
         var builder = plan.Builder;
         plan.Rename("transformer.wpe.weight", "embeddings.learned.position_embeddings.weight");
-        _ = builder.AddLearnedPositions(config.Size(1, int.MaxValue, "n_positions", "max_position_embeddings"))
+        _ = builder.AddLearnedPositions(config.Size(1, int.MaxValue, "n_positions", "max_position_embeddings", "max_seq_len"))
             .AddLayerNorm(norm => norm.Epsilon = config.TryNumber(0, 1, "layer_norm_epsilon") ?? 1e-5)
             .AddAttention(attention =>
             {
@@ -260,8 +110,8 @@ internal static partial class PublishedFamilies
     private static PublishedPlan GptJ(PublishedConfig config)
     {
         var plan = new PublishedPlan(config) { Prefix = "transformer.", Layer = "h", Embedding = "wte.weight", Head = "lm_head", Attention = "attn" };
-        plan.Frame(isTied: false, "ln_f", hasNormBias: true, hasHeadBias: true, ["n_embd", "hidden_size"], ["n_layer", "num_hidden_layers"]);
-        var heads = plan.Heads(["n_head", "num_attention_heads"], hasFewKeys: false);
+        plan.Frame(isTied: false, "ln_f", hasNormBias: true, hasHeadBias: true, "n_embd", "n_layer");
+        var heads = plan.Heads("n_head", hasFewKeys: false);
         var turned = config.TrySize(2, 65536, "rotary_dim") ?? (config.Has("rotary_dim") ? throw config.Wrong("rotary_dim", null, "is not a number; it says how many features of a head turn") : 64);
         var builder = plan.Builder;
         _ = builder.AddParallelBlock(block => block.HasOneNorm = true)
@@ -269,9 +119,7 @@ internal static partial class PublishedFamilies
             .AddAttention(attention => (attention.HeadCount, attention.HasBias) = (heads.Queries, false))
             .AddMlp(mlp => (mlp.MlpDim, mlp.Activation) = (config.TrySize(1, int.MaxValue, "n_inner") ?? 4 * builder.ModelDim, plan.Activation("gelu_new", "activation_function")))
             .AddLinearHead(head => head.HasBias = true);
-        var rotary = PublishedRotary.Read(config, heads.Width, new RotarySite { BaseNames = [], Dim = turned, DimName = "rotary_dim", HasScaling = false });
-        rotary.IsInterleaved = true;
-        plan.AddRotary(rotary);
+        plan.AddRotary(new RotaryOptions { Dim = PublishedRotary.Turned(turned, heads.Width, config.Place("rotary_dim")), IsInterleaved = true });
         plan.InLayer("ln_1", "norm1", true);
         foreach (var name in (string[])["q_proj", "k_proj", "v_proj", "out_proj"])
             plan.InLayer("attn." + name, "mixer." + name, false);
@@ -283,13 +131,17 @@ internal static partial class PublishedFamilies
     private static PublishedPlan Mpt(PublishedConfig config)
     {
         var plan = new PublishedPlan(config) { Prefix = "transformer.", Layer = "blocks", Embedding = "wte.weight", Head = "lm_head", Attention = "attn" };
-        plan.Frame(isTied: true, "norm_f", hasNormBias: false, widthNames: ["d_model", "hidden_size"], layerNames: ["n_layers", "num_hidden_layers"]);
-        var heads = plan.Heads(["n_heads", "num_attention_heads"], hasFewKeys: false);
+        plan.Frame(isTied: true, "norm_f", hasNormBias: false, width: "d_model", layers: "n_layers");
+        var heads = plan.Heads("n_heads", hasFewKeys: false);
         var details = config.TryObject("attn_config");
         details?.Refuse("attn_type", "is not multihead_attention, the one that is loaded", node => node is JsonValue value && value.TryGetValue(out string? type) && type == "multihead_attention");
         details?.Refuse("qk_ln", "asks for norms of queries and keys, which this family's loader does not have");
         details?.Refuse("prefix_lm", "lets a prefix see all of itself, which is not loaded");
         details?.Refuse("attn_uses_sequence_id", "makes attention read ids of sequences, which is not loaded");
+        details?.Refuse("rope", "asks for rotary positions, which are not loaded; models with linear biases are");
+        details?.Refuse("multiquery_attention", "asks for one head of keys and values, which is not loaded");
+        config.Refuse("multiquery_attention", "asks for one head of keys and values, which is not loaded");
+        config.Refuse("prefix_lm", "lets a prefix see all of itself, which is not loaded");
         if (details?.TryFlag("alibi") == false)
             throw details.Wrong("alibi", details.Raw("alibi"), "asks for learned positions, which are not loaded; models with linear biases are");
         config.Refuse("logit_scale", "scales the logits, which this family's loader does not do");
@@ -316,8 +168,8 @@ internal static partial class PublishedFamilies
     private static PublishedPlan Bloom(PublishedConfig config)
     {
         var plan = new PublishedPlan(config) { Prefix = "transformer.", Layer = "h", Embedding = "word_embeddings.weight", Head = "lm_head", Attention = "self_attention" };
-        plan.Frame(isTied: true, "ln_f", hasNormBias: true, widthNames: ["hidden_size", "n_embed"], layerNames: ["n_layer", "num_hidden_layers"]);
-        var heads = plan.Heads(["n_head", "num_attention_heads"], hasFewKeys: false);
+        plan.Frame(isTied: true, "ln_f", hasNormBias: true, layers: "n_layer");
+        var heads = plan.Heads("n_head", hasFewKeys: false);
         var builder = plan.Builder;
         _ = builder.AddTokenEmbedding(embedding => embedding.HasNorm = true)
             .AddSequentialBlock(block => block.IsResidualAfterNorm = config.Flag(false, "apply_residual_connection_post_layernorm"))

@@ -46,7 +46,7 @@ internal static class PublishedFolder
                 throw new FileNotFoundException($"{configPath}: there is no such file{unfinished}.", configPath);
             var layout = PublishedLayout.Read(folder);
             using var files = CheckpointFiles.Open(WeightsPath(folder), isPublished: true);
-            var weights = PublishedWeights.From(layout.Match(files.Entries), files);
+            var weights = FamilyWeights.From(layout.Match(files.Entries), files);
             var model = ModelFolder.Make(layout.Config, kinds, change, device, dtype ?? weights.Stored, files, (model, targets, filling) =>
             {
                 if (layout.GenerationFault is { } fault && model.Building.Plan.Winner(Slots.Sampler) is { } sampler && sampler.Index < layout.Config.Components.Length)
@@ -74,7 +74,7 @@ internal static class PublishedFolder
     /// <param name="dtype">The type that the configuration has to name; null where it stays as it is.</param>
     /// <param name="tokenizerFolder">The folder that the tokenizer's files are copied from, or null.</param>
     /// <param name="more">Writes further files.</param>
-    internal static void Save(string folder, LanguageModel model, PublishedLayout layout, PublishedWeights weights, ScalarType? dtype, string? tokenizerFolder, Action<string>? more)
+    internal static void Save(string folder, LanguageModel model, PublishedLayout layout, FamilyWeights weights, ScalarType? dtype, string? tokenizerFolder, Action<string>? more)
     {
         LayoutCheck.Check(model, layout);
         var isSame = tokenizerFolder is not null && Path.GetFullPath(folder) == Path.GetFullPath(tokenizerFolder);

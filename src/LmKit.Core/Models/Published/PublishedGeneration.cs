@@ -32,8 +32,7 @@ internal sealed class PublishedGeneration
         {
             generation.Fault = file is null ? error : ofFile(error);
         }
-        foreach (var known in (string[])["bos_token_id", "eos_token_id", "pad_token_id"])
-            _ = config.Raw(known);
+        _ = config.Raw("eos_token_id");
         return generation;
     }
 
@@ -45,8 +44,6 @@ internal sealed class PublishedGeneration
 
     private void Read(PublishedConfig settings, long vocabSize)
     {
-        foreach (var written in (string[])["bos_token_id", "pad_token_id", "transformers_version", "_from_model_config"])
-            _ = settings.Raw(written);
         sampler.StopTokens = Stops(settings, vocabSize);
         var isSampling = settings.Flag(false, "do_sample");
         var (temperature, topK, topP, minP) = (
@@ -62,7 +59,7 @@ internal sealed class PublishedGeneration
             sampler.TopP = topP ?? 1;
             sampler.MinP = minP ?? 0;
         }
-        foreach (var (name, harmless) in unsupported)
+        foreach (var (name, harmless) in isSampling ? [.. unsupported, .. unsupportedDraws] : unsupported)
             settings.Refuse(name, $"is not something that the sampler does; {Remedy}", node => IsNumber(node, harmless) || node is JsonArray { Count: 0 });
     }
 
@@ -79,10 +76,13 @@ internal sealed class PublishedGeneration
     // What changes the tokens, with the number that changes nothing.
     private static readonly (string Name, double Harmless)[] unsupported =
     [
-        ("num_beams", 1), ("num_beam_groups", 1), ("penalty_alpha", 0), ("no_repeat_ngram_size", 0), ("encoder_no_repeat_ngram_size", 0), ("typical_p", 1),
-        ("epsilon_cutoff", 0), ("eta_cutoff", 0), ("encoder_repetition_penalty", 1), ("diversity_penalty", 0), ("guidance_scale", 1), ("min_length", 0),
+        ("num_beams", 1), ("num_beam_groups", 1), ("penalty_alpha", 0), ("no_repeat_ngram_size", 0), ("encoder_no_repeat_ngram_size", 0),
+        ("encoder_repetition_penalty", 1), ("diversity_penalty", 0), ("guidance_scale", 1), ("min_length", 0),
         ("min_new_tokens", 0), ("bad_words_ids", double.NaN), ("force_words_ids", double.NaN), ("constraints", double.NaN), ("forced_bos_token_id", double.NaN),
         ("forced_eos_token_id", double.NaN), ("suppress_tokens", double.NaN), ("begin_suppress_tokens", double.NaN), ("sequence_bias", double.NaN),
         ("exponential_decay_length_penalty", double.NaN), ("watermarking_config", double.NaN), ("stop_strings", double.NaN), ("dola_layers", double.NaN), ("token_healing", double.NaN),
     ];
+
+    // What changes drawn tokens and not the most likely one.
+    private static readonly (string Name, double Harmless)[] unsupportedDraws = [("typical_p", 1), ("epsilon_cutoff", 0), ("eta_cutoff", 0)];
 }

@@ -20,7 +20,7 @@ public sealed class PublishedLayout
         (ConfigBytes, GenerationBytes) = (configBytes, generationBytes);
         var config = new PublishedConfig(root);
         (Family, plan) = PublishedFamilies.Read(config);
-        TrainedLength = ((string[])["max_position_embeddings", "n_positions", "max_seq_len", "seq_length"]).Select(name => config.TrySize(1, int.MaxValue, name)).FirstOrDefault(length => length is not null);
+        TrainedLength = config.TrySize(1, int.MaxValue, "max_position_embeddings", "n_positions", "max_seq_len") ?? config.TrySize(1, int.MaxValue, "seq_length");
         generation = PublishedGeneration.Read(config, generationRoot is null ? null : new PublishedConfig(generationRoot), plan.Builder.VocabSize, ofGeneration);
         Config = plan.Builder.AddAutoregressiveSampler(generation.Fill).Config;
         IgnoredOptions = [.. config.Unread.Order(StringComparer.Ordinal).Select(name => $"{ConfigFile} {name}"), .. generation.Unread.Order(StringComparer.Ordinal).Select(name => $"{GenerationFile} {name}")];
@@ -88,7 +88,7 @@ public sealed class PublishedLayout
     public void Save(string folder, LanguageModel model, Action<string>? more = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        PublishedFolder.Save(folder, model, this, new PublishedWeights(Match([]), new Dictionary<string, ScalarType>(), ScalarType.Float32), ModelFolder.StoredDtype(model.parameters().Select(parameter => parameter.dtype)), null, more);
+        PublishedFolder.Save(folder, model, this, new FamilyWeights(Match([]), new Dictionary<string, ScalarType>(), ScalarType.Float32), ModelFolder.StoredDtype(model.parameters().Select(parameter => parameter.dtype)), null, more);
     }
 
     /// <summary>Whether a configuration file's object is of a published model and not of this library.</summary>
@@ -96,7 +96,7 @@ public sealed class PublishedLayout
 
     /// <summary>Finds the names of the weights in a file that holds some tensors: with or without what stands before the names of a model that has a
     /// head, decided once for the file.</summary>
-    /// <param name="entries">What the file holds.</param>
+    /// <param name="entries">What the file holds; nothing for a file that is to be written.</param>
     internal PublishedNames Match(IReadOnlyList<SafetensorsEntry> entries)
     {
         var names = entries.Select(entry => entry.Name).ToHashSet(StringComparer.Ordinal);

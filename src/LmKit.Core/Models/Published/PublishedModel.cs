@@ -9,10 +9,10 @@ namespace LmKit;
 /// <remarks>Disposing it disposes the model.</remarks>
 public sealed class PublishedModel : IDisposable
 {
-    private readonly PublishedWeights weights;
+    private readonly FamilyWeights weights;
     private readonly PublishedSource source;
 
-    internal PublishedModel(LanguageModel model, PublishedLayout layout, PublishedWeights weights, PublishedSource source) =>
+    internal PublishedModel(LanguageModel model, PublishedLayout layout, FamilyWeights weights, PublishedSource source) =>
         (Model, Layout, this.weights, this.source) = (model, layout, weights, source);
 
     /// <summary>The model, in evaluation mode.</summary>

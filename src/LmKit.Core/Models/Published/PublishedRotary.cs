@@ -21,25 +21,29 @@ internal static class PublishedRotary
             newer = newer.TryObject(site.LayerType ?? throw config.Wrong(Newer, config.Raw(Newer), "has settings for each kind of layer, which this family does not have"))
                 ?? throw new ConfigurationException(newer.Place(site.LayerType), "is missing; the settings of every kind of layer are there, or none");
         }
-        var older = site.HasScaling || newer is null ? config.TryObject(Older) : null;
-        if (newer is not null && older is not null)
+        else if (newer is not null && site.LayerType is not null)
+        {
+            throw config.Wrong(Newer, config.Raw(Newer), "has one setting for all layers; in this family full_attention and sliding_attention have settings of their own there");
+        }
+        if (newer is not null && config.TryObject(Older) is not null)
             throw config.Wrong(Older, config.Raw(Older), $"stands beside {config.Place(Newer)}, which says the same in newer words; leave one of them out");
         var baseOld = config.TryNumber(1, 1e12, site.BaseNames);
         var baseNew = newer?.TryNumber(1, 1e12, "rope_theta");
-        if (baseOld is not null && baseNew is not null && baseOld != baseNew && site.LayerType is null)
+        if (baseOld is not null && baseNew is not null && baseOld != baseNew)
             throw newer!.Wrong("rope_theta", newer.Raw("rope_theta"), $"contradicts {config.Place(site.BaseNames[0])}; leave one of them out");
         var options = new RotaryOptions { Base = baseNew ?? baseOld ?? site.Base };
         var share = Share(config, newer, site);
-        options.Dim = site.Dim ?? (share is null ? 0 : (long)(headDim * share.Value));
-        if (options.Dim == headDim)
-            options.Dim = 0;
-        var turned = options.Dim == 0 ? headDim : options.Dim;
-        if (turned < 2 || turned > headDim || turned % 2 != 0)
-            throw new ConfigurationException(config.Place(site.DimName), $"{turned} features of a head of {headDim} would turn; that is an even number from 2 to the width of a head");
-        if (site.HasScaling && (newer ?? older) is { } scaling)
-            options.Scaling = Scaling(config, scaling, site, turned);
+        var turned = share is null ? headDim : (long)(headDim * share.Value);
+        options.Dim = Turned(turned, headDim, config.Place(site.DimName));
+        if ((newer ?? (site.HasScaling ? config.TryObject(Older) : null)) is { } scaling)
+            options.Scaling = Scaling(config, scaling, site, turned, options.Base);
         return options;
     }
+
+    /// <summary>The option that says how many features of a head turn: 0 for all.</summary>
+    internal static long Turned(long turned, long headDim, string place) => turned >= 2 && turned <= headDim && turned % 2 == 0
+        ? turned == headDim ? 0 : turned
+        : throw new ConfigurationException(place, $"{turned} features of a head of {headDim} would turn; that is an even number from 2 to the width of a head");
 
     private static double? Share(PublishedConfig config, PublishedConfig? newer, RotarySite site)
     {
@@ -54,11 +58,13 @@ internal static class PublishedRotary
         return share;
     }
 
-    private static RotaryScaling? Scaling(PublishedConfig config, PublishedConfig scaling, RotarySite site, long turned)
+    private static RotaryScaling? Scaling(PublishedConfig config, PublishedConfig scaling, RotarySite site, long turned, double wavelength)
     {
-        var type = scaling.TryText("rope_type", "type") ?? throw new ConfigurationException(scaling.Place("rope_type"), $"is missing; it is one of {string.Join(", ", types)}");
-        if (site.IsPhi && (type is "su" or "yarn"))
-            type = "longrope";
+        // Phi-3's first files have other words for it.
+        var type = scaling.TryText(text => site.IsPhi && text is "su" or "yarn" ? "longrope" : text, "rope_type", "type");
+        if (type is null && scaling.Has("rope_theta") && !scaling.Has("factor") && !scaling.Has("long_factor"))
+            return null; // the newer form without scaling
+        _ = type ?? throw new ConfigurationException(scaling.Place("rope_type"), $"is missing; it is one of {string.Join(", ", types)}");
         var trained = config.TrySize(1, int.MaxValue, "max_position_embeddings", "n_positions");
         switch (type)
         {
@@ -99,6 +105,8 @@ internal static class PublishedRotary
 
         YarnRotaryScaling Yarn()
         {
+            if (wavelength <= 1)
+                throw new ConfigurationException(config.Place(site.BaseNames[0]), FormattableString.Invariant($"{wavelength} is not above 1, which rope type 'yarn' needs"));
             if (!(options() is var yarn && yarn.BetaFast >= yarn.BetaSlow))
                 throw scaling.Wrong("beta_fast", scaling.Raw("beta_fast"), FormattableString.Invariant($"is below {scaling.Place("beta_slow")} = {yarn.BetaSlow}; pairs that turn fast stay as they are"));
             // The published code takes the two together, and neither where one is missing or 0.
@@ -123,9 +131,11 @@ internal static class PublishedRotary
         {
             var original = Original();
             var attention = scaling.TryNumber(1e-6, 1e6, "attention_factor");
-            // With a trained length of its own the factor follows from the two lengths, whatever the file says.
+            // The factor follows from the two lengths.
             var stated = scaling.TryNumber(1, 1e6, "factor");
             var factor = original is { } trainedLength ? Math.Max(1, (double)Trained() / trainedLength) : stated ?? 1;
+            if (stated is { } said && Math.Abs(said - factor) > 1e-6 * factor)
+                throw scaling.Wrong("factor", scaling.Raw("factor"), FormattableString.Invariant($"contradicts {config.Place("max_position_embeddings")} / original_max_position_embeddings = {factor}; leave it out"));
             return new LongRotaryScaling
             {
                 OriginalLength = original ?? Trained(),
@@ -164,15 +174,12 @@ internal sealed record RotarySite
     /// <summary>That share where no key says it.</summary>
     internal double? Share { get; init; }
 
-    /// <summary>Features that turn, where a key says the number itself.</summary>
-    internal long? Dim { get; init; }
-
     internal string DimName { get; init; } = "partial_rotary_factor";
 
     /// <summary>The kind of layer, where each has settings of its own.</summary>
     internal string? LayerType { get; init; }
 
-    /// <summary>Whether scaling applies.</summary>
+    /// <summary>Whether <c>rope_scaling</c> applies.</summary>
     internal bool HasScaling { get; init; } = true;
 
     /// <summary>Whether it is Phi-3, whose first files have other names for its scaling.</summary>

@@ -7,7 +7,7 @@ namespace LmKit;
 /// <param name="names">The names of this file.</param>
 /// <param name="types">The type that the file stores each tensor in.</param>
 /// <param name="stored">The type of the whole: the one that most bytes have.</param>
-internal sealed class PublishedWeights(PublishedNames names, IReadOnlyDictionary<string, ScalarType> types, ScalarType stored)
+internal sealed class FamilyWeights(PublishedNames names, IReadOnlyDictionary<string, ScalarType> types, ScalarType stored)
 {
     internal PublishedNames Names => names;
 
@@ -17,7 +17,7 @@ internal sealed class PublishedWeights(PublishedNames names, IReadOnlyDictionary
     /// <summary>How many weights the file has of each type.</summary>
     internal IEnumerable<(ScalarType Type, int Count)> Types => types.Values.GroupBy(type => type).Select(group => (group.Key, group.Count())).OrderByDescending(group => group.Item2);
 
-    internal static PublishedWeights From(PublishedNames names, CheckpointFiles files)
+    internal static FamilyWeights From(PublishedNames names, CheckpointFiles files)
     {
         var spare = names.Spare.ToHashSet(StringComparer.Ordinal);
         var weights = files.Entries.Where(entry => !spare.Contains(entry.Name)).ToList();

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Tensors of a published file, taken one by one under their own names.</summary>
-internal sealed class AutoencoderWeights(string path, Dictionary<string, Tensor> tensors)
+internal sealed class PublishedWeights(string path, Dictionary<string, Tensor> tensors)
 {
     private readonly HashSet<string> taken = [];
 
