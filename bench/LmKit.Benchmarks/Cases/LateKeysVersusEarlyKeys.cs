@@ -12,6 +12,7 @@ internal static class LateKeysVersusEarlyKeys
     private const int early = 64;
     private const int middle = 4096;
     private const int late = 8192;
+    private const int piece = 512; // of the contexts, which are read before anything is measured
     private const int mixers = 12;
     private const int heads = 12;
     private const long modelDim = 768;
@@ -42,9 +43,9 @@ internal static class LateKeysVersusEarlyKeys
             var states = layers.Select(layer => layer.NewState(1)).ToArray();
             foreach (var (layer, state) in layers.Zip(states))
             {
-                for (var read = 0; read < context; read += early)
+                for (var read = 0; read < context; read += piece)
                 {
-                    using var x = randn(1, early, modelDim, generator: random);
+                    using var x = randn(1, Math.Min(piece, context), modelDim, generator: random);
                     layer.call(x, new SequenceContext(state)).Dispose();
                 }
             }
