@@ -27,7 +27,7 @@ public class MappedCopyTests
 
     [Theory]
     [MemberData(nameof(Pairs))]
-    public void EveryLayoutIsCopied(ScalarType from, ScalarType to)
+    public void Every_layout_is_copied(ScalarType from, ScalarType to)
     {
         using var scope = NewDisposeScope();
         using var random = new Generator(7);
@@ -49,7 +49,7 @@ public class MappedCopyTests
 
     [Theory]
     [MemberData(nameof(Pairs))]
-    public void ValuesThatAreNotAlignedAreCopied(ScalarType from, ScalarType to)
+    public void Values_that_are_not_aligned_are_copied(ScalarType from, ScalarType to)
     {
         using var scope = NewDisposeScope();
         using var random = new Generator(7);
@@ -70,7 +70,7 @@ public class MappedCopyTests
     [Theory]
     [InlineData(ScalarType.Float16)]
     [InlineData(ScalarType.BFloat16)]
-    public void EveryNumberOf16BitsIsWidened(ScalarType type)
+    public void Every_number_of_16_bits_is_widened(ScalarType type)
     {
         using var scope = NewDisposeScope();
         var all = OfBits([.. Enumerable.Range(0, 1 << 16).Select(bits => (ushort)bits)], type);
@@ -81,7 +81,7 @@ public class MappedCopyTests
     }
 
     [Fact]
-    public void NumbersAreNarrowedToTheNearest()
+    public void Numbers_are_narrowed_to_the_nearest()
     {
         using var scope = NewDisposeScope();
         // Around every halfway point: the upper half of a float32 with a lower half just below, at and just above the middle.
@@ -94,7 +94,7 @@ public class MappedCopyTests
 
     [Theory]
     [MemberData(nameof(Pairs))]
-    public void ANumberThatIsNoneIsSeen(ScalarType from, ScalarType to)
+    public void A_number_that_is_none_is_seen(ScalarType from, ScalarType to)
     {
         using var scope = NewDisposeScope();
         foreach (var at in (long[])[0, 4999, 9_999])
@@ -110,7 +110,7 @@ public class MappedCopyTests
     }
 
     [Fact]
-    public void ANumberThatTheTypeCannotHoldIsSeen()
+    public void A_number_that_the_type_cannot_hold_is_seen()
     {
         using var scope = NewDisposeScope();
 
@@ -121,7 +121,7 @@ public class MappedCopyTests
 
     [Theory]
     [MemberData(nameof(Pairs))]
-    public void EqualNumbersAreEqual(ScalarType one, ScalarType other)
+    public void Equal_numbers_are_equal(ScalarType one, ScalarType other)
     {
         using var scope = NewDisposeScope();
         var first = arange(0, 120, ScalarType.Float32).view(10, 12).to(one);
