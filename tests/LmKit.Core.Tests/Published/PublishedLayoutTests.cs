@@ -104,6 +104,23 @@ public class PublishedLayoutTests
     [InlineData("gemma2", """{"use_bidirectional_attention":true}""", "$.use_bidirectional_attention", "lets tokens see later ones")]
     [InlineData("gemma3_text", """{"rope_parameters":{"full_attention":{"rope_type":"default"}}}""", "$.rope_parameters.sliding_attention", "is missing; the settings of every kind of layer are there, or none")]
     [InlineData("qwen3", """{"vocab_size":null}""", "$.vocab_size", "is missing")]
+    [InlineData("llama", """{"model_type":"gemma3"}""", "$.model_type", "\"gemma3\" has a part for pictures, and its text part under text_config")]
+    [InlineData("llama", """{"n_embd":32}""", "$.n_embd", "32 contradicts $.hidden_size = 24")]
+    [InlineData("llama", """{"max_seq_len":32}""", "$.max_seq_len", "32 contradicts $.max_position_embeddings = 16")]
+    [InlineData("llama", """{"rope_theta":1,"rope_scaling":{"type":"yarn","factor":2}}""", "$.rope_theta", "1 is not above 1, which rope type 'yarn' needs")]
+    [InlineData("llama", """{"rope_parameters":{"rope_theta":100,"factor":2}}""", "$.rope_parameters.rope_type", "is missing; it is one of")]
+    [InlineData("llama", """{"rope_parameters":{"rope_type":"default"},"rope_scaling":{"type":"linear","factor":2}}""", "$.rope_scaling", "stands beside $.rope_parameters")]
+    [InlineData("gpt_neox", """{"rotary_pct":0.01}""", "$.rotary_pct", "0 features of a head of 16 would turn")]
+    [InlineData("gpt_neox", """{"rotary_pct":0.5,"rope_parameters":{"rope_type":"default","rope_theta":1e4,"partial_rotary_factor":0.25}}""", "$.rope_parameters.partial_rotary_factor", "0.25 contradicts $.rotary_pct")]
+    [InlineData("gpt_neox", """{"rotary_emb_base":500,"rope_theta":600}""", "$.rope_theta", "600 contradicts $.rotary_emb_base = 500")]
+    [InlineData("gemma3_text", """{"rope_parameters":{"rope_type":"default","rope_theta":1e4}}""", "$.rope_parameters", "has one setting for all layers; in this family full_attention and sliding_attention")]
+    [InlineData("gemma3_text", """{"rope_theta":500,"rope_parameters":{"full_attention":{"rope_type":"default","rope_theta":1e4},"sliding_attention":{"rope_type":"default","rope_theta":1e4}}}""", "$.rope_parameters.full_attention.rope_theta", "contradicts $.rope_theta")]
+    [InlineData("phi3", """{"original_max_position_embeddings":4,"rope_scaling":{"type":"longrope","factor":3,"short_factor":[1,1,1,1,1,1,1,1],"long_factor":[1,1,1,1,1,1,1,1]}}""", "$.rope_scaling.factor", "3 contradicts $.max_position_embeddings / original_max_position_embeddings = 4; leave it out")]
+    [InlineData("phi3", """{"rope_scaling":{"type":"su","rope_type":"linear","factor":2}}""", "$.rope_scaling.type", "contradicts $.rope_scaling.rope_type = \"linear\"")]
+    [InlineData("mpt", """{"attn_config":{"rope":true}}""", "$.attn_config.rope", "true asks for rotary positions, which are not loaded")]
+    [InlineData("mpt", """{"attn_config":{"attn_type":"multiquery_attention"}}""", "$.attn_config.attn_type", "is not multihead_attention")]
+    [InlineData("mpt", """{"attn_config":{"multiquery_attention":true}}""", "$.attn_config.multiquery_attention", "asks for one head of keys and values")]
+    [InlineData("mpt", """{"prefix_lm":true}""", "$.prefix_lm", "lets a prefix see all of itself")]
     public void What_cannot_be_computed_is_refused_by_name(string family, string change, string place, string words)
     {
         var error = Assert.Throws<ConfigurationException>(() => Read(family, change));
@@ -132,7 +149,26 @@ public class PublishedLayoutTests
             ["config.json $.attention_dropout", "config.json $.my_key", "config.json $.pretraining_tp", "config.json $.rope_scaling.strange", "generation_config.json $.cache_implementation"],
             layout.IgnoredOptions);
         Assert.Equal(16, layout.TrainedLength);
+        Assert.Equal(
+            ["config.json $.dtype", "config.json $.rope_scaling", "config.json $.use_cache"],
+            Read("gptj", """{"architectures":["GPTJForCausalLM"],"dtype":"float16","use_cache":true,"rope_scaling":{"type":"linear","factor":2}}""").IgnoredOptions);
     }
+
+    [Theory]
+    [InlineData("llama", "{}", """{"rope_parameters":{"rope_theta":10000}}""")]
+    [InlineData("llama", "{}", """{"rope_parameters":null,"rope_scaling":null,"head_dim":null,"num_key_value_heads":null}""")]
+    [InlineData("llama", "{}", """{"rope_scaling":{"type":"default","factor":4}}""")]
+    [InlineData("llama", "{}", """{"n_embd":24,"num_hidden_layers":2.0,"hidden_act":"swish"}""")]
+    [InlineData("llama", """{"rope_scaling":{"type":"linear","factor":2}}""", """{"rope_scaling":{"type":"linear","rope_type":"linear","factor":2.0}}""")]
+    [InlineData("llama", """{"rope_scaling":{"type":"yarn","factor":2}}""", """{"rope_scaling":{"type":"yarn","factor":2,"original_max_position_embeddings":16,"mscale":0,"mscale_all_dim":0.5,"beta_fast":32,"beta_slow":1,"truncate":true}}""")]
+    [InlineData("gemma3_text", """{"rope_parameters":null,"rope_scaling":{"type":"linear","factor":8}}""", """{"rope_parameters":{"full_attention":{"rope_type":"linear","factor":8,"rope_theta":1e6},"sliding_attention":{"rope_type":"default","rope_theta":1e4}}}""")]
+    [InlineData("gemma3_text", "{}", """{"sliding_window_pattern":6,"attn_logit_softcapping":50,"final_logit_softcapping":null,"query_pre_attn_scalar":256}""")]
+    [InlineData("phi3", """{"original_max_position_embeddings":4,"rope_scaling":{"type":"su","short_factor":[1,1,1,1,1,1,1,1],"long_factor":[2,1,1,1,1,1,1,1]}}""", """{"rope_scaling":{"type":"yarn","rope_type":"longrope","original_max_position_embeddings":4,"factor":4,"short_factor":[1,1,1,1,1,1,1,1],"long_factor":[2,1,1,1,1,1,1,1]}}""")]
+    [InlineData("mistral", """{"sliding_window":null}""", """{"sliding_window":null,"layer_types":["full_attention","full_attention"]}""")]
+    [InlineData("qwen2", """{"use_sliding_window":true,"sliding_window":8,"max_window_layers":1}""", """{"use_sliding_window":false,"sliding_window":8,"layer_types":["full_attention","sliding_attention"]}""")]
+    [InlineData("bloom", "{}", """{"n_embed":24,"num_attention_heads":4}""")]
+    [InlineData("mpt", "{}", """{"attn_config":null,"hidden_size":24,"num_attention_heads":4,"num_hidden_layers":2}""")]
+    public void Two_ways_to_say_one_thing_are_one_configuration(string family, string one, string other) => Assert.Equal(Read(family, one).Config, Read(family, other).Config);
 
     [Theory]
     [InlineData(null, "{}", 0, 0, 1, 1, "")]
@@ -159,12 +195,13 @@ public class PublishedLayoutTests
     [InlineData("""{"eos_token_id":-1}""", "$.eos_token_id", "holds -1")]
     [InlineData("""{"suppress_tokens":[1]}""", "$.suppress_tokens", "is not something that the sampler does")]
     [InlineData("""{"do_sample":true,"top_p":2}""", "$.top_p", "2 is not from 0 to 1")]
+    [InlineData("""{"do_sample":true,"typical_p":0.9}""", "$.typical_p", "0.9 is not something that the sampler does")]
     public void What_the_sampler_cannot_do_is_a_fault(string generation, string place, string words)
     {
         var fault = Read("llama", "{}", generation).GenerationFault;
         Assert.Equal(place, fault!.Path);
         Assert.Contains(words, fault.Message, StringComparison.Ordinal);
-        Assert.Null(Read("llama", "{}", """{"num_beams":1,"no_repeat_ngram_size":0,"suppress_tokens":[],"guidance_scale":null}""").GenerationFault);
+        Assert.Null(Read("llama", "{}", """{"num_beams":1,"no_repeat_ngram_size":0,"suppress_tokens":[],"guidance_scale":null,"typical_p":0.9}""").GenerationFault);
     }
 
     [Theory]
