@@ -35,6 +35,7 @@ public class CoverageTests
         ["ParquetSource"] = ["parquet"],
         ["PickleReader.Read"] = ["pickle-pt"],
         ["PickleReader.ReadTensors"] = ["sae-topafa"],
+        ["MultipleChoice.Run"] = ["multiple-choice"],
         ["PublishedLayout.FromJson"] = ["published-config"],
         ["PublishedLayout.Read"] = ["published-config"],
         ["PublishedModel.Load"] = ["published-config", "published-weights"],

@@ -37,16 +37,19 @@ internal static class MultipleChoiceFile
     internal static IEnumerable<MultipleChoiceItem> Read(string path, MultipleChoiceFields fields)
     {
         using var stream = InputFile.Open(path, (problem, cause) => new TextDataException(path, $"{problem}.", cause));
-        var number = 0;
+        var (number, isEmpty) = (0, true);
         foreach (var (bytes, _) in FileLines.Read(stream, LongestLine, at => new TextDataException($"{path}:{at}", $"the line has more than {LongestLine} bytes; a question has at most so many.")))
         {
             number++;
             if (bytes.AsSpan().Trim(" \t\r"u8).IsEmpty)
                 continue;
+            isEmpty = false;
             var place = $"{path}:{number}";
             var line = StrictJson.ParseObject(bytes, (where, problem, cause) => new TextDataException(place, $"{where}: {problem}. Each line is one JSON object.", cause), LongestLine);
             yield return new Line(line, place).Read(fields);
         }
+        if (isEmpty)
+            throw new TextDataException(path, "the file holds no question; write one JSON object a line.");
     }
 
     private sealed class Line(JsonObject root, string place)

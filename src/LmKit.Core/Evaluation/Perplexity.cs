@@ -267,7 +267,7 @@ internal sealed class StoredTokens(TokenDataset data) : IReadOnlyList<int>
 
     internal int VocabSize => data.VocabSize;
 
-    public int Count { get; } = checked((int)data.Count);
+    public int Count { get; } = data.Count <= Array.MaxLength ? (int)data.Count : throw new ArgumentException($"{data.FilePath}: it holds {data.Count} tokens; at most {Array.MaxLength} are measured at a time. Divide it.");
 
     public int this[int index]
     {

@@ -107,6 +107,8 @@ public class MultipleChoiceTests
         var path = Write(folder, "{\"context\":\"" + new string('a', 2 << 20));
         Assert.Contains("the line has more than 1048576 bytes", Assert.Throws<TextDataException>(() => MultipleChoice.Run(model, ModelTokenizer.Bytes, path)).Message, StringComparison.Ordinal);
         _ = Assert.ThrowsAny<IOException>(() => MultipleChoice.Run(model, ModelTokenizer.Bytes, path + ".none"));
+        path = Write(folder, "", "  ");
+        Assert.Contains($"{path}: the file holds no question", Assert.Throws<TextDataException>(() => MultipleChoice.Run(model, ModelTokenizer.Bytes, path)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -135,6 +137,25 @@ public class MultipleChoiceTests
         Assert.Contains("its context has no token", Assert.Throws<ArgumentException>(() => MultipleChoice.Run(model, ModelTokenizer.Bytes, questions)).Message, StringComparison.Ordinal);
         result = MultipleChoice.Run(model, ModelTokenizer.Bytes, questions, new MultipleChoiceOptions { PrefixToken = 10 });
         Assert.Equal(ByHand(model, "\n", " a"), result.Answers[0].LogLikelihoods[0], 10);
+    }
+
+    // Rows of one batch have other lengths, so their angles differ; each counts its own tokens.
+    [Theory]
+    [InlineData("llama-dynamic")]
+    [InlineData("phi3-longrope")]
+    [InlineData("bloom")]
+    [InlineData("mistral-window")]
+    public void A_batch_of_other_lengths_gives_each_choice_what_it_gets_alone(string name)
+    {
+        using var published = PublishedModel.Load(PublishedFolders.Of(name), dtype: ScalarType.Float64);
+        var tokenizer = new ModelTokenizer(new SmallTokenizer((int)published.Model.VocabSize), (int)published.Model.VocabSize);
+        MultipleChoiceItem[] questions = [.. Enumerable.Range(1, 4).Select(index => new MultipleChoiceItem(new string('q', 9 * index), ["a", "bcd", "efghijk"], 0))];
+        var alone = MultipleChoice.Run(published.Model, tokenizer, questions, new MultipleChoiceOptions { BatchSize = 1 });
+        var together = MultipleChoice.Run(published.Model, tokenizer, questions, new MultipleChoiceOptions { BatchSize = 12 });
+
+        Assert.Equal(4, alone.Answers.Count);
+        foreach (var (one, other) in alone.Answers.Zip(together.Answers))
+            Assert.All(one.LogLikelihoods.Zip(other.LogLikelihoods), pair => Assert.Equal(pair.First, pair.Second, 9));
     }
 
     [Fact]
@@ -182,6 +203,19 @@ public class MultipleChoiceTests
         {
             var refusal = Assert.ThrowsAny<ArgumentException>(() => MultipleChoice.Run(model, ModelTokenizer.Bytes, questions, options));
             Assert.Contains(words, refusal.Message, StringComparison.Ordinal);
+        }
+    }
+
+    private sealed class SmallTokenizer(int size) : Microsoft.ML.Tokenizers.Tokenizer
+    {
+        public override string Decode(IEnumerable<int> ids) => throw new NotSupportedException();
+
+        public override System.Buffers.OperationStatus Decode(IEnumerable<int> ids, Span<char> destination, out int idsConsumed, out int charsWritten) => throw new NotSupportedException();
+
+        protected override Microsoft.ML.Tokenizers.EncodeResults<Microsoft.ML.Tokenizers.EncodedToken> EncodeToTokens(string? text, ReadOnlySpan<char> textSpan, Microsoft.ML.Tokenizers.EncodeSettings settings)
+        {
+            var letters = (text ?? textSpan.ToString()).Select((letter, index) => new Microsoft.ML.Tokenizers.EncodedToken((letter + index) % size, $"{letter}", new Range(index, index + 1))).ToList();
+            return new() { Tokens = letters, CharsConsumed = letters.Count };
         }
     }
 
