@@ -28,6 +28,8 @@ internal static class RatioCaseList
         .. LlamaTokenVersusLlamaCpp.Cases,
         .. LateLlamaTokenVersusEarly.Cases,
         .. CausalTokenVersusTurnedCache.Cases,
+        .. LlamaTokenVersusTurnedCache.Cases,
+        .. LateKeysVersusEarlyKeys.Cases,
         .. FewKeyHeadsVersusAll.Cases,
         .. AutoencoderStepVersusTorchOperations.Cases,
         .. AdapterStepVersusFullStep.Cases,

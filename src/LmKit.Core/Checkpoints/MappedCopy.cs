@@ -37,8 +37,12 @@ internal static unsafe class MappedCopy
             throw new ArgumentException($"({string.Join(", ", source.shape)}) cannot be copied into ({string.Join(", ", target.shape)}).", nameof(target));
         if (source.numel() == 0)
             return true;
-        if (source.dtype == target.dtype && target.device_type == DeviceType.CPU && source.is_contiguous() && target.is_contiguous())
-            return Bytes(source, target);
+        if (target.device_type == DeviceType.CPU
+            && MappedKernel.Copy(TensorAddress.Of(source), source.dtype, source.stride(), TensorAddress.Of(target), target.dtype, target.stride(), target.shape) is { } areFinite)
+        {
+            ParameterVersion.Move(target);
+            return areFinite;
+        }
         using var scope = NewDisposeScope();
         using var unrecorded = no_grad();
         var whole = target.detach();
@@ -70,21 +74,6 @@ internal static unsafe class MappedCopy
             return true;
         }, out _);
         return areEqual;
-    }
-
-    // As they are, on as many threads as libtorch has; whether they are finite is seen while they are in the caches.
-    private static bool Bytes(Tensor source, Tensor target)
-    {
-        var (from, to) = (TensorAddress.Of(source), TensorAddress.Of(target));
-        var type = source.dtype;
-        var isFinite = FiniteNumbers.InPieces(source.numel() * source.element_size(), (start, length) =>
-        {
-            var written = new Span<byte>((byte*)to + start, length);
-            new ReadOnlySpan<byte>((byte*)from + start, length).CopyTo(written);
-            return FiniteNumbers.All(written, type);
-        });
-        ParameterVersion.Move(target);
-        return isFinite;
     }
 
     // Along the axis that the memory runs along slowest, so that a piece is a stretch of the file. A piece is aligned: where the file's values are

@@ -114,11 +114,15 @@ internal static class ModelFolder
         }
     }
 
-    // A file that cannot be read is told by whoever reads it next.
-    private static bool IsPublished(string folder)
+    /// <summary>Whether a folder is a model's of this library.</summary>
+    internal static bool IsIn(string folder) => Is(folder, IsOf);
+
+    private static bool IsPublished(string folder) => Is(folder, PublishedLayout.IsPublished);
+
+    private static bool Is(string folder, Func<JsonObject, bool> isOf)
     {
         var path = Path.Combine(folder, ConfigFile);
-        return File.Exists(path) && PublishedLayout.IsPublished(StrictJson.ReadObject(path, (place, problem, cause) => ConfigurationException.In(path, new ConfigurationException(place, problem, cause))));
+        return File.Exists(path) && isOf(StrictJson.ReadObject(path, (place, problem, cause) => ConfigurationException.In(path, new ConfigurationException(place, problem, cause))));
     }
 
     private static ModelConfig ReadConfig(string path)

@@ -14,6 +14,13 @@ internal static class PublishedFolders
         ((string[])["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"]).Select(file => Path.Combine(folder, file)).First(File.Exists),
         isPublished: true);
 
+    /// <summary>The names of all tensors of a folder's weights.</summary>
+    internal static IReadOnlyList<string> Names(string folder)
+    {
+        using var files = Open(folder);
+        return [.. files.Entries.Select(entry => entry.Name)];
+    }
+
     /// <summary>Copies a folder's files, so that some can be changed.</summary>
     internal static string Copy(string name, string to)
     {

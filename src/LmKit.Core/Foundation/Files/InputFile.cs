@@ -20,7 +20,8 @@ internal static class InputFile
             return "it is a folder; a file is needed";
         if (!File.Exists(path))
             return "there is no such file";
-        var file = Target(path);
+        if (Target(path) is not { } file)
+            return "it is a link that leads to itself";
         if (!file.Exists)
             return $"it is a link to {file.FullName}, which is not there";
         // What is longer than nothing is a plain file; pipes and devices have no length.
@@ -85,10 +86,18 @@ internal static class InputFile
         }
     }
 
-    private static FileInfo Target(string path)
+    // Null where links lead in a circle.
+    private static FileInfo? Target(string path)
     {
         var file = new FileInfo(path);
-        return file.LinkTarget is not null && file.ResolveLinkTarget(returnFinalTarget: true) is { } target ? new FileInfo(target.FullName) : file;
+        try
+        {
+            return file.LinkTarget is not null && file.ResolveLinkTarget(returnFinalTarget: true) is { } target ? new FileInfo(target.FullName) : file;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
     }
 
     // An archive says what each of its entries is, and opens none but plain files to say so.

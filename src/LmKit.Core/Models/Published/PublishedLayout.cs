@@ -14,10 +14,12 @@ public sealed class PublishedLayout
 
     private readonly PublishedPlan plan;
     private readonly PublishedGeneration generation;
+    private readonly Lazy<KeyMap> written;
 
     private PublishedLayout(JsonObject root, JsonObject? generationRoot, byte[] configBytes, byte[]? generationBytes, Func<ConfigurationException, ConfigurationException> ofGeneration)
     {
         (ConfigBytes, GenerationBytes) = (configBytes, generationBytes);
+        written = new(() => Match([]).Map);
         var config = new PublishedConfig(root);
         (Family, plan) = PublishedFamilies.Read(config);
         TrainedLength = config.TrySize(1, int.MaxValue, "max_position_embeddings", "n_positions", "max_seq_len") ?? config.TrySize(1, int.MaxValue, "seq_length");
@@ -77,20 +79,6 @@ public sealed class PublishedLayout
     /// <summary>A builder of new models in this layout, to be trained and saved under the published names.</summary>
     public LanguageModelBuilder CreateBuilder() => LanguageModelBuilder.From(Config);
 
-    /// <summary>Saves a model of this layout that was made by <see cref="CreateBuilder"/> or changed from a published one: published names, one
-    /// <c>model.safetensors</c>, in the model's own type.</summary>
-    /// <param name="folder">The folder; everything in it that the save does not write stays.</param>
-    /// <param name="model">The model.</param>
-    /// <param name="more">Writes further files into the folder that it is given, such as the tokenizer's; null for none.</param>
-    /// <exception cref="ConfigurationException">The model has a component or a size that the layout cannot say; names it. Save it as an LmKit folder with
-    /// <see cref="LanguageModel.Save"/>.</exception>
-    /// <exception cref="IOException">The folder cannot be written, or holds files that are not a model's; nothing was changed.</exception>
-    public void Save(string folder, LanguageModel model, Action<string>? more = null)
-    {
-        ArgumentNullException.ThrowIfNull(model);
-        PublishedFolder.Save(folder, model, this, new FamilyWeights(Match([]), new Dictionary<string, ScalarType>(), ScalarType.Float32), ModelFolder.StoredDtype(model.parameters().Select(parameter => parameter.dtype)), null, more);
-    }
-
     /// <summary>Whether a configuration file's object is of a published model and not of this library.</summary>
     internal static bool IsPublished(JsonObject root) => !root.ContainsKey("format") && (root.ContainsKey("model_type") || root.ContainsKey("architectures"));
 
@@ -112,6 +100,21 @@ public sealed class PublishedLayout
             var own = name.StartsWith(plan.Prefix, StringComparison.Ordinal) ? prefix + name[plan.Prefix.Length..] : name;
             return isHeadAlone && own == embedding ? head : own;
         }
+    }
+
+    /// <summary>What a linear of ours is in a file with a head: the file's module, and all of ours that are its rows.</summary>
+    /// <param name="module">Our name, such as <c>layers.0.mixer.q_proj</c>.</param>
+    internal PublishedModule ModuleOf(string module)
+    {
+        const string Weight = ".weight";
+        if (module == LinearSite.Head)
+            return new(plan.Head, [module], LayoutStep.Same, false);
+        var use = written.Value.Uses([module + Weight])[0];
+        return new(
+            use.Published[0][..^Weight.Length],
+            [.. use.Ours.Select(name => name[..^Weight.Length])],
+            use.Step is SplitColumnsLayout ? LayoutStep.SplitRows() : use.Step is TransposeLayout ? LayoutStep.Same : use.Step,
+            use.Step is SplitColumnsLayout or TransposeLayout);
     }
 
     // Buffers of older files: triangles of causal masks, the number that stood for hidden scores, and rotary's frequencies.
@@ -147,3 +150,10 @@ public sealed class PublishedLayout
 /// <param name="TiedHead">A head that is stored although it is the embedding; null where there is none.</param>
 /// <param name="Embedding">The table of tokens.</param>
 internal sealed record PublishedNames(KeyMap Map, IReadOnlyList<string> Spare, string? TiedHead, string Embedding);
+
+/// <summary>A linear of a published file and ours that are its outputs.</summary>
+/// <param name="Name">The file's module.</param>
+/// <param name="Ours">Ours, in the order that <paramref name="Rows"/> takes them.</param>
+/// <param name="Rows">How its outputs lie: what makes rows of ours from rows (O, ...) of the file.</param>
+/// <param name="IsTransposed">Whether the file keeps the weight as (I, O).</param>
+internal sealed record PublishedModule(string Name, string[] Ours, LayoutStep Rows, bool IsTransposed);

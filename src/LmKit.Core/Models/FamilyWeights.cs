@@ -70,7 +70,8 @@ internal sealed class FamilyWeights(PublishedNames names, IReadOnlyDictionary<st
     /// <summary>Writes the model's tensors as one safetensors file, one tensor in memory at a time beside the model's own.</summary>
     /// <param name="path">The file.</param>
     /// <param name="model">The model.</param>
-    internal void Save(string path, LanguageModel model)
+    /// <param name="isOwnType">Whether the model was loaded in the file's own type, so that each tensor is written in the type it had there.</param>
+    internal void Save(string path, LanguageModel model, bool isOwnType)
     {
         using var scope = NewDisposeScope();
         using var unrecorded = no_grad();
@@ -84,11 +85,11 @@ internal sealed class FamilyWeights(PublishedNames names, IReadOnlyDictionary<st
             {
                 var at = index;
                 var (name, shape) = (use.Published[at], shapes[at]);
-                pending.Add(new PendingTensor(name, Type(name, sources), shape, () => Take(use.Step.ToPublished(sources, use.Published.Length), at)));
+                pending.Add(new PendingTensor(name, isOwnType ? Type(name, sources) : sources[0].dtype, shape, () => Take(use.Step.ToPublished(sources, use.Published.Length), at)));
             }
         }
         if (names.TiedHead is { } head && pending.Find(tensor => tensor.Name == names.Embedding) is { } embedding)
-            pending.Add(embedding with { Name = head, Type = types.GetValueOrDefault(head, embedding.Type) });
+            pending.Add(embedding with { Name = head, Type = isOwnType ? types.GetValueOrDefault(head, embedding.Type) : embedding.Type });
         SafetensorsWriter.Save(path, pending, new Dictionary<string, string> { ["format"] = "pt" });
     }
 

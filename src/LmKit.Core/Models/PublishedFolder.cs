@@ -44,6 +44,8 @@ internal static class PublishedFolder
         {
             if (!File.Exists(configPath) && UnfinishedDownload.In(folder) is { Length: > 0 } unfinished)
                 throw new FileNotFoundException($"{configPath}: there is no such file{unfinished}.", configPath);
+            if (ModelFolder.IsIn(folder))
+                throw new ConfigurationException("$.format", $"is there: this is the folder of an LmKit model, not of a published one; open it with {nameof(LanguageModel)}.{nameof(LanguageModel.Load)}");
             var layout = PublishedLayout.Read(folder);
             using var files = CheckpointFiles.Open(WeightsPath(folder), isPublished: true);
             var weights = FamilyWeights.From(layout.Match(files.Entries), files);
@@ -85,7 +87,7 @@ internal static class PublishedFolder
                 File.WriteAllBytes(Path.Combine(target, ConfigFile), dtype is { } type ? WithType(layout.ConfigBytes, type) : layout.ConfigBytes);
                 if (layout.GenerationBytes is { } generation)
                     File.WriteAllBytes(Path.Combine(target, GenerationFile), generation);
-                weights.Save(Path.Combine(target, weightsFiles[0]), model);
+                weights.Save(Path.Combine(target, weightsFiles[0]), model, dtype is null);
                 foreach (var file in tokenizerFiles.Where(file => !isSame && tokenizerFolder is not null && File.Exists(Path.Combine(tokenizerFolder, file))))
                     File.WriteAllBytes(Path.Combine(target, file), File.ReadAllBytes(Path.Combine(tokenizerFolder!, file)));
                 more?.Invoke(target);
@@ -102,10 +104,10 @@ internal static class PublishedFolder
     {
         foreach (var path in weightsFiles.Select(file => Path.Combine(folder, file)))
         {
+            if (new FileInfo(path).LinkTarget is not null && InputFile.Fault(path) is { } fault)
+                throw new FileNotFoundException($"{path}: {fault}{UnfinishedDownload.In(folder)}; complete the folder.", path);
             if (File.Exists(path))
                 return path;
-            if (new FileInfo(path).LinkTarget is { } target)
-                throw new FileNotFoundException($"{path}: it is a link to {target}, where no file is{UnfinishedDownload.In(folder)}; complete the folder.", path);
         }
         var other = Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal).FirstOrDefault(ModelFolder.IsWeights);
         throw new FileNotFoundException($"{folder}: it holds no weights: none of {string.Join(", ", weightsFiles)}{UnfinishedDownload.In(folder)}"
