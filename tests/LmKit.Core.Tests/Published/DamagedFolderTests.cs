@@ -206,6 +206,41 @@ public sealed class DamagedFolderTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("<!DOCTYPE html><html>Log in</html>", "'<!DOCTYPE'", "a web page")]
+    [InlineData("Access to this model is restricted.", "'Access to'", "a server's message")]
+    public void A_page_in_place_of_weights_is_told_by_its_words(string page, params string[] words)
+    {
+        var folder = PublishedFolders.Copy("llama-gqa", temporary["m"]);
+        File.WriteAllText(Path.Combine(folder, "model.safetensors"), page);
+
+        Refused<SafetensorsException>(folder, ["model.safetensors", "download it again", .. words]);
+    }
+
+    [Theory]
+    [InlineData(4)]
+    [InlineData(100)]
+    [InlineData(20_000)]
+    public void A_cut_file_names_the_download_beside_it_that_did_not_end(int length)
+    {
+        var folder = PublishedFolders.Copy("llama-gqa", temporary["m"]);
+        var weights = Path.Combine(folder, "model.safetensors");
+        File.WriteAllBytes(weights, File.ReadAllBytes(weights)[..length]);
+        File.WriteAllText(Path.Combine(folder, "abc.incomplete"), "");
+
+        Refused<SafetensorsException>(folder, "model.safetensors", "'abc.incomplete'", "run it again");
+    }
+
+    [Fact]
+    public void Whole_numbers_are_told_from_weights_of_another_type()
+    {
+        var folder = PublishedFolders.Copy("llama-gqa", temporary["m"]);
+        var weights = Path.Combine(folder, "model.safetensors");
+        File.WriteAllBytes(weights, Encoding.Latin1.GetBytes(Encoding.Latin1.GetString(File.ReadAllBytes(weights)).Replace("\"F32\"", "\"I32\"", StringComparison.Ordinal)));
+
+        Refused<CheckpointMismatchException>(folder, "model.safetensors", "model.norm.weight", "I32", "not quantized");
+    }
+
     [Fact]
     public void A_pickle_of_old_and_one_that_holds_more_are_refused()
     {
