@@ -139,7 +139,7 @@ internal sealed class CheckpointFiles : IDisposable
         var shards = map.GroupBy(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal).ToArray();
         foreach (var shard in shards)
         {
-            if (!File.Exists(System.IO.Path.Combine(folder, CheckedName(shard.Key))))
+            if (!File.Exists(System.IO.Path.Combine(folder, CheckedName(shard.First(), shard.Key))))
                 throw Fault(shard.First(), $"it should be in '{shard.Key}', {(new FileInfo(System.IO.Path.Combine(folder, shard.Key)).LinkTarget is { } target ? $"which is a link to {target}, where no file is" : "which is not beside the index")}; complete the folder{UnfinishedDownload.In(folder)}");
         }
         foreach (var shard in shards)
@@ -166,18 +166,18 @@ internal sealed class CheckpointFiles : IDisposable
     {
         var root = StrictJson.ReadObject(Path, (place, problem, cause) => Fault(null, $"{place}: {problem}", cause), MaxIndexBytes);
         if (root["weight_map"] is not JsonObject map)
-            throw Fault(null, "$.weight_map: is missing or no object, so this is no index of a checkpoint in several files");
+            throw Fault(null, "$.weight_map: is missing or no object, so this is no index of a checkpoint in several files; download it again");
         return map.ToDictionary(
             pair => pair.Key,
-            pair => pair.Value is JsonValue value && value.TryGetValue<string>(out var file) ? file : throw Fault(pair.Key, "the index does not name its file by a text"),
+            pair => pair.Value is JsonValue value && value.TryGetValue<string>(out var file) ? file : throw Fault(pair.Key, "the index does not name its file by a text; download the index again"),
             StringComparer.Ordinal);
     }
 
     // A file beside the index: what could lead anywhere else is no name.
-    private string CheckedName(string file) =>
+    private string CheckedName(string name, string file) =>
         file.Length is > 0 and <= 255 && file is not ("." or "..") && file.AsSpan().IndexOfAny("/\\:\0") < 0
             ? file
-            : throw Fault(null, $"'{SafetensorsException.Shown(file)}' is no plain name of a file beside the index");
+            : throw Fault(name, $"'{SafetensorsException.Shown(file)}' is no plain name of a file beside the index; put the file there, and its name into the index");
 
     private SafetensorsException Fault(string? name, string fault, Exception? cause = null) => new(Path, name, fault, cause);
 }
@@ -186,10 +186,15 @@ internal sealed class CheckpointFiles : IDisposable
 internal static class UnfinishedDownload
 {
     /// <summary>A part of a sentence that names a half-written file of a folder; empty where there is none.</summary>
-    internal static string In(string folder)
+    internal static string In(string folder) => Name(folder) is { } file ? $" ('{file}' is there, which a download leaves that did not end; run it again)" : "";
+
+    /// <summary>The same for the folder of a file that is cut short.</summary>
+    internal static string Beside(string path) => In(Path.GetDirectoryName(Path.GetFullPath(path))!);
+
+    private static string? Name(string folder)
     {
         string[] places = [folder, Path.Combine(folder, ".cache", "huggingface", "download")];
         var file = places.Where(Directory.Exists).SelectMany(place => Directory.EnumerateFiles(place, "*.incomplete")).Order(StringComparer.Ordinal).FirstOrDefault();
-        return file is null ? "" : $" ('{Path.GetRelativePath(folder, file)}' is there, which a download leaves that did not end; run it again)";
+        return file is null ? null : Path.GetRelativePath(folder, file);
     }
 }

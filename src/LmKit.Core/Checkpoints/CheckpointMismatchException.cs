@@ -1,4 +1,5 @@
 using System.Text;
+using static TorchSharp.torch;
 
 namespace LmKit;
 
@@ -57,7 +58,7 @@ public sealed class CheckpointMismatchException : Exception
         Append(text, "missing", missing);
         Append(text, "unexpected", unexpected);
         Append(text, "wrong shape", wrongShape);
-        Append(text, "wrong dtype (pass allowCast to convert)", wrongDtype);
+        Append(text, wrongDtype.All(one => Enum.TryParse<ScalarType>(one.Expected, out _)) ? "wrong dtype (pass allowCast to convert)" : "wrong dtype (quantized or whole numbers are not weights to compute on; take the checkpoint that is not quantized)", wrongDtype);
         Append(text, "of another run (set the same value, or start a new folder)", wrongValue);
         return text.ToString();
     }

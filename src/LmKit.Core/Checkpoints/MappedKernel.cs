@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -14,11 +13,8 @@ internal static unsafe class MappedKernel
     private const int Tile = 64;
     private const int Band = 4 * Tile; // few pages at a time on both sides
 
-    // A row of numbers from one place to another, in the second's type.
-    private delegate void Move(byte* from, byte* to, long count);
-
     /// <summary>Copies, where the two layouts are ones that it knows.</summary>
-    /// <param name="from">First value of the source.</param>
+    /// <param name="from">First value of the source, which need not be aligned.</param>
     /// <param name="fromType">Its type.</param>
     /// <param name="fromStrides">Its strides, in values.</param>
     /// <param name="to">First value of the target.</param>
@@ -28,29 +24,16 @@ internal static unsafe class MappedKernel
     /// <returns>Whether all numbers that were written are finite; null where nothing was done.</returns>
     internal static bool? Copy(nint from, ScalarType fromType, long[] fromStrides, nint to, ScalarType toType, long[] toStrides, long[] shape)
     {
-        if (Mover(fromType, toType) is not { } move || (fromType != toType && from % SafetensorsTypes.Size(fromType) != 0))
+        if (FloatConversion.Find(fromType, toType) is not { } move)
             return null;
         var axes = Merged(shape, fromStrides, toStrides);
         var (fromSize, toSize) = (SafetensorsTypes.Size(fromType), SafetensorsTypes.Size(toType));
         if (axes is [] or [.., { From: 1, To: 1 }])
             return Rows(axes, (byte*)from, fromSize, (byte*)to, toSize, toType, move);
-        return axes is [{ From: 1 } outer, { To: 1 } inner] && toSize is 2 or 4 && from % fromSize == 0
+        return axes is [{ From: 1 } outer, { To: 1 } inner] && toSize is 2 or 4 or 8
             ? Transposed(outer, inner, (byte*)from, fromSize, (byte*)to, toSize, toType, move)
             : null;
     }
-
-    private static Move? Mover(ScalarType from, ScalarType to) => (from, to) switch
-    {
-        _ when from == to => SafetensorsTypes.Size(from) switch { 2 => Two, 4 => Four, var size => (source, target, count) => Buffer.MemoryCopy(source, target, count * size, count * size) },
-        (ScalarType.BFloat16, ScalarType.Float32) => WidenBFloat16,
-        (ScalarType.Float16, ScalarType.Float32) => WidenFloat16,
-        (ScalarType.Float32, ScalarType.BFloat16) => NarrowToBFloat16,
-        _ => null,
-    };
-
-    private static void Two(byte* from, byte* to, long count) => Buffer.MemoryCopy(from, to, count * 2, count * 2);
-
-    private static void Four(byte* from, byte* to, long count) => Buffer.MemoryCopy(from, to, count * 4, count * 4);
 
     // Axes without length are dropped, and those that both sides run through in one go become one.
     private static List<Axis> Merged(long[] shape, long[] from, long[] to)
@@ -69,7 +52,7 @@ internal static unsafe class MappedKernel
         return axes;
     }
 
-    private static bool Rows(List<Axis> axes, byte* from, int fromSize, byte* to, int toSize, ScalarType type, Move move)
+    private static bool Rows(List<Axis> axes, byte* from, int fromSize, byte* to, int toSize, ScalarType type, FloatConversion.Move move)
     {
         var length = axes is [.., var last] ? last.Length : 1;
         Axis[] outer = axes.Count > 1 ? [.. axes[..^1]] : [];
@@ -101,12 +84,12 @@ internal static unsafe class MappedKernel
     }
 
     // The source's rows are the target's columns. A tile of rows is converted into a buffer that stays in the innermost cache, and looked at there.
-    private static bool Transposed(Axis outer, Axis inner, byte* from, int fromSize, byte* to, int toSize, ScalarType type, Move move)
+    private static bool Transposed(Axis outer, Axis inner, byte* from, int fromSize, byte* to, int toSize, ScalarType type, FloatConversion.Move move)
     {
         var (first, second) = ((nint)from, (nint)to);
         return All((outer.Length + Band - 1) / Band, band =>
         {
-            var buffer = stackalloc byte[Tile * Tile * 4];
+            var buffer = stackalloc byte[Tile * Tile * toSize];
             var isFinite = true;
             for (var row = 0L; row < inner.Length; row += Tile)
             {
@@ -123,6 +106,8 @@ internal static unsafe class MappedKernel
                     var target = (byte*)second + (((column * outer.To) + row) * toSize);
                     if (toSize == 4)
                         TransposeFour((uint*)buffer, (uint*)target, outer.To, rows, columns);
+                    else if (toSize == 8)
+                        Rest((ulong*)buffer, (ulong*)target, outer.To, rows, columns, 0, 0);
                     else
                         TransposeTwo((ushort*)buffer, (ushort*)target, outer.To, rows, columns);
                 }
@@ -203,81 +188,6 @@ internal static unsafe class MappedKernel
             for (var row = column < doneColumns ? doneRows : 0; row < rows; row++)
                 to[(column * step) + row] = from[(row * Tile) + column];
         }
-    }
-
-    // A bfloat16 number is the upper half of a float32.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void WidenBFloat16(byte* from, byte* to, long count)
-    {
-        var source = (ushort*)from;
-        var target = (uint*)to;
-        var at = 0L;
-        for (; at <= count - Vector<ushort>.Count; at += Vector<ushort>.Count)
-        {
-            Vector.Widen(Unsafe.ReadUnaligned<Vector<ushort>>(source + at), out var low, out var high);
-            Unsafe.WriteUnaligned(target + at, low << 16);
-            Unsafe.WriteUnaligned(target + at + Vector<uint>.Count, high << 16);
-        }
-        for (; at < count; at++)
-            target[at] = (uint)source[at] << 16;
-    }
-
-    // Exponents move by 127 - 15; numbers below the smallest normal one are whole multiples of 2^-24.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void WidenFloat16(byte* from, byte* to, long count)
-    {
-        var source = (ushort*)from;
-        var target = (uint*)to;
-        var at = 0L;
-        for (; at <= count - Vector<ushort>.Count; at += Vector<ushort>.Count)
-        {
-            Vector.Widen(Unsafe.ReadUnaligned<Vector<ushort>>(source + at), out var low, out var high);
-            Unsafe.WriteUnaligned(target + at, Widened(low));
-            Unsafe.WriteUnaligned(target + at + Vector<uint>.Count, Widened(high));
-        }
-        for (; at < count; at++)
-            target[at] = BitConverter.SingleToUInt32Bits((float)BitConverter.UInt16BitsToHalf(source[at]));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector<uint> Widened(Vector<uint> bits)
-    {
-        var value = bits & new Vector<uint>(0x7FFF);
-        var small = Vector.ConvertToSingle(Vector.AsVectorInt32(value)) * new Vector<float>(1f / (1 << 24));
-        var normal = (value << 13) + new Vector<uint>(112u << 23);
-        var special = (value << 13) | new Vector<uint>(0x7F80_0000);
-        var positive = Vector.ConditionalSelect(
-            Vector.LessThan(value, new Vector<uint>(0x0400)),
-            Vector.AsVectorUInt32(small),
-            Vector.ConditionalSelect(Vector.LessThan(value, new Vector<uint>(0x7C00)), normal, special));
-        return positive | ((bits & new Vector<uint>(0x8000)) << 16);
-    }
-
-    // To the nearest, ties to even; what is not a number stays none.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void NarrowToBFloat16(byte* from, byte* to, long count)
-    {
-        var source = (uint*)from;
-        var target = (ushort*)to;
-        var at = 0L;
-        for (; at <= count - Vector<ushort>.Count; at += Vector<ushort>.Count)
-        {
-            var (low, high) = (Unsafe.ReadUnaligned<Vector<uint>>(source + at), Unsafe.ReadUnaligned<Vector<uint>>(source + at + Vector<uint>.Count));
-            Unsafe.WriteUnaligned(target + at, Vector.Narrow(Narrowed(low), Narrowed(high)));
-        }
-        for (; at < count; at++)
-        {
-            var bits = source[at];
-            target[at] = (bits & 0x7FFF_FFFF) > 0x7F80_0000 ? (ushort)0x7FC0 : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector<uint> Narrowed(Vector<uint> bits)
-    {
-        var rounded = (bits + new Vector<uint>(0x7FFF) + ((bits >> 16) & Vector<uint>.One)) >> 16;
-        var isNumber = Vector.LessThanOrEqual(bits & new Vector<uint>(0x7FFF_FFFF), new Vector<uint>(0x7F80_0000));
-        return Vector.ConditionalSelect(isNumber, rounded, new Vector<uint>(0x7FC0));
     }
 
     /// <summary>An axis of both sides, with its strides in values.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -34,13 +35,13 @@ public sealed class SafetensorsReader : IDisposable
         if (OtherFormat(stream) is { } other)
             throw new SafetensorsException(path, null, other);
         if (length < PrefixLength)
-            throw new SafetensorsException(path, null, $"the file has {length} bytes, less than the 8 that give the header's length");
+            throw new SafetensorsException(path, null, $"the file has {length} bytes, less than the 8 that give the header's length; its download or its save did not end{UnfinishedDownload.Beside(path)}");
         file = new MappedFile(stream);
         try
         {
             var headerLength = BinaryPrimitives.ReadUInt64LittleEndian(Bytes(0, PrefixLength));
             if (headerLength < 2 || headerLength > MaxHeaderLength || (long)headerLength > length - PrefixLength)
-                throw new SafetensorsException(path, null, $"the header claims {headerLength} bytes; the file has {length - PrefixLength} behind its prefix and the format allows 2 to {MaxHeaderLength}");
+                throw new SafetensorsException(path, null, $"the header claims {headerLength} bytes; the file has {length - PrefixLength} behind its prefix and the format allows 2 to {MaxHeaderLength}; it is damaged or cut short, so fetch it again{UnfinishedDownload.Beside(path)}");
             dataStart = PrefixLength + (long)headerLength;
             var header = SafetensorsHeader.Parse(path, Bytes(PrefixLength, (int)headerLength), length - dataStart);
             Entries = header.Entries;
@@ -117,9 +118,13 @@ public sealed class SafetensorsReader : IDisposable
             [(byte)'P', (byte)'K', 3 or 5, 4 or 6] => $"it is a zip archive, as PyTorch's .pt and .bin files are, and no safetensors file; {nameof(PickleReader)} reads those",
             [0x80, 2 or 3 or 4 or 5, _, _] => "it is a bare pickle, as old .pt and .bin files of PyTorch are, and no safetensors file; load it where it was made and save it as safetensors",
             [(byte)'{', _, _, _] when IsText(stream) => "it is JSON text, such as the index of a checkpoint in several files, and no safetensors file; give the folder to a loader of folders, or one of the files that the index names",
+            _ when IsPrintable(start[..count]) => $"it begins with the text '{Encoding.ASCII.GetString(start[..count])}', as a web page or a server's message does, and is no safetensors file; download it again",
             _ => null,
         };
     }
+
+    // The upper bytes of a header's length are zero, which no text has.
+    private static bool IsPrintable(ReadOnlySpan<byte> start) => start.Length >= PrefixLength && start.IndexOfAnyExceptInRange((byte)' ', (byte)'~') < 0;
 
     // A header's length that starts with '{' is possible; its upper bytes are then zero, which no text has.
     private static bool IsText(FileStream stream)

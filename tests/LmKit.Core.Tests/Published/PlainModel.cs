@@ -137,12 +137,23 @@ internal sealed partial class PlainModel
     private double[] Linear(string name, double[] x)
     {
         var matrix = Weight(name + ".weight");
-        var bias = weights.ContainsKey(name + ".bias") || weights.ContainsKey(prefix + name + ".bias") ? Weight(name + ".bias") : null;
+        var bias = HasBias(name) ? Weight(name + ".bias") : null;
         if (family != "gpt2")
             return Times(x, matrix, bias);
         var count = matrix.Length / x.Length;
         return [.. Enumerable.Range(0, count).Select(column => Enumerable.Range(0, x.Length).Sum(row => x[row] * matrix[(row * count) + column]) + bias![column])];
     }
+
+    private bool HasBias(string name) => family switch
+    {
+        "gpt2" or "bloom" => true,
+        "gptj" => name.Contains(".mlp.", StringComparison.Ordinal),
+        "gpt_neox" => name.Contains(".mlp.", StringComparison.Ordinal) || Flag("attention_bias", true),
+        "llama" => Flag(name.Contains(".mlp.", StringComparison.Ordinal) ? "mlp_bias" : "attention_bias", false),
+        "qwen2" => name.Contains(".self_attn.", StringComparison.Ordinal) && !name.EndsWith("o_proj", StringComparison.Ordinal),
+        "qwen3" or "gemma2" or "gemma3_text" or "olmo2" => name.Contains(".self_attn.", StringComparison.Ordinal) && Flag("attention_bias", false),
+        _ => false,
+    };
 
     private static double[] Times(double[] x, double[] matrix, double[]? bias) =>
         [.. Enumerable.Range(0, matrix.Length / x.Length).Select(row => Enumerable.Range(0, x.Length).Sum(column => x[column] * matrix[(row * x.Length) + column]) + (bias?[row] ?? 0))];

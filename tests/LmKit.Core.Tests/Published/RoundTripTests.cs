@@ -129,6 +129,77 @@ public class RoundTripTests
         Assert.DoesNotContain("model.extra.weight", saved.Entries.Select(entry => entry.Name));
     }
 
+    [Fact]
+    public void An_index_of_PyTorch_files_is_read_and_the_first_kind_of_weights_is_taken()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var temporary = new TemporaryFolder();
+        var folder = PublishedFolders.Copy("gpt2-base-bin", temporary["m"]);
+        var names = PublishedFolders.Names(folder);
+        File.Move(Path.Combine(folder, "pytorch_model.bin"), Path.Combine(folder, "pytorch_model-00001-of-00002.bin"));
+        File.Copy(Path.Combine(folder, "pytorch_model-00001-of-00002.bin"), Path.Combine(folder, "pytorch_model-00002-of-00002.bin"));
+        var map = new JsonObject(names.Select((name, index) => KeyValuePair.Create(name, (JsonNode?)$"pytorch_model-0000{1 + (index % 2)}-of-00002.bin")));
+        File.WriteAllText(Path.Combine(folder, "pytorch_model.bin.index.json"), new JsonObject { ["weight_map"] = map }.ToJsonString());
+        var tokens = arange(0, 12, ScalarType.Int64).unsqueeze(0);
+        using var wanted = PublishedModel.Load(PublishedFolders.Of("gpt2-base-bin"));
+        using (var found = PublishedModel.Load(folder))
+            Assert.True(wanted.Model.call(tokens, null).Equals(found.Model.call(tokens, null)));
+
+        // Whatever comes later in the order is not looked at.
+        File.Copy(Path.Combine(PublishedFolders.Of("gpt2-base"), "model.safetensors"), Path.Combine(folder, "model.safetensors"));
+        File.WriteAllText(Path.Combine(folder, "pytorch_model.bin.index.json"), "nothing");
+        File.WriteAllText(Path.Combine(folder, "pytorch_model.bin"), "nothing");
+        using (var found = PublishedModel.Load(folder))
+            Assert.True(wanted.Model.call(tokens, null).Equals(found.Model.call(tokens, null)));
+    }
+
+    [Fact]
+    public void A_tensor_that_two_files_hold_is_taken_from_the_one_that_the_index_names()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var temporary = new TemporaryFolder();
+        var folder = PublishedFolders.Copy("llama-gqa-sharded", temporary["m"]);
+        var map = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "model.safetensors.index.json")))!["weight_map"]!.AsObject();
+        foreach (var shard in map.Select(pair => pair.Value!.GetValue<string>()).Distinct())
+        {
+            Dictionary<string, Tensor> tensors;
+            using (var reader = new SafetensorsReader(Path.Combine(folder, shard)))
+                tensors = reader.ReadAll();
+            foreach (var (name, file) in map.Where(pair => pair.Value!.GetValue<string>() != shard))
+                tensors[name] = ones([2]);
+            SafetensorsWriter.Save(Path.Combine(folder, shard), tensors);
+        }
+        var tokens = arange(0, 12, ScalarType.Int64).unsqueeze(0);
+        using var wanted = PublishedModel.Load(PublishedFolders.Of("llama-gqa-sharded"));
+        using var found = PublishedModel.Load(folder);
+
+        Assert.True(wanted.Model.call(tokens, null).Equals(found.Model.call(tokens, null)));
+        Assert.Empty(found.SpareTensors);
+    }
+
+    /// <summary>Most weights in bfloat16, norms in float32.</summary>
+    [Fact]
+    public void A_file_of_several_types_is_loaded_in_the_one_of_most_bytes_and_says_so()
+    {
+        using var scope = NewDisposeScope();
+        using var temporary = new TemporaryFolder();
+        var folder = PublishedFolders.Copy("llama-gqa-bf16", temporary["m"]);
+        Dictionary<string, Tensor> tensors;
+        using (var reader = new SafetensorsReader(Path.Combine(folder, "model.safetensors")))
+            tensors = reader.ReadAll().ToDictionary(pair => pair.Key, pair => pair.Key.Contains("norm", StringComparison.Ordinal) ? pair.Value.to(ScalarType.Float32) : pair.Value);
+        SafetensorsWriter.Save(Path.Combine(folder, "model.safetensors"), tensors);
+        using var published = PublishedModel.Load(folder);
+        published.Save(temporary["out"]);
+        using var saved = new SafetensorsReader(Path.Combine(temporary["out"], "model.safetensors"));
+
+        Assert.Equal(ScalarType.BFloat16, ModuleTensors.Of(published.Model)["embeddings.word_embeddings.weight"].dtype);
+        Assert.Contains("BFloat16, 5 of Float32; loaded as BFloat16", published.Describe(), StringComparison.Ordinal);
+        foreach (var (name, tensor) in tensors)
+            Assert.True(tensor.dtype == saved.Read(name).dtype && tensor.Equals(saved.Read(name)), name);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -25,7 +25,7 @@ public sealed class SavedLayoutTests : IDisposable
         [
             (builder => builder.AddSlidingWindowMask(mask => mask.Window = 5), ["mask 'sliding_window' of LmKit.Core"]),
             (builder => builder.AddRotary(rotary => rotary.Base = 777), ["positions 'rotary'", "777"]),
-            (builder => builder.AddRmsNorm(norm => norm.Epsilon = 0.5), ["norm 'rms'", "0.5"]),
+            (builder => builder.AddRmsNorm(norm => norm.Epsilon = 0.5), ["the norm 'rms", "0.5"]),
         ])
         {
             using var published = PublishedModel.Load(PublishedFolders.Of("llama-gqa"), change);
@@ -129,6 +129,17 @@ public sealed class SavedLayoutTests : IDisposable
         var error = Assert.Throws<ConfigurationException>(() => PublishedModel.Load(folder));
 
         Assert.All([Path.Combine(folder, "config.json"), "model.safetensors"], word => Assert.Contains(word, error.Message, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_way_to_draw_text_that_is_not_served_is_refused_unless_the_change_brings_a_sampler()
+    {
+        var folder = PublishedFolders.Copy("llama-gqa", temporary["m"]);
+        File.WriteAllText(Path.Combine(folder, "generation_config.json"), "{ \"num_beams\": 4 }");
+        var error = Assert.Throws<ConfigurationException>(() => PublishedModel.Load(folder));
+        Assert.All(["generation_config.json", "num_beams"], word => Assert.Contains(word, error.Message, StringComparison.Ordinal));
+
+        PublishedModel.Load(folder, builder => builder.AddAutoregressiveSampler()).Dispose();
     }
 
     [Fact]

@@ -9,6 +9,9 @@ namespace LmKit;
 /// <remarks>Disposing it disposes the model.</remarks>
 public sealed class PublishedModel : IDisposable
 {
+    // Of options and tensors that a description lists.
+    private const int MostShown = 100;
+
     private readonly FamilyWeights weights;
     private readonly PublishedSource source;
 
@@ -74,7 +77,7 @@ public sealed class PublishedModel : IDisposable
         void Append(string what, IReadOnlyList<string> items)
         {
             if (items.Count > 0)
-                _ = text.Append(what).Append(": ").AppendJoin(", ", items).Append('\n');
+                _ = text.Append(what).Append(": ").AppendJoin(", ", items.Take(MostShown)).Append(items.Count > MostShown ? $" and {items.Count - MostShown} more\n" : "\n");
         }
     }
 
@@ -83,6 +86,26 @@ public sealed class PublishedModel : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Model.Dispose();
+}
+
+/// <summary>Saves models in a published layout.</summary>
+public static class PublishedLayoutFiles
+{
+    /// <summary>Saves a model of a layout that was made by its <see cref="PublishedLayout.CreateBuilder"/> or changed from a published one: published names, one
+    /// <c>model.safetensors</c>, in the model's own type.</summary>
+    /// <param name="layout">The layout.</param>
+    /// <param name="folder">The folder; everything in it that the save does not write stays.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="more">Writes further files into the folder that it is given, such as the tokenizer's; null for none.</param>
+    /// <exception cref="ConfigurationException">The model has a component or a size that the layout cannot say; names it. Save it as an LmKit folder with
+    /// <see cref="LanguageModel.Save"/>.</exception>
+    /// <exception cref="IOException">The folder cannot be written, or holds files that are not a model's; nothing was changed.</exception>
+    public static void Save(this PublishedLayout layout, string folder, LanguageModel model, Action<string>? more = null)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        ArgumentNullException.ThrowIfNull(model);
+        PublishedFolder.Save(folder, model, layout, new FamilyWeights(layout.Match([]), new Dictionary<string, ScalarType>(), ScalarType.Float32), ModelFolder.StoredDtype(model.parameters().Select(parameter => parameter.dtype)), null, more);
+    }
 }
 
 /// <summary>Where a published model came from.</summary>
