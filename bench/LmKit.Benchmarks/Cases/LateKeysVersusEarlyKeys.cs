@@ -40,17 +40,15 @@ internal static class LateKeysVersusEarlyKeys
 
         MixerState[] After(int context)
         {
-            var states = layers.Select(layer => layer.NewState(1)).ToArray();
-            foreach (var (layer, state) in layers.Zip(states))
+            var first = layers[0].NewState(1);
+            for (var read = 0; read < context; read += piece)
             {
-                for (var read = 0; read < context; read += piece)
-                {
-                    using var x = randn(1, Math.Min(piece, context), modelDim, generator: random);
-                    layer.call(x, new SequenceContext(state)).Dispose();
-                }
+                using var x = randn(1, Math.Min(piece, context), modelDim, generator: random);
+                layers[0].call(x, new SequenceContext(first)).Dispose();
             }
 
-            return states;
+            using var row = zeros(1, ScalarType.Int64);
+            return [first, .. layers.Skip(1).Select(_ => first.Fork(row))]; // the layers read other memory, of the same values
         }
 
         Tensor[] Step(MixerState[][] texts)
