@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using static TorchSharp.torch;
 
 namespace LmKit;
 
@@ -78,20 +77,6 @@ public sealed class PublishedLayout
 
     /// <summary>A builder of new models in this layout, to be trained and saved under the published names.</summary>
     public LanguageModelBuilder CreateBuilder() => LanguageModelBuilder.From(Config);
-
-    /// <summary>Saves a model of this layout that was made by <see cref="CreateBuilder"/> or changed from a published one: published names, one
-    /// <c>model.safetensors</c>, in the model's own type.</summary>
-    /// <param name="folder">The folder; everything in it that the save does not write stays.</param>
-    /// <param name="model">The model.</param>
-    /// <param name="more">Writes further files into the folder that it is given, such as the tokenizer's; null for none.</param>
-    /// <exception cref="ConfigurationException">The model has a component or a size that the layout cannot say; names it. Save it as an LmKit folder with
-    /// <see cref="LanguageModel.Save"/>.</exception>
-    /// <exception cref="IOException">The folder cannot be written, or holds files that are not a model's; nothing was changed.</exception>
-    public void Save(string folder, LanguageModel model, Action<string>? more = null)
-    {
-        ArgumentNullException.ThrowIfNull(model);
-        PublishedFolder.Save(folder, model, this, new FamilyWeights(Match([]), new Dictionary<string, ScalarType>(), ScalarType.Float32), ModelFolder.StoredDtype(model.parameters().Select(parameter => parameter.dtype)), null, more);
-    }
 
     /// <summary>Whether a configuration file's object is of a published model and not of this library.</summary>
     internal static bool IsPublished(JsonObject root) => !root.ContainsKey("format") && (root.ContainsKey("model_type") || root.ContainsKey("architectures"));

@@ -85,6 +85,27 @@ public sealed class PublishedModel : IDisposable
     public void Dispose() => Model.Dispose();
 }
 
+/// <summary>What writes a model in a published layout.</summary>
+public static class PublishedSaving
+{
+    /// <summary>Saves a model of a layout that was made by <see cref="PublishedLayout.CreateBuilder"/>, or that a change of a published model gave:
+    /// published names, one <c>model.safetensors</c>, in the model's own type.</summary>
+    /// <param name="layout">The layout.</param>
+    /// <param name="folder">The folder; everything in it that the save does not write stays.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="more">Writes further files into the folder that it is given, such as the tokenizer's; null for none.</param>
+    /// <exception cref="ConfigurationException">The model has a component or a size that the layout cannot say; names it. Save it as an LmKit folder with
+    /// <see cref="LanguageModel.Save"/>.</exception>
+    /// <exception cref="IOException">The folder cannot be written, or holds files that are not a model's; nothing was changed.</exception>
+    public static void Save(this PublishedLayout layout, string folder, LanguageModel model, Action<string>? more = null)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        ArgumentNullException.ThrowIfNull(model);
+        var weights = new FamilyWeights(layout.Match([]), new Dictionary<string, ScalarType>(), ScalarType.Float32);
+        PublishedFolder.Save(folder, model, layout, weights, ModelFolder.StoredDtype(model.parameters().Select(parameter => parameter.dtype)), null, more);
+    }
+}
+
 /// <summary>Where a published model came from.</summary>
 /// <param name="Folder">The folder.</param>
 /// <param name="Files">The files that hold its weights.</param>
