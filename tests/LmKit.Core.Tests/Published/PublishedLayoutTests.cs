@@ -240,7 +240,7 @@ public class PublishedLayoutTests
 
     private sealed class TensorHolder(Dictionary<string, TorchSharp.torch.Tensor> tensors) : IDisposable
     {
-        public Dictionary<string, TorchSharp.torch.Tensor> Tensors { get; } = tensors;
+        internal Dictionary<string, TorchSharp.torch.Tensor> Tensors { get; } = tensors;
 
         public void Dispose()
         {
