@@ -111,8 +111,15 @@ internal static class PublishedFolder
         }
         var other = Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal).FirstOrDefault(ModelFolder.IsWeights);
         throw new FileNotFoundException($"{folder}: it holds no weights: none of {string.Join(", ", weightsFiles)}{UnfinishedDownload.In(folder)}"
-            + (other is null ? "." : $"; it holds {other}, which is not read. Convert it to safetensors where it was made, or rename it if it is the model's."), Path.Combine(folder, weightsFiles[0]));
+            + (other is null ? "; complete the folder." : $"; it holds {other}, which is not read. {Remedy(other)}"), Path.Combine(folder, weightsFiles[0]));
     }
+
+    private static string Remedy(string other) => Path.GetExtension(other) switch
+    {
+        ".safetensors" => $"Download {weightsFiles[1]} if it is one of several files of the model, or rename it if it is the model's only one.",
+        ".bin" => $"Download {weightsFiles[3]} if it is one of several files of the model, or rename it if it is the model's only one.",
+        _ => "Convert it to safetensors where it was made, or rename it if it is the model's.",
+    };
 
     // Only the value changes; every other byte stays.
     private static byte[] WithType(byte[] config, ScalarType type)
