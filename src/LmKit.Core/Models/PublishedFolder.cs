@@ -78,6 +78,7 @@ internal static class PublishedFolder
     /// <param name="more">Writes further files.</param>
     internal static void Save(string folder, LanguageModel model, PublishedLayout layout, FamilyWeights weights, ScalarType? dtype, string? tokenizerFolder, Action<string>? more)
     {
+        using var use = UseGate.Enter(model);
         LayoutCheck.Check(model, layout);
         var isSame = tokenizerFolder is not null && Path.GetFullPath(folder) == Path.GetFullPath(tokenizerFolder);
         _ = AtomicFolder.Write(
