@@ -164,7 +164,7 @@ internal sealed class CheckpointFiles : IDisposable
 
     private Dictionary<string, string> Map()
     {
-        var root = StrictJson.ReadObject(Path, (place, problem, cause) => Fault(null, $"{place}: {problem}", cause), MaxIndexBytes);
+        var root = StrictJson.ReadObject(Path, (place, problem, cause) => Fault(null, $"{place}: {UnfinishedDownload.Remedied(problem, cause, Path)}", cause), MaxIndexBytes);
         if (root["weight_map"] is not JsonObject map)
             throw Fault(null, "$.weight_map: is missing or no object, so this is no index of a checkpoint in several files; download it again");
         return map.ToDictionary(
@@ -191,9 +191,14 @@ internal static class UnfinishedDownload
     /// <summary>The same for the folder of a file that is cut short.</summary>
     internal static string Beside(string path) => In(Path.GetDirectoryName(Path.GetFullPath(path))!);
 
+    /// <summary>What is wrong with a JSON file that others made, with the remedy where it is cut or no JSON at all.</summary>
+    internal static string Remedied(string problem, Exception? cause, string path) =>
+        cause is System.Text.Json.JsonException ? $"{problem.TrimEnd('.')}; download it again, or correct it{Beside(path)}" : problem;
+
     private static string? Name(string folder)
     {
-        string[] places = [folder, Path.Combine(folder, ".cache", "huggingface", "download")];
+        // The hub's own cache keeps the files of a snapshot in a folder beside all snapshots.
+        string[] places = [folder, Path.Combine(folder, ".cache", "huggingface", "download"), .. Path.GetFileName(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)))) == "snapshots" ? [Path.Combine(folder, "..", "..", "blobs")] : Array.Empty<string>()];
         var file = places.Where(Directory.Exists).SelectMany(place => Directory.EnumerateFiles(place, "*.incomplete")).Order(StringComparer.Ordinal).FirstOrDefault();
         return file is null ? null : Path.GetRelativePath(folder, file);
     }

@@ -20,7 +20,20 @@ public sealed class CheckpointMismatchException : Exception
         IReadOnlyList<TensorMismatch> wrongShape,
         IReadOnlyList<TensorMismatch> wrongDtype,
         IReadOnlyList<TensorMismatch>? wrongValue = null)
-        : base(Describe(source, missing, unexpected, wrongShape, wrongDtype, wrongValue ?? []))
+        : this(source, null, missing, unexpected, wrongShape, wrongDtype, wrongValue)
+    {
+    }
+
+    /// <summary>Makes the exception with a sentence that says what to do.</summary>
+    internal CheckpointMismatchException(
+        string source,
+        string? remedy,
+        IReadOnlyList<string> missing,
+        IReadOnlyList<string> unexpected,
+        IReadOnlyList<TensorMismatch> wrongShape,
+        IReadOnlyList<TensorMismatch> wrongDtype,
+        IReadOnlyList<TensorMismatch>? wrongValue = null)
+        : base(Describe(source, remedy, missing, unexpected, wrongShape, wrongDtype, wrongValue ?? []))
     {
         Missing = missing;
         Unexpected = unexpected;
@@ -46,6 +59,7 @@ public sealed class CheckpointMismatchException : Exception
 
     private static string Describe(
         string source,
+        string? remedy,
         IReadOnlyList<string> missing,
         IReadOnlyList<string> unexpected,
         IReadOnlyList<TensorMismatch> wrongShape,
@@ -54,7 +68,7 @@ public sealed class CheckpointMismatchException : Exception
     {
         if (wrongValue.Count > 0 && missing.Count + unexpected.Count + wrongShape.Count + wrongDtype.Count == 0)
             return $"{source} is of another run: {string.Join("; ", wrongValue)}. Set the same values or choose another place; nothing was loaded.";
-        var text = new StringBuilder($"{source} does not fit the model; nothing was loaded.");
+        var text = new StringBuilder($"{source} does not fit the model; nothing was loaded.{(remedy is null ? "" : " " + remedy)}");
         Append(text, "missing", missing);
         Append(text, "unexpected", unexpected);
         Append(text, "wrong shape", wrongShape);

@@ -64,7 +64,7 @@ public static class PickleReader
         {
             mapped?.Dispose();
             if (error is InvalidDataException or EndOfStreamException or InvalidCastException or ArgumentException or OverflowException or InvalidOperationException or NotSupportedException or System.Runtime.InteropServices.ExternalException)
-                throw new PickleException(path, $"it is damaged or no PyTorch file: {error.Message}", error);
+                throw new PickleException(path, $"it is damaged or no PyTorch file: {error.Message.TrimEnd('.')}; download it again{UnfinishedDownload.Beside(path)}", error);
             throw;
         }
     }

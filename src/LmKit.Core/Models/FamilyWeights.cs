@@ -41,8 +41,13 @@ internal sealed class FamilyWeights(PublishedNames names, IReadOnlyDictionary<st
         TensorMismatch[] wrongShape = [.. shared.Where(pair => !pair.Value.AsSpan().SequenceEqual([.. found[pair.Key].Shape])).Select(pair => new TensorMismatch(pair.Key, Text(pair.Value), Text(found[pair.Key].Shape)))];
         TensorMismatch[] wrongType = [.. found.Values.Where(entry => !TensorCheck.IsFloating(entry.ScalarType)).Select(entry => new TensorMismatch(entry.Name, "floating-point numbers", SafetensorsException.Shown(entry.Dtype)))];
         if (missing.Length + unexpected.Length + wrongShape.Length + wrongType.Length > 0)
-            throw new CheckpointMismatchException(files.Path, missing, unexpected, wrongShape, wrongType);
+            throw new CheckpointMismatchException(files.Path, Remedy(missing), missing, unexpected, wrongShape, wrongType);
     }
+
+    private string Remedy(string[] missing) =>
+        !names.IsTied && missing.Contains(names.Head) ? $"It has no head '{names.Head}', which config.json wants (tie_word_embeddings is false there or by default); set tie_word_embeddings to true if the head is the embedding '{names.Embedding}', or download the file that has the head."
+        : names.IsTied && missing.Contains(names.Embedding) ? $"It has neither the embedding '{names.Embedding}' nor the head '{names.Head}', of which a tied model has one; download it again."
+        : "Take config.json and all files of weights of one model, or download them again.";
 
     /// <summary>Copies the file's values into the model's tensors, which nobody uses yet, one row of the key map at a time.</summary>
     /// <param name="model">The model.</param>

@@ -122,7 +122,7 @@ internal static class ModelFolder
     private static bool Is(string folder, Func<JsonObject, bool> isOf)
     {
         var path = Path.Combine(folder, ConfigFile);
-        return File.Exists(path) && isOf(StrictJson.ReadObject(path, (place, problem, cause) => ConfigurationException.In(path, new ConfigurationException(place, problem, cause))));
+        return File.Exists(path) && isOf(StrictJson.ReadObject(path, (place, problem, cause) => ConfigurationException.In(path, new ConfigurationException(place, UnfinishedDownload.Remedied(problem, cause, path), cause))));
     }
 
     private static ModelConfig ReadConfig(string path)

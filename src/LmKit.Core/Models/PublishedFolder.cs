@@ -78,6 +78,7 @@ internal static class PublishedFolder
     /// <param name="more">Writes further files.</param>
     internal static void Save(string folder, LanguageModel model, PublishedLayout layout, FamilyWeights weights, ScalarType? dtype, string? tokenizerFolder, Action<string>? more)
     {
+        using var use = UseGate.Enter(model);
         LayoutCheck.Check(model, layout);
         var isSame = tokenizerFolder is not null && Path.GetFullPath(folder) == Path.GetFullPath(tokenizerFolder);
         _ = AtomicFolder.Write(
@@ -111,8 +112,15 @@ internal static class PublishedFolder
         }
         var other = Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal).FirstOrDefault(ModelFolder.IsWeights);
         throw new FileNotFoundException($"{folder}: it holds no weights: none of {string.Join(", ", weightsFiles)}{UnfinishedDownload.In(folder)}"
-            + (other is null ? "." : $"; it holds {other}, which is not read. Convert it to safetensors where it was made, or rename it if it is the model's."), Path.Combine(folder, weightsFiles[0]));
+            + (other is null ? "; complete the folder." : $"; it holds {other}, which is not read. {Remedy(other)}"), Path.Combine(folder, weightsFiles[0]));
     }
+
+    private static string Remedy(string other) => Path.GetExtension(other) switch
+    {
+        ".safetensors" => $"Download {weightsFiles[1]} if it is one of several files of the model, or rename it if it is the model's only one.",
+        ".bin" => $"Download {weightsFiles[3]} if it is one of several files of the model, or rename it if it is the model's only one.",
+        _ => "Convert it to safetensors where it was made, or rename it if it is the model's.",
+    };
 
     // Only the value changes; every other byte stays.
     private static byte[] WithType(byte[] config, ScalarType type)

@@ -165,6 +165,63 @@ public sealed class DamagedFolderTests : IDisposable
         Refused<CheckpointException>(folder, "'lm_head.weight'", "'model.embed_tokens.weight'", "tie_word_embeddings");
     }
 
+    [Theory]
+    [InlineData(false, "'lm_head.weight'", "set tie_word_embeddings to true")]
+    [InlineData(true, "neither", "'model.embed_tokens.weight'", "'lm_head.weight'", "download it again")]
+    public void A_head_or_a_table_that_is_absent_is_told_with_the_remedy(bool isTied, params string[] words)
+    {
+        var folder = PublishedFolders.Copy("llama-gqa", temporary["m"]);
+        if (isTied)
+        {
+            using (NewDisposeScope())
+                Change(folder, tensors => tensors.Remove("model.embed_tokens.weight"));
+        }
+        else
+        {
+            var config = Path.Combine(folder, "config.json");
+            File.WriteAllText(config, File.ReadAllText(config).Replace("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false", StringComparison.Ordinal));
+        }
+
+        Refused<CheckpointMismatchException>(folder, ["model.safetensors", .. words]);
+    }
+
+    [Theory]
+    [InlineData("config.json", 0)]
+    [InlineData("config.json", 90)]
+    [InlineData("model.safetensors.index.json", 0)]
+    [InlineData("model.safetensors.index.json", 200)]
+    public void A_configuration_or_an_index_that_is_cut_is_told_with_the_remedy(string file, int length)
+    {
+        var folder = PublishedFolders.Copy("llama-gqa-sharded", temporary["m"]);
+        File.WriteAllBytes(Path.Combine(folder, file), File.ReadAllBytes(Path.Combine(folder, file))[..length]);
+        File.WriteAllText(Path.Combine(folder, "abc.incomplete"), "");
+
+        if (file == "config.json")
+            Refused<ConfigurationException>(folder, file, "download it again", "'abc.incomplete'");
+        else
+            Refused<SafetensorsException>(folder, file, "download it again", "'abc.incomplete'");
+    }
+
+    [Fact]
+    public void Shards_without_their_index_are_told_with_its_name()
+    {
+        var folder = PublishedFolders.Copy("llama-gqa-sharded", temporary["m"]);
+        File.Delete(Path.Combine(folder, "model.safetensors.index.json"));
+
+        Refused<FileNotFoundException>(folder, ".safetensors, which is not read", "Download model.safetensors.index.json");
+    }
+
+    [Fact]
+    public void A_download_of_the_hubs_cache_that_did_not_end_is_told_by_name()
+    {
+        var folder = PublishedFolders.Copy("llama-gqa-sharded", temporary["snapshots/m"]);
+        Directory.CreateDirectory(Path.Combine(folder, "..", "..", "blobs"));
+        File.WriteAllText(Path.Combine(folder, "..", "..", "blobs", "abc.incomplete"), "");
+        File.Delete(Path.Combine(folder, "model-00002-of-00003.safetensors"));
+
+        Refused<SafetensorsException>(folder, "model-00002-of-00003.safetensors", "abc.incomplete", "run it again");
+    }
+
     [Fact]
     public void Every_difference_of_names_shapes_and_types_is_told_by_published_names()
     {
@@ -250,7 +307,7 @@ public sealed class DamagedFolderTests : IDisposable
         Refused<PickleException>(folder, "pytorch_model.bin", "1.6");
 
         File.WriteAllBytes(file, Encoding.ASCII.GetBytes("<html>Access denied</html>"));
-        Refused<PickleException>(folder, "pytorch_model.bin");
+        Refused<PickleException>(folder, "pytorch_model.bin", "download it again");
     }
 
     [Fact]

@@ -229,6 +229,26 @@ public class RoundTripTests
         Assert.Equal(hasEmbedding, published.Describe().Contains("tied head: lm_head.weight", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("gpt2-base", "rotary_emb.inv_freq")]
+    [InlineData("gpt2-base", "h.0.attn.rotary_emb.inv_freq")]
+    [InlineData("llama-gqa", "model.rotary_emb.inv_freq")]
+    public void Stored_frequencies_are_left_out_wherever_they_stand(string name, string tensor)
+    {
+        using var scope = NewDisposeScope();
+        using var temporary = new TemporaryFolder();
+        var folder = PublishedFolders.Copy(name, temporary["m"]);
+        var path = Path.Combine(folder, "model.safetensors");
+        Dictionary<string, Tensor> tensors;
+        using (var reader = new SafetensorsReader(path))
+            tensors = reader.ReadAll();
+        tensors[tensor] = ones(4);
+        SafetensorsWriter.Save(path, tensors);
+        using var published = PublishedModel.Load(folder);
+
+        Assert.Contains(tensor, published.SpareTensors);
+    }
+
     [Fact]
     public void The_report_names_family_files_types_and_what_was_left_out()
     {

@@ -60,6 +60,21 @@ public sealed class SavedLayoutTests : IDisposable
     }
 
     [Fact]
+    public void A_disposed_model_is_not_saved()
+    {
+        using var temporary = new TemporaryFolder();
+        var folder = PublishedFolders.Copy("llama-gqa", temporary["m"]);
+        var weights = Path.Combine(folder, "model.safetensors");
+        var before = File.ReadAllBytes(weights);
+        var published = PublishedModel.Load(folder);
+        published.Dispose();
+
+        Assert.Throws<ObjectDisposedException>(() => published.Save(folder));
+        Assert.Throws<ObjectDisposedException>(() => published.Layout.Save(folder, published.Model));
+        Assert.Equal(before, File.ReadAllBytes(weights));
+    }
+
+    [Fact]
     public void Files_of_somebody_else_are_not_replaced()
     {
         using var published = PublishedModel.Load(PublishedFolders.Of("llama-gqa"));

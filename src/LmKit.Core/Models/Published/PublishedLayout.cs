@@ -92,7 +92,7 @@ public sealed class PublishedLayout
         var (embedding, head) = (prefix + plan.Embedding, plan.Head + ".weight");
         var isHeadAlone = plan.IsTied && names.Contains(head) && !names.Contains(embedding);
         var map = new KeyMap([.. plan.Rows.Select(row => row with { Published = [.. row.Published.Select(Named)] })]);
-        return new PublishedNames(map, [.. entries.Where(IsSpare).Select(entry => entry.Name)], plan.IsTied && names.Contains(head) && !isHeadAlone ? head : null, isHeadAlone ? head : embedding);
+        return new PublishedNames(map, [.. entries.Where(IsSpare).Select(entry => entry.Name)], plan.IsTied && names.Contains(head) && !isHeadAlone ? head : null, isHeadAlone ? head : embedding, head, plan.IsTied);
 
         string Named(string name)
         {
@@ -118,7 +118,8 @@ public sealed class PublishedLayout
 
     // Buffers of older files: triangles of causal masks, the number that stood for hidden scores, and rotary's frequencies.
     private bool IsSpare(SafetensorsEntry entry) =>
-        entry.Name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
+        entry.Name == "rotary_emb.inv_freq"
+        || entry.Name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
         || (entry.Name.EndsWith($".{plan.Attention}.masked_bias", StringComparison.Ordinal) && entry.Shape.All(size => size == 1))
         || (entry.Name.EndsWith($".{plan.Attention}.bias", StringComparison.Ordinal) && entry.Shape is [1, 1, var rows, var columns] && rows == columns);
 
@@ -148,7 +149,9 @@ public sealed class PublishedLayout
 /// <param name="Spare">Its tensors that are not weights.</param>
 /// <param name="TiedHead">A head that is stored although it is the embedding; null where there is none.</param>
 /// <param name="Embedding">The table of tokens.</param>
-internal sealed record PublishedNames(KeyMap Map, IReadOnlyList<string> Spare, string? TiedHead, string Embedding);
+/// <param name="Head">The head's weight, stored or not.</param>
+/// <param name="IsTied">Whether the head is the embedding.</param>
+internal sealed record PublishedNames(KeyMap Map, IReadOnlyList<string> Spare, string? TiedHead, string Embedding, string Head, bool IsTied);
 
 /// <summary>A linear of a published file and ours that are its outputs.</summary>
 /// <param name="Name">The file's module.</param>

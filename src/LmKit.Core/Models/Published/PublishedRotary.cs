@@ -27,15 +27,17 @@ internal static class PublishedRotary
         }
         if (newer is not null && config.TryObject(Older) is not null)
             throw config.Wrong(Older, config.Raw(Older), $"stands beside {config.Place(Newer)}, which says the same in newer words; leave one of them out");
+        // Newer files may have the older name for the newer object, with the base inside.
+        var settings = newer ?? (site.HasScaling ? config.TryObject(Older) : null);
         var baseOld = config.TryNumber(1, 1e12, site.BaseNames);
-        var baseNew = newer?.TryNumber(1, 1e12, "rope_theta");
+        var baseNew = settings?.TryNumber(1, 1e12, "rope_theta");
         if (baseOld is not null && baseNew is not null && baseOld != baseNew)
-            throw newer!.Wrong("rope_theta", newer.Raw("rope_theta"), $"contradicts {config.Place(site.BaseNames[0])}; leave one of them out");
+            throw settings!.Wrong("rope_theta", settings.Raw("rope_theta"), $"contradicts {config.Place(site.BaseNames[0])}; leave one of them out");
         var options = new RotaryOptions { Base = baseNew ?? baseOld ?? site.Base };
-        var share = Share(config, newer, site);
+        var share = Share(config, settings, site);
         var turned = share is null ? headDim : (long)(headDim * share.Value);
         options.Dim = Turned(turned, headDim, config.Place(site.DimName));
-        if ((newer ?? (site.HasScaling ? config.TryObject(Older) : null)) is { } scaling)
+        if (settings is { } scaling)
             options.Scaling = Scaling(config, scaling, site, turned, options.Base);
         return options;
     }
