@@ -46,6 +46,7 @@ public sealed class DenseLinear : nn.Module<Tensor, Tensor>, ILinear
     /// of two axes on the way, which rounds otherwise.</summary>
     internal Tensor ForRows(Tensor rows)
     {
+        Shapes.CheckInput(rows, weight, InFeatures, GetName());
         var y = nn.functional.linear(rows, weight);
         return bias is null ? y : y.add_(bias);
     }
