@@ -21,6 +21,15 @@ internal static class TuningSample
         using var plain = LoraAdapters.MergeAndUnload(model);
     }
 
+    /// <summary>An adapter folder of a published model, under its own module names.</summary>
+    internal static void TunePublished(string folder, string adapterFolder)
+    {
+        var (layout, config) = (PublishedLayout.Read(folder), AdapterFile.ReadConfig(adapterFolder));
+        using var published = PublishedModel.Load(folder, change: builder => builder.UseLora(config, layout));
+        AdapterFile.Load(published.Model, adapterFolder, layout);
+        AdapterFile.Save(published.Model, "trained-adapter", layout);
+    }
+
     /// <summary>Halves of documents and a teacher's continuations of them.</summary>
     internal static async Task MakeDataAsync(IChatClient teacher, string corpus, string folder)
     {

@@ -91,6 +91,8 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
     {
         ArgumentNullException.ThrowIfNull(input);
         input.Check();
+        if (AttentionInput.Misfit(this, input.Encoding) is { } misfit)
+            throw new ArgumentException(misfit, nameof(input));
         if (input.Queries.numel() == 0 || input.Keys.size(2) == 0)
             return zeros_like(input.Queries);
         using var scope = NewDisposeScope();

@@ -4,7 +4,7 @@ namespace LmKit.Architecture.Tests;
 public class FolderArrowTests(Xunit.Abstractions.ITestOutputHelper output)
 {
     // LmKit.Core's floors, the lowest first.
-    private static readonly string[] floors = ["Foundation", "Contracts", "Composition", "Checkpoints", "Components", "Models", "Text", "Generation", "Training"];
+    private static readonly string[] floors = ["Foundation", "Contracts", "Composition", "Checkpoints", "Components", "Models", "Text", "Generation", "Training", "Evaluation"];
 
     [Fact]
     public void No_folders_of_a_package_use_each_other_in_a_circle()

@@ -92,6 +92,21 @@ public class LambdaModelTests
         Assert.Contains("max_position_embeddings", Assert.Throws<ConfigurationException>(builder.Build).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(9)]
+    public void Angles_per_token_depend_on_more_than_distances_and_are_refused(int? ceiling)
+    {
+        using var scope = NewDisposeScope();
+        var scaling = new DynamicRotaryScaling { Factor = 2, OriginalLength = 8, IsPerToken = true };
+        var error = Assert.Throws<ConfigurationException>(() => ToyModel.Builder().AddAttention().AddRotary(rotary => rotary.Scaling = scaling)
+            .AddLambdaMask(lambda => lambda.DistanceCeiling = ceiling).Build());
+        using var rotary = ToyModel.Builder().AddAttention().AddRotary().AddLambdaMask().Build();
+
+        Assert.Contains("LambdaMask (LocalLength = ", error.Message, StringComparison.Ordinal);
+        Assert.Contains("DynamicRotaryScaling.IsPerToken = true", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_bidirectional_model_is_refused()
     {

@@ -184,7 +184,7 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
 
     private static void Adapter(GoldenCase golden)
     {
-        var config = AdapterFile.ReadConfig(golden.PathOf("."));
+        var config = AdapterFile.ReadConfig(golden.Path);
         using var io = golden.Inside("base_and_io.safetensors");
         io.Options.Describe("heads"); // the toy model in words, as in the data's README
         using var model = new PublishedToy(io, config);
@@ -192,7 +192,7 @@ public partial class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         model.eval();
         Close.Check("logits_base", io.Tensor("logits_base"), model.call(ids), absolute: AdapterTolerance);
 
-        AdapterFile.Load(model, golden.PathOf("."));
+        AdapterFile.Load(model, golden.Path);
 
         Close.Check("logits_adapter", io.Tensor("logits_adapter"), model.call(ids), absolute: AdapterTolerance);
         using (no_grad())

@@ -10,7 +10,6 @@ namespace LmKit.Benchmarks.Cases;
 /// <remarks>The context grows by the measured tokens, on both sides alike.</remarks>
 internal static class CausalTokenVersusTurnedCache
 {
-    private const int spare = 8192;   // tokens that can be measured
     private const long window = 512;
     private const long starts = 10;
 
@@ -28,8 +27,24 @@ internal static class CausalTokenVersusTurnedCache
 
     private static RatioSides Prepare(Generator random, int context, bool isLambda)
     {
+        return Sides(random, shape, shape.Build(random, isPacked: false, Mask), context, spare: 8192);
+
+        void Mask(LanguageModelBuilder builder)
+        {
+            if (isLambda)
+                builder.AddLambdaMask(lambda => (lambda.LocalLength, lambda.GlobalLength) = (window, starts));
+        }
+    }
+
+    /// <summary>A model's token against the library's operations over its weights.</summary>
+    /// <param name="random">Draws the context.</param>
+    /// <param name="shape">The model's sizes.</param>
+    /// <param name="model">The model, which becomes the sides'.</param>
+    /// <param name="context">Tokens before the first measured one.</param>
+    /// <param name="spare">Tokens that can be measured.</param>
+    internal static RatioSides Sides(Generator random, LlamaShape shape, LanguageModel model, int context, int spare)
+    {
         using var frozen = no_grad();
-        var model = shape.Build(random, isPacked: false, Mask);
         var plain = new TurnedCacheTransformer(model, shape, context + spare);
         var state = model.NewState(1);
         var text = shape.Text(random, context);
@@ -39,12 +54,6 @@ internal static class CausalTokenVersusTurnedCache
         set_num_threads(1);
         var position = context;
         return new RatioSides(Plain, Ours, plain, state, model, tokens, token);
-
-        void Mask(LanguageModelBuilder builder)
-        {
-            if (isLambda)
-                builder.AddLambdaMask(lambda => (lambda.LocalLength, lambda.GlobalLength) = (window, starts));
-        }
 
         // The plain side holds what ours computed for the context; all processors may help.
         void Read()

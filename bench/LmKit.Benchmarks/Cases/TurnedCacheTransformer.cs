@@ -6,7 +6,8 @@ namespace LmKit.Benchmarks.Cases;
 
 /// <summary>A LLaMA decoder from library operations, as a careful user writes it: keys are turned once and kept in a cache allocated in
 /// advance, their cosines and sines stand in a table, attention is the fused one, temporaries go with the call.</summary>
-/// <remarks>It computes with the parameters of a model of ours, which stay that model's; as many key heads as heads.</remarks>
+/// <remarks>It computes with the parameters of a model of ours, which stay that model's. Heads that share a key head stand side by side as
+/// queries of that head, so that keys are never repeated.</remarks>
 internal sealed class TurnedCacheTransformer : IDisposable
 {
     private readonly LlamaShape shape;
@@ -31,8 +32,8 @@ internal sealed class TurnedCacheTransformer : IDisposable
             Weight($"layers.{index}.mlp.gate_proj"),
             Weight($"layers.{index}.mlp.up_proj"),
             Weight($"layers.{index}.mlp.down_proj"),
-            zeros(1, shape.HeadCount, capacity, shape.HeadDim).DetachFromDisposeScope(),
-            zeros(1, shape.HeadCount, capacity, shape.HeadDim).DetachFromDisposeScope()))];
+            zeros(1, shape.KeyValueHeadCount, capacity, shape.HeadDim).DetachFromDisposeScope(),
+            zeros(1, shape.KeyValueHeadCount, capacity, shape.HeadDim).DetachFromDisposeScope()))];
         using var scope = NewDisposeScope();
         var frequencies = pow(shape.RotaryBase, arange(0, shape.HeadDim, 2, dtype: ScalarType.Float64) / -shape.HeadDim);
         var phases = arange(capacity, dtype: ScalarType.Float64).unsqueeze(1) * frequencies;
@@ -73,14 +74,14 @@ internal sealed class TurnedCacheTransformer : IDisposable
 
     private Tensor Attend(Layer layer, Tensor x, long position)
     {
-        var q = Turned(Split(nn.functional.linear(x, layer.Query)), position);
+        var q = Turned(Split(nn.functional.linear(x, layer.Query)), position).view(1, shape.KeyValueHeadCount, -1, shape.HeadDim); // (1, Hkv, H / Hkv, P)
         layer.Keys.narrow(2, position, 1).copy_(Turned(Split(nn.functional.linear(x, layer.Key)), position));
         layer.Values.narrow(2, position, 1).copy_(Split(nn.functional.linear(x, layer.Value)));
         var attended = nn.functional.scaled_dot_product_attention(q, layer.Keys.narrow(2, 0, position + 1), layer.Values.narrow(2, 0, position + 1));
-        return nn.functional.linear(attended.transpose(1, 2).reshape(1, 1, -1), layer.Output);
+        return nn.functional.linear(attended.reshape(1, 1, -1), layer.Output);
     }
 
-    private Tensor Split(Tensor joined) => joined.view(1, 1, shape.HeadCount, shape.HeadDim).transpose(1, 2); // (1, H, 1, P)
+    private Tensor Split(Tensor joined) => joined.view(1, -1, 1, shape.HeadDim); // (1, H or Hkv, 1, P)
 
     // Features t and t + P/2 of (1, H, L, P) turn together; the first of L stands at the position.
     private Tensor Turned(Tensor x, long position)

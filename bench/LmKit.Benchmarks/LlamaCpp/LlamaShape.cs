@@ -44,13 +44,18 @@ internal sealed record LlamaShape(int LayerCount, long ModelDim, int HeadCount, 
 
         more?.Invoke(builder);
         var model = builder.Build();
+        Fill(model, random);
+        return model;
+    }
+
+    /// <summary>Random weights, and gains of norms around 1.</summary>
+    internal static void Fill(LanguageModel model, Generator random)
+    {
         using var frozen = no_grad();
         foreach (var (name, parameter) in model.named_parameters())
         {
             using var scope = NewDisposeScope();
             parameter.copy_(randn(parameter.shape, generator: random) * (parameter.dim() == 1 ? 0.1 : 0.02) + (parameter.dim() == 1 ? 1 : 0));
         }
-
-        return model;
     }
 }

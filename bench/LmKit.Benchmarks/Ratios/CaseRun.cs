@@ -31,7 +31,7 @@ internal sealed class CaseRun(RatioOptions options, TextWriter output, TextWrite
         return Try(() =>
         {
             var plain = Time(one, isTuned: false);
-            return RatioRow.Of(plain, AllocatorSettings.IsSupported ? Time(one, isTuned: true) : null, Stamp());
+            return RatioRow.Of(plain, AllocatorSettings.IsSupported && !one.IsFresh ? Time(one, isTuned: true) : null, Stamp());
         });
     }
 
@@ -48,7 +48,7 @@ internal sealed class CaseRun(RatioOptions options, TextWriter output, TextWrite
     {
         var results = Enumerable.Range(0, options.Processes).Select(process => CaseProcess.Run<RatioResult>(
             new CaseOptions(one.Name, options.Threads ?? 0, CaseQuantity.Time, isTuned, ""),
-            isTuned ? AllocatorSettings.Tuned(process) : AllocatorSettings.Default));
+            isTuned ? AllocatorSettings.Tuned(process) : one.IsFresh && AllocatorSettings.IsSupported ? AllocatorSettings.GivesBack : AllocatorSettings.Default));
         times.Add(RatioResult.LeastFavourable([.. results]));
         output.WriteLine(times[^1].ToLine());
         return times[^1];

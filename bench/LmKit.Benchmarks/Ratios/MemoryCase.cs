@@ -12,6 +12,12 @@ internal sealed record MemoryCase(string Name, double Target, Func<Generator, Ra
     /// <summary>Largest difference allowed, relative to the baseline's largest magnitude; the default suits float32.</summary>
     internal double Tolerance { get; init; } = 1e-4;
 
+    /// <summary>False where the sides give nothing to compare.</summary>
+    internal bool IsSameComputation { get; init; } = true;
+
+    /// <summary>True where pages of mapped files do not count, which the system takes back when it needs them.</summary>
+    internal bool IsAnonymous { get; init; }
+
     /// <summary>True for checks of the runner itself: they run only when a filter asks for them.</summary>
     internal bool OnlyWhenNamed { get; init; }
 }

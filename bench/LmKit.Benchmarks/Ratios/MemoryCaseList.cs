@@ -10,6 +10,7 @@ internal static class MemoryCaseList
         .. IdentityVersusIdentity.MemoryCases,
         .. H3LayerVersusPlainComposition.MemoryCases,
         .. StreamingVersusWholeCall.MemoryCases,
+        .. PublishedLoadVersusFreshRead.MemoryCases,
     ];
 
     /// <summary>The cases whose name contains one of the texts, or all that are not reserved for a filter.</summary>

@@ -6,6 +6,7 @@ namespace LmKit.Benchmarks.Ratios;
 internal static class PeakMemory
 {
     private const string status = "/proc/self/status";
+    private const string anonymous = "RssAnon:";
     private const string resetPeak = "5";
 
     /// <summary>Bytes above those resident before the call.</summary>
@@ -17,6 +18,25 @@ internal static class PeakMemory
         var before = Read("VmRSS:");
         call();
         return Read("VmHWM:") - before;
+    }
+
+    /// <summary>The same without pages of mapped files. Linux keeps no peak of these, so they are looked at all the time.</summary>
+    internal static long OfAnonymous(Action call)
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        var before = Read(anonymous);
+        var (peak, isOver) = (before, false);
+        var watcher = new Thread(() =>
+        {
+            while (!Volatile.Read(ref isOver))
+                peak = Math.Max(peak, Read(anonymous));
+        });
+        watcher.Start();
+        call();
+        Volatile.Write(ref isOver, true);
+        watcher.Join();
+        return peak - before;
     }
 
     private static long Read(string name)

@@ -24,6 +24,9 @@ internal sealed record RatioCase(string Name, double Target, double TunedTarget,
     /// <summary>Says why the case cannot run on this machine, or null if it can; null where nothing can hinder it.</summary>
     internal Func<string?>? Hindrance { get; init; }
 
+    /// <summary>True where both sides are to take fresh memory in every call: freed blocks go back to the system at once, and there is no tuned run.</summary>
+    internal bool IsFresh { get; init; }
+
     /// <summary>True for checks of the runner itself: they run only when a filter asks for them.</summary>
     internal bool OnlyWhenNamed { get; init; }
 }

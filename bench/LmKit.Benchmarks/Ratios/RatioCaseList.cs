@@ -28,11 +28,14 @@ internal static class RatioCaseList
         .. LlamaTokenVersusLlamaCpp.Cases,
         .. LateLlamaTokenVersusEarly.Cases,
         .. CausalTokenVersusTurnedCache.Cases,
+        .. LlamaTokenVersusTurnedCache.Cases,
+        .. LateKeysVersusEarlyKeys.Cases,
         .. FewKeyHeadsVersusAll.Cases,
         .. AutoencoderStepVersusTorchOperations.Cases,
         .. AdapterStepVersusFullStep.Cases,
         .. ModelLoadVersusReadAndCopy.Cases,
         .. TokenizerVersusReference.Cases,
+        .. PublishedLoadVersusFreshRead.Cases,
         .. AncestralSamplerVersusPlainTorch.Cases,
     ];
 

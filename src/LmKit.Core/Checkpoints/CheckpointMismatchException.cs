@@ -1,4 +1,5 @@
 using System.Text;
+using static TorchSharp.torch;
 
 namespace LmKit;
 
@@ -19,7 +20,20 @@ public sealed class CheckpointMismatchException : Exception
         IReadOnlyList<TensorMismatch> wrongShape,
         IReadOnlyList<TensorMismatch> wrongDtype,
         IReadOnlyList<TensorMismatch>? wrongValue = null)
-        : base(Describe(source, missing, unexpected, wrongShape, wrongDtype, wrongValue ?? []))
+        : this(source, null, missing, unexpected, wrongShape, wrongDtype, wrongValue)
+    {
+    }
+
+    /// <summary>Makes the exception with a sentence that says what to do.</summary>
+    internal CheckpointMismatchException(
+        string source,
+        string? remedy,
+        IReadOnlyList<string> missing,
+        IReadOnlyList<string> unexpected,
+        IReadOnlyList<TensorMismatch> wrongShape,
+        IReadOnlyList<TensorMismatch> wrongDtype,
+        IReadOnlyList<TensorMismatch>? wrongValue = null)
+        : base(Describe(source, remedy, missing, unexpected, wrongShape, wrongDtype, wrongValue ?? []))
     {
         Missing = missing;
         Unexpected = unexpected;
@@ -45,6 +59,7 @@ public sealed class CheckpointMismatchException : Exception
 
     private static string Describe(
         string source,
+        string? remedy,
         IReadOnlyList<string> missing,
         IReadOnlyList<string> unexpected,
         IReadOnlyList<TensorMismatch> wrongShape,
@@ -53,11 +68,11 @@ public sealed class CheckpointMismatchException : Exception
     {
         if (wrongValue.Count > 0 && missing.Count + unexpected.Count + wrongShape.Count + wrongDtype.Count == 0)
             return $"{source} is of another run: {string.Join("; ", wrongValue)}. Set the same values or choose another place; nothing was loaded.";
-        var text = new StringBuilder($"{source} does not fit the model; nothing was loaded.");
+        var text = new StringBuilder($"{source} does not fit the model; nothing was loaded.{(remedy is null ? "" : " " + remedy)}");
         Append(text, "missing", missing);
         Append(text, "unexpected", unexpected);
         Append(text, "wrong shape", wrongShape);
-        Append(text, "wrong dtype (pass allowCast to convert)", wrongDtype);
+        Append(text, wrongDtype.All(one => Enum.TryParse<ScalarType>(one.Expected, out _)) ? "wrong dtype (pass allowCast to convert)" : "wrong dtype (quantized or whole numbers are not weights to compute on; take the checkpoint that is not quantized)", wrongDtype);
         Append(text, "of another run (set the same value, or start a new folder)", wrongValue);
         return text.ToString();
     }

@@ -51,6 +51,25 @@ public sealed class KeyMap
     internal bool Omits(string published) =>
         FindRow([.. rows.Select(row => (row.Published, row.Ours, 0))], published) is (var at, not null) && rows[at].Ours.Length == 0;
 
+    /// <summary>The row that each of our tensors comes from, with the names of all the tensors that it takes part with; one that no row knows
+    /// has its own name there.</summary>
+    internal List<KeyMapUse> Uses(IEnumerable<string> ours)
+    {
+        (KeyPattern[], KeyPattern[], int)[] patterns = [.. rows.Select(row => (row.Ours, row.Published, -row.Row.LayerShift))];
+        var taken = new HashSet<string>(StringComparer.Ordinal);
+        var uses = new List<KeyMapUse>();
+        foreach (var name in ours.Where(name => !taken.Contains(name)))
+        {
+            var (at, numbers) = FindRow(patterns, name);
+            var use = numbers is null
+                ? new KeyMapUse([name], [name], LayoutStep.Same)
+                : new KeyMapUse([.. rows[at].Published.Select(pattern => pattern.Fill(numbers, -Rows[at].LayerShift))], [.. rows[at].Ours.Select(pattern => pattern.Fill(numbers, 0))], Rows[at].Step);
+            taken.UnionWith(use.Ours);
+            uses.Add(use);
+        }
+        return uses;
+    }
+
     private Dictionary<string, Tensor> Apply(
         IReadOnlyDictionary<string, Tensor> given,
         (KeyPattern[] From, KeyPattern[] To, int Shift)[] patterns,
@@ -167,6 +186,12 @@ public sealed record KeyMapRow(IReadOnlyList<string> Published, IReadOnlyList<st
             : new([published], [], new DerivedLayout(make));
     }
 }
+
+/// <summary>One use of a key map's row.</summary>
+/// <param name="Published">The published tensors, in the order the step takes them.</param>
+/// <param name="Ours">Ours, in the order the step takes them.</param>
+/// <param name="Step">The rearrangement between the two.</param>
+internal sealed record KeyMapUse(string[] Published, string[] Ours, LayoutStep Step);
 
 /// <summary>A tensor name with numbers in braces, matched and filled in.</summary>
 internal sealed partial class KeyPattern

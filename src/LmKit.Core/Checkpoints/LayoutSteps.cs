@@ -21,6 +21,18 @@ public abstract class LayoutStep
     /// <summary>Several published tensors side by side along axis 0 are one of ours; <paramref name="sizes"/> are the published ones' rows.</summary>
     public static LayoutStep JoinRows(params long[] sizes) => new JoinRowsLayout(new SplitRowsLayout(sizes));
 
+    /// <summary>One published tensor, transposed, is ours side by side: its columns in equal parts, each part transposed (GPT-2's c_attn).</summary>
+    public static LayoutStep SplitColumns() => new SplitColumnsLayout();
+
+    /// <summary>One published tensor whose rows are grouped by head is several of ours: the rows of head h are its share of each of ours in turn
+    /// (query_key_value of GPT-NeoX and BLOOM).</summary>
+    /// <param name="headCount">The heads.</param>
+    public static LayoutStep SplitHeads(int headCount)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(headCount);
+        return new SplitHeadsLayout(headCount);
+    }
+
     /// <summary>Our row i is the published row <paramref name="order"/>[i].</summary>
     public static LayoutStep PermuteRows(params long[] order) => new PermuteRowsLayout(order);
 
@@ -29,6 +41,17 @@ public abstract class LayoutStep
 
     /// <summary>Makes the <paramref name="count"/> published tensors from ours.</summary>
     public abstract Tensor[] ToPublished(Tensor[] ours, int count);
+
+    /// <summary>Brings published values into tensors of ours that are there.</summary>
+    /// <param name="published">The published tensors.</param>
+    /// <param name="ours">Ours.</param>
+    /// <param name="copy">Copies into one of ours, or into a part of it; told which published tensor the values are of.</param>
+    internal virtual void Stream(Tensor[] published, Tensor[] ours, Action<int, Tensor, Tensor> copy)
+    {
+        var made = ToOurs(published, ours.Length);
+        for (var index = 0; index < ours.Length; index++)
+            copy(Math.Min(index, published.Length - 1), made[index], ours[index]);
+    }
 }
 
 internal sealed class SameLayout : LayoutStep
@@ -64,6 +87,64 @@ internal sealed class JoinRowsLayout(SplitRowsLayout mirror) : LayoutStep
     public override Tensor[] ToOurs(Tensor[] published, int count) => mirror.ToPublished(published, count);
 
     public override Tensor[] ToPublished(Tensor[] ours, int count) => mirror.ToOurs(ours, count);
+
+    internal override void Stream(Tensor[] published, Tensor[] ours, Action<int, Tensor, Tensor> copy)
+    {
+        var parts = mirror.ToOurs(ours, published.Length);
+        for (var index = 0; index < published.Length; index++)
+            copy(index, published[index], parts[index]);
+    }
+}
+
+internal sealed class SplitColumnsLayout : LayoutStep
+{
+    public override Tensor[] ToOurs(Tensor[] published, int count)
+    {
+        var columns = published[0].size(-1);
+        if (published[0].dim() != 2 || columns % count != 0)
+            throw new ArgumentException($"A tensor ({string.Join(", ", published[0].shape)}) cannot be split into {count} equal parts of columns; correct the key map.");
+        using var scope = NewDisposeScope();
+        return [.. published[0].split(columns / count, 1).Select(part => part.transpose(0, 1).MoveToOuterDisposeScope())];
+    }
+
+    public override Tensor[] ToPublished(Tensor[] ours, int count)
+    {
+        using var scope = NewDisposeScope();
+        return [cat([.. ours.Select(tensor => tensor.transpose(0, 1))], 1).MoveToOuterDisposeScope()];
+    }
+}
+
+internal sealed class SplitHeadsLayout(int headCount) : LayoutStep
+{
+    public override Tensor[] ToOurs(Tensor[] published, int count)
+    {
+        var rows = published[0].size(0);
+        if (rows % (headCount * (long)count) != 0)
+            throw new ArgumentException($"A tensor of {rows} rows cannot be split into {count} parts of {headCount} heads each; correct the key map.");
+        using var scope = NewDisposeScope();
+        var tail = published[0].shape[1..];
+        var grouped = published[0].view([headCount, count, rows / headCount / count, .. tail]); // (H, parts, P, ...)
+        return [.. Enumerable.Range(0, count).Select(part => grouped.select(1, part).reshape([rows / count, .. tail]).MoveToOuterDisposeScope())];
+    }
+
+    public override Tensor[] ToPublished(Tensor[] ours, int count)
+    {
+        using var scope = NewDisposeScope();
+        var rows = ours[0].size(0);
+        var tail = ours[0].shape[1..];
+        var grouped = stack([.. ours.Select(tensor => tensor.view([headCount, rows / headCount, .. tail]))], 1); // (H, parts, P, ...)
+        return [grouped.reshape([rows * ours.Length, .. tail]).MoveToOuterDisposeScope()];
+    }
+
+    // Head by head, since the rows of one of ours are not a view of the published ones.
+    internal override void Stream(Tensor[] published, Tensor[] ours, Action<int, Tensor, Tensor> copy)
+    {
+        for (var part = 0; part < ours.Length; part++)
+        {
+            long[] heads = [headCount, ours[part].size(0) / headCount, .. ours[part].shape[1..]];
+            copy(0, published[0].view([headCount, ours.Length, .. heads[1..]]).select(1, part), ours[part].view(heads));
+        }
+    }
 }
 
 internal sealed class PermuteRowsLayout : LayoutStep

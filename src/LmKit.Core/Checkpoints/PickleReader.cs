@@ -25,7 +25,22 @@ public static class PickleReader
 
     /// <summary>Reads tensors, and the numbers, texts and truth values beside them, by dotted name.</summary>
     /// <inheritdoc cref="ReadTensors"/>
-    public static (Dictionary<string, Tensor> Tensors, Dictionary<string, object> Values) Read(string path)
+    public static (Dictionary<string, Tensor> Tensors, Dictionary<string, object> Values) Read(string path) => Read(path, isMapped: false).Contents;
+
+    /// <summary>The tensors over the mapped file's own memory, to be read only and while the file is open; the caller disposes both.</summary>
+    /// <exception cref="PickleException">As <see cref="ReadTensors"/> says, or something other than a tensor stands in the file.</exception>
+    internal static (Dictionary<string, Tensor> Tensors, MappedFile File) Map(string path)
+    {
+        var ((tensors, values), mapped) = Read(path, isMapped: true);
+        if (values.Count == 0)
+            return (tensors, mapped!);
+        foreach (var tensor in tensors.Values)
+            tensor.Dispose();
+        mapped!.Dispose();
+        throw new PickleException(path, $"'{SafetensorsException.Shown(values.First().Key)}' is {PickleMachine.Said(values.First().Value)}, where weights have a tensor; it may be a checkpoint of a training run, from which the model's weights have to be saved by themselves");
+    }
+
+    private static ((Dictionary<string, Tensor> Tensors, Dictionary<string, object> Values) Contents, MappedFile? Mapped) Read(string path, bool isMapped)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         LibTorch.EnsureLoaded();
@@ -33,31 +48,37 @@ public static class PickleReader
         using var file = InputFile.Open(path, (fault, cause) => new PickleException(path, fault, cause), bufferSize: 1 << 16);
         if (OtherFormat(file) is { } other)
             throw new PickleException(path, other);
+        MappedFile? mapped = null;
         try
         {
             if (!ZipDirectory.HasAtMost(file, MaxEntries))
                 throw new PickleException(path, $"the archive has more than {MaxEntries} entries, one for each storage; no checkpoint has so many");
             using var archive = new ZipArchive(file, ZipArchiveMode.Read, leaveOpen: true);
-            var contents = Contents(path, archive, file.Length);
+            mapped = isMapped ? new MappedFile(file) : null;
+            var contents = Contents(path, archive, file, mapped);
             foreach (var tensor in contents.Tensors.Values)
                 tensor.MoveToOuterDisposeScope();
-            return contents;
+            return (contents, mapped);
         }
-        catch (Exception error) when (error is InvalidDataException or EndOfStreamException or InvalidCastException or ArgumentException or OverflowException or InvalidOperationException or NotSupportedException or System.Runtime.InteropServices.ExternalException)
+        catch (Exception error)
         {
-            throw new PickleException(path, $"it is damaged or no PyTorch file: {error.Message}", error);
+            mapped?.Dispose();
+            if (error is InvalidDataException or EndOfStreamException or InvalidCastException or ArgumentException or OverflowException or InvalidOperationException or NotSupportedException or System.Runtime.InteropServices.ExternalException)
+                throw new PickleException(path, $"it is damaged or no PyTorch file: {error.Message.TrimEnd('.')}; download it again{UnfinishedDownload.Beside(path)}", error);
+            throw;
         }
     }
 
-    private static (Dictionary<string, Tensor> Tensors, Dictionary<string, object> Values) Contents(string path, ZipArchive archive, long fileLength)
+    private static (Dictionary<string, Tensor> Tensors, Dictionary<string, object> Values) Contents(string path, ZipArchive archive, FileStream file, MappedFile? mapped)
     {
+        var fileLength = file.Length;
         var instructions = archive.Entries.FirstOrDefault(entry => entry.FullName.EndsWith("/data.pkl", StringComparison.Ordinal))
             ?? throw new PickleException(path, "the archive has no data.pkl; older formats of PyTorch are not read. Save it again with torch.save, or as safetensors");
         if (instructions.Length > fileLength + MaxPackedInstructions)
             throw new PickleException(path, $"data.pkl has {instructions.Length} bytes in a file of {fileLength}; PyTorch does not pack it so");
         var budget = new PickleBudget(path, fileLength);
         budget.Charge(instructions.Length);
-        var storages = new PickleStorages(path, archive, instructions.FullName[..^"data.pkl".Length], fileLength, budget);
+        var storages = new PickleStorages(path, archive, instructions.FullName[..^"data.pkl".Length], file, mapped, budget);
         var top = new PickleMachine(path, PickleStorages.Bytes(instructions), storages, budget).Run();
         if (top is not Dictionary<object, object?> dictionary)
             throw new PickleException(path, $"its top is {PickleMachine.Said(top)}, not a dictionary of tensors");

@@ -29,13 +29,14 @@ internal sealed class PickleStorages
     private readonly ZipArchive archive;
     private readonly string folder;
     private readonly PickleBudget budget;
-    private readonly long fileLength;
+    private readonly FileStream file;
+    private readonly MappedFile? mapped;
     private readonly Dictionary<string, PickleStorage> loaded = new(StringComparer.Ordinal);
     private long loadedLength;
 
-    internal PickleStorages(string path, ZipArchive archive, string folder, long fileLength, PickleBudget budget)
+    internal PickleStorages(string path, ZipArchive archive, string folder, FileStream file, MappedFile? mapped, PickleBudget budget)
     {
-        (this.path, this.archive, this.folder, this.fileLength, this.budget) = (path, archive, folder, fileLength, budget);
+        (this.path, this.archive, this.folder, this.file, this.mapped, this.budget) = (path, archive, folder, file, mapped, budget);
         if (archive.GetEntry($"{folder}byteorder") is { } order && (order.Length > 16 || Encoding.ASCII.GetString(Bytes(order)).Trim() != "little"))
             throw new PickleException(path, "its numbers are not in little-endian order; save it again on an ordinary machine");
     }
@@ -65,9 +66,14 @@ internal sealed class PickleStorages
         if (count < 0 || entry.Length != checked(count * SafetensorsTypes.Size(type)) || entry.CompressedLength != entry.Length)
             throw new PickleException(path, $"storage '{Shown(key)}' has {entry.Length} bytes ({entry.CompressedLength} packed); {count} values of {type} are claimed and must lie unpacked");
         loadedLength += entry.Length;
-        if (loadedLength > fileLength)
-            throw new PickleException(path, $"its storages up to '{Shown(key)}' have {loadedLength} bytes, the file {fileLength}; some lie in one another");
+        if (loadedLength > file.Length)
+            throw new PickleException(path, $"its storages up to '{Shown(key)}' have {loadedLength} bytes, the file {file.Length}; some lie in one another");
         budget.Charge(PickleBudget.Tensor + (2 * key.Length));
+        return loaded[key] = new(mapped is null ? Copied(entry, key, count, type) : InPlace(entry, key, count, type));
+    }
+
+    private Tensor Copied(ZipArchiveEntry entry, string key, long count, ScalarType type)
+    {
         var values = empty([count], type);
         using var stream = entry.Open();
         TensorBytes.Visit(values, (_, bytes) =>
@@ -76,7 +82,22 @@ internal sealed class PickleStorages
             if (type == ScalarType.Bool && bytes.ContainsAnyExceptInRange((byte)0, (byte)1))
                 throw new PickleException(path, $"storage '{Shown(key)}' holds truth values that are neither 0 nor 1");
         });
-        return loaded[key] = new(values);
+        return values;
+    }
+
+    // The archive's reader goes to where an unpacked entry's bytes lie; the bytes found there are compared with those that it reads.
+    private unsafe Tensor InPlace(ZipArchiveEntry entry, string key, long count, ScalarType type)
+    {
+        if (count == 0)
+            return empty([0], type);
+        using var stream = entry.Open();
+        var first = stream.ReadByte();
+        var start = file.Position - 1;
+        Span<byte> more = stackalloc byte[(int)Math.Min(entry.Length - 1, 63)];
+        stream.ReadExactly(more);
+        if (start < 0 || start > mapped!.Length - entry.Length || mapped.Start[start] != first || !more.SequenceEqual(new ReadOnlySpan<byte>(mapped.Start + start + 1, more.Length)))
+            throw new PickleException(path, $"storage '{Shown(key)}' does not lie where the archive says");
+        return TensorAddress.View((nint)(mapped.Start + start), type, [count]);
     }
 
     /// <summary>A tensor over a storage, in the storage's own memory.</summary>

@@ -169,7 +169,7 @@ internal sealed class SafetensorsHeader
             }
             end = entry.Start + entry.ByteCount; // no overflow: ReadNumbers gave end as a long
             if (end > dataLength)
-                throw Fault(entry.Name, $"its bytes end at {end}, but the file holds only {dataLength} bytes of data; it is cut short");
+                throw Fault(entry.Name, $"its bytes end at {end}, but the file holds only {dataLength} bytes of data; it is cut short; fetch it again, or save it again where it was made{UnfinishedDownload.Beside(path)}");
         }
         if (end != dataLength)
             throw Fault(null, $"{dataLength - end} bytes after the last tensor belong to none");

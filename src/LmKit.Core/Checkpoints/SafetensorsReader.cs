@@ -1,4 +1,5 @@
-using System.IO.MemoryMappedFiles;
+using System.Buffers.Binary;
+using System.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -17,8 +18,7 @@ public sealed class SafetensorsReader : IDisposable
 
     private const int PrefixLength = 8;
 
-    private readonly MemoryMappedFile file;
-    private readonly MemoryMappedViewAccessor view;
+    private readonly MappedFile file;
     private readonly IReadOnlyDictionary<string, SafetensorsEntry> entries;
     private readonly string path;
     private readonly long dataStart;
@@ -35,23 +35,21 @@ public sealed class SafetensorsReader : IDisposable
         if (OtherFormat(stream) is { } other)
             throw new SafetensorsException(path, null, other);
         if (length < PrefixLength)
-            throw new SafetensorsException(path, null, $"the file has {length} bytes, less than the 8 that give the header's length");
-        file = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            throw new SafetensorsException(path, null, $"the file has {length} bytes, less than the 8 that give the header's length; its download or its save did not end{UnfinishedDownload.Beside(path)}");
+        file = new MappedFile(stream);
         try
         {
-            view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
-            var headerLength = view.ReadUInt64(0);
+            var headerLength = BinaryPrimitives.ReadUInt64LittleEndian(Bytes(0, PrefixLength));
             if (headerLength < 2 || headerLength > MaxHeaderLength || (long)headerLength > length - PrefixLength)
-                throw new SafetensorsException(path, null, $"the header claims {headerLength} bytes; the file has {length - PrefixLength} behind its prefix and the format allows 2 to {MaxHeaderLength}");
+                throw new SafetensorsException(path, null, $"the header claims {headerLength} bytes; the file has {length - PrefixLength} behind its prefix and the format allows 2 to {MaxHeaderLength}; it is damaged or cut short, so fetch it again{UnfinishedDownload.Beside(path)}");
             dataStart = PrefixLength + (long)headerLength;
-            var header = ParseHeader((int)headerLength, length - dataStart);
+            var header = SafetensorsHeader.Parse(path, Bytes(PrefixLength, (int)headerLength), length - dataStart);
             Entries = header.Entries;
             Metadata = header.Metadata;
             entries = header.Named;
         }
         catch
         {
-            view?.Dispose();
             file.Dispose();
             throw;
         }
@@ -83,46 +81,8 @@ public sealed class SafetensorsReader : IDisposable
         }
     }
 
-    /// <summary>Whether a tensor's bytes are a target's memory as they are: of the same type and shape, contiguous on the CPU, and no truth
-    /// values, which have to be looked at first.</summary>
-    internal bool FitsInto(string name, Tensor target)
-    {
-        var entry = Readable(name);
-        return entry.ScalarType != ScalarType.Bool && target.dtype == entry.ScalarType && target.device_type == DeviceType.CPU && target.is_contiguous()
-            && target.shape.AsSpan().SequenceEqual([.. entry.Shape]);
-    }
-
-    /// <summary>Reads one tensor into memory that is there, instead of into its own.</summary>
-    /// <param name="name">The tensor.</param>
-    /// <param name="target">What <see cref="FitsInto"/> is true of.</param>
-    /// <returns>Whether all its numbers are finite, which is seen while they are in the caches.</returns>
-    internal unsafe bool ReadInto(string name, Tensor target)
-    {
-        if (!FitsInto(name, target))
-            throw new ArgumentException($"'{name}' cannot be read straight into {target.dtype} ({string.Join(", ", target.shape)}).", nameof(target));
-        var entry = entries[name];
-        if (entry.ByteCount == 0)
-            return true;
-        byte* pointer = null;
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
-        try
-        {
-            var from = pointer + view.PointerOffset + dataStart + entry.Start;
-            var to = (byte*)TensorAddress.Of(target);
-            var isFinite = FiniteNumbers.InPieces(entry.ByteCount, (start, length) =>
-            {
-                var written = new Span<byte>(to + start, length);
-                new ReadOnlySpan<byte>(from + start, length).CopyTo(written);
-                return FiniteNumbers.All(written, entry.ScalarType);
-            });
-            ParameterVersion.Move(target);
-            return isFinite;
-        }
-        finally
-        {
-            view.SafeMemoryMappedViewHandle.ReleasePointer();
-        }
-    }
+    /// <summary>Where each tensor lies in the mapped file, for as long as it is open.</summary>
+    internal unsafe IEnumerable<StoredTensor> Stored => Entries.Select(entry => new StoredTensor(entry, path, (nint)(file.Start + dataStart + entry.Start)));
 
     /// <summary>Reads every tensor; the caller disposes them.</summary>
     /// <exception cref="SafetensorsException">One cannot be read; none is returned.</exception>
@@ -144,11 +104,7 @@ public sealed class SafetensorsReader : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        view.Dispose();
-        file.Dispose();
-    }
+    public void Dispose() => file.Dispose();
 
     // What the start of a file says when it is of another format.
     private static string? OtherFormat(FileStream stream)
@@ -162,9 +118,13 @@ public sealed class SafetensorsReader : IDisposable
             [(byte)'P', (byte)'K', 3 or 5, 4 or 6] => $"it is a zip archive, as PyTorch's .pt and .bin files are, and no safetensors file; {nameof(PickleReader)} reads those",
             [0x80, 2 or 3 or 4 or 5, _, _] => "it is a bare pickle, as old .pt and .bin files of PyTorch are, and no safetensors file; load it where it was made and save it as safetensors",
             [(byte)'{', _, _, _] when IsText(stream) => "it is JSON text, such as the index of a checkpoint in several files, and no safetensors file; give the folder to a loader of folders, or one of the files that the index names",
+            _ when IsPrintable(start[..count]) => $"it begins with the text '{Encoding.ASCII.GetString(start[..count])}', as a web page or a server's message does, and is no safetensors file; download it again",
             _ => null,
         };
     }
+
+    // The upper bytes of a header's length are zero, which no text has.
+    private static bool IsPrintable(ReadOnlySpan<byte> start) => start.Length >= PrefixLength && start.IndexOfAnyExceptInRange((byte)' ', (byte)'~') < 0;
 
     // A header's length that starts with '{' is possible; its upper bytes are then zero, which no text has.
     private static bool IsText(FileStream stream)
@@ -177,7 +137,7 @@ public sealed class SafetensorsReader : IDisposable
 
     private SafetensorsEntry Readable(string name)
     {
-        ObjectDisposedException.ThrowIf(!view.CanRead, this);
+        ObjectDisposedException.ThrowIf(file.IsClosed, this);
         LibTorch.EnsureLoaded();
         if (!entries.TryGetValue(name, out var entry))
             throw new SafetensorsException(path, name, $"the file has no such tensor; it holds {string.Join(", ", Entries.Take(8).Select(e => SafetensorsException.Shown(e.Name)))}{(Entries.Count > 8 ? ", ..." : string.Empty)}");
@@ -186,32 +146,12 @@ public sealed class SafetensorsReader : IDisposable
         return entry;
     }
 
-    private unsafe SafetensorsHeader ParseHeader(int length, long dataLength)
-    {
-        byte* pointer = null;
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
-        try
-        {
-            return SafetensorsHeader.Parse(path, new ReadOnlySpan<byte>(pointer + view.PointerOffset + PrefixLength, length), dataLength);
-        }
-        finally
-        {
-            view.SafeMemoryMappedViewHandle.ReleasePointer();
-        }
-    }
+    private unsafe ReadOnlySpan<byte> Bytes(long start, int length) => new(file.Start + start, length);
 
-    private unsafe void Copy(SafetensorsEntry entry, long start, Span<byte> bytes)
+    private void Copy(SafetensorsEntry entry, long start, Span<byte> bytes)
     {
-        byte* pointer = null;
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
-        try
-        {
-            new ReadOnlySpan<byte>(pointer + view.PointerOffset + dataStart + entry.Start + start, bytes.Length).CopyTo(bytes);
-        }
-        finally
-        {
-            view.SafeMemoryMappedViewHandle.ReleasePointer();
-        }
+        Bytes(dataStart + entry.Start + start, bytes.Length).CopyTo(bytes);
+        GC.KeepAlive(this); // the memory goes with it
         if (entry.ScalarType == ScalarType.Bool && bytes.IndexOfAnyExceptInRange((byte)0, (byte)1) is var at and >= 0)
             throw new SafetensorsException(path, entry.Name, $"boolean byte {start + at} is {bytes[at]}, neither 0 nor 1");
     }

@@ -32,15 +32,18 @@ public static class SafetensorsWriter
             if (SafetensorsTypes.Name(tensor.dtype) is null)
                 throw new ArgumentException($"Tensor '{name}' has element type {tensor.dtype}; the file can hold {SafetensorsTypes.Names}. Convert it first.", nameof(tensors));
         }
-        var ordered = tensors
-            .OrderByDescending(pair => SafetensorsTypes.Size(pair.Value.dtype))
-            .ThenBy(pair => pair.Key, StringComparer.Ordinal)
-            .ToArray();
-        var header = Header(ordered, metadata);
-        AtomicFile.Write(path, stream => Write(stream, header, ordered), create);
+        Save(path, tensors.Select(pair => new PendingTensor(pair.Key, pair.Value.dtype, pair.Value.shape, pair.Value.alias)), metadata, create);
     }
 
-    private static ReadOnlyMemory<byte> Header(KeyValuePair<string, Tensor>[] tensors, IReadOnlyDictionary<string, string>? metadata)
+    /// <summary>Writes tensors that are made when their turn comes, one at a time.</summary>
+    internal static void Save(string path, IEnumerable<PendingTensor> tensors, IReadOnlyDictionary<string, string>? metadata, Func<string, Stream>? create = null)
+    {
+        PendingTensor[] ordered = [.. tensors.OrderByDescending(tensor => SafetensorsTypes.Size(tensor.Type)).ThenBy(tensor => tensor.Name, StringComparer.Ordinal)];
+        var header = Header(ordered, metadata);
+        AtomicFile.Write(path, stream => Write(stream, header, ordered), create ?? AtomicFile.Create);
+    }
+
+    private static ReadOnlyMemory<byte> Header(PendingTensor[] tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer))
@@ -54,12 +57,12 @@ public static class SafetensorsWriter
                 json.WriteEndObject();
             }
             long start = 0;
-            foreach (var (name, tensor) in tensors)
+            foreach (var tensor in tensors)
             {
-                json.WriteStartObject(name);
-                json.WriteString("dtype", SafetensorsTypes.Name(tensor.dtype));
-                WriteNumbers(json, "shape", tensor.shape);
-                var end = start + (tensor.numel() * SafetensorsTypes.Size(tensor.dtype));
+                json.WriteStartObject(tensor.Name);
+                json.WriteString("dtype", SafetensorsTypes.Name(tensor.Type));
+                WriteNumbers(json, "shape", tensor.Shape);
+                var end = start + (tensor.Shape.Aggregate(1L, (product, axis) => product * axis) * SafetensorsTypes.Size(tensor.Type));
                 WriteNumbers(json, "data_offsets", [start, end]);
                 json.WriteEndObject();
                 start = end;
@@ -79,16 +82,23 @@ public static class SafetensorsWriter
         json.WriteEndArray();
     }
 
-    private static void Write(Stream stream, ReadOnlyMemory<byte> header, KeyValuePair<string, Tensor>[] tensors)
+    private static void Write(Stream stream, ReadOnlyMemory<byte> header, PendingTensor[] tensors)
     {
         Span<byte> prefix = stackalloc byte[8];
         BinaryPrimitives.WriteInt64LittleEndian(prefix, header.Length);
         stream.Write(prefix);
         stream.Write(header.Span);
-        foreach (var (_, tensor) in tensors)
+        foreach (var tensor in tensors)
         {
             using var scope = NewDisposeScope();
-            TensorBytes.Visit(tensor.detach().cpu().contiguous(), (_, bytes) => stream.Write(bytes));
+            TensorBytes.Visit(tensor.Make().detach().cpu().contiguous().to(tensor.Type), (_, bytes) => stream.Write(bytes));
         }
     }
 }
+
+/// <summary>A tensor that will be written, made when its turn comes.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Type">The type it is written in.</param>
+/// <param name="Shape">Its shape.</param>
+/// <param name="Make">Makes it, on any device, of any type and strides; the writer disposes it.</param>
+internal sealed record PendingTensor(string Name, ScalarType Type, long[] Shape, Func<Tensor> Make);

@@ -86,6 +86,13 @@ public sealed record AttentionInput(
             throw new ArgumentException($"The angles of {Encoding} depend on the length of the text; attention takes what its {nameof(PositionEncoding.ForLength)} gives.", nameof(Encoding));
     }
 
+    /// <summary>Why a mask cannot attend with an encoding, or null: it shows distances that are not the true ones, and the encoding's scores
+    /// depend on more than distances.</summary>
+    internal static string? Misfit(IAttentionMask mask, PositionEncoding? encoding) =>
+        encoding is { IsRelative: false } && (mask.DistanceCeiling is not null || mask is IMaskedAttention { HasDenseForm: false })
+            ? $"{mask} shows distances of its own, and the scores of {encoding} depend on where query and key stand, not on their distance alone; take another mask or another encoding."
+            : null;
+
     /// <summary>Fails unless query and key positions are int64 (..., L) and (..., M) with leading axes that are alike or 1.</summary>
     internal static void CheckPositions(Tensor queries, Tensor keys, string component)
     {

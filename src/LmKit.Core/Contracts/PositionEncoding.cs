@@ -11,8 +11,8 @@ public interface IPositionTable : nn.IModule<Tensor, Tensor>
 }
 
 /// <summary>How attention learns the distance between query and key.</summary>
-/// <remarks>A relative encoding: the score of a query and a key at distance d depends on positions only through d, as
-/// <c>EncodeQueries(q, d) . EncodeKeys(k, 0) + Bias(d)</c>, for any common offset of both positions. Encoding is linear: a query times c
+/// <remarks>A relative encoding (<see cref="IsRelative"/>): the score of a query and a key at distance d depends on positions only through d,
+/// as <c>EncodeQueries(q, d) . EncodeKeys(k, 0) + Bias(d)</c>, for any common offset of both positions. Encoding is linear: a query times c
 /// is encoded to c times as much, so attention may fold its scale into the queries. Pure and thread-safe; holds no tensors. An encoding
 /// whose angles depend on the length of the text (<see cref="DependsOnLength"/>) is a family of such encodings, one for each length, and
 /// attention works with the one that <see cref="ForLength"/> gives.</remarks>
@@ -27,6 +27,10 @@ public abstract class PositionEncoding
 
     /// <summary>Whether attention that adds no bias to the scores and clamps no distances can apply it: <see cref="Bias"/> is always null.</summary>
     public virtual bool IsBiasFree => false;
+
+    /// <summary>Whether the score of a query and a key depends on their positions only through their distance; true by default. Masks that show
+    /// another distance than the true one (<see cref="IAttentionMask.DistanceCeiling"/>) need it, and are refused without it.</summary>
+    public virtual bool IsRelative => true;
 
     /// <summary>Tokens of a text up to which the angles are always the same; null, the default, where they are at any length.</summary>
     public virtual long? TrainedLength => null;

@@ -121,8 +121,8 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         }
     }
 
-    /// <summary>Loads a model folder: <c>config.json</c>, and <c>model.safetensors</c> or the files that
-    /// <c>model.safetensors.index.json</c> names; the model is in evaluation mode.</summary>
+    /// <summary>Loads a model folder: <c>config.json</c>, and <c>model.safetensors</c> or the files that <c>model.safetensors.index.json</c>
+    /// names, or a published folder (<see cref="PublishedModel.Load"/>, with its errors); the model is in evaluation mode.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="kinds">Adds the kinds of the packages in use, such as <c>kinds => kinds.AddSsm()</c>.</param>
     /// <param name="change">Changes the model while it is loaded, by the builder's verbs: a mask, positions, a sampler, a packed linear, an
@@ -131,8 +131,8 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
     /// <param name="device">Where; the CPU by default.</param>
     /// <param name="dtype">Dtype of the parameters, to which the file's are converted; null takes the file's. Parameters that their
     /// module keeps in float32 or wider stay so.</param>
-    /// <exception cref="ConfigurationException">The configuration cannot work, names an unknown kind, asks for far more than the weights
-    /// hold, or is of another library; names the file.</exception>
+    /// <exception cref="ConfigurationException">The configuration cannot work, names an unknown kind or family, or asks for far more than
+    /// the weights hold; names the file.</exception>
     /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration; lists every mismatch.</exception>
     /// <exception cref="SafetensorsException">A weights file breaks its format, or the index and its files do not agree.</exception>
     /// <exception cref="IOException">A file is missing.</exception>

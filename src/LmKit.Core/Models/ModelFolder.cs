@@ -11,18 +11,20 @@ internal static class ModelFolder
     private const string WeightsFile = "model.safetensors";
     private const string IndexFile = WeightsFile + CheckpointFiles.IndexEnding;
 
-    // A save replaces the first two; the third may come from elsewhere.
+    // A save replaces some of them; others may come from elsewhere.
     private static readonly string[] names = [ConfigFile, WeightsFile, IndexFile];
 
     internal static LanguageModel Load(string folder, ComponentRegistry kinds, Action<LanguageModelBuilder>? change, Device? device, ScalarType? dtype)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        return AtomicFolder.Read(folder, names, whole => Open(whole, kinds, change, device, dtype, (model, weights, allowCast, targets, filling) =>
-        {
-            if (CheckpointLoader.LoadFinite(model, weights, allowCast, targets) is { } name)
-                throw new ArgumentException($"{weights.Path}: '{name}' holds values that are not finite, so no output would be a number; take an earlier checkpoint.", nameof(folder));
-            filling.Finish();
-        }));
+        return AtomicFolder.Read(folder, names, whole => IsPublished(whole)
+            ? PublishedFolder.Open(whole, kinds, change, device, dtype, isFilled: true).Model
+            : Open(whole, kinds, change, device, dtype, (model, weights, allowCast, targets, filling) =>
+            {
+                if (CheckpointLoader.LoadFinite(model, weights, allowCast, targets) is { } name)
+                    throw new ArgumentException($"{weights.Path}: '{name}' holds values that are not finite, so no output would be a number; take an earlier checkpoint.", nameof(folder));
+                filling.Finish();
+            }));
     }
 
     /// <summary>Finds what would keep a folder from being loaded, without its values: the configuration with the change, and names, shapes and
@@ -31,9 +33,12 @@ internal static class ModelFolder
     internal static long Check(string folder, ComponentRegistry kinds, Action<LanguageModelBuilder>? change, ScalarType? dtype)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        var nowhere = new Device(DeviceType.META);
         return AtomicFolder.Read(folder, names, whole =>
         {
-            using var model = Open(whole, kinds, change, new Device(DeviceType.META), dtype, (model, weights, allowCast, targets, _) => CheckpointLoader.Check(model, weights, allowCast, targets));
+            using var model = IsPublished(whole)
+                ? PublishedFolder.Open(whole, kinds, change, nowhere, dtype, isFilled: false).Model
+                : Open(whole, kinds, change, nowhere, dtype, (model, weights, allowCast, targets, _) => CheckpointLoader.Check(model, weights, allowCast, targets));
             return model.VocabSize;
         });
     }
@@ -47,7 +52,45 @@ internal static class ModelFolder
             SafetensorsWriter.Save(Path.Combine(target, WeightsFile), ModuleTensors.Of(model));
             more?.Invoke(target);
         },
-        there => OwnFiles.Check(there, ConfigFile, WeightsFile, config => config["format"] is JsonValue && config["model"] is JsonObject && config["components"] is JsonArray, "a model"));
+        there => OwnFiles.Check(there, ConfigFile, WeightsFile, IsOf, "a model"));
+
+    /// <summary>Whether a configuration is a model's of this library.</summary>
+    internal static bool IsOf(JsonObject config) => config["format"] is JsonValue && config["model"] is JsonObject && config["components"] is JsonArray;
+
+    /// <summary>Builds a model that weights will fill.</summary>
+    /// <param name="config">What to build.</param>
+    /// <param name="kinds">The kinds it may name.</param>
+    /// <param name="change">The change, or null.</param>
+    /// <param name="device">Where.</param>
+    /// <param name="dtype">Type of the parameters.</param>
+    /// <param name="weights">What will fill it, which bounds what may be asked for.</param>
+    /// <param name="fill">Fills it: the model, its tensors by the names they have without the change (null for its own), and what to finish.</param>
+    internal static LanguageModel Make(
+        ModelConfig config,
+        ComponentRegistry kinds,
+        Action<LanguageModelBuilder>? change,
+        Device? device,
+        ScalarType dtype,
+        CheckpointFiles weights,
+        Action<LanguageModel, IReadOnlyDictionary<string, Tensor>?, ParameterFilling> fill)
+    {
+        ParameterFilling Filling(int? freshFrom) => new() { Budget = new ParameterBudget(weights.Path, weights.Entries.Sum(Values), weights.Entries.Count), FreshFrom = freshFrom };
+        var filling = Filling(change is null ? null : config.Components.Length);
+        var (model, targets) = change is null
+            ? (LanguageModel.Build(config, kinds, device, dtype, false, filling), null)
+            : ModelChange.Build(config, kinds, change, device, dtype, Filling(null), filling, weights.Path);
+        try
+        {
+            fill(model, targets, filling);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+        model.eval();
+        return model;
+    }
 
     private static LanguageModel Open(
         string folder,
@@ -62,23 +105,8 @@ internal static class ModelFolder
         {
             var config = ReadConfig(configPath);
             using var weights = CheckpointFiles.Open(WeightsPath(folder));
-            ParameterFilling Filling(int? freshFrom) => new() { Budget = new ParameterBudget(weights.Path, weights.Entries.Sum(Values), weights.Entries.Count), FreshFrom = freshFrom };
             var stored = dtype ?? StoredDtype(weights.Entries.Select(entry => entry.ScalarType));
-            var filling = Filling(change is null ? null : config.Components.Length);
-            var (model, targets) = change is null
-                ? (LanguageModel.Build(config, kinds, device, stored, false, filling), null)
-                : ModelChange.Build(config, kinds, change, device, stored, Filling(null), filling, weights.Path);
-            try
-            {
-                fill(model, weights, dtype is not null, targets, filling);
-            }
-            catch
-            {
-                model.Dispose();
-                throw;
-            }
-            model.eval();
-            return model;
+            return Make(config, kinds, change, device, stored, weights, (model, targets, filling) => fill(model, weights, dtype is not null, targets, filling));
         }
         catch (ConfigurationException error)
         {
@@ -86,17 +114,20 @@ internal static class ModelFolder
         }
     }
 
+    /// <summary>Whether a folder is a model's of this library.</summary>
+    internal static bool IsIn(string folder) => Is(folder, IsOf);
+
+    private static bool IsPublished(string folder) => Is(folder, PublishedLayout.IsPublished);
+
+    private static bool Is(string folder, Func<JsonObject, bool> isOf)
+    {
+        var path = Path.Combine(folder, ConfigFile);
+        return File.Exists(path) && isOf(StrictJson.ReadObject(path, (place, problem, cause) => ConfigurationException.In(path, new ConfigurationException(place, UnfinishedDownload.Remedied(problem, cause, path), cause))));
+    }
+
     private static ModelConfig ReadConfig(string path)
     {
         var root = StrictJson.ReadObject(path, (place, problem, cause) => new ConfigurationException(place, problem, cause));
-        if (!root.ContainsKey("format") && (root.ContainsKey("model_type") || root.ContainsKey("architectures")))
-        {
-            var family = root["model_type"] ?? (root["architectures"] as JsonArray)?.FirstOrDefault();
-            throw new ConfigurationException(
-                "$.format",
-                $"is missing: this is the configuration of a Hugging Face model ({StrictJson.Shown(family)}), not of an LmKit one. Compose the model with {nameof(LanguageModelBuilder)} "
-                + $"and load its weights with {nameof(CheckpointLoader)} and a {nameof(KeyMap)} of its names.");
-        }
         return ModelConfig.FromJson(root.ToJsonString());
     }
 
@@ -113,7 +144,7 @@ internal static class ModelFolder
             : $"{path}: there is no such file, and no {IndexFile}; the folder holds {other}. {Remedy(other)}", path);
     }
 
-    private static bool IsWeights(string name) => Path.GetExtension(name) is ".safetensors" or ".bin" or ".pt" or ".pth" or ".ckpt" or ".gguf" or ".onnx";
+    internal static bool IsWeights(string name) => Path.GetExtension(name) is ".safetensors" or ".bin" or ".pt" or ".pth" or ".ckpt" or ".gguf" or ".onnx";
 
     private static string Remedy(string name) => Path.GetExtension(name) switch
     {

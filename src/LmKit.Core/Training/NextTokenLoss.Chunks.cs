@@ -28,6 +28,12 @@ public static partial class NextTokenLoss
         return KernelFunction.Run([rows, targets, .. head], () => Forward(model, rows, targets, chunk), (gradient, inputs) => Backward(model, inputs[0], inputs[1], head, chunk, gradient));
     }
 
+    /// <summary>The loss in nats of each row, without a graph.</summary>
+    /// <param name="model">The model, whose head is applied.</param>
+    /// <param name="rows">Hidden states (N, D).</param>
+    /// <param name="targets">Token ids (N).</param>
+    internal static double[] Each(ILanguageModel model, Tensor rows, Tensor targets) => Each(model, rows, targets, DefaultRows(model.VocabSize));
+
     /// <summary>The loss of each row, without a graph; the same arguments.</summary>
     private static double[] Each(ILanguageModel model, Tensor rows, Tensor targets, long chunk)
     {

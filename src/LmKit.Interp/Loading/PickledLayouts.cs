@@ -45,7 +45,7 @@ internal static class PickledLayouts
     internal static LoadedAutoencoder TopAfa(string folder, AutoencoderLoadOptions options)
     {
         var path = Path.Combine(folder, "sae.pt");
-        var config = PublishedConfig.Read(Path.Combine(folder, "config.json"));
+        var config = PublishedSettings.Read(Path.Combine(folder, "config.json"));
         var weights = new PublishedWeights(path, PickleReader.ReadTensors(path));
         var kind = config.Text("sae_type") ?? "topafa";
         T Common<T>(T made, long width, long count, bool usesEncoderBias)
@@ -81,7 +81,7 @@ internal static class PickledLayouts
     internal static LoadedAutoencoder DictionaryLearning(string folder, AutoencoderLoadOptions options)
     {
         var path = Path.Combine(folder, "ae.pt");
-        var config = PublishedConfig.Read(Path.Combine(folder, "config.json"));
+        var config = PublishedSettings.Read(Path.Combine(folder, "config.json"));
         var trainer = config.Part("trainer") ?? config;
         var (tensors, _) = PickleReader.Read(path);
         var weights = new PublishedWeights(path, tensors);

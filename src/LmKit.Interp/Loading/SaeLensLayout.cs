@@ -8,7 +8,7 @@ internal static class SaeLensLayout
 {
     internal static LoadedAutoencoder Load(string folder, AutoencoderLoadOptions options)
     {
-        var config = PublishedConfig.Read(Path.Combine(folder, "cfg.json"));
+        var config = PublishedSettings.Read(Path.Combine(folder, "cfg.json"));
         var path = Path.Combine(folder, "sae_weights.safetensors");
         using var reader = new SafetensorsReader(path);
         var weights = new PublishedWeights(path, reader.ReadAll());
@@ -57,7 +57,7 @@ internal static class SaeLensLayout
     }
 
     // Fine-tuned codes are scaled before they are decoded; files of some versions hold a scale of ones.
-    private static Tensor Scaled(string path, PublishedConfig config, PublishedWeights weights, bool rescales)
+    private static Tensor Scaled(string path, PublishedSettings config, PublishedWeights weights, bool rescales)
     {
         var decoder = weights.Take("W_dec");
         var isWanted = config.Flag("finetuning_scaling_factor", false);

@@ -19,7 +19,7 @@ internal static class SaeLensSettings
     ];
 
     /// <summary>The kind of autoencoder, from the architecture and the activation function.</summary>
-    internal static string Kind(PublishedConfig config)
+    internal static string Kind(PublishedSettings config)
     {
         var architecture = config.Text("architecture") ?? "standard";
         var activation = config.Text("activation_fn", "activation_fn_str");
@@ -38,7 +38,7 @@ internal static class SaeLensSettings
         return kind;
     }
 
-    internal static long ActiveCount(PublishedConfig config, AutoencoderLoadOptions options)
+    internal static long ActiveCount(PublishedSettings config, AutoencoderLoadOptions options)
     {
         var (own, inner) = (config.Count("k"), config.Part("activation_fn_kwargs")?.Count("k"));
         if (own is { } first && inner is { } second && first != second)
@@ -46,7 +46,7 @@ internal static class SaeLensSettings
         return options.ActiveCount ?? own ?? inner ?? config.CountOrFail("k");
     }
 
-    internal static InputNormalization Normalization(PublishedConfig config) => config.TextOrFlag("normalize_activations") switch
+    internal static InputNormalization Normalization(PublishedSettings config) => config.TextOrFlag("normalize_activations") switch
     {
         null or "none" or "false" or "expected_average_only_in" or "true" => InputNormalization.None, // the average is a scale to fold
         "layer_norm" => InputNormalization.PerRowStandardize,
@@ -55,12 +55,12 @@ internal static class SaeLensSettings
     };
 
     /// <summary>The factor that activations were multiplied by before training and that the weights do not hold yet; null for none.</summary>
-    internal static double? Scale(string folder, PublishedConfig config, AutoencoderLoadOptions options)
+    internal static double? Scale(string folder, PublishedSettings config, AutoencoderLoadOptions options)
     {
         var said = config.TextOrFlag("normalize_activations");
         var isScaled = said is "expected_average_only_in" or "true";
         var file = Path.Combine(folder, "activation_scaler.json");
-        var own = File.Exists(file) ? PublishedConfig.Read(file).Number("scaling_factor") : null;
+        var own = File.Exists(file) ? PublishedSettings.Read(file).Number("scaling_factor") : null;
         if (own is not null && !isScaled)
             throw new InvalidDataException($"{file}: scaling_factor is {own}, and cfg.json's normalize_activations '{said ?? "none"}' asks for none.");
         if (!isScaled)
@@ -72,7 +72,7 @@ internal static class SaeLensSettings
     }
 
     /// <summary>Settings that no kind computes, and those that only some do.</summary>
-    internal static IReadOnlyList<string> Check(PublishedConfig config, PublishedConfig about, string kind, long width, long count)
+    internal static IReadOnlyList<string> Check(PublishedSettings config, PublishedSettings about, string kind, long width, long count)
     {
         config.CheckSize("d_in", width);
         config.CheckSize("d_sae", count);

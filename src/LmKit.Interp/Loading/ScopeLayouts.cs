@@ -28,7 +28,7 @@ internal static class ScopeLayouts
 
     internal static LoadedAutoencoder LlamaScope(string folder, AutoencoderLoadOptions options)
     {
-        var config = PublishedConfig.Read(Path.Combine(folder, "hyperparams.json"));
+        var config = PublishedSettings.Read(Path.Combine(folder, "hyperparams.json"));
         var path = new[] { "final.safetensors", Path.Combine("checkpoints", "final.safetensors") }.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists)
             ?? throw new FileNotFoundException($"{folder} has no final.safetensors, neither itself nor in checkpoints.");
         using var reader = new SafetensorsReader(path);
@@ -52,7 +52,7 @@ internal static class ScopeLayouts
 
     internal static LoadedAutoencoder Sparsify(string folder, AutoencoderLoadOptions options)
     {
-        var config = PublishedConfig.Read(Path.Combine(folder, "cfg.json"));
+        var config = PublishedSettings.Read(Path.Combine(folder, "cfg.json"));
         var path = Path.Combine(folder, "sae.safetensors");
         using var reader = new SafetensorsReader(path);
         var weights = new PublishedWeights(path, reader.ReadAll());
@@ -97,7 +97,7 @@ internal static class LlamaScopeSettings
     ];
 
     /// <summary>The factor of the input, sqrt(d) over the mean norm; 1 where activations are taken as they are.</summary>
-    internal static double Factor(PublishedConfig config, long width)
+    internal static double Factor(PublishedSettings config, long width)
     {
         var kind = config.Text("norm_activation") ?? "dataset-wise";
         if (kind is not ("dataset-wise" or "none" or "inference"))
@@ -113,7 +113,7 @@ internal static class LlamaScopeSettings
         return Math.Sqrt(width) / input;
     }
 
-    internal static IReadOnlyList<string> Check(PublishedConfig config, long width, long count)
+    internal static IReadOnlyList<string> Check(PublishedSettings config, long width, long count)
     {
         config.CheckSize("d_model", width);
         config.CheckSize("d_sae", count);

@@ -33,11 +33,26 @@ public static class AdapterFile
     /// that are not finite.</exception>
     /// <exception cref="CheckpointMismatchException">The weights do not fit the model's adapters; lists every mismatch.</exception>
     /// <exception cref="ArgumentException">The model has no adapter.</exception>
-    public static void Load(nn.Module model, string folder, Func<string, string>? publishedName = null)
+    public static void Load(nn.Module model, string folder, Func<string, string>? publishedName = null) => Load(model, folder, Naming(publishedName));
+
+    /// <summary>Loads the adapters that were made for a published model, under its own module names; where these are several of ours as one, such as
+    /// <c>c_attn</c>, each gets its rows.</summary>
+    /// <param name="model">The model; it was built with adapters of the folder's configuration
+    /// (<see cref="LoraComponent.UseLora(LanguageModelBuilder, AdapterConfig, PublishedLayout)"/>).</param>
+    /// <param name="folder">The adapter folder.</param>
+    /// <param name="layout">The layout of the published model.</param>
+    /// <inheritdoc cref="Load(nn.Module, string, Func{string, string}?)"/>
+    public static void Load(nn.Module model, string folder, PublishedLayout layout)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        Load(model, folder, layout.ModuleOf);
+    }
+
+    private static void Load(nn.Module model, string folder, Func<string, PublishedModule> naming)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        var places = new AdapterTensors(model, publishedName, folder);
+        var places = new AdapterTensors(model, naming, folder);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var (config, path, tensors, metadata) = Read(folder, whole =>
@@ -56,7 +71,7 @@ public static class AdapterFile
         if ((ModuleTensors.FirstNotFinite(tensors) ?? (rows is { } held && !held.isfinite().all().item<bool>() ? AdapterTensors.TokensName(places.EmbeddingName) : null)) is { } broken)
             throw new AdapterException(path, $"'{broken}' holds values that are not finite, so no output would be a number; nothing was loaded. Take an earlier adapter.");
         foreach (var (name, target) in targets)
-            target.copy_(tensors[name]);
+            target.Write(tensors[name]);
         if (rows is not null)
             TrainedRows.Of(table!, config.Lora.TrainedTokens).Write(rows);
         foreach (var ((_, adapter), strength) in places.Adapters.Zip(strengths))
@@ -73,17 +88,36 @@ public static class AdapterFile
     /// <exception cref="ArgumentException">The model has no adapter.</exception>
     /// <exception cref="AdapterException">One folder cannot say what these adapters are, more than the adapters was trained, or a weight is
     /// not finite; names it. Nothing was written.</exception>
-    public static void Save(nn.Module model, string folder, Func<string, string>? publishedName = null, AdapterConfig? like = null)
+    public static void Save(nn.Module model, string folder, Func<string, string>? publishedName = null, AdapterConfig? like = null) => Save(model, folder, Naming(publishedName), like);
+
+    /// <summary>Saves the adapters of a model of a published layout under its own module names, for whoever has the published model. Adapters on
+    /// several of ours that the layout has as one become one, whose rank is the sum of theirs unless they share their first factor.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="folder">The folder, which may be the model's; everything in it but the two files stays.</param>
+    /// <param name="layout">The layout of the published model.</param>
+    /// <param name="like">A configuration whose targets and names are kept; null writes the adapted modules' own names.</param>
+    /// <inheritdoc cref="Save(nn.Module, string, Func{string, string}?, AdapterConfig?)"/>
+    public static void Save(nn.Module model, string folder, PublishedLayout layout, AdapterConfig? like = null)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        Save(model, folder, layout.ModuleOf, like);
+    }
+
+    private static void Save(nn.Module model, string folder, Func<string, PublishedModule> naming, AdapterConfig? like)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        var places = new AdapterTensors(model, publishedName, folder);
+        var places = new AdapterTensors(model, naming, folder);
         var tokens = TrainedRows.Tokens(model);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         CheckNothingElseTrained(model, tokens.Length > 0 ? TrainedRows.Table(model) : null, folder);
+        foreach (var fused in places.Adapters.Select(entry => entry.Adapter).OfType<FusedAdapter>())
+            fused.Stack();
         var config = AdapterDescription.Of(places.Adapters, tokens, folder, like);
-        var tensors = places.Factors();
+        if (like is null)
+            config = config with { IsTransposed = places.IsTransposed };
+        var tensors = places.Factors().ToDictionary(pair => pair.Key, pair => pair.Value.Read());
         if (config.Lora.TrainedTokens.Length > 0)
         {
             var table = TrainedRows.Table(model)
@@ -144,13 +178,15 @@ public static class AdapterFile
         return rows;
     }
 
-    private static void Check(string path, Dictionary<string, Tensor> targets, Dictionary<string, Tensor> found, Tensor? rows, AdapterTensors places)
+    private static Func<string, PublishedModule> Naming(Func<string, string>? publishedName) => name => new PublishedModule(publishedName?.Invoke(name) ?? name, [name], LayoutStep.Same, false);
+
+    private static void Check(string path, Dictionary<string, AdapterPart> targets, Dictionary<string, Tensor> found, Tensor? rows, AdapterTensors places)
     {
         var missing = targets.Keys.Where(name => !found.ContainsKey(name)).Order(StringComparer.Ordinal).ToArray();
         var unexpected = found.Keys.Where(name => !targets.ContainsKey(name)).Order(StringComparer.Ordinal).ToArray();
         var both = targets.Where(pair => found.ContainsKey(pair.Key)).ToArray();
-        var wrongShape = both.Where(pair => !found[pair.Key].shape.SequenceEqual(pair.Value.shape))
-            .Select(pair => new TensorMismatch(pair.Key, $"({string.Join(", ", pair.Value.shape)})", $"({string.Join(", ", found[pair.Key].shape)})"))
+        var wrongShape = both.Where(pair => !found[pair.Key].shape.SequenceEqual(pair.Value.Shape))
+            .Select(pair => new TensorMismatch(pair.Key, $"({string.Join(", ", pair.Value.Shape)})", $"({string.Join(", ", found[pair.Key].shape)})"))
             .ToArray();
         var wrongType = both.Where(pair => !found[pair.Key].is_floating_point())
             .Select(pair => new TensorMismatch(pair.Key, "a floating type", found[pair.Key].dtype.ToString()))

@@ -22,10 +22,21 @@ internal interface ILoraAdapter
     LoraOptions Record { get; }
 
     /// <summary>The parameters with the endings of their names in a folder.</summary>
-    IEnumerable<(string Ending, Parameter Value)> Parts { get; }
+    IEnumerable<AdapterPart> Parts { get; }
 
     /// <summary>s at strength 1.</summary>
     double FullScale => Alpha / (Options.IsRankStabilized ? Math.Sqrt(Rank) : Rank);
+}
+
+/// <summary>A tensor of an adapter in a folder.</summary>
+/// <param name="Ending">The ending of its name.</param>
+/// <param name="Shape">Its shape.</param>
+/// <param name="Read">Gives its values; a parameter itself, or a new tensor in the caller's dispose scope.</param>
+/// <param name="Write">Takes over values.</param>
+internal sealed record AdapterPart(string Ending, long[] Shape, Func<Tensor> Read, Action<Tensor> Write)
+{
+    /// <summary>A parameter as it is.</summary>
+    internal static AdapterPart Of(string ending, Parameter value) => new(ending, value.shape, () => value, from => value.copy_(from));
 }
 
 /// <summary>The factors of a fresh adapter, A (R, I) and B (O, R).</summary>

@@ -71,7 +71,7 @@ public sealed class LoraEmbedding : nn.Module<Tensor, Tensor>, IParameterHints, 
 
     LoraOptions ILoraAdapter.Record => own;
 
-    IEnumerable<(string Ending, Parameter Value)> ILoraAdapter.Parts => [(".lora_embedding_A", A), (".lora_embedding_B", B)];
+    IEnumerable<AdapterPart> ILoraAdapter.Parts => [AdapterPart.Of(".lora_embedding_A", A), AdapterPart.Of(".lora_embedding_B", B)];
 
     private double Scale => strength * fullScale;
 

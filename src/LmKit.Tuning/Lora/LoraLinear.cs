@@ -18,6 +18,12 @@ namespace LmKit;
 /// </remarks>
 public sealed partial class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IParameterHints, IPreparedWeights, ITrainingCheck, ILoraAdapter
 {
+    /// <summary>How a folder's names of A end.</summary>
+    internal const string FirstEnding = ".lora_A.weight";
+
+    /// <summary>How a folder's names of B end.</summary>
+    internal const string SecondEnding = ".lora_B.weight";
+
     [ComponentName(Name = "base_layer")]
     private readonly ILinear inner;
     [ComponentName(Name = "lora_A")]
@@ -135,16 +141,16 @@ public sealed partial class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IPa
 
     LoraOptions ILoraAdapter.Options => own;
 
-    IEnumerable<(string Ending, Parameter Value)> ILoraAdapter.Parts
+    IEnumerable<AdapterPart> ILoraAdapter.Parts
     {
         get
         {
-            yield return (".lora_A.weight", A);
-            yield return (".lora_B.weight", B);
+            yield return AdapterPart.Of(FirstEnding, A);
+            yield return AdapterPart.Of(SecondEnding, B);
             if (shift is not null)
-                yield return (".lora_B.bias", shift);
+                yield return AdapterPart.Of(".lora_B.bias", shift);
             if (magnitude is not null)
-                yield return (".lora_magnitude_vector", magnitude);
+                yield return AdapterPart.Of(".lora_magnitude_vector", magnitude);
         }
     }
 
@@ -174,7 +180,7 @@ public sealed partial class LoraLinear : nn.Module<Tensor, Tensor>, ILinear, IPa
         var shape = x.shape;
         var rows = shape[..^1].Aggregate(1L, (product, size) => product * size);
         shape[^1] = OutFeatures;
-        var y0 = inner.call(x.reshape(rows, InFeatures)); // (N, O)
+        var y0 = inner is DenseLinear dense && shape.Length != 2 ? dense.ForRows(x.reshape(rows, InFeatures)) : inner.call(x).reshape(rows, OutFeatures); // (N, O)
         var dropped = dropout.call(x).reshape(rows, InFeatures).to(A.dtype); // (N, I)
         var U = nn.functional.linear(dropped, A); // (N, R)
         var y = magnitude is null ? Updated(y0.to(A.dtype), U * Scale) : Decomposed(y0, dropped, U);

@@ -68,6 +68,13 @@ public sealed class LoraOptions
     [JsonPropertyName("trainable_token_indices")]
     public long[] TrainedTokens { get; set; } = [];
 
+    internal void CopyTo(LoraOptions other)
+    {
+        var copy = Copy();
+        foreach (var property in typeof(LoraOptions).GetProperties())
+            property.SetValue(other, property.GetValue(copy));
+    }
+
     internal LoraOptions Copy()
     {
         var copy = (LoraOptions)MemberwiseClone();
@@ -113,6 +120,21 @@ public static class LoraComponent
     {
         ArgumentNullException.ThrowIfNull(builder);
         return builder.Add(Kind, configure, layers, sites);
+    }
+
+    /// <summary>Puts the adapters of a folder on a published model: on the modules that its configuration targets, whose names are the published
+    /// ones; <see cref="AdapterFile.Load(TorchSharp.torch.nn.Module, string, PublishedLayout)"/> then gives them their values.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="config">What the folder says (<see cref="AdapterFile.ReadConfig"/>).</param>
+    /// <param name="layout">The layout of the published model.</param>
+    /// <exception cref="ArgumentException">The configuration targets no linear of the model.</exception>
+    public static LanguageModelBuilder UseLora(this LanguageModelBuilder builder, AdapterConfig config, PublishedLayout layout)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(layout);
+        var (options, sites) = AdapterTargets.Of(config, layout);
+        return builder.Add(Kind, options.CopyTo, null, sites);
     }
 
     /// <summary>Adds every kind of LmKit.Tuning, so that saved models which name them can be loaded.</summary>

@@ -33,13 +33,18 @@ public sealed class LanguageModelDecoderTests
         Assert.NotNull(RatioAgreement.Difference([first], [second], tolerance));
     }
 
-    [Fact]
-    public void The_plain_transformer_over_turned_keys_computes_what_ours_does()
+    [Theory]
+    [InlineData(4, null)]
+    [InlineData(2, null)]
+    [InlineData(4, false)]
+    [InlineData(2, true)]
+    public void The_plain_transformer_over_turned_keys_computes_what_ours_does(int keyHeads, bool? isPackedFromFolder)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         using var random = new Generator(1);
-        using var model = shape.Build(random, isPacked: false);
+        var shape = LanguageModelDecoderTests.shape with { KeyValueHeadCount = keyHeads };
+        using var model = isPackedFromFolder is { } isPacked ? LlamaTokenVersusTurnedCache.Load(random, shape, isPacked) : shape.Build(random, isPacked: false);
         using var plain = new TurnedCacheTransformer(model, shape, 32);
         var text = shape.Text(random, 24);
         using var ours = new LanguageModelDecoder(model);

@@ -8,7 +8,8 @@ public abstract partial class GoldenSuite
 {
     private const int Sample = 3;
 
-    /// <summary>Tensors (of a folder case, files) whose change no check can notice, as <c>kind: name</c> with its reason; a name may begin or end with a star.</summary>
+    /// <summary>What no check can notice when it changes, as <c>kind: name</c> with its reason; a name may begin or end with a star. Names are those of
+    /// tensors, of a folder case's files, and <c>option of FILE</c> for the options of one.</summary>
     protected virtual IReadOnlyDictionary<string, string> Unnoticed { get; } = new Dictionary<string, string>();
 
     [GoldenTheory]
@@ -96,6 +97,17 @@ public abstract partial class GoldenSuite
     [Trait("Category", "Long")]
     public void Every_changed_value_fails(string name) => ChangedValuesFail(name, int.MaxValue);
 
+    [GoldenTheory]
+    [MayLeakTensors]
+    [GoldenFolders]
+    public void A_folder_with_more_or_changed_content_fails(string name) => ChangedFolderFails(name, Sample);
+
+    [GoldenTheory]
+    [MayLeakTensors]
+    [GoldenFolders(All = true)]
+    [Trait("Category", "Long")]
+    public void A_folder_with_more_or_any_changed_tensor_fails(string name) => ChangedFolderFails(name, int.MaxValue);
+
     /// <summary>Names of the area's files in the repository that have a check.</summary>
     internal IEnumerable<string> Checked() => GoldenSource.Repository.Cases(Area).Where(name => name != GoldenSource.NoData && KindOf(name) is { } kind && Checks.ContainsKey(kind));
 
@@ -105,31 +117,60 @@ public abstract partial class GoldenSuite
             tensors[name] = change(tensor);
     }
 
+    private void ChangedFolderFails(string name, int count)
+    {
+        using var folder = new GoldenFolder(Area);
+        var original = GoldenSource.Repository.PathOf(Area, name);
+        GoldenSurgery.Copy(original, folder[name]);
+        File.WriteAllText(Path.Combine(folder[name], "unread.txt"), "unread");
+        Assert.Contains("unread.txt", Fails(folder, name, "a file more"), StringComparison.Ordinal);
+        File.Delete(Path.Combine(folder[name], "unread.txt"));
+        var unnoticed = new TensorList(Unnoticed);
+        foreach (var inside in Directory.EnumerateFiles(original, "*.safetensors", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(original, path)).Order(StringComparer.Ordinal))
+        {
+            var (from, to, file) = (Path.Combine(original, inside), Path.Combine(folder[name], inside), inside.Replace(Path.DirectorySeparatorChar, '/'));
+            if (unnoticed.Has(KindOf(name), file))
+                continue;
+            GoldenSurgery.Rewrite(from, to, (tensors, _) => tensors["unread"] = ones(1));
+            Assert.Contains("unread", Fails(folder, name, $"{file} with a tensor more"), StringComparison.Ordinal);
+            if (!unnoticed.Has(KindOf(name), $"option of {file}"))
+            {
+                GoldenSurgery.Rewrite(from, to, (_, options) => options["unread_option"] = "1");
+                Assert.Contains("unread_option", Fails(folder, name, $"{file} with an option more"), StringComparison.Ordinal);
+            }
+            ChangedValuesFail(folder, name, from, to, count);
+            File.Copy(from, to, overwrite: true);
+        }
+        Assert.True(Passes(folder, name), $"{name}: an unchanged copy of it fails.");
+    }
+
     private void ChangedValuesFail(string name, int count)
     {
         using var folder = new GoldenFolder(Area);
+        ChangedValuesFail(folder, name, GoldenSource.Repository.PathOf(Area, name), folder[name], count);
+    }
+
+    private void ChangedValuesFail(GoldenFolder folder, string name, string from, string to, int count)
+    {
         var (names, unnoticed) = (new List<string>(), new TensorList(Unnoticed));
-        using (var reader = new SafetensorsReader(GoldenSource.Repository.PathOf(Area, name)))
+        using (var reader = new SafetensorsReader(from))
             names.AddRange(reader.Entries.Where(entry => entry.Shape.Aggregate(1L, (size, next) => size * next) > 0 && !unnoticed.Has(KindOf(name), entry.Name) && !IsMissing(KindOf(name)!, entry.Name)).Select(entry => entry.Name));
         // The same sample in every run: every so many names.
         var step = Math.Max(1, names.Count / count);
         var passed = new List<string>();
         foreach (var tensor in names.Where((_, index) => (index + 1) % step == 0).Take(count))
         {
-            if (PassesOnCopy(folder, name, (tensors, _) => tensors[tensor] = GoldenSurgery.ChangeOne(tensors[tensor]))
-                && PassesOnCopy(folder, name, (tensors, _) => tensors[tensor] = GoldenSurgery.ChangeAll(tensors[tensor])))
-            {
+            GoldenSurgery.Rewrite(from, to, (tensors, _) => tensors[tensor] = GoldenSurgery.ChangeOne(tensors[tensor]));
+            if (!Passes(folder, name))
+                continue;
+            GoldenSurgery.Rewrite(from, to, (tensors, _) => tensors[tensor] = GoldenSurgery.ChangeAll(tensors[tensor]));
+            if (Passes(folder, name))
                 passed.Add(tensor);
-            }
         }
         Assert.True(passed.Count == 0, $"{name}: its check passes although {string.Join(", ", passed)} changed. Compare it, or list it in {nameof(Unnoticed)} with the reason.");
     }
 
-    private bool PassesOnCopy(GoldenFolder folder, string name, Action<Dictionary<string, Tensor>, Dictionary<string, string>> change)
-    {
-        GoldenSurgery.Rewrite(GoldenSource.Repository.PathOf(Area, name), folder[name], change);
-        return Record.Exception(() => folder.Source.Run(Area, name, Checks, _ => { }, IsMissing)) is null;
-    }
+    private bool Passes(GoldenFolder folder, string name) => Record.Exception(() => folder.Source.Run(Area, name, Checks, _ => { }, IsMissing)) is null;
 
     private string FailsOnCopy(GoldenFolder folder, string name, string what, Action<Dictionary<string, Tensor>, Dictionary<string, string>> change)
     {

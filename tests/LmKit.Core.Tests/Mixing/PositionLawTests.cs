@@ -33,6 +33,18 @@ public class LongRopeLawTests : PositionEncodingConformance
     protected override PositionEncoding Create() => new LengthScaledRotary(ScaledPositions.Long(12), HeadDim, 10_000, true);
 }
 
+public class PerTokenDynamicLawTests : PositionEncodingConformance
+{
+    protected override PositionEncoding Create() => new RotaryEmbedding(ScaledPositions.PerToken(12).Frequencies(HeadDim, 10_000, 1), true);
+}
+
+public class AttentionWithPerTokenDynamicTests : AttentionTests
+{
+    protected override AttentionOptions Options => new() { HeadCount = 2, HeadDim = 8 };
+
+    protected override LanguageModelBuilder Compose(LanguageModelBuilder builder) => builder.AddRotary(rotary => rotary.Scaling = ScaledPositions.PerToken(3));
+}
+
 public class AttentionWithYarnTests : AttentionTests
 {
     protected override AttentionOptions Options => new() { HeadCount = 2, HeadDim = 8 };
@@ -94,6 +106,8 @@ internal static class ScaledPositions
 
     internal static DynamicRotaryScaling Dynamic(long length) => new() { Factor = 3, OriginalLength = length };
 
+    internal static DynamicRotaryScaling PerToken(long length) => new() { Factor = 3, OriginalLength = length, IsPerToken = true };
+
     internal static LongRotaryScaling Long(long length) => new() { AttentionFactor = 1.25, OriginalLength = length, ShortFactor = [1, 1.1, 1.3, 2], LongFactor = [1, 2, 5, 11] };
 
     internal static IMixer Attention(Func<LanguageModelBuilder, LanguageModelBuilder> positions) =>
@@ -127,7 +141,7 @@ public sealed class LengthScaledRotaryTests
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        foreach (var scaling in new RotaryScaling[] { ScaledPositions.Yarn, ScaledPositions.Dynamic(64), ScaledPositions.Long(64) })
+        foreach (var scaling in new RotaryScaling[] { ScaledPositions.Yarn, ScaledPositions.Dynamic(64), ScaledPositions.PerToken(4), ScaledPositions.Long(64) })
         {
             foreach (var mask in new IAttentionMask[] { new CausalMask(), new SlidingWindowMask(new() { Window = 5 }) })
             {

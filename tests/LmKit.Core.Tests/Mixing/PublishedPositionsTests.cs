@@ -49,6 +49,35 @@ public sealed class PublishedPositionsTests
         Close.Check("padded", expected.Read("padded.logits"), padded.masked_fill(mask.eq(0).unsqueeze(-1), 0), relativeToLargest: Tolerance);
     }
 
+    // The official code keeps keys as they were turned when the text was shorter.
+    [Fact]
+    [Trait("Category", "Golden")]
+    public void Dynamic_positions_per_token_are_the_official_step_by_step_logits_in_calls_of_any_lengths()
+    {
+        if (GoldenSource.Repository.Root is not { } root || Path.Combine(root, "core/models/llama-dynamic") is not { } folder || !Directory.Exists(folder))
+            return;
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var weights = new SafetensorsReader(Path.Combine(folder, "model.safetensors"));
+        using var expected = new SafetensorsReader(Path.Combine(folder, "expected.safetensors"));
+        using var model = Llama(59, 32, 2, 2, 40).AddRotary(rotary => rotary.Scaling = new DynamicRotaryScaling { Factor = 2, OriginalLength = 16, IsPerToken = true }).Build();
+        Fill(model, weights);
+        var tokens = expected.Read("input_ids");
+        var logits = expected.Read("steps.logits");
+
+        Assert.True((logits - expected.Read("logits")).abs().max().item<double>() > 1e-2);
+        Close.Check("whole", logits, model.call(tokens, null), relativeToLargest: Tolerance);
+        foreach (var piece in new long[] { 1, 5, 12, tokens.size(1) })
+        {
+            using var state = model.NewState(tokens.size(0));
+            Close.Check($"in pieces of {piece}", logits, cat([.. tokens.split(piece, 1).Select(part => model.call(part, new SequenceContext(state)))], 1), relativeToLargest: Tolerance);
+        }
+        var shifted = cat([zeros(tokens.size(0), 3, ScalarType.Int64), tokens], 1);
+        var segments = cat([full(tokens.size(0), 3, -1, ScalarType.Int64), zeros_like(tokens)], 1);
+        Close.Check("padded", logits, model.call(shifted, new SequenceContext(null, segments)).narrow(1, 3, tokens.size(1)), relativeToLargest: Tolerance);
+        Close.Check("short", expected.Read("short.logits"), model.call(expected.Read("short.input_ids"), null), relativeToLargest: Tolerance);
+    }
+
     private static LanguageModelBuilder Builder(string name) => name switch
     {
         "llama-mha" => Llama(59, 28, 7, 7, 46).AddRotary(),

@@ -45,6 +45,72 @@ public sealed class RotaryScalingTests
     }
 
     [Fact]
+    public void Per_token_each_position_has_the_frequencies_of_the_text_that_ends_with_it()
+    {
+        using var scope = NewDisposeScope();
+        var whole = new DynamicRotaryScaling { Factor = 2.5, OriginalLength = 16 };
+        var perToken = new DynamicRotaryScaling { Factor = 2.5, OriginalLength = 16, IsPerToken = true };
+        foreach (var width in new long[] { 2, 8 })
+        {
+            var rotary = new RotaryEmbedding(perToken.Frequencies(width, Base, 1), false);
+            long[] positions = [-1, 0, 15, 16, 17, 40, 5_000_000];
+            var (cos, sin) = rotary.DevicePhases(tensor(positions, [1, positions.Length]), ScalarType.Float64);
+            foreach (var (index, position) in positions.Index())
+            {
+                var (own, expected) = (new double[width], new double[width]);
+                rotary.Table.Read(position, own);
+                RotaryTable.Of(whole.Frequencies(width, Base, position + 1)).Read(position, expected);
+
+                Assert.Equal(expected, own);
+                for (var t = 0; t < width / 2; t++)
+                {
+                    Assert.Equal(expected[t], cos[0, 0, index, t].item<double>(), 1e-8);
+                    Assert.Equal(expected[(width / 2) + t], sin[0, 0, index, t].item<double>(), 1e-8);
+                }
+            }
+        }
+        Assert.NotSame(RotaryTable.Of(perToken.Frequencies(8, Base, 1)), RotaryTable.Of(whole.Frequencies(8, Base, 1)));
+        Assert.Same(RotaryTable.Of(perToken.Frequencies(8, Base, 1)), RotaryTable.Of(perToken.Frequencies(8, Base, 900)));
+    }
+
+    [Fact]
+    public void Per_token_angles_and_masks_that_change_distances_refuse_each_other_by_both_names()
+    {
+        using var scope = NewDisposeScope();
+        var rotary = new RotaryEmbedding(new DynamicRotaryScaling { Factor = 2, OriginalLength = 4, IsPerToken = true }.Frequencies(8, Base, 1), false);
+        var (x, positions) = (ones(1, 2, 6, 8), arange(6, dtype: ScalarType.Int64).unsqueeze(0));
+        var input = new AttentionInput(x, x, x, positions, positions, null, null, rotary);
+        var byHand = Assert.Throws<ArgumentException>(() => DenseAttention.Attend(input, new CeilingMask()));
+        var built = Assert.Throws<ConfigurationException>(() => Build(scaled: true, new CeilingMask()));
+
+        foreach (var message in new[] { byHand.Message, built.Message })
+        {
+            Assert.Contains("CeilingMask shows distances of its own", message, StringComparison.Ordinal);
+            Assert.Contains("DynamicRotaryScaling.IsPerToken = true", message, StringComparison.Ordinal);
+        }
+        _ = DenseAttention.Attend(input, new SlidingWindowMask(new() { Window = 2 }));
+        _ = DenseAttention.Attend(input with { Encoding = new RotaryEmbedding(8) }, new CeilingMask());
+        Build(scaled: true, new CausalMask()).Dispose();
+        Build(scaled: false, new CeilingMask()).Dispose();
+
+        static LanguageModel Build(bool scaled, IAttentionMask mask) => ToyModel.Builder().AddAttention(attention => (attention.HeadCount, attention.HeadDim) = (2, 8))
+            .AddRotary(options => options.Scaling = scaled ? ScaledPositions.PerToken(4) : null).Add(Slots.Mask.Define("given", _ => mask)).Build();
+    }
+
+    private sealed class CeilingMask : IAttentionMask
+    {
+        public bool IsCausal => true;
+
+        public bool Forgets => false;
+
+        public long? DistanceCeiling => 3;
+
+        public Tensor? Visible(Tensor queries, Tensor keys) => queries.unsqueeze(-1).ge(keys.unsqueeze(-2));
+
+        public override string ToString() => nameof(CeilingMask);
+    }
+
+    [Fact]
     public void With_one_pair_any_base_gives_frequency_1()
     {
         Assert.Equal([1.0], new NtkRotaryScaling { Factor = 4 }.Frequencies(2, Base, 1).ToArray());

@@ -29,6 +29,8 @@ internal static class JsonAttacks
         ("sae-sae_lens_legacy_topk", "published", "cfg.json", "activation_fn_kwargs"),
         ("sae-sparsify", "published", "cfg.json", "k"),
         ("sae-topafa", "published", "config.json", "sae_type"),
+        ("published-config", "llama-gqa", "config.json", "model_type"),
+        ("published-weights", "gpt2-base-sharded", "model.safetensors.index.json", "weight_map"),
     ];
 
     internal static IEnumerable<HostileCase> All() => Readers.SelectMany(Of);

@@ -24,7 +24,7 @@ internal static class TextAttacks
 
     private static IEnumerable<HostileCase> Rows()
     {
-        foreach (var (target, seed, file) in new[] { ("jsonl", "rows", "a.jsonl"), ("text-documents", "lines", "a.jsonl"), ("dataset-records", "records", "journal.jsonl"), ("dataset-journal", "run", "journal.jsonl"), ("judgments", "run", "judgments.jsonl") })
+        foreach (var (target, seed, file) in new[] { ("jsonl", "rows", "a.jsonl"), ("text-documents", "lines", "a.jsonl"), ("dataset-records", "records", "journal.jsonl"), ("dataset-journal", "run", "journal.jsonl"), ("judgments", "run", "judgments.jsonl"), ("multiple-choice", "indexes", "q.jsonl") })
         {
             var whole = HostileCase.Valid(target, seed).Files[file];
             foreach (var (name, line, expected) in Lines)

@@ -25,7 +25,8 @@ internal static class Mutator
     {
         ".safetensors" => BinaryMutations.Safetensors(random, data, others),
         ".parquet" => BinaryMutations.Parquet(random, data, others),
-        ".pt" or ".npz" => ArchiveMutations.Zip(random, data, others),
+        ".bin" when !data.AsSpan().StartsWith("PK"u8) => ByteMutations.Apply(random, data, others),
+        ".pt" or ".npz" or ".bin" => ArchiveMutations.Zip(random, data, others),
         ".gz" => ArchiveMutations.GZip(random, data, plain => ByFormat(random, Path.GetFileNameWithoutExtension(name), plain, others)),
         ".jinja" => TemplateMutations.Apply(random, data),
         ".jsonl" => Lines(random, data, others),

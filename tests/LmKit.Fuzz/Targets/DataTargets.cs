@@ -15,6 +15,18 @@ internal static class DataTargets
         {"id": 3, "text": "two\nlines"}
         """;
 
+    private const string Questions = """
+        {"query": "The sky is", "choices": ["blue", "made of stone", "caf\u00e9"], "gold": 0}
+
+        {"ctx": "She opened the door and ", "endings": ["left.", "slept in the lock."], "label": "0", "ind": 24}
+        {"context": "", "options": ["a", "b"], "answer": 1}
+        """;
+
+    private const string LabelledQuestions = """
+        {"id": "x", "question": "Which is a metal?", "choices": {"text": ["wood", "iron", "milk"], "label": ["A", "B", "C"]}, "answerKey": "B"}
+        {"prompt": "2 + 2 =", "options": [{"text": "4", "label": "1"}, {"text": "5", "label": "2"}], "answer": 1}
+        """;
+
     internal static IEnumerable<FuzzTarget> All =>
     [
         new("jsonl", root => Write(root, "rows", "a.jsonl", Documents), (folder, _) => Rows(new JsonlSource([Path.Combine(folder, "a.jsonl")], "text", "id"))),
@@ -35,6 +47,11 @@ internal static class DataTargets
             Write(root, "lines", "a.jsonl", Documents.Replace("\n\n", "\n", StringComparison.Ordinal));
             Write(root, "whole", "b.txt", "caf\u00e9 and more\n");
         }, (folder, _) => string.Join('\n', TextDocuments.Read(folder).Select(document => $"{document.Place.Replace(folder, "~", StringComparison.Ordinal)}: {document.Text}"))),
+        new("multiple-choice", root =>
+        {
+            Write(root, "indexes", "q.jsonl", Questions);
+            Write(root, "labels", "q.jsonl", LabelledQuestions);
+        }, (folder, _) => Asked(Path.Combine(folder, "q.jsonl"))),
         new("dataset-records", root =>
         {
             WriteDataset(Path.Combine(root, "records"));
@@ -135,6 +152,15 @@ internal static class DataTargets
         foreach (var (index, text) in texts.Index())
             yield return new SourceDocument(index, $"d{index}", text);
         await Task.CompletedTask;
+    }
+
+    private static string Asked(string path)
+    {
+        var builder = new LanguageModelBuilder { VocabSize = ByteTokenizer.VocabSize, ModelDim = 4, LayerCount = 1 };
+        using var model = builder.AddAttention().Build();
+        model.eval();
+        var result = MultipleChoice.Run(model, ModelTokenizer.Bytes, path, new MultipleChoiceOptions { ContextLength = 256, PrefixToken = 0 });
+        return string.Join('\n', result.Answers.Select(answer => $"{answer.Item.Context}|{string.Join('|', answer.Item.Choices)}|{answer.Item.Answer}|{answer.LogLikelihoods.Count}|{answer.IsCut}"));
     }
 
     private static void Judge(string folder)

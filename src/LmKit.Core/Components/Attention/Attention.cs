@@ -46,8 +46,8 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
     private readonly HookPoint headPoint;
 
     /// <summary>Makes it for a layer.</summary>
-    /// <exception cref="ArgumentException">The head counts or widths do not fit each other or the model, or the layer's mask can only attend
-    /// by itself where dropout or a soft cap needs another way.</exception>
+    /// <exception cref="ArgumentException">The head counts or widths do not fit each other or the model, the layer's mask can only attend
+    /// by itself where dropout or a soft cap needs another way, or it shows other distances where the positions' scores depend on more.</exception>
     public Attention(AttentionOptions options, LayerContext layer)
         : base(nameof(Attention))
     {
@@ -65,6 +65,8 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         mask = layer.Mask();
         softCap = options.SoftCap;
         ownWay = mask as IMaskedAttention;
+        if (AttentionInput.Misfit(mask, encoding) is { } misfit)
+            throw new ArgumentException(misfit, nameof(layer));
         CheckMask(options);
         if (softCap is not null && ownWay is { ServesSoftCap: false })
             ownWay = null;

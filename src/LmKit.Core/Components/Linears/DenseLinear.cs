@@ -41,6 +41,15 @@ public sealed class DenseLinear : nn.Module<Tensor, Tensor>, ILinear
         Shapes.CheckInput(x, weight, InFeatures, GetName());
         return nn.functional.linear(x, weight, bias);
     }
+
+    /// <summary>What calls with more axes give, for the same rows (N, I), bit for bit: the library adds the bias to their product, and to that
+    /// of two axes on the way, which rounds otherwise.</summary>
+    internal Tensor ForRows(Tensor rows)
+    {
+        Shapes.CheckInput(rows, weight, InFeatures, GetName());
+        var y = nn.functional.linear(rows, weight);
+        return bias is null ? y : y.add_(bias);
+    }
 }
 
 /// <summary>A linear whose weight is the embedding's table: logits = h E^T + b.</summary>

@@ -22,6 +22,8 @@ public static class DenseAttention
         input.Check();
         if (mask is IMaskedAttention { HasDenseForm: false })
             throw new NotSupportedException($"{mask} can only attend by itself: {nameof(IAttentionMask.Visible)} and {nameof(IAttentionMask.DistanceCeiling)} do not say all that it does.");
+        if (AttentionInput.Misfit(mask, input.Encoding) is { } misfit)
+            throw new ArgumentException(misfit, nameof(input));
         return AttendChecked(input, mask, dropout);
     }
 

@@ -67,6 +67,9 @@ internal sealed class RowEncodings(PositionEncoding[] rows) : PositionEncoding
     public override bool IsBiasFree => rows[0].IsBiasFree;
 
     /// <inheritdoc/>
+    public override bool IsRelative => rows[0].IsRelative;
+
+    /// <inheritdoc/>
     public override void CheckHeads(long headCount)
     {
         foreach (var row in rows)

@@ -26,6 +26,15 @@ public sealed class RotaryOptions
     public RotaryScaling? Scaling { get; set; }
 }
 
+/// <summary>Options of linear biases.</summary>
+public sealed class AlibiOptions
+{
+    /// <summary>The exponent b of the last head's slope, 2^-b (alibi_bias_max, MPT). Default 8.</summary>
+    [Range(1e-3, 1e3)]
+    [JsonPropertyName("alibi_bias_max")]
+    public double MaxBias { get; set; } = 8;
+}
+
 /// <summary>Options of learned positions.</summary>
 public sealed class LearnedPositionOptions
 {
@@ -42,7 +51,7 @@ public static class PositionComponents
     public static readonly Kind<RotaryOptions, PositionEncoding> Rotary = Slots.Positions.Define<RotaryOptions>("rotary", CreateRotary);
 
     /// <summary>Linear biases on the scores.</summary>
-    public static readonly Kind<PositionEncoding> Alibi = Slots.Positions.Define("alibi", site => new AlibiEncoding(site.HeadCount));
+    public static readonly Kind<AlibiOptions, PositionEncoding> Alibi = Slots.Positions.Define<AlibiOptions>("alibi", (options, site) => new AlibiEncoding(site.HeadCount, options.MaxBias));
 
     /// <summary>A learned vector per position, added to the embedding.</summary>
     public static readonly Kind<LearnedPositionOptions, PositionEncoding> Learned = Slots.Positions.Define<LearnedPositionOptions>("learned", (options, _) => new LearnedPositionEncoding(options));
@@ -62,11 +71,12 @@ public static class PositionComponents
 
     /// <summary>Lowers each head's scores in proportion to the distance (ALiBi).</summary>
     /// <param name="builder">The builder.</param>
+    /// <param name="configure">Fills the options.</param>
     /// <param name="layers">The layers; null for all.</param>
-    public static LanguageModelBuilder AddAlibi(this LanguageModelBuilder builder, int[]? layers = null)
+    public static LanguageModelBuilder AddAlibi(this LanguageModelBuilder builder, Action<AlibiOptions>? configure = null, int[]? layers = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.Add(Alibi, layers);
+        return builder.Add(Alibi, configure, layers);
     }
 
     /// <summary>Adds a learned vector per absolute position to the embedding (GPT-2).</summary>

@@ -52,6 +52,12 @@ public sealed class RotaryEmbedding : PositionEncoding
     public override bool IsBiasFree => true;
 
     /// <inheritdoc/>
+    public override bool IsRelative => turns.Growth is null;
+
+    /// <summary>Its name, with that of a scaling that tells positions apart.</summary>
+    public override string ToString() => IsRelative ? nameof(RotaryEmbedding) : $"rotary positions with {nameof(DynamicRotaryScaling)}.{nameof(DynamicRotaryScaling.IsPerToken)} = true";
+
+    /// <inheritdoc/>
     public override Tensor EncodeQueries(Tensor queries, Tensor positions) => Rotate(queries, positions, false);
 
     /// <inheritdoc/>
@@ -126,8 +132,13 @@ public sealed class RotaryEmbedding : PositionEncoding
     /// the table lies on the host.</summary>
     internal (Tensor Cos, Tensor Sin) DevicePhases(Tensor positions, ScalarType dtype)
     {
-        Tensor frequencies;
-        if (wavelength is { } plain)
+        Tensor frequencies; // (R/2) or (B or 1, L, R/2)
+        if (turns.Growth is { } growth)
+        {
+            var t = arange(0, rotaryDim / 2, dtype: ScalarType.Float64, device: positions.device);
+            frequencies = (growth.Slopes(positions, rotaryDim).unsqueeze(-1) * t).exp();
+        }
+        else if (wavelength is { } plain)
         {
             var t = arange(0, rotaryDim / 2, dtype: ScalarType.Float64, device: positions.device);
             frequencies = (t * (-2.0 / rotaryDim * Math.Log(plain))).exp();

@@ -36,13 +36,6 @@ public abstract class RotaryScaling
     private protected static double[] Scaled(long rotaryDim, double wavelength, Func<int, double, double> scale) =>
         [.. RotaryFrequencies.Plain(rotaryDim, wavelength).ToArray().Select((frequency, k) => scale(k, frequency))];
 
-    // base * growth^(R / (R - 2)) in place of the base; with one pair its frequency is 1 for any base.
-    private protected static RotaryFrequencies Stretched(long rotaryDim, double wavelength, double growth)
-    {
-        var power = rotaryDim == 2 ? 0 : (double)rotaryDim / (rotaryDim - 2);
-        return RotaryFrequencies.Plain(rotaryDim, wavelength * Math.Pow(growth, power));
-    }
-
     private protected static ValidationResult Problem(string property, IFormattable value, string problem) =>
         new($"{property} = {value.ToString(null, CultureInfo.InvariantCulture)} {problem}");
 }
@@ -65,12 +58,13 @@ public sealed class NtkRotaryScaling : RotaryScaling
     [Range(1.0, 1e6)]
     public double Factor { get; set; }
 
-    internal override RotaryFrequencies Frequencies(long rotaryDim, double wavelength, long length) => Stretched(rotaryDim, wavelength, Factor);
+    internal override RotaryFrequencies Frequencies(long rotaryDim, double wavelength, long length) => RotaryFrequencies.Plain(rotaryDim, RotaryGrowth.Stretched(wavelength, Factor, rotaryDim));
 }
 
 /// <summary>A base that grows with the text: base * (F N/O - (F-1))^(R/(R-2)) for a text of N tokens beyond the trained length O (dynamic
 /// NTK).</summary>
-/// <remarks>Frequencies are those without scaling up to O. Beyond it they change with every token, so a text is read in one call.</remarks>
+/// <remarks>Frequencies are those without scaling up to O. Beyond it they change with every token, so a text is read in one call, unless
+/// <see cref="IsPerToken"/> gives each position its own.</remarks>
 public sealed class DynamicRotaryScaling : RotaryScaling
 {
     /// <summary>The factor F; 1 or more, no default.</summary>
@@ -82,11 +76,22 @@ public sealed class DynamicRotaryScaling : RotaryScaling
     [JsonPropertyName("original_max_position_embeddings")]
     public long OriginalLength { get; set; }
 
-    internal override long? Border => OriginalLength;
+    /// <summary>Whether each position has the frequencies of the text that ends with it, N = position + 1, whatever the text goes on to. Default
+    /// false: N is the length of the whole text.</summary>
+    /// <remarks>This is what a text gets from the published code if it is read token by token with a cache, which keeps the keys as they were
+    /// turned. Texts then grow beyond O with a carried state, and calls of any lengths give the same; scores beyond O depend on where query
+    /// and key stand and not on their distance alone, so masks that change distances are refused.</remarks>
+    public bool IsPerToken { get; set; }
 
-    internal override RotaryFrequencies Frequencies(long rotaryDim, double wavelength, long length) => length <= OriginalLength
-        ? RotaryFrequencies.Plain(rotaryDim, wavelength)
-        : Stretched(rotaryDim, wavelength, (Factor * length / OriginalLength) - (Factor - 1));
+    internal override long? Border => IsPerToken ? null : OriginalLength;
+
+    internal override RotaryFrequencies Frequencies(long rotaryDim, double wavelength, long length)
+    {
+        var growth = new RotaryGrowth(wavelength, Factor, OriginalLength);
+        return IsPerToken
+            ? new RotaryFrequencies(RotaryFrequencies.Plain(rotaryDim, wavelength).ToArray(), growth: growth)
+            : RotaryFrequencies.Plain(rotaryDim, growth.BaseOf(length, rotaryDim));
+    }
 }
 
 /// <summary>Pairs that turn often within the trained length stay, slow ones are divided by F, with a ramp between, and scores grow (Peng et

@@ -1,3 +1,6 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
 namespace LmKit;
 
 /// <summary>Cosines and sines of rotary phases, position * frequency, one row a position; all layers of all models with the same
@@ -19,12 +22,13 @@ internal sealed class RotaryTable
     private static long rowsRead;
 
     private readonly double[] frequencies; // [R/2]
+    private readonly RotaryGrowth? growth;
     private readonly double amplitude;
     private readonly double[]?[] blocks;   // [row of the block][R/2 cosines, R/2 sines]
 
     private RotaryTable(RotaryFrequencies turns)
     {
-        (frequencies, amplitude) = (turns.ToArray(), turns.Amplitude);
+        (frequencies, growth, amplitude) = (turns.ToArray(), turns.Growth, turns.Amplitude);
         blocks = new double[]?[Math.Max(1, LargestBytes / (BlockRows * Width * sizeof(double)))];
     }
 
@@ -91,12 +95,43 @@ internal sealed class RotaryTable
 
     private void Compute(long position, Span<double> row)
     {
+        var slope = position >= growth?.Length ? growth.Slope(position + 1, 2L * frequencies.Length) : (double?)null;
         for (var t = 0; t < frequencies.Length; t++)
         {
-            var (sin, cos) = Math.SinCos(position * frequencies[t]);
+            var (sin, cos) = Math.SinCos(position * (slope is { } own ? Math.Exp(t * own) : frequencies[t]));
             (row[t], row[frequencies.Length + t]) = (amplitude * cos, amplitude * sin);
         }
     }
+}
+
+/// <summary>A base that grows with the position: base * (F N/O - (F-1))^(R/(R-2)) where position N - 1 lies beyond the trained length O
+/// (dynamic NTK as a text that is read token by token meets it).</summary>
+/// <param name="Wavelength">The base.</param>
+/// <param name="Factor">The factor F.</param>
+/// <param name="Length">The trained length O.</param>
+internal sealed record RotaryGrowth(double Wavelength, double Factor, long Length)
+{
+    /// <summary>The base of a text of N tokens.</summary>
+    internal double BaseOf(long tokens, long rotaryDim) => tokens <= Length
+        ? Wavelength
+        : Stretched(Wavelength, (Factor * tokens / Length) - (Factor - 1), rotaryDim);
+
+    /// <summary>base * growth^(R/(R-2)).</summary>
+    internal static double Stretched(double wavelength, double growth, long rotaryDim) => wavelength * Math.Pow(growth, Power(rotaryDim));
+
+    /// <summary>ln f_1 of a text of N tokens: its frequencies are f_t = e^(t * slope).</summary>
+    internal double Slope(long tokens, long rotaryDim) => -2.0 / rotaryDim * Math.Log(BaseOf(tokens, rotaryDim));
+
+    /// <summary>The same for N = position + 1 of each position, float64 in the caller's dispose scope.</summary>
+    internal Tensor Slopes(Tensor positions, long rotaryDim)
+    {
+        var tokens = positions.to(ScalarType.Float64) + 1;
+        var growth = (tokens * (Factor / Length) - (Factor - 1)).masked_fill(tokens.le(Length), 1);
+        return (growth.log() * Power(rotaryDim) + Math.Log(Wavelength)) * (-2.0 / rotaryDim);
+    }
+
+    // With one pair its frequency is 1 for any base.
+    private static double Power(long rotaryDim) => rotaryDim == 2 ? 0 : (double)rotaryDim / (rotaryDim - 2);
 }
 
 /// <summary>What tells one rotation from another: the frequency of each pair, and what its cosines and sines are multiplied by.</summary>
@@ -109,11 +144,13 @@ internal sealed class RotaryFrequencies : IEquatable<RotaryFrequencies>
     /// <summary>Takes the frequencies as they are.</summary>
     /// <param name="values">Radians per position of each pair, [R/2]; kept, never changed.</param>
     /// <param name="amplitude">What cosines and sines are multiplied by.</param>
-    internal RotaryFrequencies(double[] values, double amplitude = 1)
+    /// <param name="growth">How the frequencies go on behind a position; null where they are the same everywhere.</param>
+    internal RotaryFrequencies(double[] values, double amplitude = 1, RotaryGrowth? growth = null)
     {
-        (this.values, Amplitude) = (values, amplitude);
+        (this.values, Amplitude, Growth) = (values, amplitude, growth);
         var code = new HashCode();
         code.Add(amplitude);
+        code.Add(growth);
         foreach (var value in values)
             code.Add(value);
         hash = code.ToHashCode();
@@ -124,6 +161,9 @@ internal sealed class RotaryFrequencies : IEquatable<RotaryFrequencies>
 
     /// <summary>What cosines and sines are multiplied by.</summary>
     internal double Amplitude { get; }
+
+    /// <summary>How the frequencies go on behind a position; null where they are the same everywhere.</summary>
+    internal RotaryGrowth? Growth { get; }
 
     /// <summary>base^(-2t/R) for t = 0 .. R/2 - 1 (Su et al. 2021, section 3.2.2).</summary>
     internal static RotaryFrequencies Plain(long rotaryDim, double wavelength)
@@ -138,7 +178,7 @@ internal sealed class RotaryFrequencies : IEquatable<RotaryFrequencies>
     internal double[] ToArray() => [.. values];
 
     /// <inheritdoc/>
-    public bool Equals(RotaryFrequencies? other) => other is not null && Amplitude.Equals(other.Amplitude) && values.AsSpan().SequenceEqual(other.values);
+    public bool Equals(RotaryFrequencies? other) => other is not null && Amplitude.Equals(other.Amplitude) && Growth == other.Growth && values.AsSpan().SequenceEqual(other.values);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as RotaryFrequencies);

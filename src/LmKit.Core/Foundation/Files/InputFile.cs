@@ -1,10 +1,13 @@
 using System.Formats.Tar;
+using System.IO.MemoryMappedFiles;
 
 namespace LmKit;
 
 /// <summary>Opens files that others made: what is no plain file is refused before it is opened, where a pipe would wait for ever.</summary>
 internal static class InputFile
 {
+    private const long LongestPointer = 1024;
+
     /// <summary>Makes a reader's own exception of a fault.</summary>
     /// <param name="problem">What is wrong with the file.</param>
     /// <param name="cause">The cause, where there is one.</param>
@@ -17,11 +20,16 @@ internal static class InputFile
             return "it is a folder; a file is needed";
         if (!File.Exists(path))
             return "there is no such file";
-        var file = Target(path);
+        if (Target(path) is not { } file)
+            return "it is a link that leads to itself";
         if (!file.Exists)
             return $"it is a link to {file.FullName}, which is not there";
         // What is longer than nothing is a plain file; pipes and devices have no length.
-        return file.Length > 0 || IsPlain(file.FullName) ? null : "it is no plain file but a pipe, a socket or a device";
+        if (file.Length == 0)
+            return IsPlain(file.FullName) ? null : "it is no plain file but a pipe, a socket or a device";
+        return file.Length <= LongestPointer && IsPointer(file.FullName)
+            ? "it is a pointer of Git LFS to the file, not the file itself, so the download is not complete; run 'git lfs pull' in the folder, or download the file by itself"
+            : null;
     }
 
     /// <summary>Opens a file to read; one that is not there gives a <see cref="FileNotFoundException"/>.</summary>
@@ -62,10 +70,34 @@ internal static class InputFile
     /// of Windows.</summary>
     internal static bool IsHeldElsewhere(IOException error) => error.HResult is 11 or 35 or unchecked((int)0x80070020);
 
-    private static FileInfo Target(string path)
+    // Git LFS leaves a short text where it has not fetched a file.
+    private static bool IsPointer(string path)
+    {
+        try
+        {
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+            var start = "version https://git-lfs.github.com/spec/"u8;
+            Span<byte> found = stackalloc byte[start.Length];
+            return stream.ReadAtLeast(found, found.Length, throwOnEndOfStream: false) == found.Length && found.SequenceEqual(start);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return false; // opening it says why
+        }
+    }
+
+    // Null where links lead in a circle.
+    private static FileInfo? Target(string path)
     {
         var file = new FileInfo(path);
-        return file.LinkTarget is not null && file.ResolveLinkTarget(returnFinalTarget: true) is { } target ? new FileInfo(target.FullName) : file;
+        try
+        {
+            return file.LinkTarget is not null && file.ResolveLinkTarget(returnFinalTarget: true) is { } target ? new FileInfo(target.FullName) : file;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
     }
 
     // An archive says what each of its entries is, and opens none but plain files to say so.
@@ -88,6 +120,50 @@ internal static class InputFile
         {
             return false; // a socket has no place in an archive
         }
+    }
+}
+
+/// <summary>A file's bytes as memory that is read from the disk where it is touched.</summary>
+internal sealed unsafe class MappedFile : IDisposable
+{
+    private readonly MemoryMappedFile file;
+    private readonly MemoryMappedViewAccessor view;
+
+    /// <summary>Maps a file that is open and not empty; the stream may be closed afterwards.</summary>
+    internal MappedFile(FileStream stream)
+    {
+        Length = stream.Length;
+        file = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+        try
+        {
+            view = file.CreateViewAccessor(0, Length, MemoryMappedFileAccess.Read);
+            byte* pointer = null;
+            view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
+            Start = pointer + view.PointerOffset;
+        }
+        catch
+        {
+            view?.Dispose();
+            file.Dispose();
+            throw;
+        }
+    }
+
+    internal long Length { get; }
+
+    /// <summary>The first byte; until this is disposed.</summary>
+    internal byte* Start { get; private set; }
+
+    internal bool IsClosed => Start is null;
+
+    public void Dispose()
+    {
+        if (IsClosed)
+            return;
+        Start = null;
+        view.SafeMemoryMappedViewHandle.ReleasePointer();
+        view.Dispose();
+        file.Dispose();
     }
 }
 

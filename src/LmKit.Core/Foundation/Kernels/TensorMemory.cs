@@ -63,6 +63,28 @@ internal static partial class TensorAddress
 {
     internal static nint Of(Tensor tensor) => Data(tensor.Handle);
 
+    /// <summary>A contiguous tensor over memory that somebody else keeps, such as a mapped file's: to be read only, and only as long as the
+    /// memory is there. The address may be odd, which is for views and copies byte by byte alone.</summary>
+    internal static unsafe Tensor View(nint address, ScalarType type, ReadOnlySpan<long> shape)
+    {
+        if (shape.Contains(0))
+            return empty(shape.ToArray(), type);
+        fixed (long* sizes = shape)
+        {
+            long none = 0;
+            return Tensor.UnsafeCreateTensor(New(address, &Keep, sizes is null ? &none : sizes, shape.Length, (sbyte)type, (sbyte)type, (int)DeviceType.CPU, -1, 0));
+        }
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(System.Runtime.CompilerServices.CallConvCdecl)])]
+    private static void Keep(nint memory)
+    {
+        // The memory is not the tensor's.
+    }
+
     [LibraryImport("LibTorchSharp", EntryPoint = "THSTensor_data")]
     private static partial nint Data(nint tensor);
+
+    [LibraryImport("LibTorchSharp", EntryPoint = "THSTensor_new")]
+    private static unsafe partial nint New(nint data, delegate* unmanaged[Cdecl]<nint, void> deleter, long* sizes, int axes, sbyte type, sbyte dtype, int deviceType, int deviceIndex, byte requiresGrad);
 }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -55,6 +56,8 @@ internal static class FiniteNumbers
         return failed == 0;
     }
 
+    // Optimised from its first call, since a model may be loaded only once.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static bool All<T>(ReadOnlySpan<T> bits, T exponent)
         where T : unmanaged, IBinaryInteger<T>
     {

@@ -54,7 +54,7 @@ public static class LanguageModelServiceCollectionExtensions
     public static LanguageModelBuilder AddKeyedLanguageModel(this IServiceCollection services, string key, IConfiguration section, Action<ComponentRegistry>? kinds = null) =>
         OfSection(services, Checked(services, key), section, kinds);
 
-    /// <summary>Registers a trained model that a folder holds (<see cref="LanguageModel.Save"/>), with its tokenizer where there is one.</summary>
+    /// <summary>Registers a trained model that a folder holds, ours (<see cref="LanguageModel.Save"/>) or a published one (<see cref="PublishedModel.Load"/>), with its tokenizer where there is one.</summary>
     /// <param name="services">The services.</param>
     /// <param name="folder">The folder. A relative path is one of the directory that is current now.</param>
     /// <param name="kinds">Adds the kinds of the packages in use, such as <c>kinds => kinds.AddSsm()</c>.</param>

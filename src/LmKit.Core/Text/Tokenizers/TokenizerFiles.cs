@@ -165,6 +165,8 @@ public static class TokenizerFiles
     {
         if (!File.Exists(path))
             throw new TokenizerException(path, $"the file is missing; a byte-pair tokenizer needs {VocabularyFile} and {MergesFile}.");
+        if (InputFile.Fault(path) is { } fault)
+            throw new TokenizerException(path, $"{fault}.");
         try
         {
             var bytes = File.ReadAllBytes(path);

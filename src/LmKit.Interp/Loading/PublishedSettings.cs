@@ -4,14 +4,14 @@ namespace LmKit;
 
 /// <summary>A published JSON configuration, read with defaults and by several spellings; it remembers what was read.</summary>
 /// <remarks>null stands for a setting that is absent. A value of another type than asked for is refused, not passed over.</remarks>
-internal sealed class PublishedConfig(string path, JsonElement root)
+internal sealed class PublishedSettings(string path, JsonElement root)
 {
     // A setting of these words changes what a dictionary computes, whoever wrote it.
     private static readonly string[] ResultChanging = ["activation_fn", "act_fn", "postact", "nonlinearity", "skip", "transcod", "glu", "scaling_factor", "rescale"];
 
     private readonly HashSet<string> read = [];
 
-    internal static PublishedConfig Read(string path)
+    internal static PublishedSettings Read(string path)
     {
         var root = StrictJson.ReadObject(path, (place, problem, cause) => new InvalidDataException($"{path}: {place}: {problem}.", cause));
         return new(path, root.Deserialize<JsonElement>());
@@ -20,7 +20,7 @@ internal sealed class PublishedConfig(string path, JsonElement root)
     /// <summary>The file.</summary>
     internal string Path => path;
 
-    internal PublishedConfig? Part(string name) => Find([name]) is { } value
+    internal PublishedSettings? Part(string name) => Find([name]) is { } value
         ? value.ValueKind == JsonValueKind.Object ? new(path, value) : throw Wrong(name, value, "a group of settings")
         : null;
 
