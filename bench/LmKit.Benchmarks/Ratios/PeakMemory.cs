@@ -12,8 +12,7 @@ internal static class PeakMemory
     /// <summary>Bytes above those resident before the call.</summary>
     internal static long Of(Action call)
     {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
+        Settle();
         File.WriteAllText("/proc/self/clear_refs", resetPeak);
         var before = Read("VmRSS:");
         call();
@@ -23,8 +22,7 @@ internal static class PeakMemory
     /// <summary>The same without pages of mapped files. Linux keeps no peak of these, so they are looked at all the time.</summary>
     internal static long OfAnonymous(Action call)
     {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
+        Settle();
         var before = Read(anonymous);
         var (peak, isOver) = (before, false);
         var watcher = new Thread(() =>
@@ -37,6 +35,14 @@ internal static class PeakMemory
         Volatile.Write(ref isOver, true);
         watcher.Join();
         return peak - before;
+    }
+
+    // What the collector would give back during the call would be taken from its figure, so it gives it back before.
+    private static void Settle()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     }
 
     private static long Read(string name)

@@ -1,6 +1,5 @@
 using System.ComponentModel.DataAnnotations;
 using System.Text;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -65,10 +64,7 @@ public static class MultipleChoice
         ArgumentNullException.ThrowIfNull(items);
         options ??= new MultipleChoiceOptions();
         OptionRanges.Check(options);
-        if (model is nn.Module { training: true })
-            throw new ArgumentException("The model is in training mode, where dropout acts; call eval() first.", nameof(model));
-        if (options.PrefixToken is { } prefix && (prefix < 0 || prefix >= model.VocabSize))
-            throw new ArgumentException($"{nameof(MultipleChoiceOptions)}.{nameof(options.PrefixToken)} = {prefix} is outside the vocabulary of {model.VocabSize}.", nameof(options));
+        ScoredRows.Check(model, options.PrefixToken, $"{nameof(MultipleChoiceOptions)}.{nameof(options.PrefixToken)}");
         if (options.ContextLength > model.ContextLength)
             throw new ArgumentException($"{nameof(MultipleChoiceOptions)}.{nameof(options.ContextLength)} = {options.ContextLength} is longer than the {model.ContextLength} tokens that the model reads.", nameof(options));
         using var frozen = no_grad();
@@ -141,7 +137,7 @@ public static class MultipleChoice
 
     private sealed class Asking(ILanguageModel model, ModelTokenizer tokenizer, MultipleChoiceOptions options)
     {
-        private readonly Device device = (model as nn.Module)?.parameters().FirstOrDefault()?.device ?? CPU;
+        private readonly ScoredRows scored = new(model);
         private readonly long? longest = options.ContextLength > 0 ? options.ContextLength : model.ContextLength;
 
         internal Row[] Encode(MultipleChoiceItem item, int index)
@@ -159,25 +155,8 @@ public static class MultipleChoice
 
         internal double[] Score(Row[] rows)
         {
-            using var scope = NewDisposeScope();
-            // The last token predicts nothing.
-            var width = rows.Max(row => row.Tokens.Length) - 1;
-            var shape = new long[] { rows.Length, width };
-            var (ids, documents) = (new long[rows.Length * width], new long[rows.Length * width]);
-            foreach (var (index, row) in rows.Index())
-            {
-                for (var at = 0; at < width; at++)
-                {
-                    var isThere = at < row.Tokens.Length - 1;
-                    ids[(index * width) + at] = isThere ? row.Tokens[at] : 0;
-                    documents[(index * width) + at] = isThere ? 0 : -1;
-                }
-            }
-            var isRagged = rows.Any(row => row.Tokens.Length - 1 < width);
-            var hidden = model.Hidden(tensor(ids, shape).to(device), isRagged ? new SequenceContext(Segments: tensor(documents, shape).to(device)) : null); // (B, L, D)
-            var predicting = rows.Select((row, index) => hidden[index].narrow(0, row.From - 1, row.Tokens.Length - row.From)).ToArray();
-            var targets = rows.SelectMany(row => row.Tokens[row.From..]).Select(token => (long)token).ToArray();
-            var losses = NextTokenLoss.Each(model, cat(predicting, 0), tensor(targets).to(device));
+            // The last token predicts nothing and is not read.
+            var losses = scored.Losses([.. rows.Select(row => new ScoredRow(row.Tokens, 0, row.Tokens.Length - 1, row.From, row.Tokens.Length))]);
             var scores = new double[rows.Length];
             var next = 0;
             foreach (var (index, row) in rows.Index())

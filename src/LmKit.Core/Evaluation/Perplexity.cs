@@ -69,10 +69,7 @@ public static class Perplexity
         ArgumentNullException.ThrowIfNull(texts);
         options ??= new PerplexityOptions();
         OptionRanges.Check(options);
-        if (model is nn.Module { training: true })
-            throw new ArgumentException("The model is in training mode, where dropout acts; call eval() first.", nameof(model));
-        if (options.PrefixToken is { } prefix && (prefix < 0 || prefix >= model.VocabSize))
-            throw new ArgumentException($"{nameof(PerplexityOptions)}.{nameof(options.PrefixToken)} = {prefix} is outside the vocabulary of {model.VocabSize}.", nameof(options));
+        ScoredRows.Check(model, options.PrefixToken, $"{nameof(PerplexityOptions)}.{nameof(options.PrefixToken)}");
         var (length, stride) = Lengths(model, options);
         var reading = new Reading(model, options.PositionsPerBin);
         var whole = texts.Select((text, index) => Whole(text, index, model.VocabSize, options.PrefixToken));
@@ -131,23 +128,24 @@ public static class Perplexity
             throw new ArgumentException($"{Name}.{nameof(options.Stride)} = {options.Stride} has no meaning where {nameof(options.IsStreamed)} = true; leave it out.");
         if (options.BatchSize != 1)
             throw new ArgumentException($"{Name}.{nameof(options.BatchSize)} = {options.BatchSize} has no meaning where {nameof(options.IsStreamed)} = true; texts are read one by one.");
-        return model.IsCausal ? (length, 0) : throw new ArgumentException($"{Name}.{nameof(options.IsStreamed)} = true needs a state, which a model that is not causal cannot carry.");
+        return (length, 0);
     }
 
     private static IReadOnlyList<int> Whole(IReadOnlyList<int> tokens, int index, long vocabSize, int? prefix)
     {
         ArgumentNullException.ThrowIfNull(tokens, $"texts[{index}]");
-        if (tokens is not StoredTokens)
+        if (tokens is StoredTokens stored)
+        {
+            if (stored.VocabSize > vocabSize)
+                throw new ArgumentException($"The data set was made with {stored.VocabSize} token ids; the model knows {vocabSize}.");
+        }
+        else
         {
             for (var place = 0; place < tokens.Count; place++)
             {
                 if (tokens[place] < 0 || tokens[place] >= vocabSize)
                     throw new ArgumentException($"Token {place} of text {index} is {tokens[place]}, outside the vocabulary of {vocabSize}.");
             }
-        }
-        else if (tokens is StoredTokens { VocabSize: var size } && size > vocabSize)
-        {
-            throw new ArgumentException($"The data set was made with {size} token ids; the model knows {vocabSize}.");
         }
         return prefix is { } first ? [first, .. tokens] : tokens;
     }
@@ -174,7 +172,7 @@ public static class Perplexity
     {
         private readonly List<(double Sum, long Count)> units = [];
         private readonly List<(double Sum, long Count)> bins = [];
-        private readonly Device device = (model as nn.Module)?.parameters().FirstOrDefault()?.device ?? CPU;
+        private readonly ScoredRows rows = new(model);
 
         internal PerplexityResult Result(string unit, string method)
         {
@@ -189,29 +187,7 @@ public static class Perplexity
 
         internal void Read(Window[] windows)
         {
-            using var scope = NewDisposeScope();
-            var width = windows.Max(window => window.End - window.Start);
-            var isRagged = windows.Any(window => window.End - window.Start < width);
-            var (ids, documents) = (new long[windows.Length * width], new long[windows.Length * width]);
-            foreach (var (row, window) in windows.Index())
-            {
-                for (var place = 0; place < width; place++)
-                {
-                    var isThere = window.Start + place < window.End;
-                    ids[(row * width) + place] = isThere ? window.Tokens[window.Start + place] : 0;
-                    documents[(row * width) + place] = isThere ? 0 : -1;
-                }
-            }
-            var shape = new long[] { windows.Length, width };
-            var hidden = model.Hidden(tensor(ids, shape).to(device), isRagged ? new SequenceContext(Segments: tensor(documents, shape).to(device)) : null); // (B, L, D)
-            var predicting = new List<Tensor>();
-            var targets = new List<long>();
-            foreach (var (row, window) in windows.Index())
-            {
-                predicting.Add(hidden[row].narrow(0, window.Scored - 1 - window.Start, window.End - window.Scored));
-                targets.AddRange(Enumerable.Range(window.Scored, window.End - window.Scored).Select(place => (long)window.Tokens[place]));
-            }
-            var losses = NextTokenLoss.Each(model, predicting.Count == 1 ? predicting[0] : cat(predicting, 0), tensor(targets.ToArray()).to(device));
+            var losses = rows.Losses([.. windows.Select(window => new ScoredRow(window.Tokens, window.Start, window.End, window.Scored, window.End))]);
             var next = 0;
             foreach (var window in windows)
             {
@@ -232,8 +208,8 @@ public static class Perplexity
                 using var scope = NewDisposeScope();
                 var count = (int)Math.Min(length, tokens.Count - 1 - start);
                 long[] ids = [.. Enumerable.Range(start, count + 1).Select(place => (long)tokens[place])];
-                var hidden = model.Hidden(tensor(ids[..^1], [1, count]).to(device), new SequenceContext(State: state)).squeeze(0); // (L, D)
-                var losses = NextTokenLoss.Each(model, hidden, tensor(ids[1..]).to(device));
+                var hidden = model.Hidden(tensor(ids[..^1], [1, count]).to(rows.Device), new SequenceContext(State: state)).squeeze(0); // (L, D)
+                var losses = NextTokenLoss.Each(model, hidden, tensor(ids[1..]).to(rows.Device));
                 double sum = 0;
                 for (var place = 0; place < count; place++)
                     sum += Note(losses[place], text, start + place + 1, start + place + 1);

@@ -151,6 +151,10 @@ public class PerplexityTests
         Refused("There is no token to score", new() { WindowLength = 8 }, [1]);
         model.train();
         Refused("call eval() first", new() { WindowLength = 8 });
+        var seeing = ToyModel.Builder();
+        seeing.Options.IsBidirectional = true;
+        using var denoiser = seeing.AddAttention().Build();
+        Assert.Contains("The model is not causal", Assert.Throws<ArgumentException>(() => Perplexity.Compute(denoiser, [text], new PerplexityOptions { WindowLength = 8 })).Message, StringComparison.Ordinal);
         using var learned = ToyModel.Builder().AddAttention().AddLearnedPositions(16).Build();
         Assert.Equal("windows of 16 tokens at a stride of 15", Perplexity.Compute(learned, [text]).Loss.Method);
         var error = Assert.Throws<ArgumentException>(() => Perplexity.Compute(learned, [text], new PerplexityOptions { WindowLength = 17 }));

@@ -69,24 +69,23 @@ internal static partial class PublishedFamilies
     {
         var plan = Gemma(config);
         var builder = plan.Builder;
-        _ = AddGemmaLayers(plan, QueryKeyNorm.None, attention => attention.SoftCap = config.Has("attn_logit_softcapping") ? config.TryNumber(1e-9, 1e9, "attn_logit_softcapping") : 50);
+        var width = AddGemmaLayers(plan, QueryKeyNorm.None, attention => attention.SoftCap = config.Has("attn_logit_softcapping") ? config.TryNumber(1e-9, 1e9, "attn_logit_softcapping") : 50);
         var cap = config.Has("final_logit_softcapping") ? config.TryNumber(1e-9, 1e6, "final_logit_softcapping") ?? 0 : 30;
         _ = builder.AddLinearHead(head => head.SoftCap = cap);
         AddGemmaWindow(plan, layer => layer % 2 == 0);
-        plan.AddRotary(PublishedRotary.Read(config, HeadWidth(plan), new RotarySite()));
+        plan.AddRotary(PublishedRotary.Read(config, width, new RotarySite()));
         return plan;
     }
 
     private static PublishedPlan Gemma3(PublishedConfig config)
     {
         var plan = Gemma(config);
-        _ = AddGemmaLayers(plan, QueryKeyNorm.PerHead, _ => { });
+        var width = AddGemmaLayers(plan, QueryKeyNorm.PerHead, _ => { });
         if (config.TryNumber(1e-9, 1e6, "final_logit_softcapping") is { } cap)
             _ = plan.Builder.AddLinearHead(head => head.SoftCap = cap);
         var pattern = config.TrySize(1, 10_000, "sliding_window_pattern", "_sliding_window_pattern") ?? 6;
         var local = AddGemmaWindow(plan, layer => (layer + 1) % pattern != 0);
         int[] global = [.. Enumerable.Range(0, plan.LayerCount).Except(local)];
-        var width = HeadWidth(plan);
         var whole = PublishedRotary.Read(config, width, new RotarySite { Base = 1e6, LayerType = "full_attention" });
         var near = PublishedRotary.Read(config, width, new RotarySite { Base = 1e4, BaseNames = ["rope_local_base_freq"], LayerType = "sliding_attention", HasScaling = false });
         if (global.Length > 0)
@@ -186,14 +185,15 @@ internal static partial class PublishedFamilies
         return plan;
     }
 
-    private static (int Queries, int Keys, long Width) AddGemmaLayers(PublishedPlan plan, QueryKeyNorm queryKeyNorm, Action<AttentionOptions> more)
+    // Gives the width of a head.
+    private static long AddGemmaLayers(PublishedPlan plan, QueryKeyNorm queryKeyNorm, Action<AttentionOptions> more)
     {
         var config = plan.Config;
         var heads = plan.Heads(keyDefault: 4, widthDefault: 256);
         var hasBias = config.Flag(false, "attention_bias");
         var scalar = config.TryNumber(1e-9, 1e9, "query_pre_attn_scalar") ?? 256;
         AddParts(plan, heads, plan.Activation("gelu_pytorch_tanh", "hidden_activation"), hasBias, hasBias, mlpBias: false, queryKeyNorm, Scaled, isFused: false);
-        return heads;
+        return heads.Width;
 
         void Scaled(AttentionOptions attention)
         {
@@ -212,6 +212,4 @@ internal static partial class PublishedFamilies
     }
 
     private static ConfigurationException NoWidth(PublishedConfig config) => new(config.Place("sliding_window"), "is null, but layers with a window need its width");
-
-    private static long HeadWidth(PublishedPlan plan) => plan.Heads(keyDefault: 4, widthDefault: 256).Width;
 }

@@ -44,9 +44,8 @@ internal sealed class PublishedPlan(PublishedConfig config)
         Affine(Prefix + lastNorm, "ln_f", hasNormBias);
         if (!Builder.Options.IsHeadTied)
             Rename(Head + ".weight", "lm_head.weight");
-        if (!hasHeadBias)
-            return;
-        Rename(Head + ".bias", "lm_head.bias");
+        if (hasHeadBias)
+            Rename(Head + ".bias", "lm_head.bias");
     }
 
     /// <summary>The names of a quantity, the family's own first.</summary>
