@@ -27,6 +27,8 @@ internal sealed class ContainerModel(string? key, IConfiguration? section, strin
 
     internal ModelTokenizer LoadTokenizer() => Say(() => TokenizerFiles.Load(folder!));
 
+    internal IChatFormat LoadFormat(ModelTokenizer tokenizer) => Say(() => ChatTemplateFormat.Load(folder!, tokenizer));
+
     /// <summary>Finds what would keep it from being made, without its weights.</summary>
     internal void Check() => Say(() =>
     {
@@ -34,7 +36,11 @@ internal sealed class ContainerModel(string? key, IConfiguration? section, strin
             return Whole(builder => builder.Config.Describe(builder.Kinds).ParameterCount);
         var vocabSize = ModelFolder.Check(folder, Builder.Kinds, Change, Builder.StatedDtype);
         if (TokenizerFiles.IsIn(folder))
-            CheckFit(TokenizerFiles.Load(folder), vocabSize);
+        {
+            var tokenizer = PublishedChat.TokenizerOf(folder, vocabSize);
+            if (TemplateFiles.AnyIn(folder))
+                _ = ChatTemplateFormat.Load(folder, tokenizer);
+        }
         return vocabSize;
     });
 
@@ -82,7 +88,7 @@ internal sealed class ContainerModel(string? key, IConfiguration? section, strin
         {
             throw ConfigurationException.ForModel(key, error);
         }
-        catch (Exception error) when (folder is not null && error is IOException or UnauthorizedAccessException or CheckpointMismatchException or ArgumentException)
+        catch (Exception error) when (folder is not null && error is IOException or UnauthorizedAccessException or CheckpointMismatchException or ArgumentException or TemplateException)
         {
             throw new IOException($"{Name}: {(error.Message.Contains(folder!, StringComparison.Ordinal) ? "" : $"{folder}: ")}{error.Message}", error);
         }

@@ -90,6 +90,8 @@ public sealed class ChatTemplate
         {
             var given = 0L;
             var variables = new Dictionary<string, object?>(StringComparer.Ordinal);
+            foreach (var (name, token) in options.RoleTexts)
+                variables[name] = MarkedText.Trusted(token);
             foreach (var (name, value) in options.Extras)
                 variables[name] = TemplateValues.From(value, name, ref given);
             variables["messages"] = TemplateValues.Messages(messages, Roles, ref given);

@@ -54,6 +54,10 @@ public static class TokenizerFiles
     /// <summary>Whether a folder holds a tokenizer, whole or not.</summary>
     internal static bool IsIn(string folder) => new[] { KindFile, PublishedTokenizer.JsonFile, PublishedTokenizer.ModelFile, VocabularyFile }.Any(name => File.Exists(Path.Combine(folder, name)));
 
+    /// <summary>The file that decides which tokenizer a folder holds; the folder where there is none.</summary>
+    internal static string PathIn(string folder) =>
+        new[] { KindFile, PublishedTokenizer.JsonFile, PublishedTokenizer.ModelFile, VocabularyFile }.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists) ?? folder;
+
     /// <summary>Makes the tokenizer that a folder holds.</summary>
     /// <remarks>
     /// Of a published folder, <c>tokenizer.json</c> decides how text becomes ids and what stands around it (not <c>add_bos_token</c> in

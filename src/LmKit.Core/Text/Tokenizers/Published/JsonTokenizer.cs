@@ -74,6 +74,9 @@ internal sealed partial class JsonTokenizer : Tokenizer
     /// <summary>Tells tokenizers apart that encode differently.</summary>
     internal string Hash => plan.Hash;
 
+    /// <summary>What the file puts before a text.</summary>
+    internal IReadOnlyList<int> Start => [.. (plan.Template ?? []).TakeWhile(item => item is not null).Select(item => item!.Value)];
+
     /// <summary>Special tokens by their texts.</summary>
     internal IReadOnlyDictionary<string, int> SpecialTokens => plan.Added.Where(token => token.IsSpecial).DistinctBy(token => token.Text).ToDictionary(token => token.Text, token => token.Id);
 
