@@ -38,7 +38,7 @@ internal sealed class ContainerModel(string? key, IConfiguration? section, strin
         if (TokenizerFiles.IsIn(folder))
         {
             var tokenizer = PublishedChat.TokenizerOf(folder, vocabSize);
-            if (TemplateFiles.AnyIn(folder))
+            if (ChatTemplate.IsIn(folder))
                 _ = ChatTemplateFormat.Load(folder, tokenizer);
         }
         return vocabSize;
