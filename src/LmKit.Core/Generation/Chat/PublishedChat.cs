@@ -55,13 +55,19 @@ public static class PublishedChat
     internal static ModelTokenizer TokenizerOf(string folder, long vocabSize)
     {
         var tokenizer = TokenizerFiles.Load(folder);
+        CheckFit(tokenizer, vocabSize, folder);
+        return tokenizer;
+    }
+
+    /// <summary>Refuses a tokenizer with more ids than the model of a folder has.</summary>
+    internal static void CheckFit(ModelTokenizer tokenizer, long vocabSize, string folder)
+    {
         if (tokenizer.VocabSize > vocabSize)
         {
             throw new TokenizerException(
                 TokenizerFiles.PathIn(folder),
-                FormattableString.Invariant($"the tokenizer has {tokenizer.VocabSize} ids and the model {vocabSize} (vocab_size in its config.json), so what the ids from {vocabSize} on stand for has no embedding; take the tokenizer that was published with these weights, or remove the added tokens from {vocabSize} on."));
+                FormattableString.Invariant($"the tokenizer has {tokenizer.VocabSize} ids and the model {nameof(LanguageModelOptions.VocabSize)} = {vocabSize} (vocab_size in config.json), so what the ids from {vocabSize} on stand for has no embedding; take the tokenizer that was published with these weights, or remove its added tokens from {vocabSize} on."));
         }
-        return tokenizer;
     }
 
     private static LanguageModelChatOptions WithDefaults(LanguageModelChatOptions options, string folder)

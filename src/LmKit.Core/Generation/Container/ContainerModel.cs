@@ -46,15 +46,9 @@ internal sealed class ContainerModel(string? key, IConfiguration? section, strin
 
     internal TextGenerator CreateGenerator(ISampler sampler, ModelTokenizer tokenizer, long vocabSize) => Say(() =>
     {
-        CheckFit(tokenizer, vocabSize);
+        PublishedChat.CheckFit(tokenizer, vocabSize, folder!);
         return new TextGenerator(sampler, tokenizer);
     });
-
-    private void CheckFit(ModelTokenizer tokenizer, long vocabSize)
-    {
-        if (tokenizer.VocabSize > vocabSize)
-            throw new IOException($"{folder}: the model has {nameof(LanguageModelOptions.VocabSize)} = {vocabSize}, and its tokenizer has {tokenizer.VocabSize} ids; they do not belong together.");
-    }
 
     // Null where nothing was added, so that the folder loads as it is.
     private Action<LanguageModelBuilder>? Change => Builder.IsUntouched ? null : builder => builder.Take(Builder);
