@@ -43,6 +43,8 @@ public class BrokenTokenizerTests
     [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"((a{900}){900}){900}"},"content":""}""", "normalizer.pattern", "too long")]
     [InlineData("pre_tokenizer", """{"type":"Split","pattern":{"String":"x"},"behavior":"Sometimes"}""", "pre_tokenizer.behavior", "Sometimes", "Isolated")]
     [InlineData("pre_tokenizer", """{"type":"Metaspace","replacement":"ab"}""", "pre_tokenizer.replacement")]
+    [InlineData("pre_tokenizer", """{"type":"Metaspace","replacement":"_","prepend_scheme":"first","add_prefix_space":false}""", "pre_tokenizer.add_prefix_space", "first")]
+    [InlineData("version", "\"2.0\"", "version", "2.0", "1.0")]
     [InlineData("pre_tokenizer", """{"type":"FixedLength","length":0}""", "pre_tokenizer.length")]
     [InlineData("pre_tokenizer", """{"type":"Digits","type":"Digits"}""", "pre_tokenizer.type", "twice")]
     public void A_fault_is_named(string key, string json, params string[] parts)

@@ -33,6 +33,34 @@ public class PublishedTokenizerTests
         Assert.Equal([(long)end], format.StopTokens);
     }
 
+    [Fact]
+    public void Nothing_is_looked_for_within_a_special_token_that_is_plain_text()
+    {
+        using var folder = new TemporaryFolder();
+        var json = JsonNode.Parse(File.ReadAllText(Path.Combine(GoldenSource.Repository.Root!, "core/tokenizers/qwen2-bytelevel/tokenizer.json")))!;
+        json["added_tokens"]!.AsArray().Add(new JsonObject { ["id"] = 561, ["content"] = "im", ["normalized"] = false });
+        File.WriteAllText(folder["tokenizer.json"], json.ToJsonString());
+        var tokenizer = TokenizerFiles.Load(folder.Path);
+        Assert.Single(tokenizer.Encode("<|im_start|> im"), id => id == 561);
+        Assert.Equal(2, tokenizer.Encode("<|im_starts|> im").Count(id => id == 561));
+    }
+
+    [Fact]
+    public void Where_dotnet_has_no_normal_forms_a_tokenizer_that_needs_them_is_refused() => OwnProcess.Check(GoInvariant);
+
+    private static void GoInvariant(string[] arguments)
+    {
+        Environment.SetEnvironmentVariable("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1");
+        OwnProcess.Check(LoadWithoutForms);
+    }
+
+    private static void LoadWithoutForms(string[] arguments)
+    {
+        foreach (var name in new[] { "qwen2-bytelevel", "bert-wordpiece", "unigram-bytefallback" })
+            Assert.Contains("InvariantGlobalization", Assert.Throws<TokenizerException>(() => Load(name)).Message, StringComparison.Ordinal);
+        _ = Load("gpt2-bytelevel");
+    }
+
     [Theory]
     [MemberData(nameof(Folders))]
     public void Text_comes_back_piece_by_piece_through_the_span(string name)

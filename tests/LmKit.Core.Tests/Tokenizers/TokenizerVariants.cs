@@ -6,7 +6,7 @@ namespace LmKit.Core.Tests.Tokenizers;
 internal static class TokenizerVariants
 {
     /// <summary>Name, the folder that it is made of, and the change.</summary>
-    internal static IReadOnlyList<(string Name, string Base, Action<JsonObject> Change)> All => [.. Normalizers(), .. Splitters(), .. Models(), .. Decoders()];
+    internal static IReadOnlyList<(string Name, string Base, Action<JsonObject> Change)> All => [.. Normalizers(), .. Splitters(), .. Models(), .. Others(), .. Decoders()];
 
     private static Action<JsonObject> Set(string key, string json) => root => root[key] = JsonNode.Parse(json);
 
@@ -85,11 +85,73 @@ internal static class TokenizerVariants
         yield return ("BERT", "bert-wordpiece", Set("post_processor", """{"type":"BertProcessing","sep":["[SEP]",3],"cls":["[CLS]",2]}"""));
     }
 
+    private static IEnumerable<(string, string, Action<JsonObject>)> Others()
+    {
+        yield return ("CLIP", "gpt2-bytelevel", root =>
+        {
+            Spell("</w>")(root);
+            root["normalizer"] = JsonNode.Parse("""{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Replace","pattern":{"Regex":"\\s+"},"content":" "},{"type":"Lowercase"}]}""");
+            root["pre_tokenizer"] = JsonNode.Parse("""{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"},"behavior":"Removed","invert":true},{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true}]}""");
+        }
+        );
+        yield return ("bytes in words without marks", "gpt2-bytelevel", Model("continuing_subword_prefix", "\"##\"") + Model("merges", "[]"));
+        yield return ("an unknown token that no text needs", "gpt2-bytelevel", Model("unk_token", "\"\""));
+        yield return ("merges of a file", "gpt2-bytelevel", root => root["model"]!["merges"] = new JsonArray([JsonValue.Create("#version: 0.2"), .. root["model"]!["merges"]!.AsArray().Select(merge => merge is JsonArray pair ? JsonValue.Create($"{pair[0]} {pair[1]}") : merge!.DeepClone())]));
+        yield return ("added tokens of blanks", "split-previous", root =>
+        {
+            foreach (var text in new[] { "  ", "\n", "\n\n", "\t" })
+                root["added_tokens"]!.AsArray().Add(Token(text, root, strips: true));
+        }
+        );
+        yield return ("an added token of two kinds", "split-previous", root =>
+        {
+            root["added_tokens"]!.AsArray().Add(Token("e", root, strips: false));
+            root["added_tokens"]!.AsArray().Add(Token("e", root, strips: true, root["added_tokens"]!.AsArray()[^1]!["id"]!.GetValue<int>()));
+            root["added_tokens"]!.AsArray().Add(Token("", root, strips: false));
+        }
+        );
+        yield return ("processors in a row", "bert-wordpiece", root => root["post_processor"] = new JsonObject
+        {
+            ["type"] = "Sequence",
+            ["processors"] = new JsonArray(root["post_processor"]!.DeepClone() is var template ? Pieces(template) : null, JsonNode.Parse("""{"type":"BertProcessing","sep":["b",1],"cls":["a",2]}"""), JsonNode.Parse("""{"type":"RobertaProcessing","sep":["b",3],"cls":["a",4],"trim_offsets":true,"add_prefix_space":true}"""), template.DeepClone()),
+        });
+        yield return ("a length that is not said", "split-previous", Set("pre_tokenizer", """{"type":"FixedLength"}"""));
+    }
+
+    private static JsonObject Token(string text, JsonObject root, bool strips, int? id = null) => new()
+    {
+        ["id"] = id ?? (int?)root["model"]!["vocab"]![text] ?? root["model"]!["vocab"]!.AsObject().Count + root["added_tokens"]!.AsArray().Count(token => (int)token!["id"]! >= root["model"]!["vocab"]!.AsObject().Count),
+        ["content"] = text,
+        ["single_word"] = false,
+        ["lstrip"] = strips,
+        ["rstrip"] = strips,
+        ["normalized"] = false,
+        ["special"] = false,
+    };
+
+    // One part before the text, so that the next processors get two.
+    private static JsonNode Pieces(JsonNode template)
+    {
+        var made = template.DeepClone();
+        made["single"]!.AsArray().RemoveAt(2);
+        return made;
+    }
+
+    // Entries that end words, as CLIP has them.
+    private static Action<JsonObject> Spell(string suffix) => root =>
+    {
+        var vocabulary = root["model"]!["vocab"]!.AsObject();
+        foreach (var entry in vocabulary.Select(pair => pair.Key).ToList())
+            vocabulary[entry + suffix] = vocabulary.Count;
+        root["model"]!["end_of_word_suffix"] = suffix;
+    };
+
     private static IEnumerable<(string, string, Action<JsonObject>)> Decoders()
     {
         (string, string)[] decoders =
         [
             ("none", "null"),
+            ("of no steps", """{"type":"Sequence","decoders":[]}"""),
             ("Fuse", """{"type":"Fuse"}"""),
             ("ByteLevel", """{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}"""),
             ("WordPiece", """{"type":"WordPiece","prefix":"##","cleanup":true}"""),

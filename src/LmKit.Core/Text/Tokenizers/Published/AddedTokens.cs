@@ -42,16 +42,21 @@ internal sealed class AddedTokens
                 node = child;
             }
             ends[node] ??= token;
+            AreSpecial &= token.IsSpecial;
         }
         beginnings = SearchValues.Create([.. first]);
     }
 
     internal bool IsEmpty => ends.Count == 1;
 
+    /// <summary>Whether none of them may stand in a text that is not trusted.</summary>
+    internal bool AreSpecial { get; } = true;
+
     /// <summary>Cuts a text into added tokens and what lies between; places may overlap where a token took blanks that another begins with.</summary>
     /// <param name="text">The text.</param>
     /// <param name="parts">Takes the parts.</param>
-    /// <param name="trust">Where special tokens may stand; null for everywhere.</param>
+    /// <param name="trust">Where special tokens may stand; null for everywhere. Where no place is trusted, nothing is looked for within their texts either, as in the
+    /// published library.</param>
     /// <param name="offset">Where the text stands in what trust is about.</param>
     internal void Cut(ReadOnlySpan<char> text, List<(int Start, int End, AddedToken? Token)> parts, TrustedRanges? trust = null, int offset = 0)
     {
@@ -70,12 +75,16 @@ internal sealed class AddedTokens
             }
             var (start, end) = (place, place + length);
             place = end;
+            if (token.IsSpecial && trust == TrustedRanges.None)
+                continue;
             if (token.IsWord && (IsWordBefore(text, start) || IsWordAt(text, end)))
                 continue;
             if (token.StripsLeft)
                 start = Math.Max(start - BlanksBefore(text, start), from);
             if (token.StripsRight)
                 end += BlanksAt(text, end);
+            if (start == end)
+                continue; // the token before took all of it
             if (from < start)
                 parts.Add((from, start, null));
             parts.Add((start, end, token));
@@ -94,7 +103,7 @@ internal sealed class AddedTokens
         var node = 0;
         for (var end = place; end < text.Length && next.TryGetValue(Key(node, text[end]), out node); end++)
         {
-            if (ends[node] is not { } token || (token.IsSpecial && trust is not null && !trust.Holds(offset + place, offset + end + 1)))
+            if (ends[node] is not { } token || (token.IsSpecial && trust is not null && trust != TrustedRanges.None && !trust.Holds(offset + place, offset + end + 1)))
                 continue;
             found = token;
             length = end + 1 - place;

@@ -6,6 +6,7 @@ namespace LmKit;
 internal sealed class BertNormalizer(bool cleans, bool separatesChinese, bool stripsAccents, bool lowers) : TextNormalizer
 {
     private readonly LowercaseNormalizer lower = new();
+    private readonly FormNormalizer? form = stripsAccents ? new(NormalizationForm.FormD) : null;
 
     internal override string Apply(string text, ref int startsAt)
     {
@@ -13,8 +14,8 @@ internal sealed class BertNormalizer(bool cleans, bool separatesChinese, bool st
             text = Map(text, ref startsAt, Cleaned);
         if (separatesChinese)
             text = Map(text, ref startsAt, value => IsChinese(value) ? $" {char.ConvertFromUtf32(value)} " : null);
-        if (stripsAccents)
-            text = Map(FormNormalizer.Normal(text, NormalizationForm.FormD), ref startsAt, value => OlderUnicode.IsNonspacing.Contains(value) ? "" : null);
+        if (form is not null)
+            text = Map(form.Apply(text, ref startsAt), ref startsAt, value => OlderUnicode.IsNonspacing.Contains(value) ? "" : null);
         return lowers ? lower.Apply(text, ref startsAt) : text;
     }
 

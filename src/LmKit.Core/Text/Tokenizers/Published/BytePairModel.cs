@@ -50,10 +50,12 @@ internal sealed class BytePairModel : TokenModel
     private readonly bool cutsBetweenUnknown;
 
     /// <summary>Makes the model; a merge is two ids, its rank and what it makes.</summary>
-    /// <exception cref="FormatException">The unknown token is no entry.</exception>
+    /// <exception cref="FormatException">The unknown token is no entry, and there can be unknown characters.</exception>
     internal BytePairModel(TokenVocabulary vocabulary, IReadOnlyList<(int Left, int Right, int Rank, int Id)> merges, BytePairSettings settings)
-        : this(vocabulary, merges, settings, settings.Unknown is not { } token ? null : vocabulary.Id(token) ?? throw new FormatException($"model.unk_token is '{token}', which model.vocab lacks"))
+        : this(vocabulary, merges, settings, settings.Unknown is { } name ? vocabulary.Id(name) : null)
     {
+        if (settings.Unknown is { } token && unknown is null && !(knowsAllBytes && cutsWords && (settings.Spells || settings.FallsBack)))
+            throw new FormatException($"model.unk_token is '{token}', which model.vocab lacks");
     }
 
     private BytePairModel(TokenVocabulary vocabulary, IReadOnlyList<(int Left, int Right, int Rank, int Id)> merges, BytePairSettings settings, int? unknown)
@@ -125,7 +127,7 @@ internal sealed class BytePairModel : TokenModel
         if (sink.Cache.TryAdd(word, hash, sink.Ids))
             return;
         var first = sink.Ids.Count;
-        if (settings.Spells && knowsAllBytes)
+        if (settings.Spells && knowsAllBytes && cutsWords)
         {
             Span<byte> utf8 = stackalloc byte[3 * WordCache.LongestWord];
             utf8 = utf8[..Encoding.UTF8.GetBytes(word, utf8)];

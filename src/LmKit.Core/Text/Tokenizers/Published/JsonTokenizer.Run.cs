@@ -29,14 +29,14 @@ internal sealed partial class JsonTokenizer
 
         internal void Encode(ReadOnlySpan<char> text)
         {
-            var raw = AllowsSpecial ? owner.raw : owner.rawPlain;
-            if (raw.IsEmpty)
+            var raw = owner.raw;
+            if (raw.IsEmpty || (!AllowsSpecial && raw.AreSpecial))
             {
                 Stretch(text, 0);
                 return;
             }
             var parts = new List<(int Start, int End, AddedToken? Token)>();
-            raw.Cut(text, parts, Trust);
+            raw.Cut(text, parts, AllowsSpecial ? Trust : TrustedRanges.None);
             foreach (var (start, end, token) in parts)
             {
                 if (token is not null)
@@ -51,15 +51,15 @@ internal sealed partial class JsonTokenizer
             var (offset, length) = (startsAt, text.Length);
             if (text.Length > 0 && !SkipsNormalizer && owner.plan.Normalizer is { } normalizer)
                 text = normalizer.Apply(text.ToString(), ref startsAt);
-            var normalized = AllowsSpecial ? owner.normalized : owner.normalizedPlain;
-            if (normalized.IsEmpty)
+            var normalized = owner.normalized;
+            if (normalized.IsEmpty || (!AllowsSpecial && normalized.AreSpecial))
             {
                 Plain(text, startsAt == 0);
                 return;
             }
             var parts = new List<(int Start, int End, AddedToken? Token)>();
             // Places in the normalized text are others, so a stretch that is changed is trusted whole or not at all.
-            var trust = Trust is null || owner.plan.Normalizer is null || SkipsNormalizer ? Trust : Trust.Holds(offset, offset + length) ? null : TrustedRanges.None;
+            var trust = !AllowsSpecial ? TrustedRanges.None : Trust is null || owner.plan.Normalizer is null || SkipsNormalizer ? Trust : Trust.Holds(offset, offset + length) ? null : TrustedRanges.None;
             normalized.Cut(text, parts, trust, offset);
             foreach (var (start, end, token) in parts)
             {

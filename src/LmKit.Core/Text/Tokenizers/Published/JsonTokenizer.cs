@@ -37,9 +37,7 @@ internal sealed partial class JsonTokenizer : Tokenizer
 {
     private readonly TokenizerPlan plan;
     private readonly AddedTokens raw;
-    private readonly AddedTokens rawPlain;
     private readonly AddedTokens normalized;
-    private readonly AddedTokens normalizedPlain;
     private readonly Dictionary<int, AddedToken> addedById;
     private readonly HashSet<string> special;
     private readonly Lazy<TokenModel> strict;
@@ -51,9 +49,7 @@ internal sealed partial class JsonTokenizer : Tokenizer
         this.plan = plan;
         var ordered = plan.Added.OrderByDescending(token => token.IsSpecial).ToList(); // stable: special ones first
         raw = new AddedTokens(ordered.Where(token => !token.IsNormalized).Select(token => (token.Text, token)));
-        rawPlain = new AddedTokens(ordered.Where(token => !token.IsNormalized && !token.IsSpecial).Select(token => (token.Text, token)));
         normalized = new AddedTokens(ordered.Where(token => token.IsNormalized).Select(Normal));
-        normalizedPlain = new AddedTokens(ordered.Where(token => token.IsNormalized && !token.IsSpecial).Select(Normal));
         addedById = [];
         foreach (var token in plan.Added)
             _ = addedById.TryAdd(token.Id, token);

@@ -67,6 +67,8 @@ internal static partial class TokenizerJson
             if (item.ValueKind == JsonValueKind.String)
             {
                 var text = item.GetString()!;
+                if (text.StartsWith("#version", StringComparison.Ordinal))
+                    continue; // the first line of a merges.txt
                 var blank = text.IndexOf(' ', StringComparison.Ordinal);
                 if (blank < 0 || text.IndexOf(' ', blank + 1) >= 0)
                     throw list.Fault($"holds '{text}' at {merges.Count}, which is no pair with one blank between.");

@@ -96,7 +96,7 @@ internal static partial class TokenizerJson
             case "UnicodeScripts":
                 return [new ScriptSplitter()];
             case "FixedLength":
-                return [new LengthSplitter(node.Whole("length") is > 0 and var length ? length : throw node["length"].Fault("must be at least 1."))];
+                return [new LengthSplitter((node.Whole("length") ?? 5) is > 0 and var length ? length : throw node["length"].Fault("must be at least 1."))];
             default:
                 throw node.Unknown("pre-tokenizer", "Sequence", "ByteLevel", "Split", "Whitespace", "WhitespaceSplit", "Metaspace", "Digits", "Punctuation", "BertPreTokenizer", "CharDelimiterSplit", "UnicodeScripts", "FixedLength");
         }
@@ -115,8 +115,11 @@ internal static partial class TokenizerJson
     private static MetaspaceScheme Scheme(TokenizerNode node)
     {
         var name = node.TextOr("prepend_scheme");
+        var adds = node.Flag("add_prefix_space", true);
         if (name is null)
-            return node.Flag("add_prefix_space", true) ? MetaspaceScheme.Always : MetaspaceScheme.Never; // before the scheme had a name
+            return adds ? MetaspaceScheme.Always : MetaspaceScheme.Never; // before the scheme had a name
+        if (!adds && name is "always" or "first")
+            throw node["add_prefix_space"].Fault($"is false and prepend_scheme '{name}'; take one of them out.");
         return name switch
         {
             "always" => MetaspaceScheme.Always,

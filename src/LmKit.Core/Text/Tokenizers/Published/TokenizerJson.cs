@@ -57,13 +57,15 @@ internal static partial class TokenizerJson
     {
         if (root["model"].IsNull)
             throw root["model"].Fault("is missing, so the file is no tokenizer.");
+        if (root.TextOr("version") is { } version && version != "1.0")
+            throw root["version"].Fault($"is '{version}', which is unknown; known is 1.0.");
         var splitters = root["pre_tokenizer"] is { IsNull: false } pre ? Splitters(pre) : [];
         var isBytePair = IsBytePair(root["model"]);
         // Bytes are spelled in the model where nothing comes behind it, so that words are known by their text.
         var spells = isBytePair && splitters.Count > 0 && splitters[^1] is SpellSplitter;
         var model = Model(root["model"], spells);
         var added = Added(root, model.Vocabulary);
-        var template = root["post_processor"] is { IsNull: false } processor ? Template(processor, [null]) : null;
+        var template = root["post_processor"] is { IsNull: false } processor ? Template(processor, [[null]]).SelectMany(part => part).ToList() : null;
         if (template?.FirstOrDefault(id => id is { } known && model.Vocabulary.Entry(known) is null && !added.Exists(token => token.Id == known)) is { } missing)
             throw root["post_processor"].Fault($"puts the id {missing} around a text, which no token has.");
         return new TokenizerPlan(model)
@@ -73,9 +75,12 @@ internal static partial class TokenizerJson
             Spells = spells,
             Added = added,
             Template = template,
-            Decoders = root["decoder"] is { IsNull: false } decoder ? Decoders(decoder) : () => [],
+            Decoders = root["decoder"] is { IsNull: false } decoder ? Ended(Decoders(decoder)) : () => [],
         };
     }
+
+    // A file with a decoder of no steps joins tokens without blanks.
+    private static Func<IEnumerable<TokenDecoder>> Ended(Func<IEnumerable<TokenDecoder>> steps) => () => steps().DefaultIfEmpty(new JoinDecoder());
 
     private static List<AddedToken> Added(TokenizerNode root, TokenVocabulary vocabulary)
     {
@@ -83,7 +88,7 @@ internal static partial class TokenizerJson
         if (root["added_tokens"].IsNull)
             return added;
         var byId = new Dictionary<int, string>();
-        var byText = new Dictionary<string, int>(StringComparer.Ordinal);
+        var places = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var node in root.List("added_tokens"))
         {
             var token = new AddedToken(
@@ -94,49 +99,58 @@ internal static partial class TokenizerJson
                 node.Flag("lstrip", false),
                 node.Flag("rstrip", false),
                 node.Flag("single_word", false));
+            if (token.Text.Length == 0)
+                continue; // stands for nothing
             if (added.Count == MostAdded)
                 throw node.Fault($"is one too many; {MostAdded} added tokens are allowed.");
             if (token.Id is < 0 or >= TokenVocabulary.IdLimit)
                 throw node["id"].Fault($"is {token.Id}; ids are 0 to {TokenVocabulary.IdLimit - 1}.");
             if ((byId.TryGetValue(token.Id, out var other) || (other = vocabulary.Entry(token.Id)) is not null) && other != token.Text)
                 throw node["id"].Fault($"gives '{token.Text}' the id {token.Id}, which '{other}' has.");
-            if ((byText.TryGetValue(token.Text, out var id) || (id = vocabulary.Id(token.Text) ?? token.Id) != token.Id) && id != token.Id)
+            var at = places.GetValueOrDefault(token.Text, -1);
+            var id = at >= 0 ? added[at].Id : vocabulary.Id(token.Text) ?? token.Id;
+            if (id != token.Id)
                 throw node["id"].Fault($"gives '{token.Text}' the id {token.Id}, and it has the id {id} already.");
             byId[token.Id] = token.Text;
-            if (byText.TryAdd(token.Text, token.Id))
+            if (places.TryAdd(token.Text, added.Count))
                 added.Add(token);
+            else
+                added[at] = token with { IsSpecial = token.IsSpecial || added[at].IsSpecial, IsNormalized = (added[at].IsSpecial ? added[at] : token).IsNormalized }; // the last one's flags count
         }
         return added;
     }
 
-    // Every kind puts its ids around what the one before made.
-    private static IReadOnlyList<int?> Template(TokenizerNode node, IReadOnlyList<int?> inner)
+    // Every kind puts its ids around what the ones before made: parts, of which a template makes one of each of its items.
+    private static List<IReadOnlyList<int?>> Template(TokenizerNode node, List<IReadOnlyList<int?>> parts)
     {
         switch (node.Type)
         {
             case "ByteLevel":
-                return inner; // moves places only
+                return parts; // moves places only
             case "Sequence":
-                return node.List("processors").Aggregate(inner, (made, processor) => Template(processor, made));
+                return node.List("processors").Aggregate(parts, (made, processor) => Template(processor, made));
             case "BertProcessing":
             case "RobertaProcessing":
-                return [Pair(node, "cls"), .. inner, Pair(node, "sep")];
+                var (first, last) = (Pair(node, "cls"), Pair(node, "sep"));
+                return [.. parts.Select((part, index) => (IReadOnlyList<int?>)[.. index == 0 ? new int?[] { first } : node.Type == "RobertaProcessing" ? [last] : [], .. part, last])];
             case "TemplateProcessing":
-                var made = new List<int?>();
-                foreach (var item in node.List("single"))
-                {
-                    if (item["SpecialToken"] is { IsNull: false } special)
-                        made.AddRange(SpecialIds(node, special.Text("id")));
-                    else if (item["Sequence"] is { IsNull: false } sequence && sequence.Text("id") == "A")
-                        made.AddRange(inner);
-                    else
-                        throw item.Fault("must be a SpecialToken or the Sequence A.");
-                }
-                return made;
+                if (parts.Count > 2)
+                    throw node.Fault($"gets {parts.Count} parts of the processor before it; a template takes one or two.");
+                return [.. node.List(parts.Count == 1 ? "single" : "pair").Select(item => TemplatePart(node, item, parts))];
             default:
                 throw node.Unknown("post-processor", "ByteLevel", "TemplateProcessing", "BertProcessing", "RobertaProcessing", "Sequence");
         }
     }
+
+    private static IReadOnlyList<int?> TemplatePart(TokenizerNode node, TokenizerNode item, List<IReadOnlyList<int?>> parts) =>
+        item["SpecialToken"] is { IsNull: false } special ? [.. SpecialIds(node, special.Text("id"))]
+        : item["Sequence"] is not { IsNull: false } sequence ? throw item.Fault("must be a SpecialToken or a Sequence.")
+        : sequence.Text("id") switch
+        {
+            "A" => parts[0],
+            "B" when parts.Count == 2 => parts[1],
+            var other => throw item.Fault($"is the Sequence {other}; {(parts.Count == 1 ? "only A is" : "A and B are")} there."),
+        };
 
     private static IEnumerable<int?> SpecialIds(TokenizerNode node, string name) =>
         node["special_tokens"] is { IsNull: false } all && all[name] is { IsNull: false } token
