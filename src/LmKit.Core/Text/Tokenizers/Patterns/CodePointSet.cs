@@ -50,7 +50,8 @@ internal sealed class CodePointSet
             if (last >= Plane)
                 above.Add((Math.Max(first, Plane), last));
         }
-        above.Sort();
+        if (above.Count > 1)
+            above.Sort();
         var borders = new List<int>();
         foreach (var (first, last) in above)
         {
