@@ -24,7 +24,7 @@ public static class TokenizerFiles
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
     private static readonly string[] files = [KindFile, VocabularyFile, MergesFile, PublishedTokenizer.JsonFile, PublishedTokenizer.ModelFile, PublishedTokenizer.ConfigFile, PublishedTokenizer.MapFile];
 
-    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, AllowDuplicateProperties = false };
+    private static JsonSerializerOptions Json => field ??= new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, AllowDuplicateProperties = false };
 
     /// <summary>Writes a byte-pair vocabulary into a folder, its files in one step; everything else in it stays.</summary>
     /// <exception cref="IOException">The folder holds a vocabulary or merges that no save of this kind wrote; nothing was changed.</exception>

@@ -21,40 +21,14 @@ internal static class CharacterClasses
         ("paragraphseparator", "zp"), ("control", "cc"), ("format", "cf"), ("surrogate", "cs"), ("privateuse", "co"), ("unassigned", "cn"),
     ];
 
-    /// <summary>The two letters of a general category.</summary>
-    internal static string Category(int value) => CharUnicodeInfo.GetUnicodeCategory(value) switch
-    {
-        UnicodeCategory.UppercaseLetter => "lu",
-        UnicodeCategory.LowercaseLetter => "ll",
-        UnicodeCategory.TitlecaseLetter => "lt",
-        UnicodeCategory.ModifierLetter => "lm",
-        UnicodeCategory.OtherLetter => "lo",
-        UnicodeCategory.NonSpacingMark => "mn",
-        UnicodeCategory.SpacingCombiningMark => "mc",
-        UnicodeCategory.EnclosingMark => "me",
-        UnicodeCategory.DecimalDigitNumber => "nd",
-        UnicodeCategory.LetterNumber => "nl",
-        UnicodeCategory.OtherNumber => "no",
-        UnicodeCategory.SpaceSeparator => "zs",
-        UnicodeCategory.LineSeparator => "zl",
-        UnicodeCategory.ParagraphSeparator => "zp",
-        UnicodeCategory.Control => "cc",
-        UnicodeCategory.Format => "cf",
-        UnicodeCategory.Surrogate => "cs",
-        UnicodeCategory.PrivateUse => "co",
-        UnicodeCategory.ConnectorPunctuation => "pc",
-        UnicodeCategory.DashPunctuation => "pd",
-        UnicodeCategory.OpenPunctuation => "ps",
-        UnicodeCategory.ClosePunctuation => "pe",
-        UnicodeCategory.InitialQuotePunctuation => "pi",
-        UnicodeCategory.FinalQuotePunctuation => "pf",
-        UnicodeCategory.OtherPunctuation => "po",
-        UnicodeCategory.MathSymbol => "sm",
-        UnicodeCategory.CurrencySymbol => "sc",
-        UnicodeCategory.ModifierSymbol => "sk",
-        UnicodeCategory.OtherSymbol => "so",
-        _ => "cn",
-    };
+    // By category.
+    private static readonly Lazy<CodePointSet[]> Categories = new(() => CodePointSet.Kinds((int)UnicodeCategory.OtherNotAssigned + 1, value => (int)CharUnicodeInfo.GetUnicodeCategory(value)));
+
+    // The two letters of each category, in the order of .NET's.
+    private static readonly string[] Letters =
+    [
+        "lu", "ll", "lt", "lm", "lo", "mn", "mc", "me", "nd", "nl", "no", "zs", "zl", "zp", "cc", "cf", "cs", "co", "pc", "pd", "ps", "pe", "pi", "pf", "po", "sm", "sc", "sk", "so", "cn",
+    ];
 
     /// <summary>The set of a category or of its first letter; null for an unknown name.</summary>
     internal static CodePointSet? Property(string name)
@@ -128,12 +102,12 @@ internal static class CharacterClasses
             case "s":
             case "z":
             case "c":
-                return new CodePointSet(value => Category(value)[0] == key[0]);
+                return Letters.Where(letters => letters[0] == key[0]).Aggregate(CodePointSet.Empty, (all, letters) => all.Or(Property(letters)!));
             case "lc":
             case "l&":
                 return Property("lu")!.Or(Property("ll")!).Or(Property("lt")!);
             default:
-                return Array.Exists(Long, pair => pair.Short == key) ? new CodePointSet(value => Category(value) == key) : ScriptTable.Set(key);
+                return Array.IndexOf(Letters, key) is var category and >= 0 ? Categories.Value[category] : ScriptTable.Set(key);
         }
     }
 }

@@ -22,12 +22,14 @@ internal sealed class AddedTokens
     private readonly SearchValues<char> beginnings;
 
     /// <summary>Makes the search.</summary>
-    /// <param name="tokens">Tokens by the texts to look for, the more important ones first.</param>
-    internal AddedTokens(IEnumerable<(string Text, AddedToken Token)> tokens)
+    /// <param name="tokens">Tokens, the more important ones first.</param>
+    /// <param name="textOf">The text to look for.</param>
+    internal AddedTokens(IEnumerable<AddedToken> tokens, Func<AddedToken, string> textOf)
     {
         var first = new HashSet<char>();
-        foreach (var (text, token) in tokens)
+        foreach (var token in tokens)
         {
+            var text = textOf(token);
             if (text.Length == 0)
                 continue;
             _ = first.Add(text[0]);

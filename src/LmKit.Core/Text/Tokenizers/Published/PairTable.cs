@@ -1,5 +1,12 @@
 namespace LmKit;
 
+/// <summary>Two ids that are joined where they stand side by side.</summary>
+/// <param name="Left">The left one.</param>
+/// <param name="Right">The right one.</param>
+/// <param name="Rank">Smaller ones go first.</param>
+/// <param name="Id">What comes of it.</param>
+internal readonly record struct Merge(int Left, int Right, int Rank, int Id);
+
 /// <summary>Merges by the pair of ids that they join: rank and what comes of it.</summary>
 internal sealed class PairTable
 {
@@ -8,10 +15,10 @@ internal sealed class PairTable
     private readonly int shift;
 
     /// <summary>Makes the table; of a pair that is there twice the last counts.</summary>
-    internal PairTable(IReadOnlyList<(int Left, int Right, int Rank, int Id)> merges)
+    internal PairTable(Merge[] merges)
     {
         var bits = 4;
-        while (1 << bits < 2 * merges.Count)
+        while (1 << bits < 2 * merges.Length)
             bits++;
         (keys, values, shift) = (new ulong[1 << bits], new (int, int)[1 << bits], 64 - bits);
         foreach (var (left, right, rank, id) in merges)
