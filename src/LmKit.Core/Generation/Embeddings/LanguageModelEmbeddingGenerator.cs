@@ -102,7 +102,7 @@ internal sealed class LanguageModelEmbeddingGenerator : IEmbeddingGenerator<stri
         var batch = new List<int>();
         foreach (var index in Enumerable.Range(0, rows.Length).OrderByDescending(index => rows[index].Count))
         {
-            if (batch.Count > 0 && (batch.Count == batchSize || (batch.Count + 1L) * rows[batch[0]].Count > batchTokens))
+            if (batch.Count > 0 && (batch.Count == batchSize || (batch.Count + 1L) * PaddedRows.Width(model, rows[batch[0]].Count) > batchTokens))
             {
                 yield return batch;
                 batch = [];
@@ -133,7 +133,7 @@ internal sealed class LanguageModelEmbeddingGenerator : IEmbeddingGenerator<stri
     {
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
-        var hidden = PaddedRows.Hidden(model, device, [.. rows.Select(row => (row, 0, row.Count))]); // (B, L, D)
+        var hidden = PaddedRows.HiddenAlike(model, device, rows); // (B, L, D)
         var pooled = rows.Select((row, index) => pooling == EmbeddingPooling.LastToken
             ? hidden[index, row.Count - 1].to(ScalarType.Float64)
             : hidden[index].narrow(0, 0, row.Count).mean([0L], type: ScalarType.Float64));
@@ -159,7 +159,7 @@ internal sealed class LanguageModelEmbeddingGenerator : IEmbeddingGenerator<stri
         Tensor hidden;
         try
         {
-            hidden = PaddedRows.Hidden(model, device, [([0], 0, 1)]);
+            hidden = PaddedRows.HiddenAlike(model, device, [[0]]);
         }
         catch (NotSupportedException error)
         {
@@ -167,6 +167,6 @@ internal sealed class LanguageModelEmbeddingGenerator : IEmbeddingGenerator<stri
         }
         return hidden.dim() == 3 && hidden.is_floating_point()
             ? (int)hidden.size(2)
-            : throw new NotSupportedException($"{model.GetType().Name} gives hidden states {hidden.dtype} ({string.Join(", ", hidden.shape)}) of one token, where vectors of texts are made of floating ones (1, 1, D).");
+            : throw new NotSupportedException($"{model.GetType().Name} gives hidden states {hidden.dtype} ({string.Join(", ", hidden.shape)}) of one token, where vectors of texts are made of floating ones (1, L, D).");
     }
 }
