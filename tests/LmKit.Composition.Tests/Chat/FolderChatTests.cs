@@ -208,7 +208,7 @@ public sealed class FolderChatTests
         using var folder = new ChatFolder("llama-gqa", "llama3-bytelevel", vocabSize: 200);
         using var published = PublishedModel.Load(folder.Path);
 
-        foreach (var use in new Action[] { () => published.AsChatClient(), () => published.CreateTextGenerator(), () => published.LoadTokenizer(), () => published.Model.AsChatClient(folder.Path) })
+        foreach (var use in new Action[] { () => published.AsChatClient(), () => published.AsEmbeddingGenerator(), () => published.CreateTextGenerator(), () => published.LoadTokenizer(), () => published.Model.AsChatClient(folder.Path) })
         {
             var message = Assert.Throws<TokenizerException>(use).Message;
             Assert.All(["tokenizer.json", "vocab_size", "200", "take the tokenizer"], part => Assert.Contains(part, message, StringComparison.Ordinal));

@@ -3,7 +3,7 @@ using Microsoft.Extensions.AI;
 namespace LmKit;
 
 /// <summary>Text in and out of a published folder, with nothing but the folder.</summary>
-public static class PublishedChat
+public static class PublishedText
 {
     /// <summary>Serves a published model as a chat client: its tokenizer, chat template, stop tokens and generation settings are the folder's.</summary>
     /// <param name="model">The model; it stays the caller's.</param>
@@ -40,6 +40,17 @@ public static class PublishedChat
     {
         ArgumentNullException.ThrowIfNull(model);
         return new TextGenerator(model.Model.CreateSampler(), model.LoadTokenizer());
+    }
+
+    /// <summary>Serves a published model's final hidden states as vectors of texts, with its folder's tokenizer.</summary>
+    /// <param name="model">The model; it stays the caller's.</param>
+    /// <param name="options">The generator's options.</param>
+    /// <exception cref="TokenizerException">There is no tokenizer, its files are malformed, or it has ids that the model does not have.</exception>
+    /// <exception cref="ArgumentException">Options do not fit the model.</exception>
+    public static IEmbeddingGenerator<string, Embedding<float>> AsEmbeddingGenerator(this PublishedModel model, LanguageModelEmbeddingOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return model.Model.AsEmbeddingGenerator(model.LoadTokenizer(), options);
     }
 
     /// <summary>Loads the tokenizer of a published model's folder.</summary>
