@@ -16,7 +16,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <para>A host checks every model when it starts, without its weights in memory (<see cref="OptionsValidationException"/>): configuration, kinds,
 /// files, names and shapes of weights, tokenizer. Registering again under the same key replaces the earlier model.</para>
 /// <para>A chat client over the model comes from Microsoft.Extensions.AI:
-/// <c>services.AddChatClient(provider => provider.GetRequiredService&lt;LanguageModel&gt;().AsChatClient(tokenizer)).UseLogging()</c>.</para>
+/// <c>services.AddChatClient(provider => provider.GetRequiredService&lt;LanguageModel&gt;().AsChatClient(tokenizer)).UseLogging()</c>. So does
+/// an embedding generator: <c>services.AddEmbeddingGenerator(provider => provider.GetRequiredService&lt;LanguageModel&gt;().AsEmbeddingGenerator(tokenizer))</c>.</para>
 /// </remarks>
 public static class LanguageModelServiceCollectionExtensions
 {
