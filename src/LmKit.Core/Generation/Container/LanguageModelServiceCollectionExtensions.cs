@@ -14,10 +14,11 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <para>Each verb returns a builder. Verbs that follow on it add to what the section or the folder says, and change the model while it is made:
 /// a mask, an adapter, a packed linear, a sampler, a device.</para>
 /// <para>A host checks every model when it starts, without its weights in memory (<see cref="OptionsValidationException"/>): configuration, kinds,
-/// files, names and shapes of weights, tokenizer. Registering again under the same key replaces the earlier model.</para>
+/// files, names and shapes of weights, tokenizer, chat template. Registering again under the same key replaces the earlier model.</para>
 /// <para>A chat client over the model comes from Microsoft.Extensions.AI:
 /// <c>services.AddChatClient(provider => provider.GetRequiredService&lt;LanguageModel&gt;().AsChatClient(provider.GetRequiredService&lt;ModelTokenizer&gt;(),
-/// provider.GetRequiredService&lt;IChatFormat&gt;())).UseLogging()</c>.</para>
+/// provider.GetRequiredService&lt;IChatFormat&gt;())).UseLogging()</c>. So does an embedding generator:
+/// <c>services.AddEmbeddingGenerator(provider => provider.GetRequiredService&lt;LanguageModel&gt;().AsEmbeddingGenerator(tokenizer))</c>.</para>
 /// </remarks>
 public static class LanguageModelServiceCollectionExtensions
 {
