@@ -37,7 +37,7 @@ internal sealed class ContainerModel(string? key, IConfiguration? section, strin
         var vocabSize = ModelFolder.Check(folder, Builder.Kinds, Change, Builder.StatedDtype);
         if (TokenizerFiles.IsIn(folder))
         {
-            var tokenizer = PublishedText.TokenizerOf(folder, vocabSize);
+            var tokenizer = TokenizerFiles.Load(folder, vocabSize);
             if (ChatTemplate.IsIn(folder))
                 _ = ChatTemplateFormat.Load(folder, tokenizer);
         }
@@ -46,7 +46,7 @@ internal sealed class ContainerModel(string? key, IConfiguration? section, strin
 
     internal TextGenerator CreateGenerator(ISampler sampler, ModelTokenizer tokenizer, long vocabSize) => Say(() =>
     {
-        PublishedText.CheckFit(tokenizer, vocabSize, folder!);
+        TokenizerFiles.CheckFit(tokenizer, vocabSize, folder!);
         return new TextGenerator(sampler, tokenizer);
     });
 

@@ -29,7 +29,7 @@ public static class PublishedText
     public static IChatClient AsChatClient(this ILanguageModel model, string folder, LanguageModelChatOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var tokenizer = TokenizerOf(folder, model.VocabSize);
+        var tokenizer = TokenizerFiles.Load(folder, model.VocabSize);
         return new LanguageModelChatClient(model, tokenizer, ChatTemplateFormat.Load(folder, tokenizer), WithDefaults(options ?? new LanguageModelChatOptions(), folder));
     }
 
@@ -59,26 +59,7 @@ public static class PublishedText
     public static ModelTokenizer LoadTokenizer(this PublishedModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return TokenizerOf(model.Folder, model.Model.VocabSize);
-    }
-
-    /// <summary>Loads the tokenizer of a folder for a model of some size.</summary>
-    internal static ModelTokenizer TokenizerOf(string folder, long vocabSize)
-    {
-        var tokenizer = TokenizerFiles.Load(folder);
-        CheckFit(tokenizer, vocabSize, folder);
-        return tokenizer;
-    }
-
-    /// <summary>Refuses a tokenizer with more ids than the model of a folder has.</summary>
-    internal static void CheckFit(ModelTokenizer tokenizer, long vocabSize, string folder)
-    {
-        if (tokenizer.VocabSize > vocabSize)
-        {
-            throw new TokenizerException(
-                TokenizerFiles.PathIn(folder),
-                FormattableString.Invariant($"the tokenizer has {tokenizer.VocabSize} ids and the model {nameof(LanguageModelOptions.VocabSize)} = {vocabSize} (vocab_size in config.json), so what the ids from {vocabSize} on stand for has no embedding; take the tokenizer that was published with these weights, or remove its added tokens from {vocabSize} on."));
-        }
+        return TokenizerFiles.Load(model.Folder, model.Model.VocabSize);
     }
 
     private static LanguageModelChatOptions WithDefaults(LanguageModelChatOptions options, string folder)

@@ -30,8 +30,7 @@ public sealed class BytePairVocabulary
             if (id is < 0 or >= TokenVocabulary.IdLimit)
                 throw new ArgumentException($"Entry '{entry}' has id {id}; ids are 0 to {TokenVocabulary.IdLimit - 1}.", nameof(entries));
             var isBytes = (entry.Length == 1 || made.Contains(entry)) & ByteAlphabet.TryRead(entry, out var read);
-            if (!isBytes && entry.Length > 0)
-                special.Add(entry, id);
+            _ = isBytes || entry.Length == 0 || special.TryAdd(entry, id);
             if (!bytes.TryAdd(id, isBytes ? read! : Encoding.UTF8.GetBytes(entry)))
                 throw new ArgumentException($"Entry '{entry}' has id {id}, which another entry has too.", nameof(entries));
         }

@@ -69,6 +69,25 @@ public static class TokenizerFiles
     /// <exception cref="TokenizerException">There is none, or a file is malformed.</exception>
     public static ModelTokenizer Load(string folder) => AtomicFolder.Read(folder, files, LoadWhole);
 
+    /// <summary>Loads the tokenizer of a folder for a model of some size.</summary>
+    internal static ModelTokenizer Load(string folder, long vocabSize)
+    {
+        var tokenizer = Load(folder);
+        CheckFit(tokenizer, vocabSize, folder);
+        return tokenizer;
+    }
+
+    /// <summary>Refuses a tokenizer with more ids than the model of a folder has.</summary>
+    internal static void CheckFit(ModelTokenizer tokenizer, long vocabSize, string folder)
+    {
+        if (tokenizer.VocabSize > vocabSize)
+        {
+            throw new TokenizerException(
+                PathIn(folder),
+                FormattableString.Invariant($"the tokenizer has {tokenizer.VocabSize} ids and the model {nameof(LanguageModelOptions.VocabSize)} = {vocabSize} (vocab_size in config.json), so what the ids from {vocabSize} on stand for has no embedding; take the tokenizer that was published with these weights, or remove its added tokens from {vocabSize} on."));
+        }
+    }
+
     private static ModelTokenizer LoadWhole(string folder)
     {
         var path = Path.Combine(folder, KindFile);
