@@ -99,14 +99,20 @@ internal sealed class LanguageModelEmbeddingGenerator : IEmbeddingGenerator<stri
     // Texts of about the same length together, the longest first, so that what cannot be held in memory shows at once.
     private IEnumerable<IReadOnlyList<int>> Batches(IReadOnlyList<int>[] rows)
     {
+        var mostPadding = device.type == DeviceType.CPU ? 32 : 4_096; // a call of its own costs about as much as so many columns
         var batch = new List<int>();
+        var (width, padding) = (0, 0L);
         foreach (var index in Enumerable.Range(0, rows.Length).OrderByDescending(index => rows[index].Count))
         {
-            if (batch.Count > 0 && (batch.Count == batchSize || (batch.Count + 1L) * PaddedRows.Width(model, rows[batch[0]].Count) > batchTokens))
+            var own = PaddedRows.Width(model, rows[index].Count);
+            padding += width - own;
+            if (batch.Count > 0 && (batch.Count == batchSize || (batch.Count + 1L) * width > batchTokens || padding > mostPadding))
             {
                 yield return batch;
                 batch = [];
             }
+            if (batch.Count == 0)
+                (width, padding) = (own, 0);
             batch.Add(index);
         }
         if (batch.Count > 0)
