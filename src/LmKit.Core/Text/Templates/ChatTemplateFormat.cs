@@ -55,7 +55,7 @@ public sealed partial class ChatTemplateFormat : IChatFormat
     /// <remarks>An answer ends at the ids of <c>eos_token_id</c> in <c>generation_config.json</c> (or <c>config.json</c>), at the tokenizer's <c>eos_token</c>, and
     /// at the special token that the template writes behind what the assistant says. The template sees the tokenizer's special tokens under the names of
     /// <c>tokenizer_config.json</c>.</remarks>
-    /// <param name="folder">The folder; see <see cref="TokenizerFiles.Load"/> and <see cref="ChatTemplate.FromTokenizerConfig"/> for its files.</param>
+    /// <param name="folder">The folder; see <see cref="TokenizerFiles.Load(string)"/> and <see cref="ChatTemplate.FromTokenizerConfig"/> for its files.</param>
     /// <param name="tokenizer">The tokenizer, where it was loaded before; null loads the folder's.</param>
     /// <param name="template">Which of the folder's templates.</param>
     /// <param name="allowSpecialTokens">Whether special tokens in messages become their ids; by default they are ordinary text.</param>
