@@ -36,6 +36,20 @@ public sealed class EmbeddingLawTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Kernels_for_few_rows_stand_back_so_that_few_rows_are_computed_as_many_are(bool isPacked)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var builder = new LanguageModelBuilder { VocabSize = 61, ModelDim = 40, LayerCount = 2 }.AddAttention().AddRmsNorm();
+        using var model = (isPacked ? builder.AddPackedLinear(packed => packed.Format = WeightFormat.Full) : builder).Build();
+        var served = PaddedRows.HiddenAlike(model, CPU, [[1, 2, 3]]);
+        using var choice = KernelSelection.Use(KernelChoice.Reference);
+        Assert.True(served.Equals(PaddedRows.HiddenAlike(model, CPU, [[1, 2, 3]])));
+    }
+
     [Fact]
     public async Task A_model_that_sees_later_tokens_keeps_the_law_too()
     {
