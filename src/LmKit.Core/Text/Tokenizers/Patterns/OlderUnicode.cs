@@ -27,18 +27,18 @@ internal static class OlderUnicode
 
     private static readonly Lazy<CodePointSet> LazyPunctuation = new(() => new CodePointSet(value => value < 128
         ? value is > ' ' and < 127 && !char.IsAsciiLetterOrDigit((char)value)
-        : CharacterClasses.Category(value)[0] == 'p' != Differs(Punctuation).Contains(value)));
+        : CharacterClasses.Category(value)[0] == 'p' != Ranges(Punctuation).Contains(value)));
 
-    private static readonly Lazy<CodePointSet> LazyMark = new(() => new CodePointSet(value => CharacterClasses.Category(value)[0] == 'm' != Differs(Marks).Contains(value)));
+    private static readonly Lazy<CodePointSet> LazyMark = new(() => new CodePointSet(value => CharacterClasses.Category(value)[0] == 'm' != Ranges(Marks).Contains(value)));
 
-    private static readonly Lazy<CodePointSet> LazyNonspacing = new(() => new CodePointSet(value => CharacterClasses.Category(value) == "mn" != Differs(Nonspacing).Contains(value)));
+    private static readonly Lazy<CodePointSet> LazyNonspacing = new(() => new CodePointSet(value => CharacterClasses.Category(value) == "mn" != Ranges(Nonspacing).Contains(value)));
 
     private static readonly Lazy<CodePointSet> LazyNumber = new(() => CharacterClasses.Property("n")!.Or(CodePointSet.Of((0x11de0, 0x11de9), (0x16ff4, 0x16ff6))));
 
     private static readonly Lazy<CodePointSet> LazyControl = new(() => CharacterClasses.Property("cc")!.Or(CharacterClasses.Property("cf")!).Or(CharacterClasses.Property("co")!)
         .And(CodePointSet.Of((0x9, 0xa), (0xd, 0xd), (0x890, 0x891), (0x8e2, 0x8e2), (0x110cd, 0x110cd), (0x13430, 0x1343f)).Not()));
 
-    private static readonly Lazy<CodePointSet> LazyYoung = new(() => new CodePointSet(value => CharacterClasses.Category(value)[0] == 'm' && Differs(Marks).Contains(value)).Or(CodePointSet.Of(
+    private static readonly Lazy<CodePointSet> LazyYoung = new(() => new CodePointSet(value => CharacterClasses.Category(value)[0] == 'm' && Ranges(Marks).Contains(value)).Or(CodePointSet.Of(
         (0x32ff, 0x32ff), (0xa7f1, 0xa7f4), (0xab69, 0xab69), (0xfffe, 0xffff), (0x105c9, 0x105c9), (0x105e4, 0x105e4), (0x10781, 0x107ba), (0x11383, 0x11391), (0x113c5, 0x113c8), (0x11938, 0x11938),
         (0x16121, 0x16128), (0x16d63, 0x16d6a), (0x1ccd6, 0x1ccf9), (0x1e030, 0x1e06d), (0x1f16c, 0x1f16c), (0x1fbf0, 0x1fbf9))));
 
@@ -82,7 +82,8 @@ internal static class OlderUnicode
         _ => System.Text.Rune.ToLowerInvariant(new(value)).ToString(),
     };
 
-    private static CodePointSet Differs(string ranges)
+    /// <summary>Reads a list of ranges: how far each begins behind the last one, and its length less one; in base 16.</summary>
+    internal static CodePointSet Ranges(string ranges)
     {
         if (Read.TryGetValue(ranges, out var set))
             return set;
