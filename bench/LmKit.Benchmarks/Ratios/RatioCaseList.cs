@@ -36,6 +36,7 @@ internal static class RatioCaseList
         .. ModelLoadVersusReadAndCopy.Cases,
         .. TokenizerVersusReference.Cases,
         .. PublishedLoadVersusFreshRead.Cases,
+        .. EmbeddingBatchesVersusTextByText.Cases,
         .. AncestralSamplerVersusPlainTorch.Cases,
     ];
 

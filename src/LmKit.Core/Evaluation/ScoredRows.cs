@@ -15,7 +15,7 @@ internal readonly record struct ScoredRow(IReadOnlyList<int> Tokens, int Start, 
 internal sealed class ScoredRows(ILanguageModel model)
 {
     /// <summary>Where the model is.</summary>
-    internal Device Device { get; } = (model as nn.Module)?.parameters().FirstOrDefault()?.device ?? CPU;
+    internal Device Device { get; } = PaddedRows.DeviceOf(model);
 
     /// <summary>Refuses a model whose losses would say something else, and a prefix that it does not know.</summary>
     /// <param name="model">The model.</param>
@@ -35,17 +35,7 @@ internal sealed class ScoredRows(ILanguageModel model)
     internal double[] Losses(IReadOnlyList<ScoredRow> rows)
     {
         using var scope = NewDisposeScope();
-        var width = rows.Max(row => row.End - row.Start);
-        var (ids, documents) = (new long[rows.Count * width], new long[rows.Count * width]);
-        Array.Fill(documents, -1);
-        foreach (var (index, row) in rows.Index())
-        {
-            for (var place = row.Start; place < row.End; place++)
-                (ids[(index * width) + place - row.Start], documents[(index * width) + place - row.Start]) = (row.Tokens[place], 0);
-        }
-        var shape = new long[] { rows.Count, width };
-        var context = documents.Contains(-1) ? new SequenceContext(Segments: tensor(documents, shape).to(Device)) : null;
-        var hidden = model.Hidden(tensor(ids, shape).to(Device), context); // (B, L, D)
+        var hidden = PaddedRows.Hidden(model, Device, [.. rows.Select(row => (row.Tokens, row.Start, row.End))]); // (B, L, D)
         var predicting = rows.Select((row, index) => hidden[index].narrow(0, row.From - 1 - row.Start, row.To - row.From)).ToArray();
         var targets = rows.SelectMany(row => Enumerable.Range(row.From, row.To - row.From).Select(place => (long)row.Tokens[place])).ToArray();
         return NextTokenLoss.Each(model, predicting.Length == 1 ? predicting[0] : cat(predicting, 0), tensor(targets).to(Device));

@@ -18,6 +18,10 @@ public class GenerationOptions : SampleOptions
     /// <remarks>Where one set of options serves several prompts, prompt i draws from Seed + i: alone with that seed it gives the same text.</remarks>
     public long? Seed { get; set; }
 
+    /// <summary>Whether special tokens in a prompt become their ids, for prompts that are the app's own; by default they are ordinary text, so that
+    /// untrusted text never becomes one.</summary>
+    public bool AllowSpecialTokens { get; set; }
+
     /// <summary>A copy with what a request leaves open filled from these; stop sequences, stop tokens and filters of both count.</summary>
     internal GenerationOptions Under(ChatOptions? request)
     {
@@ -49,6 +53,8 @@ public class GenerationOptions : SampleOptions
             yield return (nameof(StopSequences), $"['{string.Join("', '", StopSequences)}']");
         if (Seed is { } seed)
             yield return (nameof(Seed), seed.ToString(CultureInfo.InvariantCulture));
+        if (AllowSpecialTokens)
+            yield return (nameof(AllowSpecialTokens), "true");
     }
 
     /// <summary>What a sampler is asked to change; null for nothing. The text's end is the reader's business.</summary>

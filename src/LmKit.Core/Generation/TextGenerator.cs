@@ -16,7 +16,8 @@ public sealed partial class TextGenerator
 
     /// <summary>Makes a generator.</summary>
     /// <param name="sampler">Draws the tokens.</param>
-    /// <param name="tokenizer">The model's tokenizer; an end-of-text id ends a row without being returned.</param>
+    /// <param name="tokenizer">The model's tokenizer; an end-of-text id ends a row without being returned. What a published one puts before a text, such
+    /// as its begin of text, is put before every prompt.</param>
     public TextGenerator(ISampler sampler, ModelTokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(sampler);
@@ -43,7 +44,7 @@ public sealed partial class TextGenerator
     public IReadOnlyList<string> GenerateEach(IReadOnlyList<string> prompts, IReadOnlyList<GenerationOptions?> options, CancellationToken cancellation = default)
     {
         var texts = prompts?.Select(_ => new StringBuilder()).ToArray();
-        using var run = new Run(this, Tokens(prompts!), options);
+        using var run = new Run(this, Tokens(prompts!, options), options);
         foreach (var update in Updates(run, cancellation))
             texts![update.Row].Append(update.Text);
         return [.. texts!.Select(text => text.ToString())];
@@ -58,7 +59,7 @@ public sealed partial class TextGenerator
     public IEnumerable<string> Stream(string prompt, GenerationOptions? options = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        var ids = Tokens([prompt]);
+        var ids = Tokens([prompt], [options]);
         var own = options?.Under(null); // as it is now
         CheckStream(ids, [own]);
         return Enumerate();
@@ -95,7 +96,7 @@ public sealed partial class TextGenerator
     public IAsyncEnumerable<TextUpdate> StreamEachAsync(IReadOnlyList<string> prompts, IReadOnlyList<GenerationOptions?> options, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var ids = Tokens(prompts);
+        var ids = Tokens(prompts, options);
         GenerationOptions?[] own = [.. options.Select(one => one?.Under(null))]; // as they are now
         CheckStream(ids, own);
         return EnumerateAsync(cancellation);
@@ -133,14 +134,18 @@ public sealed partial class TextGenerator
         }
     }
 
-    private IReadOnlyList<int>[] Tokens(IReadOnlyList<string> prompts)
+    private IReadOnlyList<int>[] Tokens(IReadOnlyList<string> prompts, IReadOnlyList<GenerationOptions?> options)
     {
         ArgumentNullException.ThrowIfNull(prompts);
         if (prompts.Contains(null!))
             throw new ArgumentException($"Prompt {prompts.Index().First(entry => entry.Item is null).Index} is null.", nameof(prompts));
-        IReadOnlyList<int>[] ids = [.. prompts.Select(prompt => tokenizer.Tokenizer.EncodeToIds(prompt))];
+        ArgumentNullException.ThrowIfNull(options);
+        IReadOnlyList<int>[] ids = [.. prompts.Select((prompt, row) => tokenizer.EncodePrompt(prompt, Of(row)?.AllowSpecialTokens is true))];
         return Array.FindIndex(ids, row => row.Count == 0) is >= 0 and var empty
             ? throw new ArgumentException($"A prompt needs at least one token; prompt {empty} is empty.", nameof(prompts))
             : ids;
+
+        // What does not fit the prompts is refused where they are run.
+        GenerationOptions? Of(int row) => row < options.Count ? options[row] : options is [var one, ..] ? one : null;
     }
 }

@@ -18,6 +18,7 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     private readonly Dictionary<int, int> encodings = []; // by layer, the component whose encoding its attention has; -1 for the default
     private int table = -1; // the component whose table the embedding has
     private PositionSite? positionSite;
+    private readonly HashSet<PositionEncoding> lengthEncodings = []; // of attention, where angles depend on the length of the text
     private readonly HashSet<(string Option, int Layer)> obeyed = [];
     private readonly Dictionary<Kind, PlannedComponent> assumed = [];
     private int depth; // parts that are being made inside each other
@@ -45,6 +46,9 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
     internal IReadOnlyDictionary<string, List<(int Component, ILinear Linear)>> Wrapped => wrapped;
 
     internal ModelPlan Plan => plan;
+
+    /// <summary>Whether texts of two lengths have the same positions in every layer.</summary>
+    internal bool EncodesAlike(long length, long other) => lengthEncodings.All(encoding => encoding.ForLength(length) == encoding.ForLength(other));
 
     /// <summary>Whether a layer's part asked for a slot.</summary>
     internal bool IsAsked(Slot slot, int layer) => asked.Contains((slot, layer));
@@ -92,6 +96,8 @@ internal sealed class ModelBuild(ModelPlan plan, int? freshFrom = null) : IPartS
             if (IsOfEmbedding(encoding))
                 continue;
             encodings[layer] = candidate.Index;
+            if (encoding.DependsOnLength)
+                _ = lengthEncodings.Add(encoding);
             return encoding;
         }
         encodings[layer] = -1;

@@ -21,6 +21,9 @@ public sealed class PublishedModel : IDisposable
     /// <summary>The model, in evaluation mode.</summary>
     public LanguageModel Model { get; }
 
+    /// <summary>The folder that it was opened from.</summary>
+    public string Folder => source.Folder;
+
     /// <summary>What the folder's configurations say.</summary>
     public PublishedLayout Layout { get; }
 

@@ -52,6 +52,21 @@ internal static class CoreCalls
         CallTarget.Of("sampler", a => new AutoregressiveSampler(CallModels.Mixers, new AutoregressiveSamplerOptions { Temperature = a.Number(0.8), TopK = a.Count(3), TopP = a.Number(0.9), MinP = a.Number(0), RepetitionPenalty = a.Number(1.1) }).Sample(a.Ids(11, 2, 4), a.Size(3), new Generator(1))),
         CallTarget.Of("next-token-loss", a => NextTokenLoss.Of(CallModels.Tuned, a.Ids(11, 2, 5), a.Maybe(() => a.Ids(2, 2, 5)), a.Maybe(() => a.Flags(2, 5)), a.Size(0)).Sum),
         CallTarget.Of("loss-per-token", a => NextTokenLoss.PerToken(CallModels.Tuned, a.Ids(11, 2, 5), Context(a, CallModels.Tuned, 2, 5))),
+        CallTarget.Of("embed", a =>
+        {
+            using var generator = CallModels.Hybrid.AsEmbeddingGenerator(ModelTokenizer.Bytes, new LanguageModelEmbeddingOptions
+            {
+                Pooling = (EmbeddingPooling)a.Count(1),
+                Normalizes = a.Random.Chance(0.5),
+                Truncates = a.Random.Chance(0.5),
+                BatchSize = a.Count(2),
+                MaxBatchTokens = a.Count(64),
+                MaxTextTokens = a.Random.Chance(0.5) ? null : a.Count(50),
+                MaxParallelBatches = a.Count(1),
+            });
+            string[] texts = [.. Enumerable.Range(1, 5).Select(index => new string('a', Math.Clamp(a.Count(7 * index), 0, 300)))];
+            return generator.GenerateAsync(texts).GetAwaiter().GetResult();
+        }),
         CallTarget.Of("weight-average", a => { using var average = new WeightAverage(CallModels.Dense, a.Number(0.9)); var saved = average.Tensors.ToDictionary(pair => pair.Key, pair => pair.Value.clone()); saved["weight"] = a.Floats(6, 8); average.Restore(saved, a.Size(1)); return null; }),
         CallTarget.Of("hook-point", a => CallModels.Dense.call(a.Floats(8))),
         CallTarget.Of("load-tensors", a => { var target = new DenseLinear(CallModels.Site(8, 6)); CheckpointLoader.Load(target, new Dictionary<string, Tensor> { ["weight"] = a.Floats(6, 8), ["bias"] = a.Floats(6) }, a.Random.Chance(0.5)); return null; }),

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace LmKit;
 
@@ -122,38 +123,40 @@ internal sealed class FolderLock : IDisposable
 /// <remarks>A writer gives a file that replaces another a later time than that one had (<see cref="FolderCommit"/>).</remarks>
 internal sealed class FolderStamp : IEquatable<FolderStamp>
 {
-    private readonly (string Name, long Length, DateTime Time)[] files;
+    private readonly string files; // a line for each
 
-    private FolderStamp((string Name, long Length, DateTime Time)[] files) => this.files = files;
+    private FolderStamp(string files) => this.files = files;
 
     /// <summary>The state of some files, or of all that lie directly in the folder.</summary>
     internal static FolderStamp Of(string folder, string[]? names)
     {
-        var found = names is not null ? names.Select(name => new FileInfo(Path.Combine(folder, name)))
-            : Directory.Exists(folder) ? new DirectoryInfo(folder).EnumerateFiles()
+        var found = names is not null ? Array.ConvertAll(names, name => new FileInfo(Path.Combine(folder, name)))
+            : Directory.Exists(folder) ? new DirectoryInfo(folder).GetFiles()
             : [];
-        return new([.. found.Select(Look).OrderBy(file => file.Item1, StringComparer.Ordinal)]);
+        var lines = Array.ConvertAll(found, Look);
+        Array.Sort(lines, StringComparer.Ordinal);
+        return new(string.Join('\n', lines));
     }
 
-    public bool Equals(FolderStamp? other) => other is not null && files.SequenceEqual(other.files);
+    public bool Equals(FolderStamp? other) => other is not null && files == other.files;
 
     public override bool Equals(object? obj) => Equals(obj as FolderStamp);
 
-    public override int GetHashCode() => files.Length;
+    public override int GetHashCode() => files.GetHashCode(StringComparison.Ordinal);
 
     public static bool operator ==(FolderStamp left, FolderStamp right) => left.Equals(right);
 
     public static bool operator !=(FolderStamp left, FolderStamp right) => !left.Equals(right);
 
-    private static (string, long, DateTime) Look(FileInfo file)
+    private static string Look(FileInfo file)
     {
         try
         {
-            return file.Exists ? (file.Name, file.Length, file.LastWriteTimeUtc) : (file.Name, -1, default);
+            return file.Exists ? string.Create(CultureInfo.InvariantCulture, $"{file.Name}\0{file.Length} {file.LastWriteTimeUtc.Ticks}") : file.Name;
         }
         catch (FileNotFoundException)
         {
-            return (file.Name, -1, default); // it went while we looked
+            return file.Name; // it went while we looked
         }
     }
 }

@@ -64,6 +64,19 @@ public static class SimdWidth
     }
 }
 
+/// <summary>Whether rows must come out the same whatever stands beside them: a kernel that has a form for few rows then leaves them to the
+/// form for many, whose sums have another order.</summary>
+internal static class RowsAlike
+{
+    private static readonly FlowSetting<bool> Asked = new();
+
+    /// <summary>Whether that holds here now.</summary>
+    internal static bool AreAsked => Asked.Value == true;
+
+    /// <summary>Asks for it until the result is disposed, in what the calling code calls, awaits and starts.</summary>
+    internal static IDisposable Ask() => Asked.Set(true);
+}
+
 /// <summary>A setting that flows with the code that made it: to what it calls, awaits and starts, and nowhere else.</summary>
 /// <remarks>Kernels read one in every call, so reading costs next to nothing until one is made.</remarks>
 internal sealed class FlowSetting<T>

@@ -40,6 +40,8 @@ internal sealed class LanguageModelChatClient : IChatClient
         defaults.Filters = sampler is AutoregressiveSampler && tokenizer.VocabSize < model.VocabSize
             ? [.. defaults.Filters ?? [], KnownOnly(tokenizer.VocabSize, [.. stopTokens.Union(format.SpecialTokens.Keys)])]
             : [.. defaults.Filters ?? []];
+        if (defaults.AllowSpecialTokens)
+            throw new ArgumentException($"{nameof(GenerationOptions.AllowSpecialTokens)} is set in {nameof(LanguageModelChatOptions.Defaults)}, and a chat's special tokens are its format's business; make a {nameof(ChatTemplateFormat)} with allowSpecialTokens instead.", nameof(options));
         var trial = TokenStream.Checked(defaults).Under(null);
         trial.MaxOutputTokens = 0; // how far an answer may reach is the request's
         Begin([0], trial).Dispose(); // refuses what cannot be

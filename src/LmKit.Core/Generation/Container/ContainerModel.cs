@@ -27,6 +27,8 @@ internal sealed class ContainerModel(string? key, IConfiguration? section, strin
 
     internal ModelTokenizer LoadTokenizer() => Say(() => TokenizerFiles.Load(folder!));
 
+    internal IChatFormat LoadFormat(ModelTokenizer tokenizer) => Say(() => ChatTemplateFormat.Load(folder!, tokenizer));
+
     /// <summary>Finds what would keep it from being made, without its weights.</summary>
     internal void Check() => Say(() =>
     {
@@ -34,21 +36,19 @@ internal sealed class ContainerModel(string? key, IConfiguration? section, strin
             return Whole(builder => builder.Config.Describe(builder.Kinds).ParameterCount);
         var vocabSize = ModelFolder.Check(folder, Builder.Kinds, Change, Builder.StatedDtype);
         if (TokenizerFiles.IsIn(folder))
-            CheckFit(TokenizerFiles.Load(folder), vocabSize);
+        {
+            var tokenizer = TokenizerFiles.Load(folder, vocabSize);
+            if (ChatTemplate.IsIn(folder))
+                _ = ChatTemplateFormat.Load(folder, tokenizer);
+        }
         return vocabSize;
     });
 
     internal TextGenerator CreateGenerator(ISampler sampler, ModelTokenizer tokenizer, long vocabSize) => Say(() =>
     {
-        CheckFit(tokenizer, vocabSize);
+        TokenizerFiles.CheckFit(tokenizer, vocabSize, folder!);
         return new TextGenerator(sampler, tokenizer);
     });
-
-    private void CheckFit(ModelTokenizer tokenizer, long vocabSize)
-    {
-        if (tokenizer.VocabSize > vocabSize)
-            throw new IOException($"{folder}: the model has {nameof(LanguageModelOptions.VocabSize)} = {vocabSize}, and its tokenizer has {tokenizer.VocabSize} ids; they do not belong together.");
-    }
 
     // Null where nothing was added, so that the folder loads as it is.
     private Action<LanguageModelBuilder>? Change => Builder.IsUntouched ? null : builder => builder.Take(Builder);
@@ -82,7 +82,7 @@ internal sealed class ContainerModel(string? key, IConfiguration? section, strin
         {
             throw ConfigurationException.ForModel(key, error);
         }
-        catch (Exception error) when (folder is not null && error is IOException or UnauthorizedAccessException or CheckpointMismatchException or ArgumentException)
+        catch (Exception error) when (folder is not null && error is IOException or UnauthorizedAccessException or CheckpointMismatchException or ArgumentException or TemplateException)
         {
             throw new IOException($"{Name}: {(error.Message.Contains(folder!, StringComparison.Ordinal) ? "" : $"{folder}: ")}{error.Message}", error);
         }

@@ -8,15 +8,17 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Registers language models with a container.</summary>
 /// <remarks>
 /// <para>Each verb registers a singleton <see cref="LanguageModel"/>, which is the <see cref="ILanguageModel"/> too, and its
-/// <see cref="ISampler"/>; a folder's verb also its <see cref="ModelTokenizer"/> and a <see cref="TextGenerator"/>, unless the app registered its own
-/// before. A keyed verb registers the same under a key, for several models side by side. The model is made when it is first asked for, in
+/// <see cref="ISampler"/>; a folder's verb also its <see cref="ModelTokenizer"/>, its <see cref="IChatFormat"/> and a <see cref="TextGenerator"/>, unless the
+/// app registered its own before. A keyed verb registers the same under a key, for several models side by side. The model is made when it is first asked for, in
 /// evaluation mode, and the container disposes it.</para>
 /// <para>Each verb returns a builder. Verbs that follow on it add to what the section or the folder says, and change the model while it is made:
 /// a mask, an adapter, a packed linear, a sampler, a device.</para>
 /// <para>A host checks every model when it starts, without its weights in memory (<see cref="OptionsValidationException"/>): configuration, kinds,
-/// files, names and shapes of weights, tokenizer. Registering again under the same key replaces the earlier model.</para>
+/// files, names and shapes of weights, tokenizer, chat template. Registering again under the same key replaces the earlier model.</para>
 /// <para>A chat client over the model comes from Microsoft.Extensions.AI:
-/// <c>services.AddChatClient(provider => provider.GetRequiredService&lt;LanguageModel&gt;().AsChatClient(tokenizer)).UseLogging()</c>.</para>
+/// <c>services.AddChatClient(provider => provider.GetRequiredService&lt;LanguageModel&gt;().AsChatClient(provider.GetRequiredService&lt;ModelTokenizer&gt;(),
+/// provider.GetRequiredService&lt;IChatFormat&gt;())).UseLogging()</c>. So does an embedding generator:
+/// <c>services.AddEmbeddingGenerator(provider => provider.GetRequiredService&lt;LanguageModel&gt;().AsEmbeddingGenerator(tokenizer))</c>.</para>
 /// </remarks>
 public static class LanguageModelServiceCollectionExtensions
 {
@@ -113,6 +115,7 @@ public static class LanguageModelServiceCollectionExtensions
         if (model.Folder is not null)
         {
             services.TryAddKeyedSingleton(key, (_, _) => model.LoadTokenizer());
+            services.TryAddKeyedSingleton(key, (provider, _) => model.LoadFormat(Get<ModelTokenizer>(provider, key)));
             services.TryAddKeyedSingleton(key, (provider, _) => model.CreateGenerator(Get<ISampler>(provider, key), Get<ModelTokenizer>(provider, key), Get<LanguageModel>(provider, key).VocabSize));
         }
         _ = services.AddSingleton(model);

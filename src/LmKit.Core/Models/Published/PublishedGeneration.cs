@@ -33,6 +33,7 @@ internal sealed class PublishedGeneration
             generation.Fault = file is null ? error : ofFile(error);
         }
         _ = config.Raw("eos_token_id");
+        _ = (file ?? config).Raw("max_new_tokens"); // of chats, which read it themselves
         return generation;
     }
 

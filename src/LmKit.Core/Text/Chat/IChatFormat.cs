@@ -55,7 +55,7 @@ public sealed class PlainChatFormat : IChatFormat
             if (Unwritable(messages[index]) is { } what)
                 throw new ArgumentException($"Message {index} {what}, which plain text has no place for; send text, or take a format that writes it.", nameof(messages));
         }
-        return tokenizer.Tokenizer.EncodeToIds(string.Join('\n', messages.Select(message => message.Text)));
+        return tokenizer.EncodePrompt(string.Join('\n', messages.Select(message => message.Text)), allowSpecialTokens: false);
     }
 
     // The counts of tokens that an earlier answer ended with are no part of what was said.

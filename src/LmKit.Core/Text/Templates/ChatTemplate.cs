@@ -51,6 +51,14 @@ public sealed class ChatTemplate
         ? new ChatTemplate(source)
         : throw new TemplateException($"There is no template '{name}'; there are {string.Join(", ", BuiltInTemplates.Sources.Keys)}.");
 
+    /// <summary>Whether a folder has a chat template, of any name; one of a base model has none.</summary>
+    /// <exception cref="TemplateException">Its <c>tokenizer_config.json</c> cannot be read.</exception>
+    public static bool IsIn(string folder)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        return TemplateFiles.AnyIn(folder);
+    }
+
     /// <summary>Reads the template of a model folder.</summary>
     /// <remarks><c>chat_template.jinja</c> beside the JSON file, and <c>additional_chat_templates/NAME.jinja</c> for other names, stand
     /// before what the JSON file holds; a folder that has one of them is not asked for more.</remarks>
@@ -90,6 +98,8 @@ public sealed class ChatTemplate
         {
             var given = 0L;
             var variables = new Dictionary<string, object?>(StringComparer.Ordinal);
+            foreach (var (name, token) in options.RoleTexts)
+                variables[name] = MarkedText.Trusted(token);
             foreach (var (name, value) in options.Extras)
                 variables[name] = TemplateValues.From(value, name, ref given);
             variables["messages"] = TemplateValues.Messages(messages, Roles, ref given);

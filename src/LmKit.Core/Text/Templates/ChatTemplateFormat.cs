@@ -6,13 +6,14 @@ namespace LmKit;
 /// <remarks>Special tokens come from the template's own characters only; the same characters in a message are ordinary text. Function
 /// calls, their results and tools are written where the template has a place for them. What it leaves out of a conversation is refused,
 /// not dropped. A call that the model writes in its answer is text there; the caller reads it.</remarks>
-public sealed class ChatTemplateFormat : IChatFormat
+public sealed partial class ChatTemplateFormat : IChatFormat
 {
     private readonly ChatTemplate template;
     private readonly ModelTokenizer tokenizer;
     private readonly (string Text, int Id)[] special;
     private readonly string begin;
     private readonly string end;
+    private readonly bool allowsSpecialTokens;
 
     /// <summary>Joins a template and a tokenizer.</summary>
     /// <param name="template">The template.</param>
@@ -21,14 +22,18 @@ public sealed class ChatTemplateFormat : IChatFormat
     /// which given ones must agree.</param>
     /// <param name="beginToken">The special token that begins a text; empty for none, null for a published tokenizer's own.</param>
     /// <param name="endToken">The special token that ends a text; empty for none, null for a published tokenizer's own.</param>
-    /// <param name="stopTokens">Ids that end an answer; null takes the end token and the tokenizer's end of text.</param>
+    /// <param name="stopTokens">Ids that end an answer; null takes the end token, the tokenizer's end of text, and the special token that the template
+    /// writes behind what the assistant says.</param>
+    /// <param name="allowSpecialTokens">Whether special tokens in messages become their ids, for an app whose messages are its own; by default they are
+    /// ordinary text.</param>
     public ChatTemplateFormat(
         ChatTemplate template,
         ModelTokenizer tokenizer,
         IReadOnlyDictionary<string, int>? specialTokens = null,
         string? beginToken = null,
         string? endToken = null,
-        IReadOnlyList<long>? stopTokens = null)
+        IReadOnlyList<long>? stopTokens = null,
+        bool allowSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(template);
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -41,8 +46,46 @@ public sealed class ChatTemplateFormat : IChatFormat
             CheckAgreement(specialTokens, published);
         special = [.. (specialTokens ?? tokenizer.SpecialTokens).Where(pair => pair.Key.Length > 0).OrderByDescending(pair => pair.Key.Length).Select(pair => (pair.Key, pair.Value))];
         SpecialTokens = special.DistinctBy(token => token.Id).ToDictionary(token => (long)token.Id, token => token.Text);
+        allowsSpecialTokens = allowSpecialTokens;
         var ends = special.Where(token => token.Text == end).Select(token => (long)token.Id);
-        StopTokens = stopTokens ?? [.. (tokenizer.EndOfTextId is { } id ? ends.Append(id) : ends).Distinct()];
+        StopTokens = stopTokens ?? [.. (tokenizer.EndOfTextId is { } id ? ends.Append(id) : ends).Concat(TurnEnds()).Distinct()];
+    }
+
+    /// <summary>Reads the tokenizer, the template and the stop tokens of a folder: all that a chat with its model takes beside the weights.</summary>
+    /// <remarks>An answer ends at the ids of <c>eos_token_id</c> in <c>generation_config.json</c> (or <c>config.json</c>), at the tokenizer's <c>eos_token</c>, and
+    /// at the special token that the template writes behind what the assistant says. The template sees the tokenizer's special tokens under the names of
+    /// <c>tokenizer_config.json</c>.</remarks>
+    /// <param name="folder">The folder; see <see cref="TokenizerFiles.Load(string)"/> and <see cref="ChatTemplate.FromTokenizerConfig"/> for its files.</param>
+    /// <param name="tokenizer">The tokenizer, where it was loaded before; null loads the folder's.</param>
+    /// <param name="template">Which of the folder's templates.</param>
+    /// <param name="allowSpecialTokens">Whether special tokens in messages become their ids; by default they are ordinary text.</param>
+    /// <exception cref="TokenizerException">There is no tokenizer, or its files are malformed.</exception>
+    /// <exception cref="TemplateException">There is no template of that name, or it cannot be read.</exception>
+    /// <exception cref="ConfigurationException"><c>eos_token_id</c> is malformed.</exception>
+    public static ChatTemplateFormat Load(string folder, ModelTokenizer? tokenizer = null, string template = "default", bool allowSpecialTokens = false)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        tokenizer ??= TokenizerFiles.Load(folder);
+        var read = ChatTemplate.FromTokenizerConfig(Path.Combine(folder, PublishedTokenizer.ConfigFile), template);
+        var format = new ChatTemplateFormat(read, tokenizer, allowSpecialTokens: allowSpecialTokens);
+        format.StopTokens = [.. format.StopTokens.Union(GenerationDefaults.Read(folder).StopTokens)];
+        return format;
+    }
+
+    // Behind an answer a template may put no token, or refuse so short a conversation; then what else ends an answer must do.
+    private IEnumerable<long> TurnEnds()
+    {
+        const string Said = "\u2026";
+        try
+        {
+            var text = template.Render(TemplateMessages.Of([new(ChatRole.User, "a"), new(ChatRole.Assistant, Said)], template.Source), Options(false, [])).Text;
+            var after = text[(text.LastIndexOf(Said, StringComparison.Ordinal) + Said.Length)..].TrimStart();
+            return text.Contains(Said, StringComparison.Ordinal) && Array.Find(special, token => after.StartsWith(token.Text, StringComparison.Ordinal)) is { Text: not null } found ? [found.Id] : [];
+        }
+        catch (TemplateException)
+        {
+            return [];
+        }
     }
 
     private static void CheckAgreement(IReadOnlyDictionary<string, int> specialTokens, JsonTokenizer published)
@@ -55,7 +98,7 @@ public sealed class ChatTemplateFormat : IChatFormat
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<long> StopTokens { get; }
+    public IReadOnlyList<long> StopTokens { get; private set; }
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<long, string> SpecialTokens { get; }
@@ -84,10 +127,12 @@ public sealed class ChatTemplateFormat : IChatFormat
     /// <summary>The tokens of a conversation, each with whether the assistant says it.</summary>
     /// <remarks>What the assistant says is what the template marks as generated. Where it marks nothing, it is what each of the
     /// assistant's messages adds to the text before it with the assistant's turn opened.</remarks>
+    /// <param name="messages">The conversation, the assistant's answers in it.</param>
     /// <exception cref="TemplateException">The template refuses the messages, or does not write a conversation as the beginning of a longer
     /// one, so that what the assistant says cannot be told apart.</exception>
-    internal IReadOnlyList<(int Id, bool IsGenerated)> EncodeTurns(IReadOnlyList<ChatMessage> messages)
+    public IReadOnlyList<(int Id, bool IsGenerated)> EncodeTurns(IReadOnlyList<ChatMessage> messages)
     {
+        ArgumentNullException.ThrowIfNull(messages);
         var chat = Render(messages, false);
         if (!template.MarksGeneration)
             chat = chat with { Generated = [.. messages.Index().Where(entry => entry.Item.Role == ChatRole.Assistant).Select(entry => Added(messages, entry.Index, chat.Text))] };
@@ -120,74 +165,7 @@ public sealed class ChatTemplateFormat : IChatFormat
         AddGenerationPrompt = opensAnswer,
         BosToken = begin,
         EosToken = end,
+        RoleTexts = tokenizer.RoleTexts,
         Tools = tools.Count > 0 ? TemplateMessages.Of(tools) : null,
     };
-
-    private IEnumerable<(int Id, bool IsGenerated)> Tokens(RenderedChat chat)
-    {
-        if (tokenizer.Tokenizer is JsonTokenizer published)
-            return Tokens(chat, published);
-        return TokensByRun(chat);
-    }
-
-    // A published tokenizer sees the whole text as its model was trained on it, cut only where the assistant begins or ends to speak.
-    private static IEnumerable<(int Id, bool IsGenerated)> Tokens(RenderedChat chat, JsonTokenizer published)
-    {
-        var text = chat.Text;
-        var places = new List<(int Start, int End)>();
-        var at = 0;
-        foreach (var run in chat.Runs)
-        {
-            if (run.IsTemplate)
-                places.Add((at, at + run.Text.Length));
-            at += run.Text.Length;
-        }
-        int[] cuts = [0, .. chat.Generated.SelectMany(range => new[] { range.Start.Value, range.End.Value }).Where(border => border > 0 && border < text.Length).Order().Distinct(), text.Length];
-        for (var part = 0; part + 1 < cuts.Length; part++)
-        {
-            var (start, end) = (cuts[part], cuts[part + 1]);
-            var trust = new TrustedRanges(places.Select(place => (Math.Max(place.Start, start) - start, Math.Min(place.End, end) - start)).Where(place => place.Item2 > place.Item1));
-            var isGenerated = chat.Generated.Any(range => range.Start.Value <= start && start < range.End.Value);
-            foreach (var id in published.Encode(text.AsSpan(start, end - start), trust))
-                yield return (id, isGenerated);
-        }
-    }
-
-    private IEnumerable<(int Id, bool IsGenerated)> TokensByRun(RenderedChat chat)
-    {
-        var start = 0;
-        var borders = chat.Generated.SelectMany(range => new[] { range.Start.Value, range.End.Value }).ToArray();
-        foreach (var run in chat.Runs)
-        {
-            var stop = start + run.Text.Length;
-            int[] cuts = [start, .. borders.Where(border => border > start && border < stop).Order().Distinct(), stop];
-            for (var part = 0; part + 1 < cuts.Length; part++)
-            {
-                var isGenerated = chat.Generated.Any(range => range.Start.Value <= cuts[part] && cuts[part] < range.End.Value);
-                foreach (var id in Ids(run.Text[(cuts[part] - start)..(cuts[part + 1] - start)], run.IsTemplate))
-                    yield return (id, isGenerated);
-            }
-            start = stop;
-        }
-    }
-
-    private IEnumerable<int> Ids(string text, bool allowsSpecial)
-    {
-        var from = 0;
-        for (var place = 0; allowsSpecial && place < text.Length;)
-        {
-            var found = Array.Find(special, token => string.CompareOrdinal(text, place, token.Text, 0, token.Text.Length) == 0);
-            if (found.Text is null)
-            {
-                place++;
-                continue;
-            }
-            foreach (var id in tokenizer.Tokenizer.EncodeToIds(text[from..place]))
-                yield return id;
-            yield return found.Id;
-            from = place += found.Text.Length;
-        }
-        foreach (var id in tokenizer.Tokenizer.EncodeToIds(text[from..]))
-            yield return id;
-    }
 }

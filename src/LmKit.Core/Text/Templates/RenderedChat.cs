@@ -34,6 +34,9 @@ public sealed class ChatRenderOptions
     /// <summary>Further variables.</summary>
     public IReadOnlyDictionary<string, JsonNode?> Extras { get; set; } = new Dictionary<string, JsonNode?>();
 
+    /// <summary>Texts of further special tokens by the names of variables, such as <c>pad_token</c>.</summary>
+    internal IReadOnlyDictionary<string, string> RoleTexts { get; init; } = new Dictionary<string, string>();
+
     /// <summary>What the template takes for the present time; the system's clock by default.</summary>
     public Func<DateTimeOffset> Clock { get; set; } = () => DateTimeOffset.Now;
 }

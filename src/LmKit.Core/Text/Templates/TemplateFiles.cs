@@ -9,9 +9,18 @@ internal static class TemplateFiles
     private const string OwnFile = "chat_template.jinja";
     private const string MoreFolder = "additional_chat_templates";
     private const string DefaultName = "default";
+    private const string Remedy = "take one that comes with LmKit (ChatTemplate.Named), or plain text (PlainChatFormat) for a model that was not trained for chats";
     private const int LongestFile = 256 << 20;
 
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    /// <summary>Whether a folder has a template of any name, malformed or not.</summary>
+    /// <exception cref="TemplateException">A file cannot be read.</exception>
+    internal static bool AnyIn(string folder)
+    {
+        var config = Path.Combine(folder, PublishedTokenizer.ConfigFile);
+        return File.Exists(Path.Combine(folder, OwnFile)) || Directory.Exists(Path.Combine(folder, MoreFolder)) || (File.Exists(config) && Configured(config).Count > 0);
+    }
 
     /// <summary>The template of a name, and the file that holds it.</summary>
     internal static (string Source, string File) Read(string config, string name)
@@ -57,11 +66,19 @@ internal static class TemplateFiles
         return bytes.AsSpan().StartsWith("\ufeff"u8) ? bytes.AsMemory(3) : bytes;
     }
 
-    // A reader, not a document: of all that the file holds, only the templates are kept.
     private static string Configured(string file, string name)
     {
         if (!File.Exists(file))
-            throw new TemplateException($"{file} is not there, nor is {OwnFile} beside it.");
+            throw new TemplateException($"{file} is not there, nor is {OwnFile} beside it; {Remedy}.");
+        var found = Configured(file);
+        return found.TryGetValue(name, out var source) ? source
+            : found.Count == 0 ? throw new TemplateException($"{file} has no chat_template; {Remedy}.")
+            : throw new TemplateException($"{file} has no template '{name}' in chat_template; ask for one of those that it has: {string.Join(", ", found.Keys)}.");
+    }
+
+    // A reader, not a document: of all that the file holds, only the templates are kept.
+    private static Dictionary<string, string> Configured(string file)
+    {
         var found = new Dictionary<string, string>(StringComparer.Ordinal);
         try
         {
@@ -92,9 +109,7 @@ internal static class TemplateFiles
         {
             throw new TemplateException($"{file} is not the JSON it should be: {error.Message}", error);
         }
-        return found.TryGetValue(name, out var source) ? source
-            : found.Count == 0 ? throw new TemplateException($"{file} has no chat_template; take a named one.")
-            : throw new TemplateException($"{file} has no template '{name}'; it has {string.Join(", ", found.Keys)}.");
+        return found;
     }
 
     private static void Value(ref Utf8JsonReader reader, Dictionary<string, string> found, string file)

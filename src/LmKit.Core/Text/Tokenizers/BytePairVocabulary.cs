@@ -10,6 +10,7 @@ namespace LmKit;
 public sealed class BytePairVocabulary
 {
     private readonly Dictionary<int, byte[]> bytes = [];
+    private readonly Dictionary<string, int> special = [];
 
     /// <summary>Makes a vocabulary from its parts.</summary>
     /// <param name="entries">Entry to id. Ids may leave gaps, as published vocabularies do; an unused id stands for no text.</param>
@@ -29,6 +30,7 @@ public sealed class BytePairVocabulary
             if (id is < 0 or >= TokenVocabulary.IdLimit)
                 throw new ArgumentException($"Entry '{entry}' has id {id}; ids are 0 to {TokenVocabulary.IdLimit - 1}.", nameof(entries));
             var isBytes = (entry.Length == 1 || made.Contains(entry)) & ByteAlphabet.TryRead(entry, out var read);
+            _ = isBytes || entry.Length == 0 || special.TryAdd(entry, id);
             if (!bytes.TryAdd(id, isBytes ? read! : Encoding.UTF8.GetBytes(entry)))
                 throw new ArgumentException($"Entry '{entry}' has id {id}, which another entry has too.", nameof(entries));
         }
@@ -57,7 +59,7 @@ public sealed class BytePairVocabulary
     /// Special tokens are entries that text never becomes: somebody's text cannot smuggle one in. Whoever needs one
     /// adds its id. An unused id decodes to nothing; the tokenizer's size is the largest id and one.
     /// </remarks>
-    public ModelTokenizer CreateTokenizer() => new(new BytePairTokenizer(this), IdCount, EndOfText is null ? null : Entries[EndOfText]);
+    public ModelTokenizer CreateTokenizer() => new(new BytePairTokenizer(this), IdCount, EndOfText is null ? null : Entries[EndOfText]) { SpecialTokens = special };
 
     /// <summary>What an id stands for; nothing for an unused one.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The id is negative or above the largest.</exception>

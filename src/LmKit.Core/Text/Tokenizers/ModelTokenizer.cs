@@ -20,16 +20,56 @@ public sealed record ModelTokenizer(Tokenizer Tokenizer, int VocabSize, int? End
     /// <summary>Special tokens by their texts; empty where the tokenizer names none.</summary>
     public IReadOnlyDictionary<string, int> SpecialTokens { get; init; } = new Dictionary<string, int>();
 
+    /// <summary>Texts of tokens by their roles in a published folder, such as <c>unk_token</c>; templates see them under these names.</summary>
+    internal IReadOnlyDictionary<string, string> RoleTexts { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Encodes a text; by default as plain text, so that untrusted text never becomes a special token.</summary>
     /// <param name="text">The text; half a surrogate pair is taken for U+FFFD.</param>
     /// <param name="addSpecialTokens">Whether what the tokenizer's file puts around a text, such as its begin of text, is put there. Other
     /// tokenizers put nothing there.</param>
-    /// <param name="allowSpecialTokens">Whether special tokens in the text become their ids. Other tokenizers than those of a
-    /// <c>tokenizer.json</c> or a <c>tokenizer.model</c> never do that.</param>
+    /// <param name="allowSpecialTokens">Whether <see cref="SpecialTokens"/> in the text become their ids.</param>
     public IReadOnlyList<int> Encode(string text, bool addSpecialTokens = false, bool allowSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return Tokenizer is JsonTokenizer published ? published.Encode(text, addSpecialTokens, allowSpecialTokens) : Tokenizer.EncodeToIds(text);
+        return Tokenizer is JsonTokenizer published ? published.Encode(text, addSpecialTokens, allowSpecialTokens)
+            : allowSpecialTokens ? EncodeAround(text, [.. SpecialTokens.Select(token => (token.Key, token.Value))])
+            : Tokenizer.EncodeToIds(text);
+    }
+
+    /// <summary>The ids of a text that a model is to continue: what the tokenizer's file puts before a text, and the text.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="allowSpecialTokens">Whether special tokens in the text become their ids. A text that begins with what is put before it gets it once;
+    /// without this, not even a vocabulary's own entry that spells a special token is taken for it.</param>
+    internal IReadOnlyList<int> EncodePrompt(string text, bool allowSpecialTokens)
+    {
+        if (Tokenizer is not JsonTokenizer published)
+            return Encode(text, allowSpecialTokens: allowSpecialTokens);
+        var ids = allowSpecialTokens ? published.Encode(text, false, true) : published.Encode(text, TrustedRanges.None);
+        var start = published.Start;
+        return start.Count == 0 || (allowSpecialTokens && ids.Count >= start.Count && ids.Take(start.Count).SequenceEqual(start)) ? ids : [.. start, .. ids];
+    }
+
+    /// <summary>Encodes a text in which some tokens' texts stand for their ids: the first that is found, and of several at one place the longest.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="special">Texts that are not empty, with their ids.</param>
+    internal List<int> EncodeAround(string text, (string Text, int Id)[] special)
+    {
+        var ids = new List<int>();
+        var from = 0;
+        for (var place = 0; place < text.Length;)
+        {
+            var found = special.Where(token => string.CompareOrdinal(text, place, token.Text, 0, token.Text.Length) == 0).OrderByDescending(token => token.Text.Length).FirstOrDefault();
+            if (found.Text is null)
+            {
+                place++;
+                continue;
+            }
+            ids.AddRange(Tokenizer.EncodeToIds(text[from..place]));
+            ids.Add(found.Id);
+            from = place += found.Text.Length;
+        }
+        ids.AddRange(Tokenizer.EncodeToIds(text[from..]));
+        return ids;
     }
 
     /// <summary>Decodes ids.</summary>

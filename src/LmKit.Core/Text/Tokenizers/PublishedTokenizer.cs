@@ -23,6 +23,7 @@ internal static class PublishedTokenizer
             {
                 BeginOfTextId = Id(folder, "bos_token", tokenizer, read),
                 SpecialTokens = tokenizer.SpecialTokens,
+                RoleTexts = Roles(folder, read),
             };
         }
         path = Path.Combine(folder, ModelFile);
@@ -30,7 +31,23 @@ internal static class PublishedTokenizer
             return null;
         var model = SentencePieceFile.Read(path, read(path), Adds(folder, "add_bos_token", read), Adds(folder, "add_eos_token", read));
         var made = (JsonTokenizer)model.Tokenizer;
-        return model with { EndOfTextId = Id(folder, "eos_token", made, read) ?? model.EndOfTextId, BeginOfTextId = Id(folder, "bos_token", made, read) ?? model.BeginOfTextId };
+        return model with { EndOfTextId = Id(folder, "eos_token", made, read) ?? model.EndOfTextId, BeginOfTextId = Id(folder, "bos_token", made, read) ?? model.BeginOfTextId, RoleTexts = Roles(folder, read) };
+    }
+
+    // Those beside the tokens that begin and end a text, for templates.
+    private static Dictionary<string, string> Roles(string folder, Func<string, ReadOnlyMemory<byte>> read)
+    {
+        var found = new Dictionary<string, string>();
+        foreach (var path in new[] { ConfigFile, MapFile }.Select(name => Path.Combine(folder, name)).Where(File.Exists))
+        {
+            var bytes = read(path);
+            foreach (var key in new[] { "unk_token", "sep_token", "pad_token", "cls_token", "mask_token" })
+            {
+                if (Token(path, key, bytes) is { } token)
+                    _ = found.TryAdd(key, token);
+            }
+        }
+        return found;
     }
 
     private static bool Adds(string folder, string key, Func<string, ReadOnlyMemory<byte>> read)

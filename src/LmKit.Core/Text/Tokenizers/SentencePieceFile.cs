@@ -115,7 +115,7 @@ internal static class SentencePieceFile
     {
         var vocabulary = new TokenVocabulary(model.Pieces.Select((piece, id) => (piece.Text, id)).ToDictionary(pair => pair.Text, pair => pair.id, StringComparer.Ordinal));
         var ranks = model.Pieces.Select(piece => piece.Score).Distinct().OrderDescending().Select((score, rank) => (score, rank)).ToDictionary(pair => pair.score, pair => pair.rank);
-        var merges = new List<(int, int, int, int)>();
+        var merges = new List<Merge>();
         for (var id = 0; id < model.Pieces.Count; id++)
         {
             var (text, score, type) = model.Pieces[id];
@@ -124,10 +124,10 @@ internal static class SentencePieceFile
             for (var cut = 1; cut < text.Length; cut++)
             {
                 if (!char.IsLowSurrogate(text[cut]) && Part(text.AsSpan(0, cut)) is { } left && Part(text.AsSpan(cut)) is { } right)
-                    merges.Add((left, right, ranks[score], id));
+                    merges.Add(new Merge(left, right, ranks[score], id));
             }
         }
-        return new BytePairModel(vocabulary, merges, new BytePairSettings { Unknown = model.Pieces[unknown].Text, FusesUnknown = true, FallsBack = model.FallsBack });
+        return new BytePairModel(vocabulary, [.. merges], new BytePairSettings { Unknown = model.Pieces[unknown].Text, FusesUnknown = true, FallsBack = model.FallsBack });
 
         int? Part(ReadOnlySpan<char> text) => vocabulary.Id(text) is { } id && model.Pieces[id].Type is PieceType.Normal or PieceType.UserDefined ? vocabulary.Id(text) : null;
     }

@@ -24,7 +24,7 @@ public static class TokenizerFiles
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
     private static readonly string[] files = [KindFile, VocabularyFile, MergesFile, PublishedTokenizer.JsonFile, PublishedTokenizer.ModelFile, PublishedTokenizer.ConfigFile, PublishedTokenizer.MapFile];
 
-    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, AllowDuplicateProperties = false };
+    private static JsonSerializerOptions Json => field ??= new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, AllowDuplicateProperties = false };
 
     /// <summary>Writes a byte-pair vocabulary into a folder, its files in one step; everything else in it stays.</summary>
     /// <exception cref="IOException">The folder holds a vocabulary or merges that no save of this kind wrote; nothing was changed.</exception>
@@ -54,6 +54,10 @@ public static class TokenizerFiles
     /// <summary>Whether a folder holds a tokenizer, whole or not.</summary>
     internal static bool IsIn(string folder) => new[] { KindFile, PublishedTokenizer.JsonFile, PublishedTokenizer.ModelFile, VocabularyFile }.Any(name => File.Exists(Path.Combine(folder, name)));
 
+    /// <summary>The file that decides which tokenizer a folder holds; the folder where there is none.</summary>
+    internal static string PathIn(string folder) =>
+        new[] { KindFile, PublishedTokenizer.JsonFile, PublishedTokenizer.ModelFile, VocabularyFile }.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists) ?? folder;
+
     /// <summary>Makes the tokenizer that a folder holds.</summary>
     /// <remarks>
     /// Of a published folder, <c>tokenizer.json</c> decides how text becomes ids and what stands around it (not <c>add_bos_token</c> in
@@ -64,6 +68,25 @@ public static class TokenizerFiles
     /// </remarks>
     /// <exception cref="TokenizerException">There is none, or a file is malformed.</exception>
     public static ModelTokenizer Load(string folder) => AtomicFolder.Read(folder, files, LoadWhole);
+
+    /// <summary>Loads the tokenizer of a folder for a model of some size.</summary>
+    internal static ModelTokenizer Load(string folder, long vocabSize)
+    {
+        var tokenizer = Load(folder);
+        CheckFit(tokenizer, vocabSize, folder);
+        return tokenizer;
+    }
+
+    /// <summary>Refuses a tokenizer with more ids than the model of a folder has.</summary>
+    internal static void CheckFit(ModelTokenizer tokenizer, long vocabSize, string folder)
+    {
+        if (tokenizer.VocabSize > vocabSize)
+        {
+            throw new TokenizerException(
+                PathIn(folder),
+                FormattableString.Invariant($"the tokenizer has {tokenizer.VocabSize} ids and the model {nameof(LanguageModelOptions.VocabSize)} = {vocabSize} (vocab_size in config.json), so what the ids from {vocabSize} on stand for has no embedding; take the tokenizer that was published with these weights, or remove its added tokens from {vocabSize} on."));
+        }
+    }
 
     private static ModelTokenizer LoadWhole(string folder)
     {

@@ -8,7 +8,7 @@ namespace LmKit;
 internal static class CharacterClasses
 {
     // Letters in circles and squares: signs by category, but Unicode calls them alphabetic.
-    private static readonly (int, int)[] Circled = [(0x24b6, 0x24e9), (0x1f130, 0x1f149), (0x1f150, 0x1f169), (0x1f170, 0x1f189)];
+    internal static CodePointSet Circled { get; } = CodePointSet.Of((0x24b6, 0x24e9), (0x1f130, 0x1f149), (0x1f150, 0x1f169), (0x1f170, 0x1f189));
 
     private static readonly ConcurrentDictionary<string, CodePointSet?> Known = new(StringComparer.Ordinal);
 
@@ -21,43 +21,14 @@ internal static class CharacterClasses
         ("paragraphseparator", "zp"), ("control", "cc"), ("format", "cf"), ("surrogate", "cs"), ("privateuse", "co"), ("unassigned", "cn"),
     ];
 
-    /// <summary>The two letters of a general category.</summary>
-    internal static string Category(int value) => CharUnicodeInfo.GetUnicodeCategory(value) switch
-    {
-        UnicodeCategory.UppercaseLetter => "lu",
-        UnicodeCategory.LowercaseLetter => "ll",
-        UnicodeCategory.TitlecaseLetter => "lt",
-        UnicodeCategory.ModifierLetter => "lm",
-        UnicodeCategory.OtherLetter => "lo",
-        UnicodeCategory.NonSpacingMark => "mn",
-        UnicodeCategory.SpacingCombiningMark => "mc",
-        UnicodeCategory.EnclosingMark => "me",
-        UnicodeCategory.DecimalDigitNumber => "nd",
-        UnicodeCategory.LetterNumber => "nl",
-        UnicodeCategory.OtherNumber => "no",
-        UnicodeCategory.SpaceSeparator => "zs",
-        UnicodeCategory.LineSeparator => "zl",
-        UnicodeCategory.ParagraphSeparator => "zp",
-        UnicodeCategory.Control => "cc",
-        UnicodeCategory.Format => "cf",
-        UnicodeCategory.Surrogate => "cs",
-        UnicodeCategory.PrivateUse => "co",
-        UnicodeCategory.ConnectorPunctuation => "pc",
-        UnicodeCategory.DashPunctuation => "pd",
-        UnicodeCategory.OpenPunctuation => "ps",
-        UnicodeCategory.ClosePunctuation => "pe",
-        UnicodeCategory.InitialQuotePunctuation => "pi",
-        UnicodeCategory.FinalQuotePunctuation => "pf",
-        UnicodeCategory.OtherPunctuation => "po",
-        UnicodeCategory.MathSymbol => "sm",
-        UnicodeCategory.CurrencySymbol => "sc",
-        UnicodeCategory.ModifierSymbol => "sk",
-        UnicodeCategory.OtherSymbol => "so",
-        _ => "cn",
-    };
+    // By category.
+    private static readonly Lazy<CodePointSet[]> Categories = new(() => CodePointSet.Kinds((int)UnicodeCategory.OtherNotAssigned + 1, value => (int)CharUnicodeInfo.GetUnicodeCategory(value)));
 
-    /// <summary>Whether a character is a letter in a circle or a square.</summary>
-    internal static bool IsCircled(int value) => Array.Exists(Circled, range => value >= range.Item1 && value <= range.Item2);
+    // The two letters of each category, in the order of .NET's.
+    private static readonly string[] Letters =
+    [
+        "lu", "ll", "lt", "lm", "lo", "mn", "mc", "me", "nd", "nl", "no", "zs", "zl", "zp", "cc", "cf", "cs", "co", "pc", "pd", "ps", "pe", "pi", "pf", "po", "sm", "sc", "sk", "so", "cn",
+    ];
 
     /// <summary>The set of a category or of its first letter; null for an unknown name.</summary>
     internal static CodePointSet? Property(string name)
@@ -136,7 +107,7 @@ internal static class CharacterClasses
             case "posixpunct": // with symbols, unlike \p{Punct}
                 return Property("p")!.Or(Property("s")!);
             case "posixword":
-                return Property("l")!.Or(Property("m")!).Or(Property("nd")!).Or(Property("nl")!).Or(Property("pc")!).Or(CodePointSet.Of(Circled));
+                return Property("l")!.Or(Property("m")!).Or(Property("nd")!).Or(Property("nl")!).Or(Property("pc")!).Or(Circled);
             case "word": // with the raised digits and fractions of Latin-1, unlike [[:word:]]
                 return Property("posixword")!.Or(CodePointSet.Of((0xb2, 0xb3), (0xb9, 0xb9), (0xbc, 0xbe)));
             case "rustword": // of the other expressions that Hugging Face's library uses
@@ -148,12 +119,12 @@ internal static class CharacterClasses
             case "s":
             case "z":
             case "c":
-                return new CodePointSet(value => Category(value)[0] == key[0]);
+                return Letters.Where(letters => letters[0] == key[0]).Aggregate(CodePointSet.Empty, (all, letters) => all.Or(Property(letters)!));
             case "lc":
             case "l&":
                 return Property("lu")!.Or(Property("ll")!).Or(Property("lt")!);
             default:
-                return Array.Exists(Long, pair => pair.Short == key) ? new CodePointSet(value => Category(value) == key) : ScriptTable.Set(key);
+                return Array.IndexOf(Letters, key) is var category and >= 0 ? Categories.Value[category] : ScriptTable.Set(key);
         }
     }
 }

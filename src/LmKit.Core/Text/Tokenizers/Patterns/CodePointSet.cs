@@ -11,30 +11,11 @@ internal sealed class CodePointSet
     private const int EmptyPlanes = 0x40000;
     private const int PlanesAfter = 0xe0000;
 
-    internal static readonly CodePointSet Empty = new(_ => false);
-    internal static readonly CodePointSet All = new(_ => true);
+    internal static readonly CodePointSet Empty = Of();
+    internal static readonly CodePointSet All = Empty.Not();
 
-    private readonly ulong[] low = new ulong[Plane / 64];
+    private readonly ulong[] low;
     private readonly int[] high; // starts and ends by turns, an end is the first character outside
-
-    /// <summary>The characters for which a rule holds, which must not tell apart those of planes 4 to 13, where Unicode has none.</summary>
-    internal CodePointSet(Func<int, bool> contains)
-    {
-        for (var value = 0; value < Plane; value++)
-        {
-            if (contains(value))
-                low[value >> 6] |= 1UL << value;
-        }
-        var borders = new List<int>();
-        for (var value = Plane; value < Limit; value = value == EmptyPlanes ? PlanesAfter : value + 1)
-        {
-            if (contains(value) != (borders.Count % 2 == 1))
-                borders.Add(value);
-        }
-        if (borders.Count % 2 == 1)
-            borders.Add(Limit);
-        high = [.. borders];
-    }
 
     private CodePointSet(ulong[] low, int[] high) => (this.low, this.high) = (low, high);
 
@@ -50,7 +31,8 @@ internal sealed class CodePointSet
             if (last >= Plane)
                 above.Add((Math.Max(first, Plane), last));
         }
-        above.Sort();
+        if (above.Count > 1)
+            above.Sort();
         var borders = new List<int>();
         foreach (var (first, last) in above)
         {
@@ -60,6 +42,32 @@ internal sealed class CodePointSet
                 borders.AddRange([first, last + 1]);
         }
         return new CodePointSet(low, [.. borders]);
+    }
+
+    /// <summary>The characters of each kind; the kinds must not tell apart those of planes 4 to 13, where Unicode has none.</summary>
+    /// <param name="count">How many kinds there are.</param>
+    /// <param name="kindOf">The kind of a character.</param>
+    internal static CodePointSet[] Kinds(int count, Func<int, int> kindOf)
+    {
+        var low = new ulong[count][];
+        var borders = new List<int>[count];
+        for (var kind = 0; kind < count; kind++)
+            (low[kind], borders[kind]) = (new ulong[Plane / 64], []);
+        for (var value = 0; value < Plane; value++)
+            low[kindOf(value)][value >> 6] |= 1UL << value;
+        var last = -1;
+        for (var value = Plane; value < Limit; value = value == EmptyPlanes ? PlanesAfter : value + 1)
+        {
+            var kind = kindOf(value);
+            if (kind == last)
+                continue;
+            if (last >= 0)
+                borders[last].Add(value);
+            borders[kind].Add(value);
+            last = kind;
+        }
+        borders[last].Add(Limit);
+        return [.. low.Zip(borders, (bits, ends) => new CodePointSet(bits, [.. ends]))];
     }
 
     internal bool Contains(int value) => value < Plane ? (low[value >> 6] >> value & 1) != 0 : IsHigh(value);
@@ -94,6 +102,9 @@ internal sealed class CodePointSet
             bits[word] = low[word] & other.low[word];
         return new CodePointSet(bits, Joined(other, (left, right) => left && right));
     }
+
+    /// <summary>What is in one of the two sets only.</summary>
+    internal CodePointSet Apart(CodePointSet other) => And(other.Not()).Or(other.And(Not()));
 
     internal IEnumerable<int> Members()
     {

@@ -20,19 +20,12 @@ internal static class LetterClasses
     private static readonly (int, int)[] Large = [(0x2160, 0x216f), (0x24b6, 0x24cf), (0x1f130, 0x1f149), (0x1f150, 0x1f169), (0x1f170, 0x1f189)];
 
     /// <summary>Letters, numbers that are letters, letters in circles, and most marks.</summary>
-    internal static CodePointSet IsAlphabetic()
-    {
-        var differs = OlderUnicode.Ranges(Alphabetic);
-        return new(value => (CharacterClasses.Category(value) is ['l', _] or "nl" or "mn" or "mc" || CharacterClasses.IsCircled(value)) != differs.Contains(value));
-    }
+    internal static CodePointSet IsAlphabetic() =>
+        CharacterClasses.Property("l")!.Or(CharacterClasses.Property("nl")!).Or(CharacterClasses.Property("mn")!).Or(CharacterClasses.Property("mc")!).Or(CharacterClasses.Circled).Apart(OlderUnicode.Ranges(Alphabetic));
 
     /// <summary>Large letters, those in circles and large Roman numbers too.</summary>
     internal static CodePointSet IsLarge() => CharacterClasses.Property("lu")!.Or(CodePointSet.Of(Large));
 
     /// <summary>Small letters, those that are raised or in circles and small Roman numbers too.</summary>
-    internal static CodePointSet IsSmall()
-    {
-        var differs = OlderUnicode.Ranges(Small);
-        return new(value => CharacterClasses.Category(value) == "ll" != differs.Contains(value));
-    }
+    internal static CodePointSet IsSmall() => CharacterClasses.Property("ll")!.Apart(OlderUnicode.Ranges(Small));
 }

@@ -17,30 +17,25 @@ internal sealed class AddedTokens
 {
     private static readonly Lazy<(CodePointSet Word, CodePointSet White)> Sets = new(() => (CharacterClasses.Property("rustword")!, CharacterClasses.Short('s')!));
 
-    private readonly Dictionary<long, int> next = [];
-    private readonly List<AddedToken?> ends = [null];
+    private readonly TextTrie trie = new();
+    private readonly List<AddedToken?> ends = [null]; // of each node
     private readonly SearchValues<char> beginnings;
 
     /// <summary>Makes the search.</summary>
-    /// <param name="tokens">Tokens by the texts to look for, the more important ones first.</param>
-    internal AddedTokens(IEnumerable<(string Text, AddedToken Token)> tokens)
+    /// <param name="tokens">Tokens, the more important ones first.</param>
+    /// <param name="textOf">The text to look for.</param>
+    internal AddedTokens(IEnumerable<AddedToken> tokens, Func<AddedToken, string> textOf)
     {
         var first = new HashSet<char>();
-        foreach (var (text, token) in tokens)
+        foreach (var token in tokens)
         {
+            var text = textOf(token);
             if (text.Length == 0)
                 continue;
             _ = first.Add(text[0]);
-            var node = 0;
-            foreach (var character in text)
-            {
-                if (!next.TryGetValue(Key(node, character), out var child))
-                {
-                    child = next[Key(node, character)] = ends.Count;
-                    ends.Add(null);
-                }
-                node = child;
-            }
+            var node = trie.Add(text);
+            while (ends.Count < trie.Count)
+                ends.Add(null);
             ends[node] ??= token;
             AreSpecial &= token.IsSpecial;
         }
@@ -94,14 +89,12 @@ internal sealed class AddedTokens
             parts.Add((from, text.Length, null));
     }
 
-    private static long Key(int node, char character) => ((long)node << 16) | character;
-
     private AddedToken? Longest(ReadOnlySpan<char> text, int place, TrustedRanges? trust, int offset, out int length)
     {
         AddedToken? found = null;
         length = 0;
         var node = 0;
-        for (var end = place; end < text.Length && next.TryGetValue(Key(node, text[end]), out node); end++)
+        for (var end = place; end < text.Length && (node = trie.Next(node, text[end])) >= 0; end++)
         {
             if (ends[node] is not { } token || (token.IsSpecial && trust is not null && trust != TrustedRanges.None && !trust.Holds(offset + place, offset + end + 1)))
                 continue;

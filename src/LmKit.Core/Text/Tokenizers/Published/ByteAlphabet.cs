@@ -11,7 +11,7 @@ namespace LmKit;
 internal static class ByteAlphabet
 {
     private static readonly char[] Characters = Build();
-    private static readonly Dictionary<char, byte> Bytes = Characters.Select((character, value) => (character, value)).ToDictionary(pair => pair.character, pair => (byte)pair.value);
+    private static readonly short[] Bytes = Invert(); // the byte of a character, or -1
 
     internal static string Spell(ReadOnlySpan<byte> bytes)
     {
@@ -27,11 +27,12 @@ internal static class ByteAlphabet
         bytes = new byte[entry.Length];
         for (var place = 0; place < entry.Length; place++)
         {
-            if (!Bytes.TryGetValue(entry[place], out bytes[place]))
+            if (entry[place] >= Bytes.Length || Bytes[entry[place]] < 0)
             {
                 bytes = null;
                 return false;
             }
+            bytes[place] = (byte)Bytes[entry[place]];
         }
         return true;
     }
@@ -46,5 +47,14 @@ internal static class ByteAlphabet
             characters[value] = isPrintable ? (char)value : next++;
         }
         return characters;
+    }
+
+    private static short[] Invert()
+    {
+        var bytes = new short[Characters.Max() + 1];
+        Array.Fill(bytes, (short)-1);
+        for (short value = 0; value < 256; value++)
+            bytes[Characters[value]] = value;
+        return bytes;
     }
 }

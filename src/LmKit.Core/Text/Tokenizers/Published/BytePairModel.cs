@@ -36,7 +36,7 @@ internal sealed class BytePairModel : TokenModel
     private const int JoinBits = 20;
 
     private readonly BytePairSettings settings;
-    private readonly IReadOnlyList<(int Left, int Right, int Rank, int Id)> merges;
+    private readonly Merge[] merges;
     private readonly PairTable pairs;
     private readonly int[] single = new int[char.MaxValue + 1]; // the entry of a character, or -1
     private readonly int[] bytes = new int[256]; // the entry of <0xNN>, or of a spelled byte
@@ -51,41 +51,53 @@ internal sealed class BytePairModel : TokenModel
 
     /// <summary>Makes the model; a merge is two ids, its rank and what it makes.</summary>
     /// <exception cref="FormatException">The unknown token is no entry, and there can be unknown characters.</exception>
-    internal BytePairModel(TokenVocabulary vocabulary, IReadOnlyList<(int Left, int Right, int Rank, int Id)> merges, BytePairSettings settings)
+    internal BytePairModel(TokenVocabulary vocabulary, Merge[] merges, BytePairSettings settings)
         : this(vocabulary, merges, settings, settings.Unknown is { } name ? vocabulary.Id(name) : null)
     {
         if (settings.Unknown is { } token && unknown is null && !(knowsAllBytes && cutsWords && (settings.Spells || settings.FallsBack)))
             throw new FormatException($"model.unk_token is '{token}', which model.vocab lacks");
     }
 
-    private BytePairModel(TokenVocabulary vocabulary, IReadOnlyList<(int Left, int Right, int Rank, int Id)> merges, BytePairSettings settings, int? unknown)
+    private BytePairModel(TokenVocabulary vocabulary, Merge[] merges, BytePairSettings settings, int? unknown)
         : base(vocabulary)
     {
         (this.settings, this.merges, this.unknown) = (settings, merges, unknown);
         pairs = new PairTable(merges);
-        Array.Fill(single, -1);
-        foreach (var (entry, id) in vocabulary.Ids)
-        {
-            if (entry.Length == 1)
-                single[entry[0]] = id;
-        }
+        FillSingle();
         for (var value = 0; value < 256; value++)
             bytes[value] = vocabulary.Id(settings.Spells ? ByteAlphabet.Spell([(byte)value]) : string.Create(CultureInfo.InvariantCulture, $"<0x{value:X2}>")) ?? -1;
         knowsAllBytes = Array.TrueForAll(bytes, id => id >= 0);
-        var usesBytes = false;
-        var usesUnknown = false;
-        var spare = settings.Spells ? [] : bytes.Where(id => id >= 0).ToHashSet();
-        foreach (var (left, right, _, _) in merges)
-        {
-            usesBytes |= spare.Contains(left) || spare.Contains(right);
-            usesUnknown |= left == unknown || right == unknown;
-            var bit = Join(vocabulary.Entry(left)![^1], vocabulary.Entry(right)![0]);
-            joins[bit >> 6] |= 1UL << bit;
-        }
+        var (usesBytes, usesUnknown) = NoteMerges();
         cutsWords = settings.Prefix.Length == 0 && settings.Suffix.Length == 0;
         var always = settings.FallsBack && knowsAllBytes && !usesBytes && !settings.Spells;
         cutsAtUnknown = always || (!settings.FallsBack && unknown is not null && !usesUnknown);
         cutsBetweenUnknown = always || (cutsAtUnknown && !settings.FusesUnknown);
+    }
+
+    // Loops stand apart from the rest, which else would be compiled once more with them.
+    private void FillSingle()
+    {
+        Array.Fill(single, -1);
+        for (var id = 0; id < Vocabulary.IdCount; id++)
+        {
+            if (Vocabulary.Entry(id) is [var only] && Vocabulary.Id([only]) == id) // not one that is hidden
+                single[only] = id;
+        }
+    }
+
+    // Whether merges use an entry of a byte, or the unknown token.
+    private (bool Bytes, bool Unknown) NoteMerges()
+    {
+        var spare = settings.Spells ? [] : bytes.Where(id => id >= 0).ToHashSet();
+        var (usesBytes, usesUnknown) = (false, false);
+        foreach (var merge in merges)
+        {
+            usesBytes |= spare.Count > 0 && (spare.Contains(merge.Left) || spare.Contains(merge.Right));
+            usesUnknown |= merge.Left == unknown || merge.Right == unknown;
+            var bit = Join(Vocabulary.Entry(merge.Left)![^1], Vocabulary.Entry(merge.Right)![0]);
+            joins[bit >> 6] |= 1UL << bit;
+        }
+        return (usesBytes, usesUnknown);
     }
 
     internal override void Encode(ReadOnlySpan<char> piece, TokenSink sink)

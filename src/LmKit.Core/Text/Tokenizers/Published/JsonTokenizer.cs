@@ -47,20 +47,22 @@ internal sealed partial class JsonTokenizer : Tokenizer
     internal JsonTokenizer(TokenizerPlan plan)
     {
         this.plan = plan;
-        var ordered = plan.Added.OrderByDescending(token => token.IsSpecial).ToList(); // stable: special ones first
-        raw = new AddedTokens(ordered.Where(token => !token.IsNormalized).Select(token => (token.Text, token)));
-        normalized = new AddedTokens(ordered.Where(token => token.IsNormalized).Select(Normal));
+        List<AddedToken> ordered = [.. plan.Added.Where(token => token.IsSpecial), .. plan.Added.Where(token => !token.IsSpecial)];
+        raw = new AddedTokens(ordered.Where(token => !token.IsNormalized), token => token.Text);
+        normalized = new AddedTokens(ordered.Where(token => token.IsNormalized), Normal);
         addedById = [];
         foreach (var token in plan.Added)
             _ = addedById.TryAdd(token.Id, token);
         special = [.. plan.Added.Where(token => token.IsSpecial).Select(token => token.Text)];
         strict = new(Strict);
-        IdCount = Math.Max(plan.Model.Vocabulary.IdCount, plan.Added.Max(token => (int?)token.Id) + 1 ?? 0);
+        IdCount = plan.Model.Vocabulary.IdCount;
+        foreach (var token in plan.Added)
+            IdCount = Math.Max(IdCount, token.Id + 1);
 
-        (string, AddedToken) Normal(AddedToken token)
+        string Normal(AddedToken token)
         {
             var start = 0;
-            return (plan.Normalizer?.Apply(token.Text, ref start) ?? token.Text, token);
+            return plan.Normalizer?.Apply(token.Text, ref start) ?? token.Text;
         }
     }
 
@@ -69,6 +71,9 @@ internal sealed partial class JsonTokenizer : Tokenizer
 
     /// <summary>Tells tokenizers apart that encode differently.</summary>
     internal string Hash => plan.Hash;
+
+    /// <summary>What the file puts before a text.</summary>
+    internal IReadOnlyList<int> Start => [.. (plan.Template ?? []).TakeWhile(item => item is not null).Select(item => item!.Value)];
 
     /// <summary>Special tokens by their texts.</summary>
     internal IReadOnlyDictionary<string, int> SpecialTokens => plan.Added.Where(token => token.IsSpecial).DistinctBy(token => token.Text).ToDictionary(token => token.Text, token => token.Id);

@@ -9,8 +9,7 @@ internal sealed class MergeBuffer
     private int[] lengths = new int[256];
     private int[] next = new int[256];
     private int[] previous = new int[256];
-    private int[] ranks = new int[256];
-    private readonly PriorityQueue<(int Place, int Left, int Right), (int Rank, int Place)> queue = new();
+    private readonly PriorityQueue<(int Place, int Left, int Right, int Made), (int Rank, int Place)> queue = new();
 
     internal int Count { get; private set; }
 
@@ -32,7 +31,7 @@ internal sealed class MergeBuffer
     {
         if (ids.Length <= kept)
             return;
-        (ids, lengths, next, previous, ranks) = (new int[256], new int[256], new int[256], new int[256], new int[256]);
+        (ids, lengths, next, previous) = (new int[256], new int[256], new int[256], new int[256]);
         queue.TrimExcess();
     }
 
@@ -51,30 +50,29 @@ internal sealed class MergeBuffer
     private void MergeShort(PairTable pairs)
     {
         var count = Count;
+        Span<ulong> found = stackalloc ulong[ShortWord]; // what comes of each symbol and the next
         for (var place = 0; place + 1 < count; place++)
-            ranks[place] = pairs.Rank(ids[place], ids[place + 1]);
+            found[place] = pairs.Find(ids[place], ids[place + 1]);
         while (count > 1)
         {
-            var (best, at) = (int.MaxValue, -1);
+            var (best, at) = (PairTable.None >> 32, -1);
             for (var place = 0; place < count - 1; place++)
             {
-                if (ranks[place] < best)
-                    (best, at) = (ranks[place], place);
+                if (found[place] >> 32 >= best)
+                    continue;
+                (best, at) = (found[place] >> 32, place);
             }
             if (at < 0)
                 break;
-            ids[at] = pairs.Merged(ids[at], ids[at + 1]);
+            ids[at] = (int)(uint)found[at];
             lengths[at] += lengths[at + 1];
             count--;
-            var moved = count - at - 1;
-            Array.Copy(ids, at + 2, ids, at + 1, moved);
-            Array.Copy(lengths, at + 2, lengths, at + 1, moved);
-            if (moved > 0)
-                Array.Copy(ranks, at + 2, ranks, at + 1, moved - 1);
+            for (var place = at + 1; place < count; place++)
+                (ids[place], lengths[place], found[place]) = (ids[place + 1], lengths[place + 1], found[place + 1]);
             if (at + 1 < count)
-                ranks[at] = pairs.Rank(ids[at], ids[at + 1]);
+                found[at] = pairs.Find(ids[at], ids[at + 1]);
             if (at > 0)
-                ranks[at - 1] = pairs.Rank(ids[at - 1], ids[at]);
+                found[at - 1] = pairs.Find(ids[at - 1], ids[at]);
         }
         Count = count;
     }
@@ -91,11 +89,11 @@ internal sealed class MergeBuffer
         }
         while (queue.TryDequeue(out var pair, out _))
         {
-            var (left, leftId, rightId) = pair;
+            var (left, leftId, rightId, made) = pair;
             var right = next[left];
             if (ids[left] != leftId || right < 0 || ids[right] != rightId)
                 continue;
-            ids[left] = pairs.Merged(leftId, rightId);
+            ids[left] = made;
             lengths[left] += lengths[right];
             ids[right] = -1;
             next[left] = next[right];
@@ -115,9 +113,9 @@ internal sealed class MergeBuffer
 
     private void Enqueue(PairTable pairs, int left, int right)
     {
-        var rank = pairs.Rank(ids[left], ids[right]);
-        if (rank != int.MaxValue)
-            queue.Enqueue((left, ids[left], ids[right]), (rank, left));
+        var found = pairs.Find(ids[left], ids[right]);
+        if (found != PairTable.None)
+            queue.Enqueue((left, ids[left], ids[right], (int)(uint)found), ((int)(found >> 32), left));
     }
 
     private void Grow()
@@ -126,6 +124,5 @@ internal sealed class MergeBuffer
         Array.Resize(ref lengths, 2 * Count);
         Array.Resize(ref next, 2 * Count);
         Array.Resize(ref previous, 2 * Count);
-        Array.Resize(ref ranks, 2 * Count);
     }
 }

@@ -1,51 +1,52 @@
 namespace LmKit;
 
+/// <summary>Two ids that are joined where they stand side by side.</summary>
+/// <param name="Left">The left one.</param>
+/// <param name="Right">The right one.</param>
+/// <param name="Rank">Smaller ones go first.</param>
+/// <param name="Id">What comes of it.</param>
+internal readonly record struct Merge(int Left, int Right, int Rank, int Id);
+
 /// <summary>Merges by the pair of ids that they join: rank and what comes of it.</summary>
 internal sealed class PairTable
 {
     private readonly ulong[] keys; // pair and 1, so that 0 is empty
-    private readonly (int Rank, int Id)[] values;
+    private readonly ulong[] values; // rank and what comes of the pair
     private readonly int shift;
 
+    internal const ulong None = ulong.MaxValue;
+
     /// <summary>Makes the table; of a pair that is there twice the last counts.</summary>
-    internal PairTable(IReadOnlyList<(int Left, int Right, int Rank, int Id)> merges)
+    internal PairTable(Merge[] merges)
     {
         var bits = 4;
-        while (1 << bits < 2 * merges.Count)
+        while (1 << bits < 2 * merges.Length)
             bits++;
-        (keys, values, shift) = (new ulong[1 << bits], new (int, int)[1 << bits], 64 - bits);
+        (keys, values, shift) = (new ulong[1 << bits], new ulong[1 << bits], 64 - bits);
         foreach (var (left, right, rank, id) in merges)
         {
             var key = Key(left, right);
             var place = Place(key);
             while (keys[place] != 0 && keys[place] != key)
                 place = (place + 1) & (keys.Length - 1);
-            (keys[place], values[place]) = (key, (rank, id));
+            (keys[place], values[place]) = (key, ((ulong)(uint)rank << 32) | (uint)id);
         }
     }
 
-    /// <summary>The rank of a pair, or <see cref="int.MaxValue"/> for none.</summary>
-    internal int Rank(int left, int right)
+    /// <summary>What comes of two ids: the rank in the upper half and the id in the lower one, or <see cref="None"/>.</summary>
+    internal ulong Find(int left, int right)
     {
-        var place = Find(Key(left, right));
-        return place < 0 ? int.MaxValue : values[place].Rank;
-    }
-
-    /// <summary>What a pair becomes, which must be there.</summary>
-    internal int Merged(int left, int right) => values[Find(Key(left, right))].Id;
-
-    private int Find(ulong key)
-    {
+        var key = Key(left, right);
         for (var place = Place(key); ; place = (place + 1) & (keys.Length - 1))
         {
             if (keys[place] == key)
-                return place;
+                return values[place];
             if (keys[place] == 0)
-                return -1;
+                return None;
         }
     }
 
-    private int Place(ulong key) => (int)((key * 0x9e3779b97f4a7c15UL) >> shift);
+    private int Place(ulong key) => (int)((key * TextTrie.Multiplier) >> shift);
 
     private static ulong Key(int left, int right) => (((ulong)(uint)left << 32) | (uint)right) + 1;
 }

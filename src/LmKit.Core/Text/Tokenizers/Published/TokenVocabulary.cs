@@ -52,7 +52,10 @@ internal sealed class TokenVocabulary
     /// <summary>The largest id and one.</summary>
     internal int IdCount => entries.Length;
 
-    internal IReadOnlyDictionary<string, int> Ids => ids;
+    /// <summary>How many entries there are.</summary>
+    internal int Count => ids.Count;
+
+    internal Dictionary<string, int> Ids => ids;
 
     internal int? Id(ReadOnlySpan<char> entry) => lookup.TryGetValue(entry, out var id) ? id : null;
 

@@ -73,7 +73,8 @@ internal static partial class TokenizerJson
                 return [.. blank, .. node.Flag("use_regex", true) ? new TextSplitter[] { WordScanner.Gpt2 } : [], new SpellSplitter()];
             case "Split":
                 var (behavior, isInverted) = (Behavior(node, "Removed"), node.Flag("invert", false));
-                return behavior == SplitBehavior.Isolated && !isInverted && node["pattern"] is { Element.ValueKind: JsonValueKind.Object } pattern && pattern.TextOr("Regex") is { } expression && WordScanner.For(expression) is { } scanner
+                // Every character is in a match, so that to drop what lies between drops nothing.
+                return (behavior == SplitBehavior.Isolated || (behavior == SplitBehavior.Removed && isInverted)) && node["pattern"] is { Element.ValueKind: JsonValueKind.Object } pattern && pattern.TextOr("Regex") is { } expression && WordScanner.For(expression) is { } scanner
                     ? [scanner]
                     : [new PatternSplitter(Matcher(node), behavior, isInverted)];
             case "Whitespace":

@@ -18,9 +18,10 @@ internal static partial class TokenizerJson
             throw new TokenizerException(path, $"the file has {bytes.Length} bytes; {LongestFile} are allowed.");
         try
         {
-            using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64 });
+            var tables = TokenizerTables.Cut(bytes);
+            using var document = JsonDocument.Parse(tables.Rest, TokenizerTables.Options);
             CheckKeys(new TokenizerNode(path, "", document.RootElement));
-            return new JsonTokenizer(Plan(new TokenizerNode(path, "", document.RootElement)) with { Hash = Convert.ToHexStringLower(SHA256.HashData(bytes.Span)) });
+            return new JsonTokenizer(Plan(new TokenizerNode(path, "", document.RootElement), tables) with { Hash = Convert.ToHexStringLower(SHA256.HashData(bytes.Span)) });
         }
         catch (Exception failure) when (failure is JsonException or FormatException)
         {
@@ -32,18 +33,17 @@ internal static partial class TokenizerJson
         }
     }
 
-    // Not in the vocabulary, which is checked where it is read: a set of all its keys would cost as much as the rest.
+    // The vocabulary is checked where it is read.
     private static void CheckKeys(TokenizerNode node)
     {
         if (node.Element.ValueKind == JsonValueKind.Object)
         {
             var seen = new HashSet<string>(StringComparer.Ordinal);
-            foreach (var (name, _) in node.Element.EnumerateObject().Select(property => (property.Name, property.Value)))
+            foreach (var property in node.Element.EnumerateObject())
             {
-                if (!seen.Add(name))
-                    throw node[name].Fault("is there twice.");
-                if (name is not ("vocab" or "merges"))
-                    CheckKeys(node[name]);
+                if (!seen.Add(property.Name))
+                    throw node[property.Name].Fault("is there twice.");
+                CheckKeys(node[property.Name]);
             }
         }
         else if (node.Element.ValueKind == JsonValueKind.Array)
@@ -53,7 +53,7 @@ internal static partial class TokenizerJson
         }
     }
 
-    private static TokenizerPlan Plan(TokenizerNode root)
+    private static TokenizerPlan Plan(TokenizerNode root, TokenizerTables tables)
     {
         if (root["model"].IsNull)
             throw root["model"].Fault("is missing, so the file is no tokenizer.");
@@ -63,7 +63,7 @@ internal static partial class TokenizerJson
         var isBytePair = IsBytePair(root["model"]);
         // Bytes are spelled in the model where nothing comes behind it, so that words are known by their text.
         var spells = isBytePair && splitters.Count > 0 && splitters[^1] is SpellSplitter;
-        var model = Model(root["model"], spells);
+        var model = Model(root["model"], tables, spells);
         var added = Added(root, model.Vocabulary);
         var template = root["post_processor"] is { IsNull: false } processor ? Template(processor, [[null]]).SelectMany(part => part).ToList() : null;
         if (template?.FirstOrDefault(id => id is { } known && model.Vocabulary.Entry(known) is null && !added.Exists(token => token.Id == known)) is { } missing)

@@ -16,9 +16,8 @@ internal sealed class UnigramModel : TokenModel
     private readonly IReadOnlySet<int> hidden;
     private readonly int[]? bytes;
 
-    // A trie over characters: (node, character) to the next node, and each node's entry or -1.
-    private readonly Dictionary<long, int> next = [];
-    private readonly List<int> entryOf = [-1];
+    private readonly TextTrie trie = new();
+    private readonly int[] entryOf; // of each node, or -1
 
     /// <summary>Makes the model.</summary>
     /// <exception cref="FormatException">There is no entry, or the unknown token's id is beyond them.</exception>
@@ -37,22 +36,7 @@ internal sealed class UnigramModel : TokenModel
             throw new FormatException($"model.unk_id is {id}; model.vocab has the ids 0 to {scores.Length - 1}");
         (this.scores, this.unknown) = (scores, unknown);
         unknownScore = scores.Min() - UnknownPenalty;
-        foreach (var (entry, place) in Vocabulary.Ids.Where(pair => !hidden.Contains(pair.Value)))
-        {
-            var node = 0;
-            foreach (var character in entry)
-            {
-                ref var child = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(next, Key(node, character), out var exists);
-                if (!exists)
-                {
-                    child = entryOf.Count;
-                    entryOf.Add(-1);
-                }
-                node = child;
-            }
-            if (node > 0)
-                entryOf[node] = place;
-        }
+        entryOf = Entries();
         if (fallsBack)
             bytes = [.. Enumerable.Range(0, 256).Select(value => Vocabulary.Id(string.Create(CultureInfo.InvariantCulture, $"<0x{value:X2}>")) ?? -1)];
     }
@@ -69,7 +53,7 @@ internal sealed class UnigramModel : TokenModel
             _ = CodePointSet.At(piece, start, out var width);
             var isEntry = false;
             var (node, score) = (0, best[start].Score);
-            for (var end = start; end < piece.Length && next.TryGetValue(Key(node, piece[end]), out node); end++)
+            for (var end = start; end < piece.Length && (node = trie.Next(node, piece[end])) >= 0; end++)
             {
                 var entry = entryOf[node];
                 if (entry < 0)
@@ -84,7 +68,20 @@ internal sealed class UnigramModel : TokenModel
         Walk(piece, best, sink);
     }
 
-    private static long Key(int node, char character) => ((long)node << 16) | character;
+    private int[] Entries()
+    {
+        var entries = new List<int> { -1 };
+        for (var id = 0; id < Vocabulary.IdCount; id++)
+        {
+            if (Vocabulary.Entry(id) is not { Length: > 0 } entry || Vocabulary.Id(entry) != id || hidden.Contains(id))
+                continue; // of an entry that is there twice the last counts
+            var node = trie.Add(entry);
+            while (entries.Count <= node)
+                entries.Add(-1);
+            entries[node] = id;
+        }
+        return [.. entries];
+    }
 
     private static void Offer(ref (double Score, int From, int Id) place, double score, int start, int id)
     {

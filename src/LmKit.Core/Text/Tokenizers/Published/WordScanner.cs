@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace LmKit;
 
 /// <summary>The cuts of byte-level vocabularies that most published files have, written out by hand.</summary>
@@ -132,7 +134,12 @@ internal sealed class WordScanner : TextSplitter
         return Kind(CodePointSet.At(text, place, out width));
     }
 
-    private static int Kind(int value) => CharacterClasses.Category(value)[0] switch { 'l' => Letter, 'n' => Number, _ => Sign };
+    private static int Kind(int value) => CharUnicodeInfo.GetUnicodeCategory(value) switch
+    {
+        UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter or UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => Letter,
+        UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => Number,
+        _ => Sign,
+    };
 
     // Large letters and the long s count where the expression ignores case.
     private int Contraction(ReadOnlySpan<char> text, int place)

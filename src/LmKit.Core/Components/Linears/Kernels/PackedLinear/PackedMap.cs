@@ -52,6 +52,7 @@ internal sealed class PackedMap(PackedLinearOptions options) : IDisposable
     private bool IsServed(Tensor x, Parameter weight, Parameter? bias) =>
         x.dtype == ScalarType.Float32
         && x.numel() <= options.MaxRows * weight.size(1)
+        && !RowsAlike.AreAsked
         && KernelSelection.Current == KernelChoice.Cpu
         && x.device_type == DeviceType.CPU
         && weight.device_type == DeviceType.CPU

@@ -22,6 +22,7 @@ internal static partial class RootMeanSquare
     private static bool IsServed(Tensor x, Tensor weight) =>
         x.dtype == ScalarType.Float32
         && x.numel() is > 0 and <= MostNumbers
+        && !RowsAlike.AreAsked
         && KernelSelection.Current == KernelChoice.Cpu
         && x.device_type == DeviceType.CPU
         && !(is_grad_enabled() && (x.requires_grad || weight.requires_grad));
