@@ -72,6 +72,21 @@ public class SentencePieceTests
     }
 
     [Fact]
+    public void Tokens_beside_the_file_are_obeyed()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllBytes(folder["tokenizer.model"], Write([("<unk>", 0, 2), ("<s>", 0, 3), ("\u2581", -1, 1), ("a", -2, 1)], kind: 2, fallsBack: false, addsBlank: true, joinsBlanks: true));
+        var bare = TokenizerFiles.Load(folder.Path);
+        File.WriteAllText(folder["added_tokens.json"], """{"<new>":4,"<end>":5}""");
+        File.WriteAllText(folder["special_tokens_map.json"], """{"eos_token":"<end>"}""");
+        var tokenizer = TokenizerFiles.Load(folder.Path);
+        Assert.Equal((6, 5), (tokenizer.VocabSize, tokenizer.EndOfTextId));
+        Assert.Equal([2, 3, 4, 5], tokenizer.Encode("a<new><end>", allowSpecialTokens: true));
+        Assert.DoesNotContain(5, tokenizer.Encode("a<end>"));
+        Assert.NotEqual(bare.Fingerprint(), (tokenizer with { VocabSize = bare.VocabSize, EndOfTextId = bare.EndOfTextId }).Fingerprint());
+    }
+
+    [Fact]
     public void Damaged_files_are_refused_by_name()
     {
         using var folder = new TemporaryFolder();

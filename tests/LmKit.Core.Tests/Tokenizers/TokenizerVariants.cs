@@ -59,6 +59,9 @@ internal static class TokenizerVariants
         ("atoms", @"(?>a+)b|a{2,3}?c|(ab|a)(c|bcd)?|\h+|\R|."),
         ("numbers", @"(?m:.{3})|[\x41-\x5a]+|[\u4e00-\u9fff]+|\p{^L}{2}|\P{L}|(?x: a b )|[]a]|[a\-z]"),
         ("lazy", @"(?:ab)*?c|(?:[a-z]{1,2} ?)+|\S+?\s"),
+        ("names", @"[[:alpha:]]+|[[:^alnum:]]\N|\p{Punct}\O|[[:upper:][:digit:]]|\p{Lowercase}+\p{Word}|[[:graph:]][[:print:]]"),
+        ("case", @"(?i:\p{Lu})x?|(?i:[^a-k])\w|(?i:[\p{Ll}&&[^e]])+"),
+        ("an option within", @"t(?i)HE|w|[^\p{L}]+"),
         ("digits from the right", @"\d{1,3}(?=(?:\d{3})*\b)"),
     ];
 

@@ -12,7 +12,7 @@ internal static class PublishedTokenizer
     internal const string ConfigFile = "tokenizer_config.json";
     internal const string MapFile = "special_tokens_map.json";
 
-    /// <summary>Makes the tokenizer of a folder, or null where it has none of the two files.</summary>
+    /// <summary>Makes the tokenizer of a folder, or null where it has neither these two files nor a vocabulary with files beside it.</summary>
     internal static ModelTokenizer? Load(string folder, Func<string, ReadOnlyMemory<byte>> read)
     {
         var path = Path.Combine(folder, JsonFile);
@@ -28,14 +28,14 @@ internal static class PublishedTokenizer
         }
         path = Path.Combine(folder, ModelFile);
         if (!File.Exists(path))
-            return null;
-        var model = SentencePieceFile.Read(path, read(path), Adds(folder, "add_bos_token", read), Adds(folder, "add_eos_token", read));
+            return PublishedVocabulary.Load(folder, read);
+        var model = SentencePieceFile.Read(path, read(path), Adds(folder, "add_bos_token", read), Adds(folder, "add_eos_token", read), vocabulary => AddedTokenFiles.Read(folder, vocabulary, read));
         var made = (JsonTokenizer)model.Tokenizer;
         return model with { EndOfTextId = Id(folder, "eos_token", made, read) ?? model.EndOfTextId, BeginOfTextId = Id(folder, "bos_token", made, read) ?? model.BeginOfTextId, RoleTexts = Roles(folder, read) };
     }
 
     // Those beside the tokens that begin and end a text, for templates.
-    private static Dictionary<string, string> Roles(string folder, Func<string, ReadOnlyMemory<byte>> read)
+    internal static Dictionary<string, string> Roles(string folder, Func<string, ReadOnlyMemory<byte>> read)
     {
         var found = new Dictionary<string, string>();
         foreach (var path in new[] { ConfigFile, MapFile }.Select(name => Path.Combine(folder, name)).Where(File.Exists))
@@ -56,7 +56,7 @@ internal static class PublishedTokenizer
         return File.Exists(path) && Value(path, read(path), root => root.Flag(key, false));
     }
 
-    private static int? Id(string folder, string key, JsonTokenizer tokenizer, Func<string, ReadOnlyMemory<byte>> read)
+    internal static int? Id(string folder, string key, JsonTokenizer tokenizer, Func<string, ReadOnlyMemory<byte>> read)
     {
         foreach (var name in new[] { ConfigFile, MapFile })
         {
@@ -68,13 +68,12 @@ internal static class PublishedTokenizer
         return null;
     }
 
-    private static string? Token(string path, string key, ReadOnlyMemory<byte> bytes) => Value(path, bytes, root =>
-    {
-        var node = root[key];
-        return node.IsNull ? null : node.Element.ValueKind == JsonValueKind.Object ? node.Text("content") : node.AsText();
-    });
+    private static string? Token(string path, string key, ReadOnlyMemory<byte> bytes) => Value(path, bytes, root => TextOf(root[key]));
 
-    private static T Value<T>(string path, ReadOnlyMemory<byte> bytes, Func<TokenizerNode, T> get)
+    /// <summary>The text of a token, which may be an object with flags; null where it is absent.</summary>
+    internal static string? TextOf(TokenizerNode node) => node.IsNull ? null : node.Element.ValueKind == JsonValueKind.Object ? node.Text("content") : node.AsText();
+
+    internal static T Value<T>(string path, ReadOnlyMemory<byte> bytes, Func<TokenizerNode, T> get)
     {
         try
         {

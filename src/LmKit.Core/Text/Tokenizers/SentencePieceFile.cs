@@ -52,8 +52,9 @@ internal static class SentencePieceFile
     /// <param name="bytes">What it holds.</param>
     /// <param name="addsBegin">Whether its begin of text is put before a text.</param>
     /// <param name="addsEnd">Whether its end of text is put behind a text.</param>
+    /// <param name="added">Reads the tokens that stand in files beside it.</param>
     /// <exception cref="TokenizerException">It is malformed or of a kind that is not supported.</exception>
-    internal static ModelTokenizer Read(string path, ReadOnlyMemory<byte> bytes, bool addsBegin, bool addsEnd)
+    internal static ModelTokenizer Read(string path, ReadOnlyMemory<byte> bytes, bool addsBegin, bool addsEnd, Func<TokenVocabulary, IReadOnlyList<AddedToken>>? added = null)
     {
         try
         {
@@ -64,6 +65,8 @@ internal static class SentencePieceFile
                 throw new FormatException("its blanks are not marked at the beginning of words, which is not supported");
             var (begin, end) = (Id(model, model.Begin), Id(model, model.End));
             var plan = Plan(model) with { Hash = Convert.ToHexStringLower(SHA256.HashData(bytes.Span)) };
+            if (added?.Invoke(plan.Model.Vocabulary) is { Count: > 0 } more)
+                plan = plan with { Added = [.. plan.Added.ExceptBy(more.Select(token => token.Text), token => token.Text), .. more], Hash = $"{plan.Hash} {string.Join(' ', more)}" };
             if ((addsBegin && begin is null) || (addsEnd && end is null))
                 throw new FormatException($"it has no {(addsBegin && begin is null ? "begin" : "end")} of text, which is to be put around a text");
             if (addsBegin || addsEnd)

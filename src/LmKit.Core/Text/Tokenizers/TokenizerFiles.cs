@@ -10,7 +10,8 @@ namespace LmKit;
 /// A byte-pair vocabulary is <c>vocab.json</c> and <c>merges.txt</c> as GPT-2 publishes them, which every BPE
 /// implementation reads. <c>lmkit_tokenizer.json</c> says which kind the folder holds and its end of text. A folder without it is a published
 /// one: <c>tokenizer.json</c> is read where it is there, else sentencepiece's <c>tokenizer.model</c>, else <c>vocab.json</c> and
-/// <c>merges.txt</c> as GPT-2's.
+/// <c>merges.txt</c> as GPT-2's or Qwen 2's; with the latter two goes what <c>added_tokens.json</c>, <c>tokenizer_config.json</c> and
+/// <c>special_tokens_map.json</c> say of added tokens.
 /// </remarks>
 public static class TokenizerFiles
 {
@@ -22,7 +23,7 @@ public static class TokenizerFiles
     private const string UsualEndOfText = "<|endoftext|>";
 
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-    private static readonly string[] files = [KindFile, VocabularyFile, MergesFile, PublishedTokenizer.JsonFile, PublishedTokenizer.ModelFile, PublishedTokenizer.ConfigFile, PublishedTokenizer.MapFile];
+    private static readonly string[] files = [KindFile, VocabularyFile, MergesFile, PublishedTokenizer.JsonFile, PublishedTokenizer.ModelFile, PublishedTokenizer.ConfigFile, PublishedTokenizer.MapFile, AddedTokenFiles.AddedFile];
 
     private static JsonSerializerOptions Json => field ??= new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, AllowDuplicateProperties = false };
 

@@ -8,7 +8,7 @@ namespace LmKit;
 internal static class CharacterClasses
 {
     // Letters in circles and squares: signs by category, but Unicode calls them alphabetic.
-    private static readonly (int, int)[] Circled = [(0x24b6, 0x24e9), (0x1f130, 0x1f149), (0x1f150, 0x1f169), (0x1f170, 0x1f189)];
+    internal static CodePointSet Circled { get; } = CodePointSet.Of((0x24b6, 0x24e9), (0x1f130, 0x1f149), (0x1f150, 0x1f169), (0x1f170, 0x1f189));
 
     private static readonly ConcurrentDictionary<string, CodePointSet?> Known = new(StringComparer.Ordinal);
 
@@ -44,7 +44,7 @@ internal static class CharacterClasses
         {
             's' => Property("white"),
             'd' => Property("nd"),
-            'w' => Property("wordclass"),
+            'w' => Property("word"),
             'h' => Property("hexdigit"),
             _ => null,
         };
@@ -59,9 +59,9 @@ internal static class CharacterClasses
         "cntrl" => Property("cc"),
         "xdigit" => Property("hexdigit"),
         "blank" => Property("blank"),
-        "word" => Property("word"),
-        "punct" => Property("punct"),
-        "ascii" => Property("ascii"),
+        "word" => Property("posixword"),
+        "punct" => Property("posixpunct"),
+        "ascii" or "alpha" or "alnum" or "upper" or "lower" or "graph" or "print" => Property(name),
         _ => null,
     };
 
@@ -87,14 +87,31 @@ internal static class CharacterClasses
                 return Property("nd");
             case "cntrl":
                 return Property("cc");
+            case "alpha":
+            case "alphabetic":
+                return LetterClasses.IsAlphabetic();
+            case "alnum":
+                return Property("alpha")!.Or(Property("nd")!);
+            case "upper":
+            case "uppercase":
+                return LetterClasses.IsLarge();
+            case "lower":
+            case "lowercase":
+                return LetterClasses.IsSmall();
+            case "graph":
+                return Property("c")!.And(Property("cf")!.Or(Property("co")!).Not()).Or(Property("z")!).Not();
+            case "print":
+                return Property("graph")!.Or(Property("zs")!);
             case "punct":
+                return Property("p");
+            case "posixpunct": // with symbols, unlike \p{Punct}
                 return Property("p")!.Or(Property("s")!);
-            case "word":
-                return Property("l")!.Or(Property("m")!).Or(Property("nd")!).Or(Property("nl")!).Or(Property("pc")!).Or(CodePointSet.Of(Circled));
-            case "wordclass": // with the raised digits and fractions of Latin-1, unlike [[:word:]]
-                return Property("word")!.Or(CodePointSet.Of((0xb2, 0xb3), (0xb9, 0xb9), (0xbc, 0xbe)));
+            case "posixword":
+                return Property("l")!.Or(Property("m")!).Or(Property("nd")!).Or(Property("nl")!).Or(Property("pc")!).Or(Circled);
+            case "word": // with the raised digits and fractions of Latin-1, unlike [[:word:]]
+                return Property("posixword")!.Or(CodePointSet.Of((0xb2, 0xb3), (0xb9, 0xb9), (0xbc, 0xbe)));
             case "rustword": // of the other expressions that Hugging Face's library uses
-                return Property("word")!.Or(CodePointSet.Of((0x200c, 0x200d)));
+                return Property("posixword")!.Or(CodePointSet.Of((0x200c, 0x200d)));
             case "l":
             case "m":
             case "n":

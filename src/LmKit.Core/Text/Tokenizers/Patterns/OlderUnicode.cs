@@ -25,18 +25,18 @@ internal static class OlderUnicode
         + ",c;1,1;196,6;1,5;1,0;52,15;2,6;1,1;1,1;7a,5;3,0;1,1;1,6;1,0;48,1;3,0;1,0;15b,1;b,1;34,4;5,0;1,0;17,0;14e5,0;6,e;2cc8,b;3,2;e1f,0;94,0;5f1b,2d;2,16;10b"
         + "9,6;1,10;2,6;1,1;1,4;64,0;a0,6;177,0;3d,3;1fc,3;fe,1;354,6";
 
-    private static readonly Lazy<CodePointSet> LazyPunctuation = new(() => CharacterClasses.Property("p")!.Apart(Differs(Punctuation)).Or(CodePointSet.Of(('!', '/'), (':', '@'), ('[', '`'), ('{', '~'))));
+    private static readonly Lazy<CodePointSet> LazyPunctuation = new(() => CharacterClasses.Property("p")!.Apart(Ranges(Punctuation)).Or(CodePointSet.Of(('!', '/'), (':', '@'), ('[', '`'), ('{', '~'))));
 
-    private static readonly Lazy<CodePointSet> LazyMark = new(() => CharacterClasses.Property("m")!.Apart(Differs(Marks)));
+    private static readonly Lazy<CodePointSet> LazyMark = new(() => CharacterClasses.Property("m")!.Apart(Ranges(Marks)));
 
-    private static readonly Lazy<CodePointSet> LazyNonspacing = new(() => CharacterClasses.Property("mn")!.Apart(Differs(Nonspacing)));
+    private static readonly Lazy<CodePointSet> LazyNonspacing = new(() => CharacterClasses.Property("mn")!.Apart(Ranges(Nonspacing)));
 
     private static readonly Lazy<CodePointSet> LazyNumber = new(() => CharacterClasses.Property("n")!.Or(CodePointSet.Of((0x11de0, 0x11de9), (0x16ff4, 0x16ff6))));
 
     private static readonly Lazy<CodePointSet> LazyControl = new(() => CharacterClasses.Property("cc")!.Or(CharacterClasses.Property("cf")!).Or(CharacterClasses.Property("co")!)
         .And(CodePointSet.Of((0x9, 0xa), (0xd, 0xd), (0x890, 0x891), (0x8e2, 0x8e2), (0x110cd, 0x110cd), (0x13430, 0x1343f)).Not()));
 
-    private static readonly Lazy<CodePointSet> LazyYoung = new(() => CharacterClasses.Property("m")!.And(Differs(Marks)).Or(CodePointSet.Of(
+    private static readonly Lazy<CodePointSet> LazyYoung = new(() => CharacterClasses.Property("m")!.And(Ranges(Marks)).Or(CodePointSet.Of(
         (0x32ff, 0x32ff), (0xa7f1, 0xa7f4), (0xab69, 0xab69), (0xfffe, 0xffff), (0x105c9, 0x105c9), (0x105e4, 0x105e4), (0x10781, 0x107ba), (0x11383, 0x11391), (0x113c5, 0x113c8), (0x11938, 0x11938),
         (0x16121, 0x16128), (0x16d63, 0x16d6a), (0x1ccd6, 0x1ccf9), (0x1e030, 0x1e06d), (0x1f16c, 0x1f16c), (0x1fbf0, 0x1fbf9))));
 
@@ -80,7 +80,8 @@ internal static class OlderUnicode
         _ => System.Text.Rune.ToLowerInvariant(new(value)).ToString(),
     };
 
-    private static CodePointSet Differs(string ranges)
+    /// <summary>Reads a list of ranges: how far each begins behind the last one, and its length less one; in base 16.</summary>
+    internal static CodePointSet Ranges(string ranges)
     {
         if (Read.TryGetValue(ranges, out var set))
             return set;

@@ -14,17 +14,15 @@ internal ref struct PatternClassReader(string pattern, int place, bool ignoresCa
     internal int Place { get; private set; } = place;
 
     /// <summary>Reads what follows an opening bracket, the closing one included.</summary>
-    internal CodePointSet Read()
-    {
-        var set = Bracket();
-        return ignoresCase ? CharacterCases.Closed(set) : set;
-    }
+    internal CodePointSet Read() => Bracket();
 
     /// <summary>Reads a backslash and what it makes of the next characters.</summary>
+    /// <remarks>A class outside a bracket is what it is where case is ignored too.</remarks>
     internal CodePointSet ReadEscape()
     {
-        var set = Escaped(out var single);
-        set ??= CodePointSet.Of((single, single));
+        if (Escaped(out var single) is { } set)
+            return set;
+        set = CodePointSet.Of((single, single));
         return ignoresCase ? CharacterCases.Closed(set) : set;
     }
 
@@ -82,6 +80,8 @@ internal ref struct PatternClassReader(string pattern, int place, bool ignoresCa
         depth--;
         set = set.Or(CodePointSet.Of([.. ranges]));
         set = all?.And(set) ?? set;
+        if (ignoresCase && depth == 0)
+            set = CharacterCases.Closed(set); // of what stands in it, before the outermost bracket is turned around
         return isNot ? set.Not() : set;
     }
 
@@ -126,7 +126,7 @@ internal ref struct PatternClassReader(string pattern, int place, bool ignoresCa
                 return null;
             default:
                 if (depth > 0 && single is ('w' or 'W'))
-                    return single == 'w' ? CharacterClasses.Property("word") : CharacterClasses.Property("word")!.Not(); // without the raised digits that \w has outside a bracket
+                    return single == 'w' ? CharacterClasses.Property("posixword") : CharacterClasses.Property("posixword")!.Not(); // without the raised digits that \w has outside a bracket
                 if (single < 128 && CharacterClasses.Short((char)single) is { } set)
                     return set;
                 single = single switch { 'n' => '\n', 't' => '\t', 'r' => '\r', 'f' => '\f', 'v' => '\v', 'a' => '\a', 'e' => '\u001b', _ => single };

@@ -210,6 +210,11 @@ internal ref struct PatternParser(string pattern)
             place += 2;
             return new PatternNode.Atomic(new PatternNode.Either([Text("\r\n"), new PatternNode.One(CodePointSet.Of(('\n', '\r'), ('\u0085', '\u0085'), ('\u2028', '\u2029')))]));
         }
+        if (pattern[place + 1] is 'N' or 'O')
+        {
+            place += 2;
+            return new PatternNode.One(pattern[place - 1] == 'O' ? CodePointSet.All : CodePointSet.Of(('\n', '\n')).Not());
+        }
         if (pattern[place + 1] is 'k' or 'g' or 'G' or 'K' or 'X' or 'y' or 'Y' or (>= '1' and <= '9'))
             throw Fault($"uses \\{pattern[place + 1]}, which is not supported");
         var reader = new PatternClassReader(pattern, place, ignoresCase);
@@ -284,7 +289,7 @@ internal ref struct PatternParser(string pattern)
         if (IsAtEnd)
             throw Fault("has a group without end");
         if (Takes(")"))
-            return null; // they hold to the end of the group that it stands in, other alternatives included
+            return Alternatives(before); // a(?i)b|c is a(?i:b|c)
         place++;
         return Closed(Alternatives(before));
     }

@@ -35,6 +35,13 @@ internal readonly struct TokenizerNode(string file, string key, JsonElement elem
         return Element.EnumerateArray().Select((item, index) => new TokenizerNode(path, $"{at}[{index}]", item));
     }
 
+    /// <summary>The keys of an object and their values.</summary>
+    internal IEnumerable<(string Name, TokenizerNode Value)> Entries()
+    {
+        var (path, at) = (file, key);
+        return Object().EnumerateObject().Select(entry => (entry.Name, new TokenizerNode(path, at.Length == 0 ? entry.Name : $"{at}.{entry.Name}", entry.Value)));
+    }
+
     internal string Text(string name) => TextOr(name) ?? throw this[name].Fault("must be a text.");
 
     /// <summary>A text; null where it is absent.</summary>
