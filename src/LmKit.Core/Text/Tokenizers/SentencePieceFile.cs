@@ -63,7 +63,7 @@ internal static class SentencePieceFile
             if (model.MarkIsBehind || !model.MarksBlanks)
                 throw new FormatException("its blanks are not marked at the beginning of words, which is not supported");
             var (begin, end) = (Id(model, model.Begin), Id(model, model.End));
-            var plan = Plan(model) with { Hash = Convert.ToHexStringLower(SHA256.HashData(bytes.Span)) };
+            var plan = Plan(model) with { File = path, Hash = Convert.ToHexStringLower(SHA256.HashData(bytes.Span)) };
             if ((addsBegin && begin is null) || (addsEnd && end is null))
                 throw new FormatException($"it has no {(addsBegin && begin is null ? "begin" : "end")} of text, which is to be put around a text");
             if (addsBegin || addsEnd)

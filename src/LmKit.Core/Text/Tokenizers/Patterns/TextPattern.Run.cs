@@ -29,7 +29,7 @@ internal sealed partial class TextPattern
             while (true)
             {
                 if (--left < 0)
-                    throw new InvalidOperationException($"The expression '{pattern.source}' takes too many steps in a text of {text.Length} characters; it tries the same text again and again, so write it without nested repeats.");
+                    throw new TokenizerRefusal($"The expression '{pattern.source}' takes too many steps in a text of {text.Length} characters; it tries the same text again and again, so write it without nested repeats.");
                 var now = pattern.program[step];
                 var isGood = true;
                 switch (now.Code)
