@@ -7,10 +7,16 @@ internal sealed class FormNormalizer(NormalizationForm form) : TextNormalizer
 {
     internal override string Apply(string text, ref int startsAt) => Normal(text, form);
 
+    // Without ICU .NET leaves every text as it is and says nothing.
+    private static readonly bool hasForms = "e\u0301".Normalize(NormalizationForm.FormC).Length == 1;
+
     internal static string Normal(string text, NormalizationForm form)
     {
         if (IsPlain(text, form))
             return text;
+        if (!hasForms)
+            throw new TokenizerRefusal($"The file's normalizer needs Unicode's normal form {form.ToString()[4..]}, which .NET does not have where InvariantGlobalization is on, and the text holds other characters than plain ones; set InvariantGlobalization (or DOTNET_SYSTEM_GLOBALIZATION_INVARIANT) to false and install ICU.");
+        text = MarkOrder.Apply(text);
         var young = OlderUnicode.IsYoung;
         StringBuilder? made = null;
         var start = 0;
