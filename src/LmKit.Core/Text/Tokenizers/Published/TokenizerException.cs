@@ -9,6 +9,3 @@ public sealed class TokenizerException : IOException
     {
     }
 }
-
-/// <summary>What a tokenizer cannot do to a text; whoever knows the file tells it by a <see cref="TokenizerException"/>.</summary>
-internal sealed class TokenizerRefusal(string message) : Exception(message);
