@@ -75,7 +75,9 @@ public class BrokenTokenizerTests
         File.WriteAllText(folder["tokenizer.json"], """{"pre_tokenizer":{"type":"Split","pattern":{"Regex":"(a+)+$|b"},"behavior":"Isolated"},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}""");
         var tokenizer = TokenizerFiles.Load(folder.Path);
         Assert.Equal([0, 0, 0], tokenizer.Encode("aaa"));
-        Assert.Contains("(a+)+$|b", Assert.Throws<InvalidOperationException>(() => tokenizer.Encode(new string('a', 60) + "!")).Message, StringComparison.Ordinal);
+        var error = Assert.Throws<TokenizerException>(() => tokenizer.Encode(new string('a', 60) + "!"));
+        Assert.Contains("(a+)+$|b", error.Message, StringComparison.Ordinal);
+        Assert.Contains("tokenizer.json", error.Message, StringComparison.Ordinal);
     }
 
     public static TheoryData<string> Folders => [.. GoldenSource.Repository.Cases("core/tokenizers")];
@@ -103,10 +105,6 @@ public class BrokenTokenizerTests
             catch (TokenizerException error)
             {
                 Assert.Contains("tokenizer.json", error.Message, StringComparison.Ordinal);
-            }
-            catch (InvalidOperationException error)
-            {
-                Assert.Contains("which", error.Message, StringComparison.Ordinal); // the text has no tokens
             }
         }
     }

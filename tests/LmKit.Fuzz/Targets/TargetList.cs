@@ -4,7 +4,7 @@ namespace LmKit.Fuzz;
 internal static class TargetList
 {
     internal static IReadOnlyList<FuzzTarget> All { get; } =
-        [.. CheckpointTargets.All, .. ModelTargets.All, .. PublishedTargets.All, .. TrainerTargets.All, .. DictionaryTargets.All, .. DataTargets.All, .. TextTargets.All];
+        [.. CheckpointTargets.All, .. ModelTargets.All, .. PublishedTargets.All, .. TrainerTargets.All, .. DictionaryTargets.All, .. DataTargets.All, .. TextTargets.All, .. TokenizerTargets.All];
 
     /// <summary>Every entry point that is called with arguments of all kinds.</summary>
     internal static IReadOnlyList<FuzzTarget> Calls => [.. CoreCalls.All, .. StructureCalls.All, .. ModelCalls.All];

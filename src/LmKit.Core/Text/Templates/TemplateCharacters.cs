@@ -113,7 +113,7 @@ internal static class TemplateCapitals
         "\u1ff3 \u03a9\u0399 \u1ffc;\u1ff4 \u038f\u0399 \u038f\u0345;\u1ff6 \u03a9\u0342 \u03a9\u0342;\u1ff7 \u03a9\u0342\u0399 \u03a9\u0342\u0345;" +
         "\u1ffc \u03a9\u0399 \u1ffc;\ufb00 FF Ff;\ufb01 FI Fi;\ufb02 FL Fl;\ufb03 FFI Ffi;\ufb04 FFL Ffl;\ufb05 ST St;\ufb06 ST St;" +
         "\ufb13 \u0544\u0546 \u0544\u0576;\ufb14 \u0544\u0535 \u0544\u0565;\ufb15 \u0544\u053b \u0544\u056b;\ufb16 \u054e\u0546 \u054e\u0576;" +
-        "\ufb17 \u0544\u053d \u0544\u056d;";
+        "\ufb17 \u0544\u053d \u0544\u056d;\u017f S S;";
 
     private static readonly Dictionary<char, (string Upper, string Title)> Known = Rows.Split(';', StringSplitOptions.RemoveEmptyEntries)
         .Select(row => row.Split(' ')).ToDictionary(row => row[0][0], row => (row[1], row[2]));

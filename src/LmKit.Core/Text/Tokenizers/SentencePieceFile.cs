@@ -64,7 +64,7 @@ internal static class SentencePieceFile
             if (model.MarkIsBehind || !model.MarksBlanks)
                 throw new FormatException("its blanks are not marked at the beginning of words, which is not supported");
             var (begin, end) = (Id(model, model.Begin), Id(model, model.End));
-            var plan = Plan(model) with { Hash = Convert.ToHexStringLower(SHA256.HashData(bytes.Span)) };
+            var plan = Plan(model) with { File = path, Hash = Convert.ToHexStringLower(SHA256.HashData(bytes.Span)) };
             if (added?.Invoke(plan.Model.Vocabulary) is { Count: > 0 } more)
                 plan = plan with { Added = [.. plan.Added.ExceptBy(more.Select(token => token.Text), token => token.Text), .. more], Hash = $"{plan.Hash} {string.Join(' ', more)}" };
             if ((addsBegin && begin is null) || (addsEnd && end is null))

@@ -43,6 +43,14 @@ internal static class CharacterCases
         0x1fd3 => 0x390,
         0x1fe3 => 0x3b0,
         0xfb05 => 0xfb06,
+        // Letters of Unicode 16, which the system's tables may lack.
+        0x19b or 0xa7dc => 0x19b,
+        0x264 or 0xa7cb => 0x264,
+        0x1c89 or 0x1c8a => 0x1c8a,
+        0xa7cc or 0xa7cd => 0xa7cd,
+        0xa7da or 0xa7db => 0xa7db,
+        >= 0x10d50 and <= 0x10d65 => value + 0x20,
+        >= 0x10d70 and <= 0x10d85 => value,
         _ => Lower(Upper(value)) is var folded && (folded != value || Lower(value) != value || Upper(value) != value) ? folded : null,
     };
 

@@ -29,7 +29,7 @@ internal sealed partial class TextPattern
             while (true)
             {
                 if (--left < 0)
-                    throw new InvalidOperationException($"The expression '{pattern.source}' takes too many steps in a text of {text.Length} characters; it tries the same text again and again, so write it without nested repeats.");
+                    throw new TokenizerRefusal($"The expression '{pattern.source}' takes too many steps in a text of {text.Length} characters; it tries the same text again and again, so write it without nested repeats.");
                 var now = pattern.program[step];
                 var isGood = true;
                 switch (now.Code)
@@ -194,3 +194,6 @@ internal sealed partial class TextPattern
         private readonly bool IsWord(int place) => place < text.Length && CharacterClasses.Short('w')!.Contains(CodePointSet.At(text, place, out _));
     }
 }
+
+/// <summary>What a tokenizer cannot do to a text; whoever knows the file tells it by a TokenizerException.</summary>
+internal sealed class TokenizerRefusal(string message) : Exception(message);

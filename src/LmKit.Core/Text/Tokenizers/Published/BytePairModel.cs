@@ -78,10 +78,10 @@ internal sealed class BytePairModel : TokenModel
     private void FillSingle()
     {
         Array.Fill(single, -1);
-        for (var id = 0; id < Vocabulary.IdCount; id++)
+        foreach (var (entry, id) in Vocabulary.Ids)
         {
-            if (Vocabulary.Entry(id) is [var only] && Vocabulary.Id([only]) == id) // not one that is hidden
-                single[only] = id;
+            if (entry.Length == 1)
+                single[entry[0]] = id;
         }
     }
 

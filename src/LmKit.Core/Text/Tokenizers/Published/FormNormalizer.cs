@@ -7,25 +7,19 @@ internal sealed class FormNormalizer : TextNormalizer
 {
     private readonly NormalizationForm form;
 
-    /// <exception cref="FormatException">.NET runs without them.</exception>
+    /// <exception cref="FormatException">.NET runs without them: in its invariant mode it returns every text as it came.</exception>
     internal FormNormalizer(NormalizationForm form)
-    {
-        Check();
-        this.form = form;
-    }
-
-    /// <summary>Makes sure that .NET has the normal forms: in its invariant mode it returns every text as it came.</summary>
-    /// <exception cref="FormatException">It has not.</exception>
-    private static void Check()
     {
         if ("e\u0301".Normalize(NormalizationForm.FormC).Length != 1)
             throw new FormatException("the tokenizer needs Unicode's normal forms, which .NET leaves out in its globalization-invariant mode: set InvariantGlobalization to false in the app's project and DOTNET_SYSTEM_GLOBALIZATION_INVARIANT to 0, and install ICU (libicu)");
+        this.form = form;
     }
 
     internal override string Apply(string text, ref int startsAt)
     {
         if (IsPlain(text, form))
             return text;
+        text = MarkOrder.Apply(text);
         var young = OlderUnicode.IsYoung;
         StringBuilder? made = null;
         var start = 0;

@@ -78,7 +78,7 @@ internal sealed partial class JsonTokenizer
             if (id < 0 || id >= owner.IdCount)
                 throw new ArgumentOutOfRangeException(nameof(id), id, $"The tokenizer's ids are 0 to {owner.IdCount - 1}.");
             if (owner.Token(id) is { } token && (keepsSpecial || !owner.special.Contains(token)))
-                decoder.Add(token);
+                Do(() => decoder.Add(token));
         }
 
         /// <summary>Takes the next id and returns the text that is now certain.</summary>
@@ -99,8 +99,20 @@ internal sealed partial class JsonTokenizer
         /// <summary>Ends the text and returns the rest.</summary>
         internal string Flush()
         {
-            decoder.Flush();
+            Do(decoder.Flush);
             return Take();
+        }
+
+        private void Do(Action step)
+        {
+            try
+            {
+                step();
+            }
+            catch (TokenizerRefusal failure)
+            {
+                throw owner.Refused(failure);
+            }
         }
     }
 }

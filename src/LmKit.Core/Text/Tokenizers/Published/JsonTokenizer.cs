@@ -23,6 +23,9 @@ internal sealed record TokenizerPlan(TokenModel Model)
     /// <summary>Makes the steps back to text; null where the file has none.</summary>
     internal Func<IEnumerable<TokenDecoder>> Decoders { get; init; } = () => [];
 
+    /// <summary>The file, for errors.</summary>
+    internal string File { get; init; } = "";
+
     /// <summary>Tells files apart that encode differently.</summary>
     internal string Hash { get; init; } = "";
 }
@@ -31,7 +34,7 @@ internal sealed record TokenizerPlan(TokenModel Model)
 /// <remarks>
 /// Through the contract of <see cref="Tokenizer"/> text is plain text: nothing is put around it, and special tokens in it are not
 /// recognised, so untrusted text never becomes one. <see cref="ModelTokenizer.Encode"/> has both as options. Decoding leaves special tokens
-/// out. Half a surrogate pair is taken for U+FFFD. Thread-safe.
+/// out. Half a surrogate pair is taken for U+FFFD. A text that the file cannot encode gives a <see cref="TokenizerException"/>. Thread-safe.
 /// </remarks>
 internal sealed partial class JsonTokenizer : Tokenizer
 {
@@ -96,6 +99,10 @@ internal sealed partial class JsonTokenizer : Tokenizer
             new Run(this, sink, plan.Model) { AllowsSpecial = allowsSpecial }.Encode(CodePointSet.WithoutHalves(text));
             return addsSpecial ? Around(sink.Take()) : sink.Take();
         }
+        catch (TokenizerRefusal failure)
+        {
+            throw Refused(failure);
+        }
         finally
         {
             Return(sink, sinks);
@@ -112,6 +119,10 @@ internal sealed partial class JsonTokenizer : Tokenizer
         {
             new Run(this, sink, strict.Value) { AllowsSpecial = true, Trust = trust }.Encode(CodePointSet.WithoutHalves(text));
             return sink.Take();
+        }
+        catch (TokenizerRefusal failure)
+        {
+            throw Refused(failure);
         }
         finally
         {
@@ -172,6 +183,10 @@ internal sealed partial class JsonTokenizer : Tokenizer
             _ = sink.Take();
             return (trace.Tokens, trace.Text.ToString());
         }
+        catch (TokenizerRefusal failure)
+        {
+            throw Refused(failure);
+        }
         finally
         {
             Return(sink, sinks);
@@ -192,6 +207,8 @@ internal sealed partial class JsonTokenizer : Tokenizer
         }
         return made;
     }
+
+    private TokenizerException Refused(TokenizerRefusal failure) => new(plan.File, failure.Message, failure);
 
     private TokenSink Rent() => sinks.TryTake(out var sink) ? sink : new TokenSink();
 

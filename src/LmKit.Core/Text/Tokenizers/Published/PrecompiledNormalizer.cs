@@ -60,6 +60,7 @@ internal sealed class PrecompiledNormalizer : TextNormalizer
                 }
             }
             place += length;
+            CheckGrowth(made.Length, text.Length, StepGrowth);
         }
         return isChanged ? made.ToString() : text;
     }

@@ -13,12 +13,14 @@ internal sealed class ReplaceNormalizer(TextMatcher matcher, string content) : T
         {
             if (text.StartsWith(literal, StringComparison.Ordinal))
                 startsAt += content.Length == 0 ? literal.Length : literal.Length - LastWidth(literal);
+            CheckGrowth(content.Length > literal.Length ? text.Length + ((long)text.AsSpan().Count(literal) * (content.Length - literal.Length)) : text.Length, text.Length, StepGrowth);
             return text.Replace(literal, content, StringComparison.Ordinal);
         }
         var matches = new List<(int Start, int End)>();
         matcher.Find(text, matches);
         if (matches.Count == 0)
             return text;
+        CheckGrowth(text.Length + ((long)matches.Count * content.Length), text.Length, StepGrowth);
         var made = new StringBuilder(text.Length);
         var from = 0;
         foreach (var (start, end) in matches)

@@ -5,10 +5,25 @@ namespace LmKit;
 /// <summary>A step that changes a text before it is split; a stretch of text between added tokens at a time.</summary>
 internal abstract class TextNormalizer
 {
+    private const int FreeLength = 1 << 20;
+
+    /// <summary>Characters that one step may make of one.</summary>
+    protected const int StepGrowth = 20;
+
     /// <summary>Changes a text.</summary>
     /// <param name="text">The text, without halves of pairs.</param>
     /// <param name="startsAt">Counts what was removed at the beginning: where the first character stood.</param>
     internal abstract string Apply(string text, ref int startsAt);
+
+    /// <summary>Refuses a text that grew out of all proportion: steps that make more and more of a text would fill any memory.</summary>
+    /// <param name="length">Its characters.</param>
+    /// <param name="before">Those of the text that it comes of.</param>
+    /// <param name="most">How many may come of one.</param>
+    protected static void CheckGrowth(long length, int before, int most)
+    {
+        if (length > Math.Max(FreeLength, (long)most * before))
+            throw new TokenizerRefusal($"The file's normalizer makes {length} characters of {before}; {most} for each are allowed, so its replacements are too long or feed each other.");
+    }
 
     /// <summary>Puts another text for each character; null leaves it.</summary>
     protected static string Map(string text, ref int startsAt, Func<int, string?> change)
@@ -39,8 +54,12 @@ internal sealed class NormalizerSequence(IReadOnlyList<TextNormalizer> steps) : 
 {
     internal override string Apply(string text, ref int startsAt)
     {
+        var before = text.Length;
         foreach (var step in steps)
+        {
             text = step.Apply(text, ref startsAt);
+            CheckGrowth(text.Length, before, 3 * StepGrowth);
+        }
         return text;
     }
 }

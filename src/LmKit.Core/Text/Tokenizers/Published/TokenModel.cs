@@ -49,7 +49,7 @@ internal sealed class WordLevelModel : TokenModel
 
     protected override void Make(ReadOnlySpan<char> piece, TokenSink sink)
     {
-        sink.Ids.Add(Vocabulary.Id(piece) ?? unknown ?? throw new InvalidOperationException($"The text holds '{piece}', which is no entry, and the unknown token '{unknownToken}' is none either; add it to model.vocab."));
+        sink.Ids.Add(Vocabulary.Id(piece) ?? unknown ?? throw new TokenizerRefusal($"The text holds '{piece}', which is no entry, and the unknown token '{unknownToken}' is none either; add it to model.vocab."));
         sink.Lengths?.Add(piece.Length);
     }
 }

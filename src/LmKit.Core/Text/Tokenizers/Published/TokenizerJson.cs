@@ -21,7 +21,11 @@ internal static partial class TokenizerJson
             var tables = TokenizerTables.Cut(bytes);
             using var document = JsonDocument.Parse(tables.Rest, TokenizerTables.Options);
             CheckKeys(new TokenizerNode(path, "", document.RootElement));
-            return new JsonTokenizer(Plan(new TokenizerNode(path, "", document.RootElement), tables) with { Hash = Convert.ToHexStringLower(SHA256.HashData(bytes.Span)) });
+            return new JsonTokenizer(Plan(new TokenizerNode(path, "", document.RootElement), tables) with { File = path, Hash = Convert.ToHexStringLower(SHA256.HashData(bytes.Span)) });
+        }
+        catch (TokenizerRefusal failure)
+        {
+            throw new TokenizerException(path, failure.Message, failure);
         }
         catch (Exception failure) when (failure is JsonException or FormatException)
         {

@@ -62,7 +62,7 @@ internal sealed class UnigramModel : TokenModel
                 Offer(ref best[end + 1], scores[entry] + score, start, entry);
             }
             if (!isEntry)
-                Offer(ref best[start + width], unknownScore + score, start, unknown ?? throw new InvalidOperationException($"The text holds '{piece.Slice(start, width)}', which is no entry, and model.unk_id names no unknown token."));
+                Offer(ref best[start + width], unknownScore + score, start, unknown ?? throw new TokenizerRefusal($"The text holds '{piece.Slice(start, width)}', which is no entry, and model.unk_id names no unknown token."));
             start += width;
         }
         Walk(piece, best, sink);
@@ -131,7 +131,7 @@ internal sealed class UnigramModel : TokenModel
                 return;
             }
         }
-        sink.Ids.Add(unknown ?? throw new InvalidOperationException($"The text holds '{part}', which is no entry, and model.unk_id names no unknown token."));
+        sink.Ids.Add(unknown ?? throw new TokenizerRefusal($"The text holds '{part}', which is no entry, and model.unk_id names no unknown token."));
         sink.Lengths?.Add(part.Length);
     }
 }

@@ -5,6 +5,8 @@ namespace LmKit;
 /// <summary>Puts a text for each match in a token.</summary>
 internal sealed class ReplaceDecoder(TextMatcher matcher, string content) : TokenDecoder
 {
+    private const int LongestGrown = 1 << 24;
+
     /// <summary>Whether a match never reaches from one fragment of a token into the next.</summary>
     internal bool IsLocal => matcher.Literal is { Length: 1 };
 
@@ -17,6 +19,13 @@ internal sealed class ReplaceDecoder(TextMatcher matcher, string content) : Toke
         }
         var matches = new List<(int Start, int End)>();
         matcher.Find(token, matches);
+        if (matches.Count == 0)
+        {
+            Give(token);
+            return;
+        }
+        if (token.Length + ((long)matches.Count * content.Length) is > LongestGrown and var length)
+            throw new TokenizerRefusal($"The file's decoder makes a text of up to {length} characters of a token; {LongestGrown} are allowed, so its replacements are too long or feed each other.");
         var made = new StringBuilder();
         var from = 0;
         foreach (var (start, end) in matches)

@@ -59,7 +59,7 @@ internal sealed class WordPieceModel : TokenModel
             return;
         sink.Ids.RemoveRange(firstId, sink.Ids.Count - firstId);
         sink.Lengths?.RemoveRange(firstLength, sink.Lengths.Count - firstLength);
-        sink.Ids.Add(unknown ?? throw new InvalidOperationException($"The text holds '{piece}', which the vocabulary cannot spell, and the unknown token '{unknownToken}' is no entry; add it to model.vocab."));
+        sink.Ids.Add(unknown ?? throw new TokenizerRefusal($"The text holds '{piece}', which the vocabulary cannot spell, and the unknown token '{unknownToken}' is no entry; add it to model.vocab."));
         sink.Lengths?.Add(piece.Length);
     }
 }
