@@ -194,6 +194,3 @@ internal sealed partial class TextPattern
         private readonly bool IsWord(int place) => place < text.Length && CharacterClasses.Short('w')!.Contains(CodePointSet.At(text, place, out _));
     }
 }
-
-/// <summary>What a tokenizer cannot do to a text; whoever knows the file tells it by a TokenizerException.</summary>
-internal sealed class TokenizerRefusal(string message) : Exception(message);
