@@ -43,6 +43,8 @@ internal static class TokenizerVariants
             foreach (var splits in new[] { "true", "false" })
                 yield return ($"metaspace {scheme} {splits}", "llama2-bytefallback", root => (root["normalizer"], root["pre_tokenizer"]) = (null, JsonNode.Parse($$"""{"type":"Metaspace","replacement":"\u2581","prepend_scheme":"{{scheme}}","split":{{splits}}}""")));
         }
+        foreach (var (name, expression) in Expressions.Where(pair => pair.Item1 is "small" or "large" or "letters" or "names" or "case" or "an option within"))
+            yield return ($"replaced {name}", "gpt2-bytelevel", root => root["normalizer"] = new JsonObject { ["type"] = "Replace", ["pattern"] = new JsonObject { ["Regex"] = expression }, ["content"] = "#" });
         foreach (var (name, expression) in Expressions)
             yield return ($"expression {name}", "llama3-bytelevel", root => root["pre_tokenizer"]!["pretokenizers"]![0]!["pattern"]!["Regex"] = expression);
     }
@@ -59,7 +61,10 @@ internal static class TokenizerVariants
         ("atoms", @"(?>a+)b|a{2,3}?c|(ab|a)(c|bcd)?|\h+|\R|."),
         ("numbers", @"(?m:.{3})|[\x41-\x5a]+|[\u4e00-\u9fff]+|\p{^L}{2}|\P{L}|(?x: a b )|[]a]|[a\-z]"),
         ("lazy", @"(?:ab)*?c|(?:[a-z]{1,2} ?)+|\S+?\s"),
-        ("names", @"[[:alpha:]]+|[[:^alnum:]]\N|\p{Punct}\O|[[:upper:][:digit:]]|\p{Lowercase}+\p{Word}|[[:graph:]][[:print:]]"),
+        ("small", "[[:lower:]]"),
+        ("large", @"\p{Uppercase}"),
+        ("letters", "[[:alpha:]]"),
+        ("names", @"\p{Punct}\O|\p{Word}\N|[[:graph:]][[:print:]]"),
         ("case", @"(?i:\p{Lu})x?|(?i:[^a-k])\w|(?i:[\p{Ll}&&[^e]])+"),
         ("an option within", @"t(?i)HE|w|[^\p{L}]+"),
         ("digits from the right", @"\d{1,3}(?=(?:\d{3})*\b)"),
