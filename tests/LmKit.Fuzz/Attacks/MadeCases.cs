@@ -4,5 +4,5 @@ namespace LmKit.Fuzz;
 internal static class MadeCases
 {
     internal static IEnumerable<HostileCase> All() =>
-        TemplateAttacks.All().Concat(JsonAttacks.All()).Concat(ArchiveAttacks.All()).Concat(BinaryAttacks.All()).Concat(TextAttacks.All()).Concat(PublishedAttacks.All());
+        TemplateAttacks.All().Concat(JsonAttacks.All()).Concat(ArchiveAttacks.All()).Concat(BinaryAttacks.All()).Concat(TextAttacks.All()).Concat(PublishedAttacks.All()).Concat(TokenizerAttacks.All());
 }

@@ -5,7 +5,7 @@ namespace LmKit;
 /// <summary>Puts a text for each match in a token.</summary>
 internal sealed class ReplaceDecoder(TextMatcher matcher, string content) : TokenDecoder
 {
-    private const int LongestGrown = 1 << 24;
+    private const int LongestGrown = 1 << 19;
 
     /// <summary>Whether a match never reaches from one fragment of a token into the next.</summary>
     internal bool IsLocal => matcher.Literal is { Length: 1 };
@@ -24,8 +24,9 @@ internal sealed class ReplaceDecoder(TextMatcher matcher, string content) : Toke
             Give(token);
             return;
         }
-        if (token.Length + ((long)matches.Count * content.Length) is > LongestGrown and var length)
-            throw new TokenizerRefusal($"The file's decoder makes a text of up to {length} characters of a token; {LongestGrown} are allowed, so its replacements are too long or feed each other.");
+        var length = token.Length + matches.Sum(match => (long)content.Length - (match.End - match.Start));
+        if (length > LongestGrown && length > token.Length)
+            throw new TokenizerRefusal($"The file's decoder makes {length} characters of {token.Length}; {LongestGrown} are allowed, so its replacements are too long or feed each other.");
         var made = new StringBuilder();
         var from = 0;
         foreach (var (start, end) in matches)
