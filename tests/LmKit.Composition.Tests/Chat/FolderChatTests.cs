@@ -239,6 +239,30 @@ public sealed class FolderChatTests
     }
 
     [Fact]
+    public async Task An_id_that_the_tokenizer_leaves_out_between_its_own_is_never_drawn()
+    {
+        using var folder = new ChatFolder("llama-gqa", "llama3-bytelevel", vocabSize: 2_000);
+        folder.Edit("tokenizer.json", root => root["added_tokens"]!.AsArray().Add(new JsonObject
+        {
+            ["id"] = 1_990, ["content"] = "<|far|>", ["special"] = false, ["normalized"] = false, ["lstrip"] = false, ["rstrip"] = false, ["single_word"] = false,
+        }));
+        using var published = PublishedModel.Load(folder.Path);
+        var known = published.LoadTokenizer().Encode("a")[0];
+        using var client = published.AsChatClient(new LanguageModelChatOptions { Defaults = { Filters = [Wants] } });
+
+        Assert.Equal("aaa", (await client.GetResponseAsync("Hello", new ChatOptions { Temperature = 0, MaxOutputTokens = 3 })).Text);
+
+        Tensor Wants(Tensor logits, Tensor tokens, long promptLength)
+        {
+            using var scope = NewDisposeScope();
+            var wanted = logits.clone();
+            _ = wanted.select(1, 1_500).fill_(2_000);
+            _ = wanted.select(1, known).fill_(1_000);
+            return wanted.MoveToOuterDisposeScope();
+        }
+    }
+
+    [Fact]
     public async Task A_chat_that_waits_for_a_line_can_be_stopped()
     {
         using var folder = new ChatFolder("llama-gqa", "llama3-bytelevel");

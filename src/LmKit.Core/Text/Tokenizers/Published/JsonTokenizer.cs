@@ -71,6 +71,9 @@ internal sealed partial class JsonTokenizer : Tokenizer
     /// <summary>The largest id and one.</summary>
     internal int IdCount { get; }
 
+    /// <summary>Ids below <see cref="IdCount"/> that are no token's.</summary>
+    internal IEnumerable<long> Gaps => Enumerable.Range(0, IdCount).Where(id => Token(id) is null).Select(id => (long)id);
+
     /// <summary>Tells tokenizers apart that encode differently.</summary>
     internal string Hash => plan.Hash;
 
