@@ -34,7 +34,8 @@ public sealed class FolderChat(IChatClient client, string? system, TextWriter ou
         while (true)
         {
             await prompts.WriteAsync("> ");
-            if (await input.ReadLineAsync(cancellation) is not { Length: > 0 } line)
+            // A console's own asynchronous read blocks its caller, who could not be stopped then.
+            if (await Task.Run(input.ReadLine, CancellationToken.None).WaitAsync(cancellation) is not { Length: > 0 } line)
                 return;
             await SayAsync(line, cancellation);
         }

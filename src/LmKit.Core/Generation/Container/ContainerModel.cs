@@ -39,7 +39,10 @@ internal sealed class ContainerModel(string? key, IConfiguration? section, strin
         {
             var tokenizer = TokenizerFiles.Load(folder, vocabSize);
             if (ChatTemplate.IsIn(folder))
+            {
+                _ = GenerationDefaults.Read(folder, vocabSize);
                 _ = ChatTemplateFormat.Load(folder, tokenizer);
+            }
         }
         return vocabSize;
     });

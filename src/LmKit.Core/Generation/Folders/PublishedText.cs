@@ -25,12 +25,13 @@ public static class PublishedText
     /// <exception cref="TokenizerException">There is no tokenizer, its files are malformed, or it has ids that the model does not have.</exception>
     /// <exception cref="TemplateException">There is no template, or it cannot be read. A model without one can be served as plain text
     /// (<see cref="PlainChatFormat"/>) or with a named template.</exception>
-    /// <exception cref="ConfigurationException">A generation setting is malformed.</exception>
+    /// <exception cref="ConfigurationException">A generation setting is malformed, or a stop token is no id of the model.</exception>
     public static IChatClient AsChatClient(this ILanguageModel model, string folder, LanguageModelChatOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         var tokenizer = TokenizerFiles.Load(folder, model.VocabSize);
-        return new LanguageModelChatClient(model, tokenizer, ChatTemplateFormat.Load(folder, tokenizer), WithDefaults(options ?? new LanguageModelChatOptions(), folder));
+        var settings = GenerationDefaults.Read(folder, model.VocabSize);
+        return new LanguageModelChatClient(model, tokenizer, ChatTemplateFormat.Load(folder, tokenizer), WithDefaults(options ?? new LanguageModelChatOptions(), settings));
     }
 
     /// <summary>Makes a generator of texts over a published model: its tokenizer and its generation settings are the folder's.</summary>
@@ -62,9 +63,9 @@ public static class PublishedText
         return TokenizerFiles.Load(model.Folder, model.Model.VocabSize);
     }
 
-    private static LanguageModelChatOptions WithDefaults(LanguageModelChatOptions options, string folder)
+    private static LanguageModelChatOptions WithDefaults(LanguageModelChatOptions options, GenerationDefaults settings)
     {
-        if (options.Defaults is not { MaxOutputTokens: null } || GenerationDefaults.Read(folder).MaxNewTokens is not { } most)
+        if (options.Defaults is not { MaxOutputTokens: null } || settings.MaxNewTokens is not { } most)
             return options;
         var defaults = options.Defaults.Under(null);
         defaults.MaxOutputTokens = most;

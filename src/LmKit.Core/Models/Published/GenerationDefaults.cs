@@ -7,8 +7,10 @@ namespace LmKit;
 internal sealed record GenerationDefaults(IReadOnlyList<long> StopTokens, int? MaxNewTokens)
 {
     /// <summary>Reads the files of a folder that are there.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="vocabSize">Ids of the model, where it is known; stop tokens must be among them.</param>
     /// <exception cref="ConfigurationException">A file is no JSON, or a value is none of its kind; names file, key and value.</exception>
-    internal static GenerationDefaults Read(string folder)
+    internal static GenerationDefaults Read(string folder, long? vocabSize = null)
     {
         IReadOnlyList<long>? stops = null;
         int? most = null;
@@ -23,6 +25,8 @@ internal sealed record GenerationDefaults(IReadOnlyList<long> StopTokens, int? M
                 var found = settings.TryIds("eos_token_id");
                 if (found is not null && Array.Find(found, id => id is < 0 or > int.MaxValue) is not 0 and var outside)
                     throw new ConfigurationException(settings.Place("eos_token_id"), FormattableString.Invariant($"holds {outside}, which is no token id; correct it"));
+                if (stops is null && found is { Length: > 0 } && found.Max() >= vocabSize)
+                    throw new ConfigurationException(settings.Place("eos_token_id"), FormattableString.Invariant($"holds {found.Max()}, which is outside the vocabulary of {vocabSize}; correct it"));
                 stops ??= found?.Distinct().ToArray();
                 most ??= (int?)settings.TrySize(1, int.MaxValue, "max_new_tokens");
             }

@@ -22,11 +22,13 @@ public sealed partial class ChatTemplateFormat
                 places.Add((at, at + run.Text.Length));
             at += run.Text.Length;
         }
+        // Tokens that the template writes are its own, whether the file calls them special or not.
+        var guarded = published.Marks(chat.Runs.Where(run => run.IsTemplate).Select(run => run.Text));
         int[] cuts = [0, .. chat.Generated.SelectMany(range => new[] { range.Start.Value, range.End.Value }).Where(border => border > 0 && border < text.Length).Order().Distinct(), text.Length];
         for (var part = 0; part + 1 < cuts.Length; part++)
         {
             var (start, end) = (cuts[part], cuts[part + 1]);
-            var trust = new TrustedRanges(places.Select(place => (Math.Max(place.Start, start) - start, Math.Min(place.End, end) - start)).Where(place => place.Item2 > place.Item1));
+            var trust = new TrustedRanges(places.Select(place => (Math.Max(place.Start, start) - start, Math.Min(place.End, end) - start)).Where(place => place.Item2 > place.Item1), guarded);
             var isGenerated = chat.Generated.Any(range => range.Start.Value <= start && start < range.End.Value);
             foreach (var id in published.Encode(text.AsSpan(start, end - start), trust))
                 yield return (id, isGenerated);

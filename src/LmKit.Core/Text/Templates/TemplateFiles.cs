@@ -19,18 +19,17 @@ internal static class TemplateFiles
     internal static bool AnyIn(string folder)
     {
         var config = Path.Combine(folder, PublishedTokenizer.ConfigFile);
-        return File.Exists(Path.Combine(folder, OwnFile)) || Directory.Exists(Path.Combine(folder, MoreFolder)) || (File.Exists(config) && Configured(config).Count > 0);
+        return File.Exists(Path.Combine(folder, OwnFile)) || More(folder).Length > 0 || (File.Exists(config) && Configured(config).Count > 0);
     }
 
     /// <summary>The template of a name, and the file that holds it.</summary>
     internal static (string Source, string File) Read(string config, string name)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(config))!;
-        var more = Path.Combine(folder, MoreFolder);
         try
         {
             var own = Path.Combine(folder, OwnFile);
-            var others = Directory.Exists(more) ? Directory.GetFiles(more, "*.jinja") : [];
+            var others = More(folder);
             if (!File.Exists(own) && others.Length == 0)
                 return (Configured(config, name), config);
             var file = name == DefaultName ? own : Array.Find(others, other => Path.GetFileNameWithoutExtension(other) == name);
@@ -43,6 +42,8 @@ internal static class TemplateFiles
             throw new TemplateException($"{config}: the chat template cannot be read: {error.Message}", error);
         }
     }
+
+    private static string[] More(string folder) => Path.Combine(folder, MoreFolder) is var more && Directory.Exists(more) ? Directory.GetFiles(more, "*.jinja") : [];
 
     private static string Text(string file)
     {

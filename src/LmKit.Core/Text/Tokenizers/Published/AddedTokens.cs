@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 
 namespace LmKit;
 
@@ -10,7 +11,16 @@ namespace LmKit;
 /// <param name="StripsLeft">Whether it takes the blanks before it.</param>
 /// <param name="StripsRight">Whether it takes the blanks behind it.</param>
 /// <param name="IsWord">Whether it must not touch letters, marks or digits.</param>
-internal sealed record AddedToken(string Text, int Id, bool IsSpecial, bool IsNormalized = false, bool StripsLeft = false, bool StripsRight = false, bool IsWord = false);
+internal sealed record AddedToken(string Text, int Id, bool IsSpecial, bool IsNormalized = false, bool StripsLeft = false, bool StripsRight = false, bool IsWord = false)
+{
+    /// <summary>Whether it is no special token and spelled like one: more than a character, and no letter, digit or blank at either end. Some published
+    /// files have such tokens for the turns of a chat.</summary>
+    internal bool IsMark => !IsSpecial && Rune.DecodeFromUtf16(Text, out var first, out var length) == OperationStatus.Done && length < Text.Length
+        && Rune.DecodeLastFromUtf16(Text, out var last, out _) == OperationStatus.Done && IsSign(first) && IsSign(last);
+
+    // The sentencepiece blank is a blank.
+    private static bool IsSign(Rune rune) => !Rune.IsLetterOrDigit(rune) && !Rune.IsWhiteSpace(rune) && rune.Value != 0x2581;
+}
 
 /// <summary>Finds added tokens in text: the leftmost, of those the longest, of those the first in the list.</summary>
 internal sealed class AddedTokens
@@ -38,6 +48,7 @@ internal sealed class AddedTokens
                 ends.Add(null);
             ends[node] ??= token;
             AreSpecial &= token.IsSpecial;
+            CanBeGuarded |= token.IsSpecial || token.IsMark;
         }
         beginnings = SearchValues.Create([.. first]);
     }
@@ -46,6 +57,9 @@ internal sealed class AddedTokens
 
     /// <summary>Whether none of them may stand in a text that is not trusted.</summary>
     internal bool AreSpecial { get; } = true;
+
+    /// <summary>Whether one of them can be kept to trusted places.</summary>
+    internal bool CanBeGuarded { get; }
 
     /// <summary>Cuts a text into added tokens and what lies between; places may overlap where a token took blanks that another begins with.</summary>
     /// <param name="text">The text.</param>
@@ -96,7 +110,7 @@ internal sealed class AddedTokens
         var node = 0;
         for (var end = place; end < text.Length && (node = trie.Next(node, text[end])) >= 0; end++)
         {
-            if (ends[node] is not { } token || (token.IsSpecial && trust is not null && trust != TrustedRanges.None && !trust.Holds(offset + place, offset + end + 1)))
+            if (ends[node] is not { } token || (trust is not null && trust != TrustedRanges.None && trust.Guards(token) && !trust.Holds(offset + place, offset + end + 1)))
                 continue;
             found = token;
             length = end + 1 - place;

@@ -48,9 +48,15 @@ internal sealed partial class JsonTokenizer
 
         private void Stretch(ReadOnlySpan<char> text, int startsAt)
         {
-            var (offset, length) = (startsAt, text.Length);
+            var (offset, trust) = (startsAt, AllowsSpecial ? Trust : TrustedRanges.None);
             if (text.Length > 0 && !SkipsNormalizer && owner.plan.Normalizer is { } normalizer)
-                text = normalizer.Apply(text.ToString(), ref startsAt);
+            {
+                var given = text.ToString();
+                var normal = normalizer.Apply(given, ref startsAt);
+                if (trust is not null && trust != TrustedRanges.None && normal != given && owner.normalized.CanBeGuarded)
+                    (trust, offset) = (trust.Holds(offset, offset + given.Length) ? null : trust.Through(normalizer, given, offset, normal), 0);
+                text = normal;
+            }
             var normalized = owner.normalized;
             if (normalized.IsEmpty || (!AllowsSpecial && normalized.AreSpecial))
             {
@@ -58,8 +64,6 @@ internal sealed partial class JsonTokenizer
                 return;
             }
             var parts = new List<(int Start, int End, AddedToken? Token)>();
-            // Places in the normalized text are others, so a stretch that is changed is trusted whole or not at all.
-            var trust = !AllowsSpecial ? TrustedRanges.None : Trust is null || owner.plan.Normalizer is null || SkipsNormalizer ? Trust : Trust.Holds(offset, offset + length) ? null : TrustedRanges.None;
             normalized.Cut(text, parts, trust, offset);
             foreach (var (start, end, token) in parts)
             {

@@ -43,6 +43,7 @@ internal sealed partial class JsonTokenizer : Tokenizer
     private readonly AddedTokens normalized;
     private readonly Dictionary<int, AddedToken> addedById;
     private readonly HashSet<string> special;
+    private readonly HashSet<int> marks;
     private readonly Lazy<TokenModel> strict;
     private readonly ConcurrentBag<TokenSink> sinks = [];
     private readonly ConcurrentBag<TokenSink> strictSinks = [];
@@ -57,6 +58,7 @@ internal sealed partial class JsonTokenizer : Tokenizer
         foreach (var token in plan.Added)
             _ = addedById.TryAdd(token.Id, token);
         special = [.. plan.Added.Where(token => token.IsSpecial).Select(token => token.Text)];
+        marks = [.. plan.Added.Where(token => token.IsMark).Select(token => token.Id)];
         strict = new(Strict);
         IdCount = plan.Model.Vocabulary.IdCount;
         foreach (var token in plan.Added)
@@ -71,6 +73,9 @@ internal sealed partial class JsonTokenizer : Tokenizer
 
     /// <summary>The largest id and one.</summary>
     internal int IdCount { get; }
+
+    /// <summary>Ids below <see cref="IdCount"/> that are no token's.</summary>
+    internal IEnumerable<long> Gaps => Enumerable.Range(0, IdCount).Where(id => Token(id) is null).Select(id => (long)id);
 
     /// <summary>Tells tokenizers apart that encode differently.</summary>
     internal string Hash => plan.Hash;
@@ -219,9 +224,28 @@ internal sealed partial class JsonTokenizer : Tokenizer
         bag.Add(sink);
     }
 
+    /// <summary>Added tokens that are spelled like special ones without being declared so, and that stand in texts which a template wrote: in a
+    /// chat they are as special as others.</summary>
+    internal IReadOnlySet<int> Marks(IEnumerable<string> written)
+    {
+        var found = new HashSet<int>();
+        if (marks.Count == 0)
+            return found;
+        var parts = new List<(int Start, int End, AddedToken? Token)>();
+        foreach (var text in written)
+        {
+            raw.Cut(text, parts);
+            found.UnionWith(parts.Select(part => part.Token?.Id ?? -1).Where(marks.Contains));
+            var startsAt = 0;
+            normalized.Cut(plan.Normalizer?.Apply(text, ref startsAt) ?? text, parts);
+            found.UnionWith(parts.Select(part => part.Token?.Id ?? -1).Where(marks.Contains));
+        }
+        return found;
+    }
+
     private TokenModel Strict()
     {
-        var hidden = special.Select(token => plan.Model.Vocabulary.Id(token)).OfType<int>().ToHashSet();
+        var hidden = plan.Added.Where(token => token.IsSpecial || token.IsMark).Select(token => plan.Model.Vocabulary.Id(token.Text)).OfType<int>().ToHashSet();
         return hidden.Count == 0 ? plan.Model : plan.Model.Without(hidden);
     }
 
