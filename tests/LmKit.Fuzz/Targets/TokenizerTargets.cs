@@ -63,7 +63,7 @@ internal static class TokenizerTargets
     {
         try
         {
-            var format = new ChatTemplateFormat(ChatTemplate.FromTokenizerConfig(Path.Combine(folder, ConfigFile)), tokenizer);
+            var format = ChatTemplateFormat.Load(folder, tokenizer);
             return Told(() => string.Join(',', format.Encode(chat)));
         }
         catch (Exception error) when (error is TemplateException or ArgumentException { InnerException: TemplateException })
