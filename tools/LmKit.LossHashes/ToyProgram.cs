@@ -9,7 +9,9 @@ namespace LmKit.LossHashes;
 /// <param name="Arguments">With which arguments, beside the folder for what it writes.</param>
 internal sealed record ToyProgram(string Name, string Project, string Assembly, IReadOnlyList<string> Arguments)
 {
-    private const string Compiled = "Snippets"; // for the READMEs; CI runs it on the packages
+    // Snippets are for the READMEs, and CI runs them on the packages; PublishedModel chats and trains nothing, and a test runs it on tiny folders.
+    private static readonly string[] notTrained = ["Snippets", "PublishedModel"];
+
     private const string Untrained = "ssm-extrapolation"; // asks a trained model
 
     private static readonly string[] ReadersOfDocumentation = ["quickstart", "ssm-language", "ssm-state-passing"];
@@ -27,7 +29,7 @@ internal sealed record ToyProgram(string Name, string Project, string Assembly, 
     /// <summary>How a person runs it.</summary>
     internal string Command => $"dotnet run -c Release --project {Project} -- {string.Join(' ', Arguments)}";
 
-    /// <summary>Every sample that is a program, and every experiment that the experiments list.</summary>
+    /// <summary>Every sample that is a program and trains, and every experiment that the experiments list.</summary>
     /// <param name="root">The repository's root.</param>
     /// <param name="built">Where a project's outputs are, from its folder: <c>bin/Release/net10.0</c>.</param>
     internal static async Task<IReadOnlyList<ToyProgram>> FindAsync(string root, string built)
@@ -54,7 +56,7 @@ internal sealed record ToyProgram(string Name, string Project, string Assembly, 
         foreach (var path in Directory.EnumerateFiles(Path.Combine(root, area), "*.csproj", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
         {
             var properties = XDocument.Load(path).Descendants("PropertyGroup").Elements().ToLookup(element => element.Name.LocalName, element => element.Value);
-            if (properties["OutputType"].LastOrDefault() == "Exe" && Path.GetFileNameWithoutExtension(path) != Compiled)
+            if (properties["OutputType"].LastOrDefault() == "Exe" && !notTrained.Contains(Path.GetFileNameWithoutExtension(path)))
                 yield return (Path.GetDirectoryName(path)!, properties["AssemblyName"].LastOrDefault() ?? Path.GetFileNameWithoutExtension(path));
         }
     }
