@@ -43,7 +43,7 @@ public sealed partial class TextGenerator
             if (options.Count != 1 && options.Count != prompts.Length)
                 throw new ArgumentException($"There are options for {options.Count} prompts where there are {prompts.Length}; give each prompt an entry, or one for all.", nameof(options));
             (this.owner, this.prompts) = (owner, prompts);
-            GenerationOptions[] own = [.. options.Select(TokenStream.Checked)];
+            GenerationOptions[] own = [.. options.Select(TokenStream.Checked).Select(owner.Knowing)];
             int[] lengths = [.. own.Select(one => one.MaxOutputTokens ?? DefaultLength)];
             var sampler = owner.sampler;
             if (!sampler.IsAppendOnly && lengths.Distinct().Skip(1).Any())

@@ -13,6 +13,7 @@ public sealed partial class TextGenerator
 
     private readonly ISampler sampler;
     private readonly ModelTokenizer tokenizer;
+    private readonly LogitFilter? known; // keeps away ids that the tokenizer does not have
 
     /// <summary>Makes a generator.</summary>
     /// <param name="sampler">Draws the tokens.</param>
@@ -25,6 +26,14 @@ public sealed partial class TextGenerator
         this.sampler = sampler;
         this.tokenizer = tokenizer;
     }
+
+    /// <summary>Makes a generator that draws no id which the tokenizer does not have.</summary>
+    /// <param name="sampler">Draws the tokens.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="vocabSize">Ids of the model.</param>
+    /// <param name="further">Ids that may be drawn all the same; null for none but the sampler's stop tokens.</param>
+    internal TextGenerator(ISampler sampler, ModelTokenizer tokenizer, long vocabSize, IEnumerable<long>? further = null)
+        : this(sampler, tokenizer) => known = KnownIds.Filter(tokenizer, sampler, vocabSize, further ?? []);
 
     /// <summary>Continues prompts of different lengths as one batch.</summary>
     /// <param name="prompts">Each at least one token of text.</param>
@@ -122,6 +131,15 @@ public sealed partial class TextGenerator
             throw new NotSupportedException(
                 $"{nameof(GenerationOptions.StopSequences)} = ['{string.Join("', '", asked.StopSequences!)}'] cannot end a stream of {sampler.GetType().Name}, whose versions may still change; leave it out, or take Generate, which cuts the text at its end.");
         }
+    }
+
+    private GenerationOptions Knowing(GenerationOptions options)
+    {
+        if (known is null)
+            return options;
+        var copy = options.Under(null);
+        copy.Filters = [.. options.Filters ?? [], known];
+        return copy;
     }
 
     private static IEnumerable<TextUpdate> Updates(Run run, CancellationToken cancellation)

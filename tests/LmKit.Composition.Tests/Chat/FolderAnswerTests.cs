@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using LmKit.Conformance;
 using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -42,6 +43,7 @@ public sealed class FolderAnswerTests
         using var client = published.AsChatClient(new LanguageModelChatOptions { Defaults = { Filters = [Wants] } });
 
         Assert.Equal("aaa", (await client.GetResponseAsync("Hello", new ChatOptions { Temperature = 0, MaxOutputTokens = 3 })).Text);
+        Assert.Equal(["aaa"], published.CreateTextGenerator().Generate(["Hello"], new GenerationOptions { Temperature = 0, MaxOutputTokens = 3, Filters = [Wants] }));
 
         Tensor Wants(Tensor logits, Tensor tokens, long promptLength)
         {
@@ -49,6 +51,31 @@ public sealed class FolderAnswerTests
             var wanted = logits.clone();
             _ = wanted.select(1, 1_500).fill_(2_000);
             _ = wanted.select(1, known).fill_(1_000);
+            return wanted.MoveToOuterDisposeScope();
+        }
+    }
+
+    [Fact]
+    public void An_id_beyond_the_tokenizers_is_never_drawn_by_a_folders_generator()
+    {
+        using var folder = new ChatFolder("llama-gqa", "llama3-bytelevel");
+        using var published = PublishedModel.Load(folder.Path);
+        var tokenizer = published.LoadTokenizer();
+        var options = new GenerationOptions { Temperature = 0, MaxOutputTokens = 3, Filters = [Wants] };
+        var services = new ServiceCollection();
+        services.AddLanguageModel(folder.Path);
+        using var provider = services.BuildServiceProvider();
+
+        Assert.Equal(["\ufffd\ufffd\ufffd"], new TextGenerator(published.Model.CreateSampler(), tokenizer).Generate(["Hello"], options));
+        Assert.Equal(["aaa"], published.CreateTextGenerator().Generate(["Hello"], options));
+        Assert.Equal(["aaa", "aaa"], provider.GetRequiredService<TextGenerator>().Generate(["Hello", "there"], options));
+
+        Tensor Wants(Tensor logits, Tensor tokens, long promptLength)
+        {
+            using var scope = NewDisposeScope();
+            var wanted = logits.clone();
+            _ = wanted.select(1, tokenizer.VocabSize).fill_(2_000);
+            _ = wanted.select(1, tokenizer.Encode("a")[0]).fill_(1_000);
             return wanted.MoveToOuterDisposeScope();
         }
     }

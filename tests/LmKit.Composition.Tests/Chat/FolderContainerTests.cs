@@ -12,7 +12,7 @@ public sealed class FolderContainerTests
     [Fact]
     public async Task A_container_chats_as_the_folder_does()
     {
-        using var folder = new ChatFolder("llama-gqa", "llama3-bytelevel", generation: """{"eos_token_id": 7}""");
+        using var folder = new ChatFolder("llama-gqa", "llama3-bytelevel", generation: """{"eos_token_id": 7, "max_new_tokens": 5}""");
         using var published = PublishedModel.Load(folder.Path);
         using var alone = published.AsChatClient();
         var services = new ServiceCollection();
@@ -24,6 +24,7 @@ public sealed class FolderContainerTests
         var options = new ChatOptions { MaxOutputTokens = 10 };
 
         Assert.Equal((await alone.GetResponseAsync("Hello", options)).Text, (await provider.GetRequiredKeyedService<IChatClient>("chat").GetResponseAsync("Hello", options)).Text);
+        Assert.Equal(5, (await provider.GetRequiredKeyedService<IChatClient>("chat").GetResponseAsync("Hello")).Usage!.OutputTokenCount);
         Assert.Contains(7L, provider.GetRequiredKeyedService<IChatFormat>("chat").StopTokens);
         Assert.Equal(published.CreateTextGenerator().Generate(["Hello"]), provider.GetRequiredKeyedService<TextGenerator>("chat").Generate(["Hello"]));
     }
@@ -67,6 +68,7 @@ public sealed class FolderContainerTests
         { "tokenizer.json", "{}", "tokenizer.json" },
         { "generation_config.json", """{"eos_token_id": "seven"}""", "eos_token_id" },
         { "generation_config.json", """{"eos_token_id": -3}""", "eos_token_id" },
+        { "generation_config.json", """{"eos_token_id": 99999}""", "eos_token_id" },
         { "generation_config.json", """{"max_new_tokens": 0}""", "max_new_tokens" },
     };
 

@@ -31,6 +31,19 @@ public sealed class EmbeddingGeneratorTests : IDisposable
     }
 
     [Fact]
+    public void A_special_token_that_a_text_spells_is_read_as_text_even_where_the_vocabulary_has_it_as_an_entry()
+    {
+        var tokenizer = TokenizerFiles.Load(Path.Combine(GoldenSource.Repository.Root!, "core/tokenizers/t5-unigram"));
+        using var large = Toy(tokenizer.VocabSize);
+        var end = tokenizer.EndOfTextId!.Value;
+        var read = new EmbeddingTexts(large, tokenizer, new LanguageModelEmbeddingOptions()).Encode(["the </s> water"], default)[0];
+
+        Assert.Contains(end, tokenizer.Encode("the </s> water"));
+        Assert.Equal(end, Assert.Single(read, id => id == end));
+        Assert.Equal(end, read[^1]);
+    }
+
+    [Fact]
     public async Task No_text_gives_no_vector()
     {
         using var generator = model.AsEmbeddingGenerator(ModelTokenizer.Bytes);

@@ -67,6 +67,10 @@ public class SentencePieceTests
         File.WriteAllText(folder["tokenizer_config.json"], """{"add_bos_token":true,"add_eos_token":true}""");
         var loaded = TokenizerFiles.Load(folder.Path);
         Assert.Equal([1, .. bare.Encode("the"), 2], loaded.Encode("the", addSpecialTokens: true));
+        File.WriteAllText(folder["tokenizer_config.json"], """{"tokenizer_class":"LlamaTokenizer"}""");
+        Assert.Equal([1, .. bare.Encode("the")], TokenizerFiles.Load(folder.Path).Encode("the", addSpecialTokens: true));
+        File.WriteAllText(folder["tokenizer_config.json"], """{"tokenizer_class":"LlamaTokenizer","add_bos_token":false}""");
+        Assert.Equal(bare.Encode("the"), TokenizerFiles.Load(folder.Path).Encode("the", addSpecialTokens: true));
         Assert.DoesNotContain(1, bare.Encode("<s>"));
         Assert.Equal([1], bare.Encode("<s>", allowSpecialTokens: true));
     }

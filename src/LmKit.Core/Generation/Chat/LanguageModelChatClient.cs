@@ -34,13 +34,11 @@ internal sealed class LanguageModelChatClient : IChatClient
         OptionRanges.Check(options);
         var sampler = model.CreateSampler() ?? new AutoregressiveSampler(model);
         (this.model, this.tokenizer, this.format, modelId) = (model, tokenizer, format, options.ModelId);
-        generator = new TextGenerator(sampler, tokenizer);
         stopTokens = [.. format.StopTokens];
+        // The format knows some ids that the tokenizer does not have, such as the tokens that stand around a call or a thought.
+        generator = new TextGenerator(sampler, tokenizer, model.VocabSize, stopTokens.Union(format.SpecialTokens.Keys));
         defaults = options.Defaults.Under(null);
-        long[] gaps = [.. ((tokenizer.Tokenizer as JsonTokenizer)?.Gaps ?? []).Where(id => id < model.VocabSize).Except(stopTokens)];
-        defaults.Filters = sampler is AutoregressiveSampler && (tokenizer.VocabSize < model.VocabSize || gaps.Length > 0)
-            ? [.. defaults.Filters ?? [], KnownOnly(Math.Min(tokenizer.VocabSize, model.VocabSize), gaps, [.. stopTokens.Union(format.SpecialTokens.Keys)])]
-            : [.. defaults.Filters ?? []];
+        defaults.MaxOutputTokens ??= (format as ChatTemplateFormat)?.MaxOutputTokens;
         if (defaults.AllowSpecialTokens)
             throw new ArgumentException($"{nameof(GenerationOptions.AllowSpecialTokens)} is set in {nameof(LanguageModelChatOptions.Defaults)}, and a chat's special tokens are its format's business; make a {nameof(ChatTemplateFormat)} with allowSpecialTokens instead.", nameof(options));
         var trial = TokenStream.Checked(defaults).Under(null);
@@ -126,19 +124,4 @@ internal sealed class LanguageModelChatClient : IChatClient
             _ = slots.Release();
         }
     }
-
-    // A model may have more ids than its tokenizer, so that its tables have round sizes, and a tokenizer may leave some out between its own: those mean
-    // nothing and are never drawn.
-    // The format knows some of them, such as the tokens that stand around a call or a thought.
-    private static LogitFilter KnownOnly(long count, long[] gaps, IReadOnlyList<long> known) => (logits, _, _) =>
-    {
-        using var scope = torch.NewDisposeScope();
-        var kept = logits.clone();
-        kept.narrow(1, count, logits.size(1) - count).fill_(double.NegativeInfinity);
-        if (gaps.Length > 0)
-            _ = kept.index_fill_(1, torch.tensor(gaps, device: kept.device), double.NegativeInfinity);
-        foreach (var id in known.Where(id => id >= count && id < logits.size(1)))
-            kept.select(1, id).copy_(logits.select(1, id));
-        return kept.MoveToOuterDisposeScope();
-    };
 }

@@ -39,10 +39,7 @@ internal sealed class ContainerModel(string? key, IConfiguration? section, strin
         {
             var tokenizer = TokenizerFiles.Load(folder, vocabSize);
             if (ChatTemplate.IsIn(folder))
-            {
-                _ = GenerationDefaults.Read(folder, vocabSize);
-                _ = ChatTemplateFormat.Load(folder, tokenizer);
-            }
+                _ = ChatTemplateFormat.Load(folder, tokenizer, ChatTemplate.DefaultName, allowSpecialTokens: false, vocabSize);
         }
         return vocabSize;
     });
@@ -50,7 +47,7 @@ internal sealed class ContainerModel(string? key, IConfiguration? section, strin
     internal TextGenerator CreateGenerator(ISampler sampler, ModelTokenizer tokenizer, long vocabSize) => Say(() =>
     {
         TokenizerFiles.CheckFit(tokenizer, vocabSize, folder!);
-        return new TextGenerator(sampler, tokenizer);
+        return new TextGenerator(sampler, tokenizer, vocabSize);
     });
 
     // Null where nothing was added, so that the folder loads as it is.

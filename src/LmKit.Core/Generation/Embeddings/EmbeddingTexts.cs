@@ -20,7 +20,7 @@ internal sealed class EmbeddingTexts
         (this.tokenizer, prefix, truncates) = (tokenizer, options.Prefix, options.Truncates);
         most = options.MaxTextTokens ?? model.ContextLength ?? int.MaxValue;
         bound = options.MaxTextTokens is null ? "this model reads" : $"{nameof(options.MaxTextTokens)} allows";
-        around = tokenizer.Encode(prefix, addSpecialTokens: true).Count;
+        around = tokenizer.EncodeUntrusted(prefix, addSpecialTokens: true).Count;
         if (around >= most)
             throw new ArgumentException($"{nameof(options.Prefix)} and what the tokenizer puts around a text are {around} tokens, and {bound} {most}; no text fits beside them.", nameof(options));
     }
@@ -41,13 +41,13 @@ internal sealed class EmbeddingTexts
     private IReadOnlyList<int> Encode(string text, int index)
     {
         var whole = prefix + text;
-        var ids = tokenizer.Encode(whole, addSpecialTokens: true);
-        if (ids.Count <= around && tokenizer.Encode(text).Count == 0)
+        var ids = tokenizer.EncodeUntrusted(whole, addSpecialTokens: true);
+        if (ids.Count <= around && tokenizer.EncodeUntrusted(text, false).Count == 0)
             throw new ArgumentException($"Text {index} has no token ({text.Length} characters); leave it out.", nameof(text));
         if (ids.Count <= most)
             return ids;
         return truncates
-            ? Shortened(ids, tokenizer.Encode(whole))
+            ? Shortened(ids, tokenizer.EncodeUntrusted(whole, addSpecialTokens: false))
             : throw new ArgumentException($"Text {index} has {ids.Count} tokens; {bound} {most} tokens at most. Shorten or divide it, or set {nameof(LanguageModelEmbeddingOptions.Truncates)}.", nameof(text));
     }
 

@@ -17,7 +17,7 @@ public static class PublishedText
     }
 
     /// <summary>Serves a model as a chat client with what a folder holds: tokenizer, chat template and stop tokens
-    /// (<see cref="ChatTemplateFormat.Load"/>).</summary>
+    /// (<see cref="ChatTemplateFormat.Load(string, ModelTokenizer?, string, bool)"/>).</summary>
     /// <param name="model">The model; it stays the caller's and draws by its configured sampler.</param>
     /// <param name="folder">The folder.</param>
     /// <param name="options">The client's options. Where <see cref="GenerationOptions.MaxOutputTokens"/> of its defaults is null, it is <c>max_new_tokens</c> of
@@ -30,8 +30,7 @@ public static class PublishedText
     {
         ArgumentNullException.ThrowIfNull(model);
         var tokenizer = TokenizerFiles.Load(folder, model.VocabSize);
-        var settings = GenerationDefaults.Read(folder, model.VocabSize);
-        return new LanguageModelChatClient(model, tokenizer, ChatTemplateFormat.Load(folder, tokenizer), WithDefaults(options ?? new LanguageModelChatOptions(), settings));
+        return model.AsChatClient(tokenizer, ChatTemplateFormat.Load(folder, tokenizer, ChatTemplate.DefaultName, allowSpecialTokens: false, model.VocabSize), options);
     }
 
     /// <summary>Makes a generator of texts over a published model: its tokenizer and its generation settings are the folder's.</summary>
@@ -40,7 +39,7 @@ public static class PublishedText
     public static TextGenerator CreateTextGenerator(this PublishedModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return new TextGenerator(model.Model.CreateSampler(), model.LoadTokenizer());
+        return new TextGenerator(model.Model.CreateSampler(), model.LoadTokenizer(), model.Model.VocabSize);
     }
 
     /// <summary>Serves a published model's final hidden states as vectors of texts, with its folder's tokenizer.</summary>
@@ -61,14 +60,5 @@ public static class PublishedText
     {
         ArgumentNullException.ThrowIfNull(model);
         return TokenizerFiles.Load(model.Folder, model.Model.VocabSize);
-    }
-
-    private static LanguageModelChatOptions WithDefaults(LanguageModelChatOptions options, GenerationDefaults settings)
-    {
-        if (options.Defaults is not { MaxOutputTokens: null } || settings.MaxNewTokens is not { } most)
-            return options;
-        var defaults = options.Defaults.Under(null);
-        defaults.MaxOutputTokens = most;
-        return new LanguageModelChatOptions { ModelId = options.ModelId, MaxParallelAnswers = options.MaxParallelAnswers, Defaults = defaults };
     }
 }

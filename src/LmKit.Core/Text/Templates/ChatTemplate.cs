@@ -15,6 +15,8 @@ namespace LmKit;
 /// </remarks>
 public sealed class ChatTemplate
 {
+    internal const string DefaultName = "default";
+
     private const int LongestSource = 1 << 20;
     private static readonly string[] Roles = ["system", "user", "assistant", "tool"];
 

@@ -51,7 +51,11 @@ public sealed partial class ChatTemplateFormat : IChatFormat
         StopTokens = stopTokens ?? [.. (tokenizer.EndOfTextId is { } id ? ends.Append(id) : ends).Concat(TurnEnds()).Distinct()];
     }
 
-    /// <summary>Reads the tokenizer, the template and the stop tokens of a folder: all that a chat with its model takes beside the weights.</summary>
+    /// <summary>Most tokens of an answer, where nobody asks for another number; null where the folder does not say it.</summary>
+    internal int? MaxOutputTokens { get; private init; }
+
+    /// <summary>Reads the tokenizer, the template, the stop tokens and the length of answers (<c>max_new_tokens</c>) of a folder: all that a chat with its model
+    /// takes beside the weights.</summary>
     /// <remarks>An answer ends at the ids of <c>eos_token_id</c> in <c>generation_config.json</c> (or <c>config.json</c>), at the tokenizer's <c>eos_token</c>, and
     /// at the special token that the template writes behind what the assistant says. The template sees the tokenizer's special tokens under the names of
     /// <c>tokenizer_config.json</c>.</remarks>
@@ -65,10 +69,16 @@ public sealed partial class ChatTemplateFormat : IChatFormat
     public static ChatTemplateFormat Load(string folder, ModelTokenizer? tokenizer = null, string template = "default", bool allowSpecialTokens = false)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        tokenizer ??= TokenizerFiles.Load(folder);
+        return Load(folder, tokenizer ?? TokenizerFiles.Load(folder), template, allowSpecialTokens, null);
+    }
+
+    /// <summary>Reads the same for a model of some ids, among which its stop tokens must be.</summary>
+    internal static ChatTemplateFormat Load(string folder, ModelTokenizer tokenizer, string template, bool allowSpecialTokens, long? vocabSize)
+    {
+        var settings = GenerationDefaults.Read(folder, vocabSize);
         var read = ChatTemplate.FromTokenizerConfig(Path.Combine(folder, PublishedTokenizer.ConfigFile), template);
-        var format = new ChatTemplateFormat(read, tokenizer, allowSpecialTokens: allowSpecialTokens);
-        format.StopTokens = [.. format.StopTokens.Union(GenerationDefaults.Read(folder).StopTokens)];
+        var format = new ChatTemplateFormat(read, tokenizer, allowSpecialTokens: allowSpecialTokens) { MaxOutputTokens = settings.MaxNewTokens };
+        format.StopTokens = [.. format.StopTokens.Union(settings.StopTokens)];
         return format;
     }
 

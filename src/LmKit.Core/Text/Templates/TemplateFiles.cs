@@ -8,7 +8,6 @@ internal static class TemplateFiles
 {
     private const string OwnFile = "chat_template.jinja";
     private const string MoreFolder = "additional_chat_templates";
-    private const string DefaultName = "default";
     private const string Remedy = "take one that comes with LmKit (ChatTemplate.Named), or plain text (PlainChatFormat) for a model that was not trained for chats";
     private const int LongestFile = 256 << 20;
 
@@ -32,10 +31,10 @@ internal static class TemplateFiles
             var others = More(folder);
             if (!File.Exists(own) && others.Length == 0)
                 return (Configured(config, name), config);
-            var file = name == DefaultName ? own : Array.Find(others, other => Path.GetFileNameWithoutExtension(other) == name);
+            var file = name == ChatTemplate.DefaultName ? own : Array.Find(others, other => Path.GetFileNameWithoutExtension(other) == name);
             return file is not null && File.Exists(file)
                 ? (Text(file), file)
-                : throw new TemplateException($"{folder} has no template '{name}' among its own files: {string.Join(", ", others.Select(Path.GetFileNameWithoutExtension).Append(File.Exists(own) ? DefaultName : null).OfType<string>())}. They stand before what {Path.GetFileName(config)} holds.");
+                : throw new TemplateException($"{folder} has no template '{name}' among its own files: {string.Join(", ", others.Select(Path.GetFileNameWithoutExtension).Append(File.Exists(own) ? ChatTemplate.DefaultName : null).OfType<string>())}. They stand before what {Path.GetFileName(config)} holds.");
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -120,7 +119,7 @@ internal static class TemplateFiles
             case JsonTokenType.Null:
                 return;
             case JsonTokenType.String:
-                found[DefaultName] = reader.GetString()!;
+                found[ChatTemplate.DefaultName] = reader.GetString()!;
                 return;
             case JsonTokenType.StartArray:
                 while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)

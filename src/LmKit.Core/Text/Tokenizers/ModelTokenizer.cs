@@ -36,15 +36,20 @@ public sealed record ModelTokenizer(Tokenizer Tokenizer, int VocabSize, int? End
             : Tokenizer.EncodeToIds(text);
     }
 
+    /// <summary>The ids of a text of somebody else's: not even a vocabulary's own entry that spells a special token, as unigram models have, is taken for it.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="addSpecialTokens">Whether what the tokenizer's file puts around a text is put there.</param>
+    internal IReadOnlyList<int> EncodeUntrusted(string text, bool addSpecialTokens) =>
+        Tokenizer is JsonTokenizer published ? published.Encode(text, TrustedRanges.None, addSpecialTokens) : Encode(text, addSpecialTokens);
+
     /// <summary>The ids of a text that a model is to continue: what the tokenizer's file puts before a text, and the text.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="allowSpecialTokens">Whether special tokens in the text become their ids. A text that begins with what is put before it gets it once;
-    /// without this, not even a vocabulary's own entry that spells a special token is taken for it.</param>
+    /// <param name="allowSpecialTokens">Whether special tokens in the text become their ids. A text that begins with what is put before it gets it once.</param>
     internal IReadOnlyList<int> EncodePrompt(string text, bool allowSpecialTokens)
     {
         if (Tokenizer is not JsonTokenizer published)
             return Encode(text, allowSpecialTokens: allowSpecialTokens);
-        var ids = allowSpecialTokens ? published.Encode(text, false, true) : published.Encode(text, TrustedRanges.None);
+        var ids = allowSpecialTokens ? published.Encode(text, false, true) : EncodeUntrusted(text, addSpecialTokens: false);
         var start = published.Start;
         return start.Count == 0 || (allowSpecialTokens && ids.Count >= start.Count && ids.Take(start.Count).SequenceEqual(start)) ? ids : [.. start, .. ids];
     }

@@ -12,6 +12,9 @@ internal static class PublishedTokenizer
     internal const string ConfigFile = "tokenizer_config.json";
     internal const string MapFile = "special_tokens_map.json";
 
+    // Classes of the published code that put the begin of text before a text unless the file says otherwise.
+    private static readonly string?[] BeginsTexts = ["LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer", "CodeLlamaTokenizerFast", "GemmaTokenizer", "GemmaTokenizerFast"];
+
     /// <summary>Makes the tokenizer of a folder, or null where it has neither these two files nor a vocabulary with files beside it.</summary>
     internal static ModelTokenizer? Load(string folder, Func<string, ReadOnlyMemory<byte>> read)
     {
@@ -53,7 +56,7 @@ internal static class PublishedTokenizer
     private static bool Adds(string folder, string key, Func<string, ReadOnlyMemory<byte>> read)
     {
         var path = Path.Combine(folder, ConfigFile);
-        return File.Exists(path) && Value(path, read(path), root => root.Flag(key, false));
+        return File.Exists(path) && Value(path, read(path), root => root.Flag(key, key == "add_bos_token" && BeginsTexts.Contains(root.TextOr("tokenizer_class"))));
     }
 
     internal static int? Id(string folder, string key, JsonTokenizer tokenizer, Func<string, ReadOnlyMemory<byte>> read)

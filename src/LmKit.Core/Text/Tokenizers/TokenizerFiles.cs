@@ -64,7 +64,8 @@ public static class TokenizerFiles
     /// Of a published folder, <c>tokenizer.json</c> decides how text becomes ids and what stands around it (not <c>add_bos_token</c> in
     /// <c>tokenizer_config.json</c>); truncation and padding in it are settings of batches and have no effect. Which tokens begin and end a text is what
     /// <c>bos_token</c> and <c>eos_token</c> in <c>tokenizer_config.json</c> say, or else those in <c>special_tokens_map.json</c>. A <c>tokenizer.model</c>
-    /// says itself which these are, unless those files do; they stand around a text where <c>add_bos_token</c> and <c>add_eos_token</c> are set. Through
+    /// says itself which these are, unless those files do; they stand around a text where <c>add_bos_token</c> and
+    /// <c>add_eos_token</c> are set, the former also where <c>tokenizer_class</c> is LLaMA's or Gemma's and it is not said. Through
     /// <see cref="ModelTokenizer.Tokenizer"/> text is plain text; <see cref="ModelTokenizer.Encode"/> has the rest as options.
     /// </remarks>
     /// <exception cref="TokenizerException">There is none, or a file is malformed.</exception>

@@ -116,14 +116,14 @@ internal sealed partial class JsonTokenizer : Tokenizer
 
     /// <summary>Encodes a text of which only parts are trusted: elsewhere nothing becomes a special token, not even an entry of the model that
     /// spells one, as unigram models have.</summary>
-    internal List<int> Encode(ReadOnlySpan<char> text, TrustedRanges trust)
+    internal List<int> Encode(ReadOnlySpan<char> text, TrustedRanges trust, bool addsSpecial = false)
     {
         if (!strictSinks.TryTake(out var sink))
             sink = new TokenSink();
         try
         {
             new Run(this, sink, strict.Value) { AllowsSpecial = true, Trust = trust }.Encode(CodePointSet.WithoutHalves(text));
-            return sink.Take();
+            return addsSpecial ? Around(sink.Take()) : sink.Take();
         }
         catch (TokenizerRefusal failure)
         {
