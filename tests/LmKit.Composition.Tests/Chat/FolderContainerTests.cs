@@ -86,5 +86,26 @@ public sealed class FolderContainerTests
         Assert.All(["'chat'", folder.Path, file, named], part => Assert.Contains(part, message, StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void Stop_tokens_outside_the_vocabulary_fail_at_the_start_whoever_draws()
+    {
+        using var folder = new ChatFolder("llama-gqa", "llama3-bytelevel");
+        File.WriteAllText(folder.PathOf("generation_config.json"), """{"eos_token_id": 99999}""");
+        var services = new ServiceCollection();
+        _ = services.AddLanguageModel(folder.Path).AddAutoregressiveSampler();
+        using var provider = services.BuildServiceProvider();
+
+        Assert.Contains("99999", Assert.Throws<OptionsValidationException>(() => Start(provider)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_empty_folder_of_further_templates_is_no_template()
+    {
+        using var folder = new ChatFolder("gpt2-base", "gpt2-bytelevel");
+        _ = Directory.CreateDirectory(folder.PathOf("additional_chat_templates"));
+
+        Assert.False(ChatTemplate.IsIn(folder.Path));
+    }
+
     private static void Start(IServiceProvider provider) => provider.GetRequiredService<IStartupValidator>().Validate();
 }
