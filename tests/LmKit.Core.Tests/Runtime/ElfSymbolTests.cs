@@ -3,7 +3,7 @@ namespace LmKit.Core.Tests;
 public class ElfSymbolTests
 {
     private const string Name = "THSTorch_dispose_scalar";
-    private const long Address = 0x1234_5678_9abc;
+    private const int Address = 0x1234_5678;
 
     private static byte[] Library() => File.ReadAllBytes(NativeSearchPath.Find(
         NativeSearchPath.Directories(typeof(TorchSharp.torch).Assembly), "libLibTorchSharp.so")!);
@@ -13,7 +13,7 @@ public class ElfSymbolTests
     {
         var before = Library();
         var after = before.ToArray();
-        Assert.True(ElfSymbol.Redirect(after, Name, (nint)Address));
+        Assert.True(ElfSymbol.Redirect(after, Name, Address));
 
         var changed = Enumerable.Range(0, before.Length).Where(i => before[i] != after[i]).ToArray();
         Assert.InRange(changed.Length, 1, 10);
@@ -31,7 +31,7 @@ public class ElfSymbolTests
     {
         var before = Library();
         var after = before.ToArray();
-        Assert.False(ElfSymbol.Redirect(after, name, (nint)Address));
+        Assert.False(ElfSymbol.Redirect(after, name, Address));
         Assert.Equal(before, after);
     }
 
@@ -42,7 +42,7 @@ public class ElfSymbolTests
     public void A_truncated_library_is_refused(int length)
     {
         var image = Library()[..length];
-        Assert.Contains("ELF", Assert.Throws<BadImageFormatException>(() => ElfSymbol.Redirect(image, Name, (nint)Address)).Message, StringComparison.Ordinal);
+        Assert.Contains("ELF", Assert.Throws<BadImageFormatException>(() => ElfSymbol.Redirect(image, Name, Address)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -56,7 +56,7 @@ public class ElfSymbolTests
             var image = library.ToArray();
             for (var hit = 0; hit < 40; hit++)
                 image[hit % 2 == 0 ? random.Next(table, image.Length) : random.Next(0x3890, 0x16760)] = (byte)random.Next(256);
-            var error = Record.Exception(() => ElfSymbol.Redirect(image, Name, (nint)Address));
+            var error = Record.Exception(() => ElfSymbol.Redirect(image, Name, Address));
             Assert.True(error is null or BadImageFormatException or OverflowException, error?.ToString());
         }
     }
