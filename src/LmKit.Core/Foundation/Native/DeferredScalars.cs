@@ -15,11 +15,16 @@ internal static unsafe class DeferredScalars
     /// <summary>How long a number stays after it was to be freed.</summary>
     internal static readonly TimeSpan Delay = TimeSpan.FromSeconds(2);
 
-    // 16 bytes here and 32 there each; no program makes so many in the time.
+    // No program makes so many in the time.
     private const int Most = 1 << 22;
 
     private static readonly Lock Gate = new();
-    private static readonly Queue<(nint Scalar, long Since)> Waiting = new();
+
+    // A ring in native memory: the collector has nothing to do with what its finalizers leave here.
+    private static Waiting* ring;
+    private static int capacity;
+    private static int first;
+    private static int count;
 
     /// <summary>Stands in the place of THSTorch_dispose_scalar.</summary>
     internal static nint Address => (nint)(delegate* unmanaged<nint, void>)&Defer;
@@ -30,7 +35,7 @@ internal static unsafe class DeferredScalars
         get
         {
             lock (Gate)
-                return Waiting.Count;
+                return count;
         }
     }
 
@@ -39,22 +44,43 @@ internal static unsafe class DeferredScalars
     {
         if (scalar == 0)
             return;
+        var now = Stopwatch.GetTimestamp();
+        lock (Gate)
+        {
+            while (count > 0 && (count >= Most || Stopwatch.GetElapsedTime(ring[first].Since, now) > Delay))
+            {
+                NativeMemory.Free((void*)ring[first].Scalar); // a scalar of C# numbers owns nothing, and operator delete is free
+                first = (first + 1) % capacity;
+                count--;
+            }
+            if (count < capacity || Grow())
+                ring[(first + count++) % capacity] = new Waiting { Scalar = scalar, Since = now };
+        }
+    }
+
+    // Without memory the number stays for good: 32 bytes. Nothing may be thrown into native code.
+    private static bool Grow()
+    {
         try
         {
-            var now = Stopwatch.GetTimestamp();
-            lock (Gate)
-            {
-                Waiting.Enqueue((scalar, now));
-                while (Waiting.TryPeek(out var oldest) && (Waiting.Count > Most || Stopwatch.GetElapsedTime(oldest.Since, now) > Delay))
-                {
-                    _ = Waiting.Dequeue();
-                    NativeMemory.Free((void*)oldest.Scalar); // a scalar of C# numbers owns nothing, and operator delete is free
-                }
-            }
+            var wider = Math.Max(1024, 2 * capacity);
+            var fresh = (Waiting*)NativeMemory.Alloc((nuint)wider, (nuint)sizeof(Waiting));
+            for (var index = 0; index < count; index++)
+                fresh[index] = ring[(first + index) % capacity];
+            NativeMemory.Free(ring);
+            ring = fresh;
+            (capacity, first) = (wider, 0);
+            return true;
         }
         catch (OutOfMemoryException)
         {
-            // Nothing may be thrown into native code. The number stays: 32 bytes.
+            return false;
         }
+    }
+
+    private struct Waiting
+    {
+        internal nint Scalar;
+        internal long Since;
     }
 }
