@@ -26,6 +26,10 @@ public sealed record AttentionInput(
     /// <summary>The bound of the scores: each becomes cap tanh(score / cap) before anything is added to it. Null, the default, for none.</summary>
     public double? SoftCap { get; init; }
 
+    /// <summary>A score (H) of each query head that joins its softmax beside those of the keys and takes weight but brings no value: a key of
+    /// value 0 that every query sees. Null, the default, for none. A query that sees no key gives 0 as without.</summary>
+    public Tensor? Sinks { get; init; }
+
     /// <summary>Scaled scores as <see cref="SoftCap"/> bounds them, in the caller's dispose scope; in float32 or wider.</summary>
     internal Tensor Cap(Tensor scores) => SoftCap is { } cap ? (scores / cap).tanh() * cap : scores;
 
@@ -50,6 +54,7 @@ public sealed record AttentionInput(
         Queries = HalfPrecision.Widen(Queries),
         Keys = HalfPrecision.Widen(Keys),
         Values = HalfPrecision.Widen(Values),
+        Sinks = Sinks is null ? null : HalfPrecision.Widen(Sinks),
     };
 
     /// <summary>Fails unless the tensors fit each other.</summary>
@@ -72,6 +77,8 @@ public sealed record AttentionInput(
             throw new ArgumentException($"Attention has at least one head, at least one number wide; got {check["H"]} heads of width {check["P"]}.", nameof(Queries));
         if (check["G"] == 0 || check["H"] % check["G"] != 0)
             throw new ArgumentException($"{check["H"]} query heads cannot share {check["G"]} key heads.", nameof(Keys));
+        if (Sinks is not null)
+            check.Floating(Sinks, nameof(Sinks), "H");
         if (SoftCap is not (null or (>= 1e-9 and <= 1e9)))
             throw new ArgumentException($"A soft cap of scores is a number from 1e-9 to 1e9; got {SoftCap}.", nameof(SoftCap));
         try

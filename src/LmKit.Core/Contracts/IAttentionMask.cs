@@ -42,6 +42,10 @@ public interface IMaskedAttention
     /// are capped.</summary>
     bool ServesSoftCap => false;
 
+    /// <summary>Whether <see cref="Attend"/> obeys <see cref="AttentionInput.Sinks"/>. False by default: it is then not asked where attention
+    /// has sinks.</summary>
+    bool ServesSinks => false;
+
     /// <summary>Attends, or declines a case that it does not serve.</summary>
     /// <param name="input">Queries, keys and values before position encoding, with positions and segments.</param>
     /// <returns>(B, H, L, P), or null to let <see cref="Attention"/> do it.</returns>
@@ -60,9 +64,23 @@ internal interface IReachingMask
 /// <summary>The keys that a query sees and the distances at which it sees them, in three numbers.</summary>
 /// <param name="Window">Keys nearer than this are seen at their true distance.</param>
 /// <param name="Starts">Keys beyond it are seen where their position is below this.</param>
-/// <param name="Ceiling">The distance at which those are seen.</param>
-internal readonly record struct MaskReach(long Window, long Starts, long Ceiling)
+/// <param name="Ceiling">The number D that tells the distance at which those are seen.</param>
+/// <param name="Far">How it tells it.</param>
+internal readonly record struct MaskReach(long Window, long Starts, long Ceiling, FarDistance Far = FarDistance.Ceiling)
 {
     /// <summary>All earlier keys and the query's own, at true distances.</summary>
     internal static MaskReach All => new(long.MaxValue, 0, 0);
+}
+
+/// <summary>The distance at which a starting token j beyond the window is seen.</summary>
+internal enum FarDistance
+{
+    /// <summary>D, the same for all (LM-Infinite).</summary>
+    Ceiling,
+
+    /// <summary>D - j: as if what lies between starts and window were not there (StreamingLLM).</summary>
+    Closed,
+
+    /// <summary>The true one, i - j; D says nothing.</summary>
+    True,
 }
