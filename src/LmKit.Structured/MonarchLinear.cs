@@ -23,7 +23,6 @@ public sealed class MonarchLinear : nn.Module<Tensor, Tensor>, ILinear, IParamet
     [ComponentName(Name = BiasName)]
     private readonly Parameter? bias;
     private readonly MonarchInitialization initialization;
-    private readonly long paddedIn;
 
     /// <summary>Makes the linear of a site.</summary>
     public MonarchLinear(MonarchOptions options, LinearSite site)
@@ -40,7 +39,6 @@ public sealed class MonarchLinear : nn.Module<Tensor, Tensor>, ILinear, IParamet
         var inWidth = (InFeatures + blocks - 1) / blocks; // ib
         var outWidth = (OutFeatures + blocks - 1) / blocks; // ob
         var middle = Math.Min(inWidth, outWidth); // c
-        paddedIn = blocks * inWidth;
         first = Factor(site.Parameters, 1, blocks, middle, inWidth);
         second = site.StartsAtZero
             ? site.Parameters.Constant(0, blocks, outWidth, middle) // the product is zero, and its gradient is not
@@ -79,12 +77,7 @@ public sealed class MonarchLinear : nn.Module<Tensor, Tensor>, ILinear, IParamet
     public override Tensor forward(Tensor x)
     {
         Shapes.CheckWidth(x, InFeatures, GetName());
-        using var scope = NewDisposeScope();
-        var padding = paddedIn - InFeatures;
-        var y = MonarchMultiply.Apply(padding > 0 ? nn.functional.pad(x, [0, padding]) : x, first, second);
-        if (y.size(-1) > OutFeatures)
-            y = y.narrow(-1, 0, OutFeatures);
-        return (bias is null ? y : y + bias).MoveToOuterDisposeScope();
+        return MonarchMultiply.Linear(x, first, second, bias, OutFeatures);
     }
 
     private double LearningRateScale(Tensor factor) =>
