@@ -82,7 +82,7 @@ public static unsafe partial class MonarchMultiply
         }
         call = call with { Width = TileWidth<V, T>(call.Shape.Rows) };
         var tiles = (call.Shape.Rows + call.Width - 1) / call.Width;
-        var places = Places(call.Shape, call.Width);
+        var places = call.Shape.First.Places(call.Width);
         WorkerPool.Shared.Run(tiles, tile => Tile<V, T>(call, places, tile * call.Width), Threads(call.Shape.Products * call.Shape.Rows));
     }
 
@@ -91,15 +91,6 @@ public static unsafe partial class MonarchMultiply
     private static int TileWidth<V, T>(int rows)
         where V : struct
         where T : struct, ILanes<V> => T.Count * Math.Min(BlockProduct<V, T>.WidestPass, (rows + T.Count - 1) / T.Count);
-
-    // Where each middle number stands in a tile.
-    private static long[] Places(MonarchShape shape, int width)
-    {
-        var places = new long[shape.Middle];
-        for (var m = 0; m < places.Length; m++)
-            places[m] = (long)shape.Place(m) * width;
-        return places;
-    }
 
     private static void Single<V, T>(Call call, int row)
         where V : struct
@@ -170,28 +161,12 @@ public static unsafe partial class MonarchMultiply
         using var memory = ScratchMemory.Rent((long)width * (Math.Max(shape.Inputs, shape.Outputs) + shape.Middle));
         float* x = memory.Start, y = x + ((long)width * Math.Max(shape.Inputs, shape.Outputs)), z = x; // what R took is not needed where L's results go
         RowTiles<V, T>.In(call.X + ((long)start * shape.InFeatures), shape.InFeatures, count, shape.InFeatures, x, width, shape.Inputs);
-        FirstFactor<V, T>(call, x, y, places, vectors);
+        Blocks<V, T>(shape.First, call.First, x, y, width, places, vectors);
         for (var block = 0; block < shape.L; block++)
         {
             var factor = call.Second + ((long)block * shape.S * shape.R);
             BlockProduct<V, T>.Run(factor, shape.R, 1, y + ((long)block * shape.R * width), width, z + ((long)block * width), (long)shape.L * width, null, shape.S, shape.R, vectors, adds: false);
         }
         RowTiles<V, T>.Out(z, width, call.Outputs + ((long)start * shape.OutFeatures), shape.OutFeatures, count, shape.OutFeatures, call.Bias);
-    }
-
-    // x (k p, width) to y (l r, width), in the order that L reads.
-    private static void FirstFactor<V, T>(Call call, float* x, float* y, long[] places, int vectors)
-        where V : struct
-        where T : struct, ILanes<V>
-    {
-        var (shape, width) = (call.Shape, call.Width);
-        fixed (long* at = places)
-        {
-            for (var block = 0; block < shape.K; block++)
-            {
-                var factor = call.First + ((long)block * shape.Q * shape.P);
-                BlockProduct<V, T>.Run(factor, shape.P, 1, x + ((long)block * shape.P * width), width, y, 0, at + (block * shape.Q), shape.Q, shape.P, vectors, adds: false);
-            }
-        }
     }
 }

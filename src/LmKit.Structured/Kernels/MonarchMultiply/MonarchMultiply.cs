@@ -8,8 +8,8 @@ namespace LmKit;
 /// <para>R has shape (k, q, p) and L (l, s, r) with k q = l r. For one vector x of width k p:
 /// <c>y[c q + a] = sum_b R[c, a, b] x[c p + b]</c>, <c>out[d l + e] = sum_f L[e, d, f] y[f l + e]</c>, of width s l.</para>
 /// <para>Real and complex; any leading axes. On the CPU in float32 both permutations are nothing but the places where results are stored, and
-/// backward is written by hand: it keeps x alone and makes y again. Everything else is two batched products of the library. Forms agree
-/// within 2e-5 of the largest entry; results do not depend on the number of threads. It can be differentiated once.</para>
+/// backward is written by hand: it keeps x and y. Everything else is two batched products of the library. Forms agree within 2e-5 of the largest
+/// entry; results do not depend on the number of threads. It can be differentiated once.</para>
 /// </remarks>
 public static partial class MonarchMultiply
 {
@@ -56,11 +56,28 @@ public static partial class MonarchMultiply
             && x.dtype == ScalarType.Float32 && bias is null or { dtype: ScalarType.Float32 };
         if (!isServed)
             return Reference(x, first, second, bias, outFeatures);
-        Tensor[] inputs = bias is null ? [x, first, second] : [x, first, second, bias];
+        var isRecorded = is_grad_enabled() && (x.requires_grad || first.requires_grad || second.requires_grad || bias is { requires_grad: true });
+        if (!isRecorded)
+            return OnCpu(x, first, second, bias, outFeatures);
+        using var scope = NewDisposeScope();
+        var shape = MonarchShape.Of(x, first, second, outFeatures);
+        var y = Recorded(shape.First, x.reshape(shape.Rows, shape.InFeatures), first, null);
+        return Recorded(shape.Second, y, second, bias).view([.. x.shape[..^1], outFeatures]).MoveToOuterDisposeScope();
+    }
+
+    // A stage with a backward pass; the second one keeps what lies between the factors.
+    private static Tensor Recorded(BlockStage stage, Tensor x, Tensor factor, Tensor? bias)
+    {
+        Tensor[] inputs = bias is null ? [x, factor] : [x, factor, bias];
         return KernelFunction.Run(
             inputs,
-            () => OnCpu(x, first, second, bias, outFeatures),
-            (gradient, given) => BackwardOnCpu(gradient, given, outFeatures));
+            () => StageOnCpu(stage, x, factor, bias),
+            (gradient, given) =>
+            {
+                var hasBias = given.Count > 2;
+                var (forX, forFactor, forBias) = StageBackwardOnCpu(stage, gradient, given[0], given[1], given[0].requires_grad, given[1].requires_grad, hasBias && given[2].requires_grad);
+                return hasBias ? [forX, forFactor, forBias] : [forX, forFactor];
+            });
     }
 
     private static void Check(Tensor x, Tensor first, Tensor second)

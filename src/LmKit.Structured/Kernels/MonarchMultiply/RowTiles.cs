@@ -15,8 +15,9 @@ internal static unsafe class RowTiles<V, T>
     /// <param name="tile">(wanted features, width).</param>
     /// <param name="width">Lanes of the tile, whole vectors, at least the rows.</param>
     /// <param name="wanted">Features of the tile, at least those of a row.</param>
+    /// <param name="places">Where in the tile feature i stands, in numbers; null for one behind the other.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void In(float* rows, long stride, int count, int features, float* tile, int width, int wanted)
+    internal static void In(float* rows, long stride, int count, int features, float* tile, int width, int wanted, long* places = null)
     {
         var square = stackalloc float[T.Count * T.Count];
         for (var lane = 0; lane < width; lane += T.Count)
@@ -31,10 +32,11 @@ internal static unsafe class RowTiles<V, T>
                     Copy(rows + ((lane + row) * stride) + feature, square + (row * T.Count), numbers);
                 T.Transpose(square);
                 for (var number = 0; number < numbers; number++)
-                    T.Store(T.Load(square + (number * T.Count)), tile + ((long)(feature + number) * width) + lane);
+                    T.Store(T.Load(square + (number * T.Count)), tile + (places is null ? (long)(feature + number) * width : places[feature + number]) + lane);
             }
         }
-        new Span<float>(tile + ((long)features * width), (wanted - features) * width).Clear();
+        for (var feature = features; feature < wanted; feature++)
+            new Span<float>(tile + (places is null ? (long)feature * width : places[feature]), width).Clear();
     }
 
     /// <summary>Turns a tile back into rows.</summary>
