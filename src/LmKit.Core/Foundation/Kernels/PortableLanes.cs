@@ -45,6 +45,9 @@ public unsafe interface ILanes<TVector>
     /// <summary>a b of complex numbers, whose real and imaginary parts lie side by side.</summary>
     static abstract TVector MultiplyComplex(TVector a, TVector b);
 
+    /// <summary>The larger one of each pair; b where one is not a number.</summary>
+    static abstract TVector Max(TVector a, TVector b);
+
     /// <summary>e to the power of each.</summary>
     static abstract TVector Exp(TVector a);
 
@@ -108,6 +111,10 @@ public readonly unsafe struct PortableLanes : ILanes<Vector128<float>>
         var crossed = Vector128.Shuffle(a, Vector128.Create(1, 0, 3, 2)) * Vector128.Shuffle(b, Vector128.Create(1, 1, 3, 3));
         return Vector128.MultiplyAddEstimate(a, Vector128.Shuffle(b, Vector128.Create(0, 0, 2, 2)), crossed * Vector128.Create(-1f, 1, -1, 1));
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Max(Vector128<float> a, Vector128<float> b) => Vector128.ConditionalSelect(Vector128.GreaterThan(a, b), a, b);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -9,7 +9,7 @@ internal static unsafe class BlockProduct<V, T>
     where V : struct
     where T : struct, ILanes<V>
 {
-    /// <summary>Vectors that a row has at most per pass.</summary>
+    /// <summary>Vectors of a row that one pass serves best.</summary>
     internal const int WidestPass = 3;
 
     /// <summary>Multiplies.</summary>
@@ -31,11 +31,17 @@ internal static unsafe class BlockProduct<V, T>
     {
         for (var vector = 0; vector < vectors;)
         {
-            var pass = Math.Min(WidestPass, vectors - vector);
-            if (pass == 2)
-                pass = 1;
+            var left = vectors - vector;
+            var pass = left is 4 or 8 ? 4 : left >= WidestPass ? WidestPass : 1;
             var row = 0;
-            if (T.Count == 16)
+            if (pass == 4)
+            {
+                for (; T.Count == 16 && row + 6 <= rows; row += 6)
+                    SixByFour(a + (row * rowStride), rowStride, innerStride, b, bStride, c, cStride, places, row, inner, adds);
+                for (; row + 2 <= rows; row += 2)
+                    TwoByFour(a + (row * rowStride), rowStride, innerStride, b, bStride, c, cStride, places, row, inner, adds);
+            }
+            else if (T.Count == 16)
             {
                 for (; row + 8 <= rows; row += 8)
                 {
@@ -45,7 +51,7 @@ internal static unsafe class BlockProduct<V, T>
                         EightByOne(a + (row * rowStride), rowStride, innerStride, b, bStride, c, cStride, places, row, inner, adds);
                 }
             }
-            for (; row + 4 <= rows; row += 4)
+            for (; pass != 4 && row + 4 <= rows; row += 4)
             {
                 if (pass == WidestPass)
                     FourByThree(a + (row * rowStride), rowStride, innerStride, b, bStride, c, cStride, places, row, inner, adds);
@@ -119,6 +125,79 @@ internal static unsafe class BlockProduct<V, T>
         Store(Row(c, cStride, places, row + 5), f0, f1, f2, adds);
         Store(Row(c, cStride, places, row + 6), g0, g1, g2, adds);
         Store(Row(c, cStride, places, row + 7), h0, h1, h2, adds);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void SixByFour(float* a, long rowStride, long innerStride, float* b, long bStride, float* c, long cStride, long* places, int row, int inner, bool adds)
+    {
+        V z = T.Broadcast(0);
+        V a0 = z, a1 = z, a2 = z, a3 = z, b0 = z, b1 = z, b2 = z, b3 = z, c0 = z, c1 = z, c2 = z, c3 = z;
+        V d0 = z, d1 = z, d2 = z, d3 = z, e0 = z, e1 = z, e2 = z, e3 = z, f0 = z, f1 = z, f2 = z, f3 = z;
+        var lower = a + (3 * rowStride);
+        var twice = 2 * rowStride;
+        for (var k = 0; k < inner; k++, a += innerStride, lower += innerStride, b += bStride)
+        {
+            V x = T.Load(b), y = T.Load(b + T.Count), v = T.Load(b + (2 * T.Count)), w = T.Load(b + (3 * T.Count));
+            var by = T.Broadcast(*a);
+            a0 = T.MultiplyAdd(by, x, a0);
+            a1 = T.MultiplyAdd(by, y, a1);
+            a2 = T.MultiplyAdd(by, v, a2);
+            a3 = T.MultiplyAdd(by, w, a3);
+            by = T.Broadcast(a[rowStride]);
+            b0 = T.MultiplyAdd(by, x, b0);
+            b1 = T.MultiplyAdd(by, y, b1);
+            b2 = T.MultiplyAdd(by, v, b2);
+            b3 = T.MultiplyAdd(by, w, b3);
+            by = T.Broadcast(a[twice]);
+            c0 = T.MultiplyAdd(by, x, c0);
+            c1 = T.MultiplyAdd(by, y, c1);
+            c2 = T.MultiplyAdd(by, v, c2);
+            c3 = T.MultiplyAdd(by, w, c3);
+            by = T.Broadcast(*lower);
+            d0 = T.MultiplyAdd(by, x, d0);
+            d1 = T.MultiplyAdd(by, y, d1);
+            d2 = T.MultiplyAdd(by, v, d2);
+            d3 = T.MultiplyAdd(by, w, d3);
+            by = T.Broadcast(lower[rowStride]);
+            e0 = T.MultiplyAdd(by, x, e0);
+            e1 = T.MultiplyAdd(by, y, e1);
+            e2 = T.MultiplyAdd(by, v, e2);
+            e3 = T.MultiplyAdd(by, w, e3);
+            by = T.Broadcast(lower[twice]);
+            f0 = T.MultiplyAdd(by, x, f0);
+            f1 = T.MultiplyAdd(by, y, f1);
+            f2 = T.MultiplyAdd(by, v, f2);
+            f3 = T.MultiplyAdd(by, w, f3);
+        }
+        Store(Row(c, cStride, places, row), a0, a1, a2, a3, adds);
+        Store(Row(c, cStride, places, row + 1), b0, b1, b2, b3, adds);
+        Store(Row(c, cStride, places, row + 2), c0, c1, c2, c3, adds);
+        Store(Row(c, cStride, places, row + 3), d0, d1, d2, d3, adds);
+        Store(Row(c, cStride, places, row + 4), e0, e1, e2, e3, adds);
+        Store(Row(c, cStride, places, row + 5), f0, f1, f2, f3, adds);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void TwoByFour(float* a, long rowStride, long innerStride, float* b, long bStride, float* c, long cStride, long* places, int row, int inner, bool adds)
+    {
+        V z = T.Broadcast(0);
+        V a0 = z, a1 = z, a2 = z, a3 = z, b0 = z, b1 = z, b2 = z, b3 = z;
+        for (var k = 0; k < inner; k++, a += innerStride, b += bStride)
+        {
+            V x = T.Load(b), y = T.Load(b + T.Count), v = T.Load(b + (2 * T.Count)), w = T.Load(b + (3 * T.Count));
+            var by = T.Broadcast(*a);
+            a0 = T.MultiplyAdd(by, x, a0);
+            a1 = T.MultiplyAdd(by, y, a1);
+            a2 = T.MultiplyAdd(by, v, a2);
+            a3 = T.MultiplyAdd(by, w, a3);
+            by = T.Broadcast(a[rowStride]);
+            b0 = T.MultiplyAdd(by, x, b0);
+            b1 = T.MultiplyAdd(by, y, b1);
+            b2 = T.MultiplyAdd(by, v, b2);
+            b3 = T.MultiplyAdd(by, w, b3);
+        }
+        Store(Row(c, cStride, places, row), a0, a1, a2, a3, adds);
+        Store(Row(c, cStride, places, row + 1), b0, b1, b2, b3, adds);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -220,6 +299,13 @@ internal static unsafe class BlockProduct<V, T>
         Store(to, x, adds);
         Store(to + T.Count, y, adds);
         Store(to + (2 * T.Count), z, adds);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(float* to, V x, V y, V z, V w, bool adds)
+    {
+        Store(to, x, y, z, adds);
+        Store(to + (3 * T.Count), w, adds);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
