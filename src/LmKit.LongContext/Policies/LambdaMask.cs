@@ -73,6 +73,9 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
     /// <inheritdoc/>
     public bool ServesSoftCap => true;
 
+    /// <inheritdoc/>
+    public bool ServesSinks => true;
+
     MaskReach IReachingMask.Reach => new(LocalLength, GlobalLength, ceiling);
 
     /// <inheritdoc/>
@@ -93,9 +96,7 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
         input.Check();
         if (AttentionInput.Misfit(this, input.Encoding) is { } misfit)
             throw new ArgumentException(misfit, nameof(input));
-        if (input.Queries.numel() == 0 || input.Keys.size(2) == 0)
-            return zeros_like(input.Queries);
-        return LambdaAttention.Attend(input, ((IReachingMask)this).Reach, this);
+        return LambdaAttention.Attend(input, ((IReachingMask)this).Reach);
     }
 
     /// <summary>The mask's name and its three numbers.</summary>

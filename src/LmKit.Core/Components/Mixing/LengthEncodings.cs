@@ -60,6 +60,9 @@ internal sealed class StateBorderException(string message) : NotSupportedExcepti
 /// <summary>An encoding of its own for each row of a batch.</summary>
 internal sealed class RowEncodings(PositionEncoding[] rows) : PositionEncoding
 {
+    /// <summary>The encoding of a row.</summary>
+    internal PositionEncoding OfRow(long row) => rows[row];
+
     /// <inheritdoc/>
     public override bool TurnsKeys => rows[0].TurnsKeys;
 
