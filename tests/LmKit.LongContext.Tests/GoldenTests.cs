@@ -26,19 +26,13 @@ public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         ["gptj_partial_rope"] = Rotary,
         ["alibi_mpt"] = Alibi,
         ["ablations"] = GoldenVariants.Ablations,
+        ["streaming_llm"] = GoldenVariants.Streaming,
         ["topk_middle"] = GoldenVariants.WithoutMiddle,
         ["tiny_llama"] = GoldenVariants.Llama,
     };
 
-    protected override IReadOnlyDictionary<string, string> Missing { get; } = new Dictionary<string, string>
-    {
-        ["streaming_llm"] = "StreamingLLM's cache (start and recent tokens at positions within the cache) is not in LongContext",
-    };
-
     protected override IReadOnlyDictionary<string, string> MissingParts { get; } = new Dictionary<string, string>
     {
-        ["ablations: out_mask_only"] = "a Lambda mask that leaves true distances alone is not in LongContext",
-        ["ablations: out_ceiling_triangle_*"] = "the triangle offset of middle keys is not in LongContext",
         ["topk_middle: out_prefill_last_row_only"] = "attention to the top-k middle tokens is not in LongContext",
         ["topk_middle: out_decode_every_row"] = "attention to the top-k middle tokens is not in LongContext",
         ["topk_middle: attended_decode"] = "attention to the top-k middle tokens is not in LongContext",
@@ -197,15 +191,16 @@ public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         }
     }
 
-    /// <summary>The attention of a file, under its own mask, another one, or plain causal attention.</summary>
-    internal static Attention Build(GoldenCase golden, ScalarType dtype, LambdaMaskOptions? other = null, bool isPlain = false)
+    /// <summary>The attention of a file, under its own mask or what another one adds.</summary>
+    internal static Attention Build(GoldenCase golden, ScalarType dtype, Action<LanguageModelBuilder>? other = null)
     {
         var builder = new LanguageModelBuilder { VocabSize = 1, ModelDim = Number(golden, "E"), LayerCount = 1, Dtype = dtype };
-        if (!isPlain)
+        if (other is null)
         {
-            var given = other ?? Options(golden);
+            var given = Options(golden);
             builder.AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (given.LocalLength, given.GlobalLength, given.DistanceCeiling));
         }
+        other?.Invoke(builder);
         builder.AddRotary(rotary =>
         {
             rotary.Base = golden.Options.Number("base");

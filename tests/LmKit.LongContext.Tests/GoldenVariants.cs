@@ -16,21 +16,64 @@ internal static class GoldenVariants
     internal static void Ablations(GoldenCase golden)
     {
         var (x, window, starts) = (golden.Tensor("x"), GoldenTests.Number(golden, "L_local"), GoldenTests.Number(golden, "n_global"));
-        var length = x.size(1);
-        LambdaMaskOptions Mask(long globals, long ceiling) => new() { LocalLength = window, GlobalLength = globals, DistanceCeiling = ceiling };
-        foreach (var (name, mask, tolerance) in new (string, LambdaMaskOptions?, double)[]
+        Action<LanguageModelBuilder> Lambda(long globals, long ceiling) => builder =>
+            builder.AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (window, globals, ceiling));
+        Action<LanguageModelBuilder> Ceiling(double offset) => builder =>
+            builder.AddCeilingMask(mask => (mask.DistanceCeiling, mask.GlobalLength, mask.TriangleOffset) = (window, starts, offset));
+        var triangle = golden.Names("out_ceiling_triangle_").Single();
+        foreach (var (name, mask, tolerance) in new (string, Action<LanguageModelBuilder>?, double)[]
         {
             ("out_vanilla", null, OfficialSingle),
-            ("out_ceiling_only", Mask(length, window), OfficialSingle), // every token a starting one: nothing is hidden
-            ("out_window_only_G0", Mask(0, window), Exact),
-            ("out_lambda_limit_2L", Mask(starts, 2 * window), Exact),
-            ("out_lambda_limit_half_L", Mask(starts, window / 2), Exact),
+            ("out_ceiling_only", Ceiling(0), OfficialSingle),
+            (triangle, Ceiling(double.Parse(triangle.Split('_')[^1], CultureInfo.InvariantCulture)), OfficialSingle),
+            ("out_mask_only", builder => builder.AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.ShowsTrueDistances) = (window, starts, true)), Exact),
+            ("out_window_only_G0", Lambda(0, window), Exact),
+            ("out_lambda_limit_2L", Lambda(starts, 2 * window), Exact),
+            ("out_lambda_limit_half_L", Lambda(starts, window / 2), Exact),
         })
         {
             using var frozen = no_grad();
-            using var attention = GoldenTests.Build(golden, ScalarType.Float64, mask, isPlain: mask is null);
+            using var attention = GoldenTests.Build(golden, ScalarType.Float64, mask ?? (_ => { }));
             golden.Check(name, attention.call(x), absolute: tolerance);
+            using var state = attention.NewState(x.size(0));
+            golden.Check(name, cat([.. x.split(3, 1).Select(piece => attention.call(piece, new SequenceContext(state)))], 1), absolute: tolerance);
         }
+    }
+
+    /// <summary>StreamingLLM in both flows, token by token and whole, and the cache of the one that evicts after a step.</summary>
+    internal static void Streaming(GoldenCase golden)
+    {
+        var x = golden.Tensor("x");
+        var (starts, recent) = (GoldenTests.Number(golden, "start"), GoldenTests.Number(golden, "recent"));
+        foreach (var before in new[] { false, true })
+        {
+            using var frozen = no_grad();
+            using var attention = GoldenTests.Build(
+                golden,
+                ScalarType.Float64,
+                builder => builder.AddStreamingMask(mask => (mask.StartLength, mask.RecentLength, mask.EvictsBeforeStep) = (starts, recent, before)));
+            var name = before ? "out_evict_before" : "out_evict_after";
+            golden.Check(name, attention.call(x), absolute: OfficialSingle);
+            foreach (var chunk in new[] { 1, 3, 7 })
+            {
+                using var state = attention.NewState(x.size(0));
+                golden.Check(name, cat([.. x.split(chunk, 1).Select(piece => attention.call(piece, new SequenceContext(state)))], 1), absolute: OfficialSingle);
+                if (chunk == 1 && !before)
+                    Cache(golden, state, starts, recent, x.size(1));
+            }
+        }
+    }
+
+    // Theirs is S starting keys and R recent ones before positions; ours may hold a few more, turned at their own.
+    private static void Cache(GoldenCase golden, MixerState state, int starts, int recent, long length)
+    {
+        var held = state.Tensors["positions"][0].data<long>().ToArray();
+        var theirs = golden.Tensor("cache_k_after");
+        var rotary = new RotaryEmbedding(theirs.size(3), golden.Options.Number("base"));
+        long[] positions = [.. Enumerable.Range(0, starts).Select(index => (long)index), .. Enumerable.Range(0, recent).Select(index => length - recent + index)];
+        var slots = tensor(positions.Select(position => (long)Array.IndexOf(held, position)).ToArray());
+        golden.Check("cache_k_after", rotary.DecodeKeys(state.Tensors["turned_keys"].index_select(2, slots), tensor(positions, [1, positions.Length])), absolute: OfficialSingle);
+        golden.Check("cache_v_after", state.Tensors["values"].index_select(2, slots), absolute: OfficialSingle);
     }
 
     /// <summary>The layer of the top-k files without re-attention, which is the Lambda mask alone.</summary>

@@ -70,6 +70,22 @@ internal readonly record struct MaskReach(long Window, long Starts, long Ceiling
 {
     /// <summary>All earlier keys and the query's own, at true distances.</summary>
     internal static MaskReach All => new(long.MaxValue, 0, 0);
+
+    /// <summary>The distance at which a far key is seen.</summary>
+    internal long FarDistanceOf(long query, long key) => Far switch
+    {
+        FarDistance.Ceiling => Ceiling,
+        FarDistance.Closed => Math.Min(query, Ceiling) - key,
+        _ => query - key,
+    };
+
+    /// <summary>Where a query would stand to see a far key at that distance.</summary>
+    internal long FarPosition(long query, long key) => Far switch
+    {
+        FarDistance.Ceiling => key + Ceiling,
+        FarDistance.Closed => Math.Min(query, Ceiling),
+        _ => query,
+    };
 }
 
 /// <summary>The distance at which a starting token j beyond the window is seen.</summary>
@@ -78,7 +94,7 @@ internal enum FarDistance
     /// <summary>D, the same for all (LM-Infinite).</summary>
     Ceiling,
 
-    /// <summary>D - j: as if what lies between starts and window were not there (StreamingLLM).</summary>
+    /// <summary>min(i, D) - j: as if what lies between starts and window were not there (StreamingLLM).</summary>
     Closed,
 
     /// <summary>The true one, i - j; D says nothing.</summary>

@@ -27,6 +27,9 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
         GlobalLength = options.GlobalLength;
         ceiling = options.DistanceCeiling ?? options.LocalLength;
         Check(ceiling, 0, nameof(options.DistanceCeiling));
+        ShowsTrueDistances = options.ShowsTrueDistances;
+        if (ShowsTrueDistances && options.DistanceCeiling is { } given)
+            throw new ArgumentException($"{nameof(LambdaMaskOptions)}.{nameof(options.DistanceCeiling)} = {given} bounds distances, and {nameof(options.ShowsTrueDistances)} = true leaves them as they are; give one of them.", nameof(options));
 
         static void Check(long value, long least, string name)
         {
@@ -40,15 +43,7 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
     public LambdaMask(LambdaMaskOptions options, LayerContext layer)
         : this(options)
     {
-        ArgumentNullException.ThrowIfNull(layer);
-        if (layer.IsBidirectional)
-            throw new ArgumentException($"{nameof(LanguageModelOptions)}.{nameof(LanguageModelOptions.IsBidirectional)} = true ($.model.is_bidirectional) lets tokens see later tokens, and the Lambda mask is causal; drop it or build a causal model.", nameof(layer));
-        if (layer.HasLearnedPositions)
-        {
-            throw new ArgumentException(
-                "Learned absolute positions end with their table (max_position_embeddings), so the Lambda mask cannot carry the model beyond it; use rotary, ALiBi or no positions.",
-                nameof(layer));
-        }
+        PolicyLayer.Check(layer, "the Lambda mask");
     }
 
     /// <summary>The window L, the query itself included.</summary>
@@ -57,6 +52,9 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
     /// <summary>The starting tokens G that stay visible.</summary>
     public long GlobalLength { get; }
 
+    /// <summary>Whether starting tokens beyond the window are shown at their true distance.</summary>
+    public bool ShowsTrueDistances { get; }
+
     /// <inheritdoc/>
     public bool IsCausal => true;
 
@@ -64,11 +62,11 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
     public bool Forgets => true;
 
     /// <summary>The window L, at which distances stop growing; null where D is not L, since no ceiling then says what this mask
-    /// means (<see cref="HasDenseForm"/>).</summary>
-    public long? DistanceCeiling => HasDenseForm ? ceiling : null;
+    /// means (<see cref="HasDenseForm"/>), and where distances stay true.</summary>
+    public long? DistanceCeiling => HasDenseForm && !ShowsTrueDistances ? ceiling : null;
 
-    /// <summary>Whether D is L: distances then stay true inside the window and are D beyond it, which is min(i - j, L).</summary>
-    public bool HasDenseForm => ceiling == LocalLength;
+    /// <summary>Whether D is L, so that distances are min(i - j, L), or distances stay true.</summary>
+    public bool HasDenseForm => ShowsTrueDistances || ceiling == LocalLength;
 
     /// <inheritdoc/>
     public bool ServesSoftCap => true;
@@ -76,7 +74,7 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
     /// <inheritdoc/>
     public bool ServesSinks => true;
 
-    MaskReach IReachingMask.Reach => new(LocalLength, GlobalLength, ceiling);
+    MaskReach IReachingMask.Reach => new(LocalLength, GlobalLength, ceiling, ShowsTrueDistances ? FarDistance.True : FarDistance.Ceiling);
 
     /// <inheritdoc/>
     public Tensor? Visible(Tensor queries, Tensor keys)
@@ -100,5 +98,6 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
     }
 
     /// <summary>The mask's name and its three numbers.</summary>
-    public override string ToString() => $"{nameof(LambdaMask)} ({nameof(LocalLength)} = {LocalLength}, {nameof(GlobalLength)} = {GlobalLength}, {nameof(LambdaMaskOptions.DistanceCeiling)} = {ceiling})";
+    public override string ToString() =>
+        $"{nameof(LambdaMask)} ({nameof(LocalLength)} = {LocalLength}, {nameof(GlobalLength)} = {GlobalLength}, {(ShowsTrueDistances ? $"{nameof(ShowsTrueDistances)} = true" : $"{nameof(LambdaMaskOptions.DistanceCeiling)} = {ceiling}")})";
 }

@@ -22,6 +22,11 @@ public sealed class LambdaMaskOptions
     [Range(0L, long.MaxValue)]
     [JsonPropertyName("limit_distance")]
     public long? DistanceCeiling { get; set; }
+
+    /// <summary>Whether starting tokens beyond the window are shown at their true distance, which no ceiling then bounds: the mask alone, one half of
+    /// LM-Infinite, for comparison. Default false.</summary>
+    [JsonPropertyName("true_distances")]
+    public bool ShowsTrueDistances { get; set; }
 }
 
 /// <summary>The Lambda mask as a component.</summary>
@@ -44,6 +49,6 @@ public static class LambdaMaskComponent
     public static ComponentRegistry AddLongContext(this ComponentRegistry registry)
     {
         ArgumentNullException.ThrowIfNull(registry);
-        return registry.Add(Kind);
+        return registry.Add(Kind).Add(StreamingMaskComponent.Kind).Add(CeilingMaskComponent.Kind);
     }
 }

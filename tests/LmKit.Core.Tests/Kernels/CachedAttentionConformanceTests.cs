@@ -23,6 +23,9 @@ public abstract class CachedAttentionConformance : KernelConformance
     /// <summary>The bound of the scores; those of the inputs reach about 3.</summary>
     protected virtual double? SoftCap => null;
 
+    /// <summary>Whether a score per head joins every softmax.</summary>
+    protected virtual bool HasSinks => false;
+
     /// <summary>Whether rows are padded and hold several documents.</summary>
     protected virtual bool IsRagged => false;
 
@@ -43,7 +46,7 @@ public abstract class CachedAttentionConformance : KernelConformance
             documents.narrow(1, held, NewTokens),
             documents,
             Encoding)
-        { SoftCap = SoftCap };
+        { SoftCap = SoftCap, Sinks = HasSinks ? given[4] : null };
         return CachedAttention.Reference(input, ((IReachingMask)Mask).Reach).transpose(1, 2).MoveToOuterDisposeScope();
     };
 
@@ -58,9 +61,13 @@ public abstract class CachedAttentionConformance : KernelConformance
         _ = cache.Extend(before, k, v, segments?.narrow(1, 0, held));
         var rest = segments?.narrow(1, held, NewTokens);
         var isServed = dtype == ScalarType.Float32 && !is_grad_enabled();
-        var attended = cache.Step(given[0], given[1], given[2], rest, SoftCap);
+        var sinks = HasSinks ? given[4] : null;
+        var attended = cache.Step(given[0], given[1], given[2], rest, SoftCap, sinks);
         Assert.Equal(isServed, attended is not null);
-        attended ??= DenseAttention.Attend(cache.Extend(given[0], given[1], given[2], rest, SoftCap), Mask).transpose(1, 2);
+        if (attended is not null)
+            return attended.MoveToOuterDisposeScope();
+        var (input, reach) = (cache.Extend(given[0], given[1], given[2], rest, SoftCap, sinks), ((IReachingMask)Mask).Reach);
+        attended = (reach.Far == FarDistance.Closed ? LambdaAttention.Attend(input, reach) : DenseAttention.Attend(input, Mask)).transpose(1, 2);
         return attended.MoveToOuterDisposeScope();
     };
 
@@ -70,6 +77,7 @@ public abstract class CachedAttentionConformance : KernelConformance
         randn([Rows, NewTokens, KeyHeads, HeadDim], dtype, generator: random),
         randn([Rows, NewTokens, KeyHeads, HeadDim], dtype, generator: random),
         tensor(length),
+        .. HasSinks ? new[] { randn([Heads], dtype, generator: random) } : [],
     ];
 
     private Tensor Held(long count, ulong seed, ScalarType dtype)
@@ -198,4 +206,38 @@ public sealed class CachedAttentionWidelyCappedTests : CachedAttentionConformanc
     protected override PositionEncoding? Encoding => null;
 
     protected override double? SoftCap => 5000;
+}
+
+public sealed class CachedAttentionClosedTests : CachedAttentionConformance
+{
+    internal override IAttentionMask Mask => new ReachMask(9, 4, FarDistance.Closed);
+
+    protected override bool HasSinks => true;
+}
+
+public sealed class CachedAttentionClosedRaggedAlibiTests : CachedAttentionConformance
+{
+    internal override IAttentionMask Mask => new ReachMask(9, 4, FarDistance.Closed);
+
+    protected override PositionEncoding? Encoding => new AlibiEncoding(6);
+
+    protected override bool IsRagged => true;
+}
+
+public sealed class CachedAttentionAtTrueDistancesTests : CachedAttentionConformance
+{
+    internal override IAttentionMask Mask => new ReachMask(9, 4, FarDistance.True);
+
+    protected override bool IsRagged => true;
+
+    protected override bool HasSinks => true;
+}
+
+public sealed class CachedAttentionAtTrueDistancesWithAlibiTests : CachedAttentionConformance
+{
+    internal override IAttentionMask Mask => new ReachMask(9, 4, FarDistance.True);
+
+    protected override PositionEncoding? Encoding => new AlibiEncoding(6);
+
+    protected override double? SoftCap => 1.5;
 }

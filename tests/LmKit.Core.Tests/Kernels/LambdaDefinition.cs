@@ -56,7 +56,7 @@ internal static class LambdaDefinition
             if (distance >= 0 && distance < reach.Window)
                 seen.Add((key, distance));
             else if (distance >= 0 && place < reach.Starts)
-                seen.Add((key, reach.Far switch { FarDistance.Ceiling => reach.Ceiling, FarDistance.Closed => reach.Ceiling - place, _ => distance }));
+                seen.Add((key, reach.Far switch { FarDistance.Ceiling => reach.Ceiling, FarDistance.Closed => Math.Min(position, reach.Ceiling) - place, _ => distance }));
         }
         return seen;
     }

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace LmKit.Core.Tests;
 
 /// <summary>A mask of three numbers whose ceiling is its window, so that a predicate and a ceiling say all of it too.</summary>
-internal sealed class ReachMask(long window, long starts) : IAttentionMask, IReachingMask
+internal sealed class ReachMask(long window, long starts, FarDistance far = FarDistance.Ceiling) : IAttentionMask, IReachingMask
 {
     public bool IsCausal => true;
 
@@ -11,7 +11,7 @@ internal sealed class ReachMask(long window, long starts) : IAttentionMask, IRea
 
     public long? DistanceCeiling => window;
 
-    MaskReach IReachingMask.Reach => new(window, starts, window);
+    MaskReach IReachingMask.Reach => new(window, starts, window + (far == FarDistance.Closed ? starts - 1 : 0), far);
 
     public Tensor? Visible(Tensor queries, Tensor keys)
     {

@@ -1,4 +1,5 @@
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace LmKit;
@@ -27,6 +28,8 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
     private readonly nn.IModule<Tensor, Tensor>? queryNorm;
     [ComponentName(Name = "k_norm")]
     private readonly nn.IModule<Tensor, Tensor>? keyNorm;
+    [ComponentName(Name = "sinks")]
+    private readonly Parameter? sinks; // (H)
     private readonly Dropout dropout;
     private readonly IAttentionMask mask;
     private readonly PositionEncoding? encoding;
@@ -39,7 +42,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
     private readonly double queryFactor; // on queries whose scores are divided by sqrt(P): the scale times sqrt(P)
     private readonly double? clip;
     private readonly double? softCap;
-    private readonly IMaskedAttention? ownWay; // the mask's own way to attend, unless a soft cap is set that it does not serve
+    private readonly IMaskedAttention? ownWay; // the mask's own way to attend, unless there is a soft cap or sinks that it does not serve
     private readonly HookPoint queryPoint;
     private readonly HookPoint keyPoint;
     private readonly HookPoint valuePoint;
@@ -70,6 +73,8 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         CheckMask(options);
         if (softCap is not null && ownWay is { ServesSoftCap: false })
             ownWay = null;
+        if (options.HasSinks && ownWay is { ServesSinks: false })
+            ownWay = null;
         queries = layer.Linear("q_proj", modelDim, headCount * headDim, options.HasBias);
         keys = layer.Linear("k_proj", modelDim, keyHeadCount * headDim, options.HasBias);
         values = layer.Linear("v_proj", modelDim, keyHeadCount * headDim, options.HasBias);
@@ -80,6 +85,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
             queryNorm = layer.Norm("q_norm", normsWhole ? headCount * headDim : headDim);
             keyNorm = layer.Norm("k_norm", normsWhole ? keyHeadCount * headDim : headDim);
         }
+        sinks = options.HasSinks ? layer.Parameters.Constant(0, headCount) : null;
         clip = options.Clip;
         queryFactor = (options.Scale is { } scale ? scale * Math.Sqrt(headDim) : 1) / (options.DividesScaleByLayer ? layer.LayerIndex + 1 : 1);
         dropout = layer.Dropout(options.DropoutRate);
@@ -112,8 +118,8 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
             var other => throw new ArgumentException($"{nameof(Attention)} carries a {nameof(KeyValueCache)}; got {other.GetType().Name}.", nameof(context)),
         };
         var active = hasDropout && training ? dropout : null;
-        var attended = (active is null ? cache?.Step(q, k, v, context!.Segments, softCap) : null)
-            ?? Attend(cache?.Extend(q, k, v, context!.Segments, softCap) ?? Whole(q, k, v, context?.Segments), active);
+        var attended = (active is null ? cache?.Step(q, k, v, context!.Segments, softCap, sinks) : null)
+            ?? Attend(cache?.Extend(q, k, v, context!.Segments, softCap, sinks) ?? Whole(q, k, v, context?.Segments), active);
         cache?.Trim();
         attended = HalfPrecision.Narrow(attended, x.dtype); // a cache may hold wider numbers than the model's
         var joined = headPoint.Pass(attended, context).reshape(batch, length, headCount * headDim); // (B, L, D)
@@ -142,7 +148,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         var layout = SequenceLayout.Read(q.size(0), q.size(2), segments);
         var positions = layout.PositionTensor(q.device);
         var documents = layout.IsUniform ? null : layout.SegmentTensor(q.device);
-        return new AttentionInput(q, k, v, positions, positions, documents, documents, layout.EncodingOf(encoding)) { SoftCap = softCap };
+        return new AttentionInput(q, k, v, positions, positions, documents, documents, layout.EncodingOf(encoding)) { SoftCap = softCap, Sinks = sinks };
     }
 
     // Dropout acts on weights, which only the dense form has; so does a soft cap that a mask does not serve.
@@ -154,5 +160,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
             throw new ArgumentException(FormattableString.Invariant($"{nameof(AttentionOptions)}.{nameof(options.DropoutRate)} = {options.DropoutRate} acts on the weights of attention, which {mask} does not give out: it can only attend by itself. Set {nameof(options.DropoutRate)} to 0, or take another mask."), nameof(options));
         if (options.SoftCap is { } cap && !ownWay.ServesSoftCap)
             throw new ArgumentException(FormattableString.Invariant($"{nameof(AttentionOptions)}.{nameof(options.SoftCap)} = {cap} cannot be obeyed under {mask}, which can only attend by itself and does not serve soft caps. Leave {nameof(options.SoftCap)} out, or take another mask."), nameof(options));
+        if (options.HasSinks && !ownWay.ServesSinks)
+            throw new ArgumentException($"{nameof(AttentionOptions)}.{nameof(options.HasSinks)} = true cannot be obeyed under {mask}, which can only attend by itself and does not serve sinks. Leave {nameof(options.HasSinks)} out, or take another mask.", nameof(options));
     }
 }

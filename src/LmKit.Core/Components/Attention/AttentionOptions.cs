@@ -45,6 +45,10 @@ public sealed class AttentionOptions
     [JsonPropertyName("attn_logit_softcapping")]
     public double? SoftCap { get; set; }
 
+    /// <summary>Whether each query head has a learned score that joins its softmax and brings no value, so that a query may attend to nothing
+    /// (sinks, gpt-oss). The scores start at 0, as if there were one more key that no query knows. Default false.</summary>
+    public bool HasSinks { get; set; }
+
     /// <summary>Clamps every number of queries, keys and values to [-c, c] right after their linears (clip_qkv, MPT); null, the default, for
     /// no clip.</summary>
     [Range(1e-9, 1e9)]

@@ -142,22 +142,23 @@ public sealed partial class KeyValueCache : MixerState
     /// <param name="v">(B, L, Hkv, P).</param>
     /// <param name="segments">As in <see cref="SequenceContext"/>.</param>
     /// <param name="softCap">The bound of the scores, or null.</param>
+    /// <param name="sinks">A score (H) that joins every softmax, or null.</param>
     /// <returns>(B, L, H, P), or null where that way does not serve the call, which then changed nothing.</returns>
-    internal Tensor? Step(Tensor q, Tensor k, Tensor v, Tensor? segments, double? softCap = null)
+    internal Tensor? Step(Tensor q, Tensor k, Tensor v, Tensor? segments, double? softCap = null, Tensor? sinks = null)
     {
         Check(q, k, v);
         var own = OfCall(q, segments);
-        if (!CachedAttention.IsServed(q, k, v, mask, own))
+        if (!CachedAttention.IsServed(q, k, v, mask, own, sinks))
             return null;
         var layout = Begin(ref q, ref k, ref v, segments);
         Reserve(k.size(1));
         slots.Append(layout);
-        return CachedAttention.Cpu(q, k, v, keys, values, slots, layout, ((IReachingMask)mask).Reach, own, softCap);
+        return CachedAttention.Cpu(q, k, v, keys, values, slots, layout, ((IReachingMask)mask).Reach, own, softCap, sinks);
     }
 
     /// <summary>Takes new keys and values in and gives what the queries of the same columns attend to; everything in the caller's scope.</summary>
     /// <inheritdoc cref="Step"/>
-    internal AttentionInput Extend(Tensor q, Tensor k, Tensor v, Tensor? segments, double? softCap = null)
+    internal AttentionInput Extend(Tensor q, Tensor k, Tensor v, Tensor? segments, double? softCap = null, Tensor? sinks = null)
     {
         Check(q, k, v);
         var own = OfCall(q, segments);
@@ -185,7 +186,7 @@ public sealed partial class KeyValueCache : MixerState
             layout.IsUniform ? null : layout.SegmentTensor(q.device),
             layout.IsUniform ? null : slots.DocumentTensor(q.device),
             own)
-        { HasEncodedKeys = HoldsEncodedKeys, SoftCap = softCap };
+        { HasEncodedKeys = HoldsEncodedKeys, SoftCap = softCap, Sinks = sinks };
     }
 
     // What an edit at a hook point made of them may be of any shape; the state is as it was when it is refused.

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>Attention over every key held, with what a mask hides left out: softmax(s + bias) v with s = q k^T / sqrt(P), or
-/// c tanh(s / c) in its place under a soft cap c (<see cref="AttentionInput.SoftCap"/>).</summary>
+/// c tanh(s / c) in its place under a soft cap c (<see cref="AttentionInput.SoftCap"/>), and with one more score in the softmax where there are sinks
+/// (<see cref="AttentionInput.Sinks"/>).</summary>
 /// <remarks>The definition that masks with their own attention are compared with; quadratic in the length. Scores and softmax are
 /// computed in float32 or wider; half precision with a position encoding is widened before it is encoded and narrowed at the end.</remarks>
 public static class DenseAttention
@@ -34,7 +35,7 @@ public static class DenseAttention
         var keyCount = input.Keys.size(2);
         if (queryCount == 0 || keyCount == 0 || input.Queries.size(0) == 0)
             return zeros_like(input.Queries).MoveToOuterDisposeScope();
-        var isFused = dropout is null && input.SoftCap is null && mask.DistanceCeiling is null && input.Encoding is null or { IsBiasFree: true };
+        var isFused = dropout is null && input.SoftCap is null && input.Sinks is null && mask.DistanceCeiling is null && input.Encoding is null or { IsBiasFree: true };
         if (HalfPrecision.Is(input.Queries.dtype) && !(isFused && input.Encoding is null))
             return AttendChecked(input.Widened(), mask, dropout).to(input.Queries.dtype).MoveToOuterDisposeScope();
         if (!isFused)
@@ -134,7 +135,13 @@ public static class DenseAttention
         Tensor? blind = null;
         if (AllowedChecked(input, mask, out blind) is { } allowed)
             scores = scores.masked_fill(SharedHeads.Repeat(allowed.logical_not(), heads / keyHeads).unsqueeze(1), double.NegativeInfinity);
-        var weights = scores.softmax(-1);
+        if (input.Sinks is { } sinks)
+        {
+            // One more key for every query, whose value is zero.
+            var column = sinks.to(scores.dtype).view(1, keyHeads, heads / keyHeads, 1, 1).expand(scores.size(0), -1, -1, input.Queries.size(2), 1);
+            scores = cat([scores, column.reshape(scores.size(0), keyHeads, scores.size(2), 1)], -1);
+        }
+        var weights = scores.softmax(-1).narrow(-1, 0, input.Keys.size(2));
         if (dropout is not null)
             weights = dropout.call(weights);
         return Blank(SharedHeads.Split(einsum("bhlm,bhmp->bhlp", weights, input.Values), heads), blind);

@@ -24,9 +24,10 @@ internal static unsafe partial class CachedAttention
     /// <param name="reach">The mask.</param>
     /// <param name="encoding">The position encoding, or null.</param>
     /// <param name="softCap">The bound of the scores, or null.</param>
+    /// <param name="sinks">A score (H) that joins every softmax, or null.</param>
     /// <returns>(B, L, H, P); zero for a query that sees no key.</returns>
     internal static Tensor Cpu(
-        Tensor q, Tensor k, Tensor v, Tensor keys, Tensor values, KeySlots slots, SequenceLayout layout, MaskReach reach, PositionEncoding? encoding, double? softCap = null)
+        Tensor q, Tensor k, Tensor v, Tensor keys, Tensor values, KeySlots slots, SequenceLayout layout, MaskReach reach, PositionEncoding? encoding, double? softCap = null, Tensor? sinks = null)
     {
         using var scope = NewDisposeScope();
         var y = empty(q.shape, ScalarType.Float32);
@@ -36,6 +37,7 @@ internal static unsafe partial class CachedAttention
         using var heldKeys = new TensorMemory<float>(keys, nameof(keys));
         using var heldValues = new TensorMemory<float>(values, nameof(values));
         using var output = new TensorMemory<float>(y, nameof(y));
+        using var sinkScores = new TensorMemory<float>(sinks?.to(ScalarType.Float32).contiguous() ?? y, nameof(sinks));
         var rotary = encoding as RotaryEmbedding;
         var seen = SeenKeys.Of(slots, layout, reach);
         var farStarts = new int[seen.Length];
@@ -66,6 +68,7 @@ internal static unsafe partial class CachedAttention
             Slots = slots,
             Reach = reach,
             SoftCap = (float)(softCap ?? 0),
+            Sinks = sinks is null ? null : sinkScores.Start,
             Rotary = rotary,
             Alibi = encoding as AlibiEncoding,
         };
@@ -130,7 +133,7 @@ internal static unsafe partial class CachedAttention
             foreach (var run in step.Seen[index].Far)
             {
                 for (var slot = run.Start; slot < run.Start + run.Length; slot++, to += step.Rotary.RotaryDim)
-                    step.Rotary.Table.Read(positions[slot] + step.Reach.Ceiling, new Span<float>(to, (int)step.Rotary.RotaryDim));
+                    step.Rotary.Table.Read(step.Reach.FarPosition(step.Seen[index].Position, positions[slot]), new Span<float>(to, (int)step.Rotary.RotaryDim));
             }
         }
     }
@@ -173,7 +176,7 @@ internal static unsafe partial class CachedAttention
             if (step.Alibi is not null)
                 Lower(scores, seen, step, index / step.Tokens, keyHead * sharing, sharing);
             for (var share = 0; share < sharing; share++)
-                Weigh<V, T>(scores + ((long)share * seen.Count), seen.Count);
+                Weigh<V, T>(scores + ((long)share * seen.Count), seen.Count, step.Sinks is null ? float.NegativeInfinity : step.Sinks[(keyHead * sharing) + share]);
             at = 0;
             foreach (var run in seen.Far)
             {
@@ -206,7 +209,7 @@ internal static unsafe partial class CachedAttention
         }
     }
 
-    // A starting token at position s stands at distance D from a query at s + D.
+    // A starting token at position s stands at distance D from a query at s + D, and at min(i, D) - s from one at min(i, D).
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void FarScores<V, T>(float* keys, int count, float* queries, float* phases, float* turned, float* scores, int sharing, int stride, in CachedStep step)
         where V : struct
@@ -245,7 +248,7 @@ internal static unsafe partial class CachedAttention
             foreach (var run in seen.Far)
             {
                 for (var key = 0; key < run.Length; key++)
-                    *scores++ -= slope * step.Reach.Ceiling;
+                    *scores++ -= slope * step.Reach.FarDistanceOf(seen.Position, positions[run.Start + key]);
             }
             foreach (var run in seen.Near)
             {
@@ -255,13 +258,13 @@ internal static unsafe partial class CachedAttention
         }
     }
 
-    // Scores to weights: softmax.
+    // Scores to weights: softmax over them and a score that brings no value.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Weigh<V, T>(float* scores, int count)
+    private static void Weigh<V, T>(float* scores, int count, float sink)
         where V : struct
         where T : struct, ILanes<V>
     {
-        var largest = Largest(scores, count);
+        var largest = Math.Max(Largest(scores, count), sink);
         V offset = T.Broadcast(largest), sums = T.Broadcast(0);
         var at = 0;
         for (; at + T.Count <= count; at += T.Count)
@@ -270,7 +273,7 @@ internal static unsafe partial class CachedAttention
             T.Store(e, scores + at);
             sums = T.Add(sums, e);
         }
-        var sum = T.Sum(sums);
+        var sum = T.Sum(sums) + MathF.Exp(sink - largest);
         for (; at < count; at++)
         {
             scores[at] = MathF.Exp(scores[at] - largest);

@@ -21,13 +21,27 @@ internal static partial class CachedAttention
             seen = seen.logical_and(documents.unsqueeze(-1).eq(input.KeySegments!.unsqueeze(-2))).logical_and(documents.ge(0).unsqueeze(-1));
         var (keys, values) = (DenseAttention.ShareHeads(input.Keys, input.Queries), DenseAttention.ShareHeads(input.Values, input.Queries));
         var scores = Scores(input.QueryPositions, input.KeyPositions);
-        if (input.Encoding is not null)
-            scores = where(isFar.unsqueeze(1), Scores(full_like(input.QueryPositions, reach.Ceiling), zeros_like(input.KeyPositions)), scores);
+        if (input.Encoding is not null && reach.Far != FarDistance.True)
+        {
+            var far = reach.Far == FarDistance.Closed
+                ? Scores(input.QueryPositions.clamp(max: reach.Ceiling), input.KeyPositions)
+                : Scores(full_like(input.QueryPositions, reach.Ceiling), zeros_like(input.KeyPositions));
+            scores = where(isFar.unsqueeze(1), far, scores);
+        }
         scores = input.Cap(scores);
-        if (input.Encoding?.Bias(distances.masked_fill(isFar, reach.Ceiling), scores.dtype) is { } bias)
+        var shown = reach.Far switch
+        {
+            FarDistance.Ceiling => distances.masked_fill(isFar, reach.Ceiling),
+            FarDistance.Closed => where(isFar, input.QueryPositions.clamp(max: reach.Ceiling).unsqueeze(-1) - input.KeyPositions.unsqueeze(-2), distances),
+            _ => distances,
+        };
+        if (input.Encoding?.Bias(shown, scores.dtype) is { } bias)
             scores += bias;
         var hidden = seen.logical_not().unsqueeze(1).expand(-1, heads, -1, -1);
-        var weights = scores.masked_fill(hidden, double.NegativeInfinity).softmax(-1).masked_fill(hidden, 0);
+        scores = scores.masked_fill(hidden, double.NegativeInfinity);
+        if (input.Sinks is { } sinks)
+            scores = cat([scores, sinks.to(scores.dtype).view(1, heads, 1, 1).expand(scores.size(0), -1, scores.size(2), 1)], -1);
+        var weights = scores.softmax(-1).narrow(-1, 0, values.size(2)).masked_fill(hidden, 0);
         return einsum("bhlm,bhmp->bhlp", weights, values).MoveToOuterDisposeScope();
 
         Tensor Scores(Tensor queryPositions, Tensor keyPositions)

@@ -22,7 +22,8 @@ internal static partial class CachedAttention
     /// <param name="v">Values (B, L, Hkv, P).</param>
     /// <param name="mask">What is seen.</param>
     /// <param name="encoding">The position encoding, or null.</param>
-    internal static bool IsServed(Tensor q, Tensor k, Tensor v, IAttentionMask mask, PositionEncoding? encoding) =>
+    /// <param name="sinks">A score (H) that joins every softmax, or null.</param>
+    internal static bool IsServed(Tensor q, Tensor k, Tensor v, IAttentionMask mask, PositionEncoding? encoding, Tensor? sinks = null) =>
         mask is IReachingMask reaching
         && encoding is null or RotaryEmbedding or AlibiEncoding
         && q.size(1) is > 0 and <= MostTokens
@@ -31,5 +32,5 @@ internal static partial class CachedAttention
         && (q.dtype == ScalarType.Float32 || (HalfPrecision.Is(q.dtype) && encoding is not null))
         && q.device_type == DeviceType.CPU
         && KernelSelection.Current == KernelChoice.Cpu
-        && !(is_grad_enabled() && (q.requires_grad || k.requires_grad || v.requires_grad));
+        && !(is_grad_enabled() && (q.requires_grad || k.requires_grad || v.requires_grad || sinks is { requires_grad: true }));
 }

@@ -54,6 +54,9 @@ internal readonly unsafe struct CachedStep
     /// <summary>The bound of the scores; 0 for none.</summary>
     internal float SoftCap { get; init; }
 
+    /// <summary>A score (H) that joins every softmax; null for none.</summary>
+    internal float* Sinks { get; init; }
+
     /// <summary>The rotary encoding, if there is one.</summary>
     internal RotaryEmbedding? Rotary { get; init; }
 

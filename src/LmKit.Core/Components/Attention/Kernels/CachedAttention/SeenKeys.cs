@@ -35,7 +35,8 @@ internal sealed record SeenKeys(long Position, IReadOnlyList<KeyRun> Far, IReadO
         var end = Before(positions, position + 1);
         var near = Math.Min(end, Before(positions, position - reach.Window + 1));
         var far = Math.Min(near, reach.Starts == 0 ? 0 : Before(positions, reach.Starts));
-        return new SeenKeys(position, far > 0 ? [new KeyRun(0, far)] : [], end > near ? [new KeyRun(near, end - near)] : []);
+        KeyRun[] starts = far > 0 ? [new KeyRun(0, far)] : [], last = end > near ? [new KeyRun(near, end - near)] : [];
+        return reach.Far == FarDistance.True ? new SeenKeys(position, [], [.. starts, .. last]) : new SeenKeys(position, starts, last);
     }
 
     private static SeenKeys Ragged(KeySlots slots, int row, long position, long document, MaskReach reach)
@@ -51,7 +52,7 @@ internal sealed record SeenKeys(long Position, IReadOnlyList<KeyRun> Far, IReadO
             if (distance < reach.Window)
                 Add(near, slot);
             else if (positions[slot] < reach.Starts)
-                Add(far, slot);
+                Add(reach.Far == FarDistance.True ? near : far, slot);
         }
         return new SeenKeys(position, far, near);
     }

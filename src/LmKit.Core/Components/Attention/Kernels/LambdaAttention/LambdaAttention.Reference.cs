@@ -68,7 +68,7 @@ internal static unsafe partial class LambdaAttention
             for (var key = 0; key < far; key++, at++)
             {
                 hidden[at] = key >= parts.Ranges.Far[query];
-                distances[at] = hidden[at] ? 0 : parts.FarDistanceOf(position, parts.KeyPositions[key]);
+                distances[at] = hidden[at] ? 0 : parts.Reach.FarDistanceOf(position, parts.KeyPositions[key]);
             }
             for (var key = first; key < end; key++, at++)
             {

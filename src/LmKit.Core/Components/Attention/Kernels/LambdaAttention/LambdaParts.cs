@@ -80,20 +80,12 @@ internal sealed record LambdaParts(
         if (far > 0)
         {
             var starts = input with { Keys = input.Keys.narrow(2, 0, far), KeyPositions = input.KeyPositions.narrow(1, 0, far) };
-            var ceiling = full([1, queries.Length], reach.Ceiling, ScalarType.Int64, device);
-            farQueries = input.Encoding is null || reach.Far == FarDistance.True ? q : input.Encoding.EncodeQueries(input.Queries, ceiling);
+            var places = tensor(Array.ConvertAll(queries, query => reach.FarPosition(query, 0)), [1, queries.Length], device: device);
+            farQueries = input.Encoding is null || reach.Far == FarDistance.True ? q : input.Encoding.EncodeQueries(input.Queries, places);
             farKeys = input.Encoding is null || reach.Far != FarDistance.Ceiling
                 ? k.narrow(2, 0, far)
                 : input.Encoding.EncodeKeys(starts.Decoded().Keys, zeros([1, far], ScalarType.Int64, device));
         }
         return new LambdaParts(q, k, input.Values, farQueries, farKeys, ranges, queries, keys, reach, input.Encoding, input.SoftCap, input.Sinks);
     }
-
-    /// <summary>The distance at which a far key is shown.</summary>
-    internal long FarDistanceOf(long query, long key) => Reach.Far switch
-    {
-        FarDistance.Ceiling => Reach.Ceiling,
-        FarDistance.Closed => Reach.Ceiling - key,
-        _ => query - key,
-    };
 }

@@ -88,7 +88,7 @@ internal static unsafe class LambdaTile<V, T>
         for (var key = from; key < end; key++)
         {
             var place = parts.KeyPositions[first + key];
-            scores[key] -= slope * (isFar ? parts.FarDistanceOf(position, place) : position - place);
+            scores[key] -= slope * (isFar ? parts.Reach.FarDistanceOf(position, place) : position - place);
         }
     }
 }
