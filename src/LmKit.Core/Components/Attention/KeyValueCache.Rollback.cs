@@ -6,6 +6,7 @@ public sealed partial class KeyValueCache
     private DocumentCursor origin;
     private long trail;
     private long reserved;
+    private long takenBack; // columns, and not read again since
 
     /// <inheritdoc/>
     public override bool CanRollBack => true;
@@ -14,14 +15,10 @@ public sealed partial class KeyValueCache
     /// <remarks>All columns, where the mask forgets nothing; else the last R that <see cref="MixerState.ReserveRollback"/> keeps room for, and
     /// the cache then holds R slots more. Where the angles of the positions depend on the length of the text, no further back than to a
     /// length that has the same ones.</remarks>
-    public override long RollbackRoom
-    {
-        get
-        {
-            var room = mask.Forgets ? Math.Min(trail, reserved) : trail;
-            return encoding is { TrainedLength: { } trained } family ? Math.Min(room, AnglesAlike(family, trained)) : room;
-        }
-    }
+    public override long RollbackRoom =>
+        encoding is { TrainedLength: { } trained } family ? Math.Min(Room, AnglesAlike(family, trained)) : Room;
+
+    private long Room => mask.Forgets ? Math.Min(trail, Math.Max(0, reserved - takenBack)) : trail;
 
     /// <summary>Where the rows stand.</summary>
     internal DocumentCursor Cursor => cursor;
@@ -36,7 +33,7 @@ public sealed partial class KeyValueCache
         var left = (int)(Count - columns);
         cursor = At(left);
         slots.Cut(left, origin.IsUniform);
-        trail -= columns;
+        (trail, takenBack) = (trail - columns, takenBack + columns);
         if (!slots.IsUniform)
             return;
         cursor = origin.Copy(); // all rows stand alike, once more perhaps
@@ -47,7 +44,7 @@ public sealed partial class KeyValueCache
     private void Note(SequenceLayout layout)
     {
         slots.Append(layout);
-        trail += layout.Length;
+        (trail, takenBack) = (trail + layout.Length, Math.Max(0, takenBack - layout.Length));
     }
 
     // Where the rows stood before the column of a slot, one of the trail or the next one.

@@ -20,7 +20,7 @@ public sealed partial class KeyValueCache
             exposed["positions"] = slots.PositionTensor(buffers[0].device).DetachFromDisposeScope();
             exposed["documents"] = slots.DocumentTensor(buffers[0].device).DetachFromDisposeScope();
             exposed["cursor"] = tensor(cursor.ToArray()).DetachFromDisposeScope();
-            exposed["origin"] = tensor([.. origin.ToArray(), trail]).DetachFromDisposeScope();
+            exposed["origin"] = tensor([.. At(Count - Room).ToArray(), Room]).DetachFromDisposeScope();
             exposed["mask"] = tensor(Encoding.UTF8.GetBytes(MaskName)).DetachFromDisposeScope();
             return exposed;
         }
@@ -54,7 +54,7 @@ public sealed partial class KeyValueCache
         // Copied before anything is let go: what is given may be this state's own.
         var copies = names[..buffers.Count].Select(name => tensors[name].contiguous().clone()).ToArray();
         Forget();
-        (slots, cursor, origin, trail) = (restoredSlots, restored, restoredOrigin, numbers[^1]);
+        (slots, cursor, origin, trail, takenBack) = (restoredSlots, restored, restoredOrigin, numbers[^1], 0);
         buffers.Replace(copies);
         dropAt = slots.Count + SpareSlots;
         Position = position;

@@ -10,8 +10,7 @@ public sealed partial class KeyValueCache
         if (!mask.Forgets || slots.Count < dropAt)
             return;
         using var scope = NewDisposeScope();
-        if (trail > reserved)
-            (origin, trail) = (At(Count - reserved), reserved);
+        (origin, trail) = (At(Count - Room), Room);
         var rows = slots.IsUniform ? Math.Min(1, (int)cursor.Batch) : (int)cursor.Batch;
         var kept = new List<int>[rows];
         for (var row = 0; row < rows; row++)

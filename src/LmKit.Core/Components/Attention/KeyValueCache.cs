@@ -41,7 +41,7 @@ public sealed partial class KeyValueCache : MixerState
         (cursor, origin) = (source.cursor.Fork(chosen), source.origin.Fork(chosen));
         buffers = isSame ? source.buffers.Share() : source.buffers.Copy(source.Count, rows);
         slots = isSame ? source.slots.Share() : source.slots.Fork(chosen);
-        (dropAt, trail, reserved, Position) = (source.dropAt, source.trail, source.reserved, source.Position);
+        (dropAt, trail, reserved, takenBack, Position) = (source.dropAt, source.trail, source.reserved, source.takenBack, source.Position);
     }
 
     /// <summary>Whether keys are held as their encoding makes them.</summary>
