@@ -93,10 +93,17 @@ public sealed partial class KeyValueCache
             CheckShape(names[index], batch, buffers[index].size(1), held, buffers[index].size(3));
         CheckShape("positions", batch, held);
         CheckShape("documents", batch, held);
-        foreach (var name in names[..buffers.Count])
+        var dtype = tensors[names[IsCoarse ? 2 : 0]].dtype;
+        for (var index = 0; index < buffers.Count; index++)
         {
-            if (!tensors[name].is_floating_point() || tensors[name].dtype != given.dtype || !tensors[name].isfinite().all().item<bool>())
-                throw new ArgumentException($"The saved {name} ({tensors[name].dtype}) are not finite numbers of one floating dtype.", nameof(tensors));
+            var saved = tensors[names[index]];
+            if (IsCoarse && index < 2)
+            {
+                if (saved.dtype != ScalarType.Int8)
+                    throw new ArgumentException($"The saved {names[index]} ({saved.dtype}) are not numbers of 8 bits, in which this state holds them ({nameof(AttentionOptions)}.{nameof(AttentionOptions.CacheFormat)} = {format}).", nameof(tensors));
+            }
+            else if (!saved.is_floating_point() || saved.dtype != dtype || !saved.isfinite().all().item<bool>())
+                throw new ArgumentException($"The saved {names[index]} ({saved.dtype}) are not finite numbers of one floating dtype.", nameof(tensors));
         }
         foreach (var name in names[buffers.Count..].Where(name => !tensors[name].is_integral()))
             throw new ArgumentException($"The saved {name} ({tensors[name].dtype}) are not whole numbers.", nameof(tensors));

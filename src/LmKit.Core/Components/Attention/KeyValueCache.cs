@@ -16,27 +16,32 @@ public sealed partial class KeyValueCache : MixerState
 
     private readonly IAttentionMask mask;
     private readonly PositionEncoding? encoding;
+    private readonly CacheFormat format;
     private readonly string[] names;
     private readonly Dictionary<string, Tensor> exposed = [];
-    private readonly SlotBuffers buffers; // keys and values (B, Hkv, capacity, P)
+    private readonly SlotBuffers buffers; // keys and values (B, Hkv, capacity, P), and in int8 their scales (B, Hkv, capacity, 1)
     private DocumentCursor cursor;
     private KeySlots slots;
     private int dropAt = SpareSlots;
 
-    internal KeyValueCache(IAttentionMask mask, PositionEncoding? encoding, long batch, long headCount, long headDim)
+    internal KeyValueCache(IAttentionMask mask, PositionEncoding? encoding, long batch, long headCount, long headDim, CacheFormat format = CacheFormat.Full)
     {
-        this.mask = mask;
-        this.encoding = encoding;
+        (this.mask, this.encoding, this.format) = (mask, encoding, format);
         HoldsEncodedKeys = encoding is { TurnsKeys: true } && (mask is IReachingMask || (mask is not IMaskedAttention && mask.DistanceCeiling is null));
-        names = [HoldsEncodedKeys ? "turned_keys" : "keys", "values", "positions", "documents", "cursor", "origin", "mask"];
+        string[] numbers = [HoldsEncodedKeys ? "turned_keys" : "keys", "values"];
+        names = [.. numbers, .. IsCoarse ? ["key_scales", "value_scales"] : Array.Empty<string>(), "positions", "documents", "cursor", "origin", "mask"];
         (cursor, origin) = (new DocumentCursor(batch), new DocumentCursor(batch));
         slots = new KeySlots(batch);
-        buffers = new SlotBuffers(empty(batch, headCount, 0, headDim), empty(batch, headCount, 0, headDim));
+        buffers = IsCoarse
+            ? new SlotBuffers(Empty(headDim, ScalarType.Int8), Empty(headDim, ScalarType.Int8), Empty(1, ScalarType.Float32), Empty(1, ScalarType.Float32))
+            : new SlotBuffers(Empty(headDim, ScalarType.Float32), Empty(headDim, ScalarType.Float32));
+
+        Tensor Empty(long width, ScalarType dtype) => empty([batch, headCount, 0, width], dtype);
     }
 
     private KeyValueCache(KeyValueCache source, Tensor rows, long[] chosen)
     {
-        (mask, encoding, names, HoldsEncodedKeys) = (source.mask, source.encoding, source.names, source.HoldsEncodedKeys);
+        (mask, encoding, format, names, HoldsEncodedKeys) = (source.mask, source.encoding, source.format, source.names, source.HoldsEncodedKeys);
         var isSame = chosen.Length == source.cursor.Batch && chosen.Index().All(row => row.Item == row.Index);
         (cursor, origin) = (source.cursor.Fork(chosen), source.origin.Fork(chosen));
         buffers = isSame ? source.buffers.Share() : source.buffers.Copy(source.Count, rows);
@@ -79,9 +84,14 @@ public sealed partial class KeyValueCache : MixerState
         if (!CachedAttention.IsServed(q, k, v, mask, own))
             return null;
         var layout = Begin(ref q, ref k, ref v, segments);
-        buffers.Reserve(Count, k.size(1));
-        Note(layout);
-        return CachedAttention.Cpu(q, k, v, buffers[0], buffers[1], slots, layout, ((IReachingMask)mask).Reach, own, softCap);
+        if (IsCoarse)
+            AppendCoarse(k, v, layout, own);
+        else
+        {
+            buffers.Reserve(Count, k.size(1));
+            Note(layout);
+        }
+        return CachedAttention.Cpu(q, k, v, buffers, slots, layout, ((IReachingMask)mask).Reach, own, softCap);
     }
 
     /// <summary>Takes new keys and values in and gives what the queries of the same columns attend to; everything in the caller's scope.</summary>
@@ -97,13 +107,12 @@ public sealed partial class KeyValueCache : MixerState
             k = own!.EncodeKeys(k, newPositions);
         var before = Count;
         Append(k, v, layout);
-        var allKeys = buffers.Held(0, Count);
-        var allValues = buffers.Held(1, Count);
+        var (allKeys, allValues) = (Read(0, Count), Read(1, Count));
         if (is_grad_enabled() && (q.requires_grad || k.requires_grad || v.requires_grad))
         {
             // The buffer is written in place later, so what backward will read is a copy with this call's graph.
-            allKeys = cat([buffers.Held(0, before), k], 2);
-            allValues = cat([buffers.Held(1, before), v], 2);
+            allKeys = cat([Read(0, before), AsHeld(k)], 2);
+            allValues = cat([Read(1, before), AsHeld(v)], 2);
         }
         return new AttentionInput(
             q,
@@ -142,7 +151,7 @@ public sealed partial class KeyValueCache : MixerState
     private SequenceLayout Begin(ref Tensor q, ref Tensor k, ref Tensor v, Tensor? segments)
     {
         Forget();
-        if (encoding is not null && HalfPrecision.Is(k.dtype))
+        if ((encoding is not null || IsCoarse) && HalfPrecision.Is(k.dtype))
             (q, k, v) = (HalfPrecision.Widen(q), HalfPrecision.Widen(k), HalfPrecision.Widen(v));
         Adopt(k);
         var layout = SequenceLayout.Read(q.size(0), q.size(1), segments, cursor);
@@ -156,11 +165,12 @@ public sealed partial class KeyValueCache : MixerState
         var keys = buffers[0];
         if (keys.size(0) != k.size(0) || keys.size(1) != k.size(2) || keys.size(3) != k.size(3))
             throw new ArgumentException($"The state holds {keys.size(0)} rows of {keys.size(1)} key heads, {keys.size(3)} wide; the call brings ({string.Join(", ", k.shape)}).", nameof(k));
-        if (keys.dtype == k.dtype && IsWith(keys, k))
+        var held = buffers[IsCoarse ? 2 : 0].dtype;
+        if (held == k.dtype && IsWith(keys, k))
             return;
-        if (Count > 0 && keys.dtype != k.dtype)
-            throw new ArgumentException($"The state holds keys in {keys.dtype} and the model now computes in {k.dtype}; start a new state.", nameof(k));
-        buffers.Replace([keys.to(k.dtype, k.device), buffers[1].to(k.dtype, k.device)]);
+        if (Count > 0 && held != k.dtype)
+            throw new ArgumentException($"The state holds keys in {held} and the model now computes in {k.dtype}; start a new state.", nameof(k));
+        buffers.Replace([.. Enumerable.Range(0, buffers.Count).Select(index => buffers[index].to(IsCoarse && index < 2 ? ScalarType.Int8 : k.dtype, k.device))]);
     }
 
     private void Append(Tensor k, Tensor v, SequenceLayout layout)
@@ -169,8 +179,8 @@ public sealed partial class KeyValueCache : MixerState
         using var frozen = no_grad();
         var before = Count;
         buffers.Reserve(before, k.size(2));
-        buffers[0].narrow(2, before, k.size(2)).copy_(k);
-        buffers[1].narrow(2, before, k.size(2)).copy_(v);
+        foreach (var (index, part) in AsParts(k, v).Index())
+            buffers[index].narrow(2, before, k.size(2)).copy_(part);
         Note(layout);
     }
 
