@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace LmKit.Conformance;
 
 /// <summary>The laws of a causal mixer: those of every mixer, causality, and all that carried state promises.</summary>
-public abstract class CausalMixerConformance : MixerConformance
+public abstract partial class CausalMixerConformance : MixerConformance
 {
     private const int StreamedSteps = 50;
 

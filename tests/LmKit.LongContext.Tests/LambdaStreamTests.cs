@@ -43,6 +43,45 @@ public sealed class LambdaStreamTests
         Close.Check("the state itself", whole, model.call(other, new SequenceContext(state)), absolute: 1e-10);
     }
 
+    // The same draft taken back, without a fork: the caches of both layers hold so many keys more.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    [InlineData(90)]
+    public void A_draft_that_is_taken_back_leaves_the_state_as_a_run_without_it(int drafted)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = Model(2);
+        var (text, draft, other) = (Tokens(300, 1), Tokens(drafted, 2), Tokens(40, 3));
+        using var state = (ModelState)model.NewState(1);
+        state.ReserveRollback(drafted);
+        foreach (var piece in text.split(50, 1).Append(draft))
+            model.call(piece, new SequenceContext(state)).Dispose();
+        Assert.Contains($"{drafted + 1} columns cannot be rolled back; this state can take back {drafted} of", Assert.Throws<ArgumentOutOfRangeException>(() => state.Rollback(drafted + 1)).Message, StringComparison.Ordinal);
+        Assert.All(state.Layers.Cast<KeyValueCache>(), cache => Assert.InRange(cache.Count, Starts + Window + drafted - 1, Starts + Window + drafted + 32 + 90));
+        state.Rollback(drafted);
+
+        var whole = model.call(cat([text, other], 1), null).narrow(1, 300, 40);
+        Close.Check("logits", whole, model.call(other, new SequenceContext(state)), absolute: 1e-12);
+    }
+
+    [Fact]
+    public void A_stream_saved_under_other_numbers_of_the_mask_is_refused_with_both()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = Model(1);
+        using var other = ToyModel.Builder(1).AddAttention(attention => attention.HeadCount = 2).AddRotary().AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength) = (Window, Starts + 1)).Build();
+        using var state = model.NewState(1);
+        using var target = other.NewState(1);
+        model.call(Tokens(100, 1), new SequenceContext(state)).Dispose();
+        var message = Assert.ThrowsAny<ArgumentException>(() => target.Restore(state.Tensors, state.Position)).Message;
+
+        Assert.Contains("LambdaMask (LocalLength = 64, GlobalLength = 4, DistanceCeiling = 64)", message, StringComparison.Ordinal);
+        Assert.Contains("LambdaMask (LocalLength = 64, GlobalLength = 5, DistanceCeiling = 64)", message, StringComparison.Ordinal);
+    }
+
     // One layer: the last tokens see the window and the starting tokens and nothing else, so a text of those says the same.
     private static void Stream(long length, long piece)
     {

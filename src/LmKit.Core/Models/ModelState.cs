@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace LmKit;
 
 /// <summary>The carried state of a whole model: its layers' states, whatever their kinds, under one roof.</summary>
-public sealed class ModelState : MixerState, ICursorState
+public sealed partial class ModelState : MixerState, ICursorState
 {
     private const string CursorName = "cursor";
 

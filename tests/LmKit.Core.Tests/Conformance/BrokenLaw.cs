@@ -16,4 +16,6 @@ public enum BrokenLaw
     LeavesTensor,
     AcceptsAnyWidth,
     RefusesWithoutReason,
+    GoesBackInNameOnly,
+    GoesBackTooFar,
 }

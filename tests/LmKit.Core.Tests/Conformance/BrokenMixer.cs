@@ -54,6 +54,14 @@ internal sealed class BrokenMixer(BrokenLaw broken, long modelDim) : nn.Module<T
 
         public override IReadOnlyDictionary<string, Tensor> Tensors => new Dictionary<string, Tensor> { ["sum"] = sum, ["documents"] = tensor(documents) };
 
+        public override bool CanRollBack => broken is BrokenLaw.GoesBackInNameOnly or BrokenLaw.GoesBackTooFar;
+
+        public override long RollbackRoom => !CanRollBack ? 0 : broken == BrokenLaw.GoesBackTooFar ? Position + 1 : Position;
+
+        protected override void Drop(long columns)
+        {
+        }
+
         public override MixerState Fork(Tensor rows)
         {
             using var scope = NewDisposeScope();

@@ -91,6 +91,7 @@ public sealed class TurnedKeysTests
         saved["turned_keys"] = rotary.EncodeKeys(rotary.DecodeKeys(saved["turned_keys"], saved["positions"]), saved["positions"] + offset);
         saved["positions"] += offset;
         saved["cursor"] = tensor(new long[] { 0, 12 + offset, 1 });
+        saved["origin"] = tensor(new long[] { 0, offset, 1, 12 });
         using var far = attention.NewState(1);
         far.Restore(saved, 12);
 

@@ -17,7 +17,7 @@ public class ModelStateTests
         using var state = (ModelState)model.NewState(3);
 
         Assert.Equal(2, state.Layers.Count);
-        Assert.Equal(["cursor", "layers.0.documents", "layers.0.sum", "layers.1.cursor", "layers.1.documents", "layers.1.keys", "layers.1.positions", "layers.1.values"], state.Tensors.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(["cursor", "layers.0.documents", "layers.0.sum", "layers.1.cursor", "layers.1.documents", "layers.1.keys", "layers.1.mask", "layers.1.origin", "layers.1.positions", "layers.1.values"], state.Tensors.Keys.Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -42,6 +42,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
     private readonly double queryFactor; // on queries whose scores are divided by sqrt(P): the scale times sqrt(P)
     private readonly double? clip;
     private readonly double? softCap;
+    private readonly CacheFormat cacheFormat;
     private readonly IMaskedAttention? ownWay; // the mask's own way to attend, unless there is a soft cap or sinks that it does not serve
     private readonly HookPoint queryPoint;
     private readonly HookPoint keyPoint;
@@ -66,7 +67,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         headDim = options.HeadDim > 0 ? options.HeadDim : modelDim / headCount;
         encoding = layer.Positions(options.HeadCount, headDim);
         mask = layer.Mask();
-        softCap = options.SoftCap;
+        (softCap, cacheFormat) = (options.SoftCap, options.CacheFormat);
         ownWay = mask as IMaskedAttention;
         if (AttentionInput.Misfit(mask, encoding) is { } misfit)
             throw new ArgumentException(misfit, nameof(layer));
@@ -99,7 +100,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
 
     /// <inheritdoc/>
     public MixerState NewState(long batch) => IsCausal
-        ? new KeyValueCache(mask, encoding, batch, keyHeadCount, headDim)
+        ? new KeyValueCache(mask, encoding, batch, keyHeadCount, headDim, cacheFormat)
         : throw new NotSupportedException($"{nameof(Attention)} with {mask.GetType().Name} lets tokens see later tokens, so no state can be carried from call to call.");
 
     /// <inheritdoc/>

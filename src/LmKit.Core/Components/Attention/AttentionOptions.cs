@@ -59,6 +59,9 @@ public sealed class AttentionOptions
     [Range(0.0, 0.999)]
     [JsonPropertyName("attention_dropout")]
     public double DropoutRate { get; set; }
+
+    /// <summary>In which numbers a carried state holds keys and values. Default as computed; weights do not depend on it.</summary>
+    public CacheFormat CacheFormat { get; set; }
 }
 
 /// <summary>Over what queries and keys are normed before attention.</summary>

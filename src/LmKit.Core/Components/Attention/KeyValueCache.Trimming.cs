@@ -10,6 +10,7 @@ public sealed partial class KeyValueCache
         if (!mask.Forgets || slots.Count < dropAt)
             return;
         using var scope = NewDisposeScope();
+        (origin, trail) = (At(Count - Room), Room);
         var rows = slots.IsUniform ? Math.Min(1, (int)cursor.Batch) : (int)cursor.Batch;
         var kept = new List<int>[rows];
         for (var row = 0; row < rows; row++)
@@ -20,19 +21,20 @@ public sealed partial class KeyValueCache
         dropAt = width + Math.Max(SpareSlots, width / 4);
     }
 
-    // The slots of a row that its next query may see.
+    // The slots of a row that its next query may see, or that of a row rolled back as far as it can be.
     private List<int> Useful(int row)
     {
         var positions = slots.Positions(row);
         var documents = slots.Documents(row);
-        using var next = tensor(new[] { cursor.Counts[row] });
+        using var next = tensor(new[] { origin.Counts[row] });
         using var held = tensor(positions.ToArray());
         using var visible = mask.Visible(next, held); // (1, M)
         var seen = visible is null ? null : HostValues.Read(visible);
         var useful = new List<int>();
         for (var slot = 0; slot < positions.Length; slot++)
         {
-            if ((documents.IsEmpty || documents[slot] == cursor.Documents[row]) && (seen is null || seen[slot] != 0))
+            var isOfOrigin = documents.IsEmpty || documents[slot] == origin.Documents[row];
+            if (slot >= positions.Length - trail || (isOfOrigin && (seen is null || seen[slot] != 0)))
                 useful.Add(slot);
         }
         return useful;
@@ -43,13 +45,12 @@ public sealed partial class KeyValueCache
         var chosen = new long[kept.Length * width];
         for (var row = 0; row < kept.Length; row++)
         {
-            for (var index = 0; index < kept[row].Count; index++)
-                chosen[row * width + index] = kept[row][index];
+            var to = (row + 1) * width - kept[row].Count; // the last columns stay the last
+            foreach (var slot in kept[row])
+                chosen[to++] = slot;
         }
-        var (batch, heads, dim) = (keys.size(0), keys.size(1), keys.size(3));
-        var wide = tensor(chosen, [kept.Length, 1, width, 1], device: keys.device).expand(batch, heads, width, dim);
-        Keep(ref keys, keys.gather(2, wide));
-        Keep(ref values, values.gather(2, wide));
+        using var index = tensor(chosen, [kept.Length, width]);
+        buffers.Select(index);
         slots.Select(kept, width);
     }
 }

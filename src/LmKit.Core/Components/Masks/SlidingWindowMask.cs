@@ -59,4 +59,7 @@ public sealed class SlidingWindowMask : IAttentionMask, IReachingMask
         var distance = queries.unsqueeze(-1) - keys.unsqueeze(-2); // (..., L, M)
         return distance.ge(0).logical_and(distance.lt(Window)).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The mask's name and its window.</summary>
+    public override string ToString() => $"{nameof(SlidingWindowMask)} ({nameof(Window)} = {Window})";
 }

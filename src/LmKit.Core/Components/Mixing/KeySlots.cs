@@ -11,6 +11,7 @@ internal sealed class KeySlots
     private long[] positions = []; // [rows][capacity]
     private long[]? documents;     // the same; null while the rows are alike
     private int capacity;
+    private bool isShared;         // a fork reads the same arrays
 
     internal KeySlots(long batch) => this.batch = (int)batch;
 
@@ -36,6 +37,7 @@ internal sealed class KeySlots
         var length = (int)layout.Length;
         if (Count + length > capacity)
             Resize(Math.Max(2 * capacity, Count + length));
+        Own();
         for (var row = 0; row < Rows; row++)
         {
             for (var column = 0; column < length; column++)
@@ -47,6 +49,13 @@ internal sealed class KeySlots
             }
         }
         Count += length;
+    }
+
+    /// <summary>The same slots, whose numbers are copied when one of the two writes.</summary>
+    internal KeySlots Share()
+    {
+        isShared = true;
+        return new KeySlots(batch) { Count = Count, capacity = capacity, positions = positions, documents = documents, isShared = true };
     }
 
     /// <summary>Copies the given rows.</summary>
@@ -67,22 +76,42 @@ internal sealed class KeySlots
         return forked;
     }
 
-    /// <summary>Keeps some slots of each row, moved to the front; a row that keeps fewer than another ends with slots of document -1.</summary>
+    /// <summary>Lets the last slots go.</summary>
+    /// <param name="count">Slots that stay.</param>
+    /// <param name="mayBeAlike">Whether one row may stand for all again, if they have become alike.</param>
+    internal void Cut(int count, bool mayBeAlike)
+    {
+        Count = count;
+        if (documents is not null && mayBeAlike && AreAlike())
+            (positions, documents, capacity) = (Positions(0).ToArray(), null, count);
+    }
+
+    /// <summary>Keeps some slots of each row, in their order; a row that keeps fewer than another begins with slots of document -1.</summary>
     /// <param name="kept">Per row (one row while they are alike) the slots to keep, ascending.</param>
     /// <param name="width">The longest row's number of them.</param>
     internal void Select(IReadOnlyList<List<int>> kept, int width)
     {
-        for (var row = 0; row < Rows; row++)
+        if (documents is null)
         {
+            Own();
             for (var target = 0; target < width; target++)
+                positions[target] = positions[kept[0][target]];
+            Count = width;
+            return;
+        }
+        var (chosen, ids) = (new long[batch * capacity], new long[batch * capacity]);
+        for (var row = 0; row < batch; row++)
+        {
+            var to = row * capacity;
+            ids.AsSpan(to, width - kept[row].Count).Fill(-1);
+            to += width - kept[row].Count;
+            foreach (var slot in kept[row])
             {
-                var (to, isKept) = (row * capacity + target, target < kept[row].Count);
-                positions[to] = isKept ? positions[row * capacity + kept[row][target]] : 0;
-                if (documents is not null)
-                    documents[to] = isKept ? documents[row * capacity + kept[row][target]] : -1;
+                chosen[to] = positions[row * capacity + slot];
+                ids[to++] = documents[row * capacity + slot];
             }
         }
-        Count = width;
+        (positions, documents, Count, isShared) = (chosen, ids, width, false);
     }
 
     /// <summary>Positions (B, M) int64 on a device.</summary>
@@ -127,6 +156,23 @@ internal sealed class KeySlots
         return slots;
     }
 
+    private bool AreAlike()
+    {
+        for (var row = 0; row < batch; row++)
+        {
+            if (Documents(row).ContainsAnyExcept(0) || !Positions(row).SequenceEqual(Positions(0)))
+                return false;
+        }
+        return batch > 0;
+    }
+
+    private void Own()
+    {
+        if (isShared)
+            (positions, documents) = ([.. positions], documents is null ? null : [.. documents]);
+        isShared = false;
+    }
+
     private void Spread()
     {
         var row = Positions(0).ToArray();
@@ -134,13 +180,14 @@ internal sealed class KeySlots
         documents = new long[batch * capacity];
         for (var index = 0; index < batch; index++)
             row.CopyTo(positions.AsSpan(index * capacity));
+        isShared = false;
     }
 
     private void Resize(int wider)
     {
         positions = Widened(positions);
         documents = documents is null ? null : Widened(documents);
-        capacity = wider;
+        (capacity, isShared) = (wider, false);
 
         long[] Widened(long[] from)
         {

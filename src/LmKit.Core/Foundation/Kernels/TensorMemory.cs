@@ -7,7 +7,7 @@ namespace LmKit;
 /// <summary>A contiguous CPU tensor's memory, for a kernel: dtype, device and layout are checked, and the tensor lives until this is disposed.</summary>
 /// <remarks>Views keep their storage offset. Never write into a tensor that may have been saved for backward: libtorch does not see it.
 /// Worker threads may use <see cref="Start"/>, the thread that opened it disposes.</remarks>
-/// <typeparam name="T">float, double, long, or ushort for the bits of bfloat16.</typeparam>
+/// <typeparam name="T">float, double, long, sbyte, or ushort for the bits of bfloat16.</typeparam>
 public readonly unsafe ref struct TensorMemory<T>
     where T : unmanaged
 {
@@ -52,8 +52,9 @@ public readonly unsafe ref struct TensorMemory<T>
         float => ScalarType.Float32,
         double => ScalarType.Float64,
         long => ScalarType.Int64,
+        sbyte => ScalarType.Int8,
         ushort => ScalarType.BFloat16,
-        _ => throw new NotSupportedException($"Kernels read float, double, long and the bits of bfloat16, not {typeof(T).Name}."),
+        _ => throw new NotSupportedException($"Kernels read float, double, long, sbyte and the bits of bfloat16, not {typeof(T).Name}."),
     };
 }
 

@@ -17,8 +17,8 @@ internal static unsafe partial class CachedAttention
     /// <param name="q">Queries (B, L, H, P) float32 before position encoding.</param>
     /// <param name="k">Keys (B, L, Hkv, P), likewise.</param>
     /// <param name="v">Values (B, L, Hkv, P).</param>
-    /// <param name="keys">The cache's keys (B, Hkv, capacity, P); those of the new tokens are written.</param>
-    /// <param name="values">The cache's values, likewise.</param>
+    /// <param name="held">The cache's keys and values (B, Hkv, capacity, P); those of the new tokens are written. Or both in int8, and their
+    /// scales (B, Hkv, capacity, 1), with the new tokens' written already.</param>
     /// <param name="slots">All slots, the new tokens' being the last.</param>
     /// <param name="layout">The new tokens.</param>
     /// <param name="reach">The mask.</param>
@@ -27,19 +27,24 @@ internal static unsafe partial class CachedAttention
     /// <param name="sinks">A score (H) that joins every softmax, or null.</param>
     /// <returns>(B, L, H, P); zero for a query that sees no key.</returns>
     internal static Tensor Cpu(
-        Tensor q, Tensor k, Tensor v, Tensor keys, Tensor values, KeySlots slots, SequenceLayout layout, MaskReach reach, PositionEncoding? encoding, double? softCap = null, Tensor? sinks = null)
+        Tensor q, Tensor k, Tensor v, SlotBuffers held, KeySlots slots, SequenceLayout layout, MaskReach reach, PositionEncoding? encoding, double? softCap = null, Tensor? sinks = null)
     {
         using var scope = NewDisposeScope();
         var y = empty(q.shape, ScalarType.Float32);
         using var queries = new TensorMemory<float>(q.contiguous(), nameof(q));
         using var newKeys = new TensorMemory<float>(k.contiguous(), nameof(k));
         using var newValues = new TensorMemory<float>(v.contiguous(), nameof(v));
-        using var heldKeys = new TensorMemory<float>(keys, nameof(keys));
-        using var heldValues = new TensorMemory<float>(values, nameof(values));
+        var isCoarse = held.Count == 4;
+        using var heldKeys = isCoarse ? default : new TensorMemory<float>(held[0], nameof(held));
+        using var heldValues = isCoarse ? default : new TensorMemory<float>(held[1], nameof(held));
+        using var coarseKeys = isCoarse ? new TensorMemory<sbyte>(held[0], nameof(held)) : default;
+        using var coarseValues = isCoarse ? new TensorMemory<sbyte>(held[1], nameof(held)) : default;
+        using var keyScales = isCoarse ? new TensorMemory<float>(held[2], nameof(held)) : default;
+        using var valueScales = isCoarse ? new TensorMemory<float>(held[3], nameof(held)) : default;
         using var output = new TensorMemory<float>(y, nameof(y));
         using var sinkScores = new TensorMemory<float>(sinks?.to(ScalarType.Float32).contiguous() ?? y, nameof(sinks));
         var rotary = encoding as RotaryEmbedding;
-        var seen = SeenKeys.Of(slots, layout, reach);
+        var seen = SeenKeys.Of(slots, layout, reach, isCoarse ? BlockKeys : int.MaxValue);
         var farStarts = new int[seen.Length];
         var farCount = 0;
         for (var index = 0; index < seen.Length && rotary is not null; index++)
@@ -56,9 +61,13 @@ internal static unsafe partial class CachedAttention
             Heads = (int)q.size(2),
             KeyHeads = (int)k.size(2),
             HeadDim = (int)q.size(3),
-            Capacity = keys.size(2),
+            Capacity = held.Capacity,
             Keys = heldKeys.Start,
             Values = heldValues.Start,
+            CoarseKeys = coarseKeys.Start,
+            CoarseValues = coarseValues.Start,
+            KeyScales = keyScales.Start,
+            ValueScales = valueScales.Start,
             Plain = scaled.Start,
             Turned = rotary is null ? scaled.Start : scaled.Start + queries.Count,
             FarPhases = phases.Start + (rotary?.RotaryDim ?? 0),
@@ -109,7 +118,7 @@ internal static unsafe partial class CachedAttention
                 var at = (row * step.Tokens) + token;
                 if (step.Rotary is not null && (row == 0 || !layout.IsUniform || step.Tokens > 1))
                     step.Rotary.Table.Read(Math.Max(0, layout.Position(row, token)), new Span<float>(phases, (int)step.Rotary.RotaryDim));
-                for (var head = 0; head < step.KeyHeads; head++)
+                for (var head = 0; head < step.KeyHeads && step.Keys is not null; head++)
                 {
                     var from = (((long)at * step.KeyHeads) + head) * width;
                     var slot = (((((long)row * step.KeyHeads) + head) * step.Capacity) + first + token) * width;
@@ -145,8 +154,8 @@ internal static unsafe partial class CachedAttention
         where T : struct, ILanes<V>
     {
         var (width, sharing) = (step.HeadDim, step.Heads / step.KeyHeads);
-        var keys = step.Keys + (((long)row * step.KeyHeads) + keyHead) * step.Capacity * width;
-        var values = step.Values + (((long)row * step.KeyHeads) + keyHead) * step.Capacity * width;
+        var first = (((long)row * step.KeyHeads) + keyHead) * step.Capacity; // slot
+        using var tile = ScratchMemory.Rent(step.KeyScales is null ? 0 : BlockKeys * width);
         for (var token = 0; token < step.Tokens; token++)
         {
             var index = (step.Slots.IsUniform ? 0 : row * step.Tokens) + token;
@@ -162,13 +171,13 @@ internal static unsafe partial class CachedAttention
             var at = 0;
             foreach (var run in seen.Far)
             {
-                FarScores<V, T>(keys + ((long)run.Start * width), run.Length, step.Plain + (head * width), phases, memory.Start, scores + at, sharing, seen.Count, step);
+                FarScores<V, T>(Keys(step, first, run, tile.Start), run.Length, step.Plain + (head * width), phases, memory.Start, scores + at, sharing, seen.Count, step);
                 phases += run.Length * (step.Rotary?.RotaryDim ?? 0);
                 at += run.Length;
             }
             foreach (var run in seen.Near)
             {
-                Scores<V, T>(keys + ((long)run.Start * width), run.Length, step.Turned + (head * width), scores + at, sharing, seen.Count, width);
+                Scores<V, T>(Keys(step, first, run, tile.Start), run.Length, step.Turned + (head * width), scores + at, sharing, seen.Count, width);
                 at += run.Length;
             }
             if (step.SoftCap > 0)
@@ -180,12 +189,12 @@ internal static unsafe partial class CachedAttention
             at = 0;
             foreach (var run in seen.Far)
             {
-                Gather<V, T>(values + ((long)run.Start * width), run.Length, scores + at, outputs, sharing, seen.Count, width);
+                Gather<V, T>(Values(step, first, run, tile.Start), run.Length, scores + at, outputs, sharing, seen.Count, width);
                 at += run.Length;
             }
             foreach (var run in seen.Near)
             {
-                Gather<V, T>(values + ((long)run.Start * width), run.Length, scores + at, outputs, sharing, seen.Count, width);
+                Gather<V, T>(Values(step, first, run, tile.Start), run.Length, scores + at, outputs, sharing, seen.Count, width);
                 at += run.Length;
             }
         }

@@ -27,6 +27,18 @@ internal readonly unsafe struct CachedStep
     /// <summary>Values, laid out alike.</summary>
     internal float* Values { get; init; }
 
+    /// <summary>Keys of a cache in int8, laid out alike; null for one in float32, whose <see cref="Keys"/> are then not null.</summary>
+    internal sbyte* CoarseKeys { get; init; }
+
+    /// <summary>Values of a cache in int8, likewise.</summary>
+    internal sbyte* CoarseValues { get; init; }
+
+    /// <summary>What a slot's coarse key is multiplied by (B, Hkv, capacity).</summary>
+    internal float* KeyScales { get; init; }
+
+    /// <summary>The same of values.</summary>
+    internal float* ValueScales { get; init; }
+
     /// <summary>Queries (B, L, H, P) over sqrt(P), before position encoding.</summary>
     internal float* Plain { get; init; }
 

@@ -16,18 +16,31 @@ internal sealed record SeenKeys(long Position, IReadOnlyList<KeyRun> Far, IReadO
     /// <param name="slots">All slots, the new tokens' included.</param>
     /// <param name="layout">The new tokens.</param>
     /// <param name="reach">The mask.</param>
-    internal static SeenKeys[] Of(KeySlots slots, SequenceLayout layout, MaskReach reach)
+    /// <param name="longest">Slots of a run at most.</param>
+    internal static SeenKeys[] Of(KeySlots slots, SequenceLayout layout, MaskReach reach, int longest = int.MaxValue)
     {
         var rows = slots.IsUniform ? 1 : (int)layout.Batch;
         var seen = new SeenKeys[rows * (int)layout.Length];
         for (var index = 0; index < seen.Length; index++)
         {
             var (row, column) = (index / (int)layout.Length, index % (int)layout.Length);
-            seen[index] = slots.IsUniform
+            var whole = slots.IsUniform
                 ? Ascending(slots.Positions(0), layout.Position(0, column), reach)
                 : Ragged(slots, row, layout.Position(row, column), layout.Segment(row, column), reach);
+            seen[index] = longest == int.MaxValue ? whole : whole with { Far = Cut(whole.Far, longest), Near = Cut(whole.Near, longest) };
         }
         return seen;
+    }
+
+    private static List<KeyRun> Cut(IReadOnlyList<KeyRun> runs, int longest)
+    {
+        var pieces = new List<KeyRun>();
+        foreach (var run in runs)
+        {
+            for (var at = 0; at < run.Length; at += longest)
+                pieces.Add(new KeyRun(run.Start + at, Math.Min(longest, run.Length - at)));
+        }
+        return pieces;
     }
 
     private static SeenKeys Ascending(ReadOnlySpan<long> positions, long position, MaskReach reach)
