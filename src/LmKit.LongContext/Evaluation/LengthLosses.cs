@@ -36,6 +36,9 @@ public sealed class LengthLosses
     /// <summary>The most bytes that a text's state held at the end of a call, without room that was spare.</summary>
     public long StateBytes { get; private set; }
 
+    /// <summary>The most bytes that the buffers of a text's keys and values had between calls, room that was spare included.</summary>
+    public long CacheBytes { get; private set; }
+
     /// <summary>How much larger the mean loss of a bucket is here than in another reading of the same texts, with the error of the paired pieces.</summary>
     /// <param name="other">The other reading, such as one under another mask.</param>
     /// <param name="from">Where the bucket begins.</param>
@@ -65,6 +68,9 @@ public sealed class LengthLosses
     /// <summary>Where it ends; null for the open one.</summary>
     internal long? To(int bucket) => bucket < edges.Length ? edges[bucket] : null;
 
+    /// <summary>The mean loss of what is predicted from a position on.</summary>
+    internal Estimate LossFrom(long position) => Mean([.. pieces.Where(piece => From(piece.Key.Bucket) >= position).Select(piece => piece.Value)], "");
+
     internal void Add(int text, long position, double loss)
     {
         var key = (BucketOf(position), text, position / PieceLength);
@@ -72,7 +78,8 @@ public sealed class LengthLosses
         pieces[key] = (sum + loss, count + 1);
     }
 
-    internal void Note(long length, long stateBytes) => (Longest, StateBytes) = (Math.Max(Longest, length), Math.Max(StateBytes, stateBytes));
+    internal void Note(long length, long stateBytes, long cacheBytes) =>
+        (Longest, StateBytes, CacheBytes) = (Math.Max(Longest, length), Math.Max(StateBytes, stateBytes), Math.Max(CacheBytes, cacheBytes));
 
     private KeyValuePair<(int Bucket, int Text, long Piece), (double Sum, long Count)>[] Pieces(int bucket) => [.. pieces.Where(piece => piece.Key.Bucket == bucket)];
 

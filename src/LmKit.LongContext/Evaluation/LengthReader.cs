@@ -61,7 +61,7 @@ public static class LengthReader
             if (length > model.ContextLength + 1)
                 throw new ArgumentException($"A text has {length} tokens and the model reads {model.ContextLength}; its positions end there.", nameof(texts));
             using var state = model.NewState(texts.Count);
-            losses.Note(length, 0);
+            losses.Note(length, 0, 0);
             // The last token predicts nothing.
             for (var start = 0; start < length - 1; start += options.ChunkLength)
             {
@@ -77,7 +77,7 @@ public static class LengthReader
                 var tokens = tensor(ids, [texts.Count, count + 1]).to(device);
                 var hidden = model.Hidden(tokens.narrow(1, 0, count), new SequenceContext(State: state)).flatten(0, 1); // (B L, D)
                 Add(NextTokenLoss.Each(model, hidden, tokens.narrow(1, 1, count).flatten()), texts.Count, start, count);
-                losses.Note(length, Bytes(state) / texts.Count);
+                losses.Note(length, Bytes(state) / texts.Count, Caches(state).Sum(cache => cache.BufferBytes) / texts.Count);
             }
         }
 
@@ -102,6 +102,8 @@ public static class LengthReader
                 }
             }
         }
+
+        private static IEnumerable<KeyValueCache> Caches(MixerState state) => state is ModelState whole ? whole.Layers.OfType<KeyValueCache>() : [];
 
         private static long Bytes(MixerState state) => state.Tensors.Values.Sum(tensor => tensor.numel() * tensor.element_size());
     }

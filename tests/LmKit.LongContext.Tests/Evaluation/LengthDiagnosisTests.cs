@@ -114,7 +114,7 @@ public class LengthDiagnosisTests
                 losses.Add(0, position, position < 16 ? 2 : beyond - 0.001);
                 losses.Add(1, position, position < 16 ? 2 : beyond + 0.001);
             }
-            losses.Note(65, 0);
+            losses.Note(65, 0, 0);
             return losses;
         }
     }

@@ -53,6 +53,12 @@ public sealed partial class KeyValueCache : MixerState
     /// <summary>Keys held per row, spare slots not counted.</summary>
     public long Count => slots.Count;
 
+    /// <summary>Keys that the buffers have room for per row, spare slots included.</summary>
+    internal long Capacity => keys.size(2);
+
+    /// <summary>Bytes of the buffers of keys and values of all rows, spare slots included.</summary>
+    internal long BufferBytes => keys.numel() * keys.element_size() + values.numel() * values.element_size();
+
     /// <inheritdoc/>
     public override IReadOnlyDictionary<string, Tensor> Tensors
     {
