@@ -24,9 +24,12 @@ internal sealed class RowTask : ILossTask, IDisposable
 
     public nn.Module Model => model;
 
+    /// <summary>The mean loss of what was wanted, of every batch so far.</summary>
+    internal List<double> Wanted { get; } = [];
+
     /// <summary>Trains and says what the losses were.</summary>
     /// <param name="options">The recipe.</param>
-    /// <param name="isEnough">Ends training, told all losses so far; null for never.</param>
+    /// <param name="isEnough">Ends training, told the losses so far of what was wanted; null for never.</param>
     /// <param name="progress">Told of a step now and then.</param>
     /// <param name="cancellation">Observed before every step.</param>
     internal IReadOnlyList<double> Train(TrainingOptions options, Func<IReadOnlyList<double>, bool>? isEnough, IProgress<string> progress, CancellationToken cancellation)
@@ -38,7 +41,7 @@ internal sealed class RowTask : ILossTask, IDisposable
             losses.Add(step.Loss);
             if (step.Step % 200 == 0)
                 progress.Report(FormattableString.Invariant($"step {step.Step}: loss {losses.TakeLast(50).Average():F4}"));
-            if (isEnough?.Invoke(losses) == true)
+            if (isEnough?.Invoke(Wanted) == true)
                 break;
         }
         model.eval();
@@ -49,10 +52,9 @@ internal sealed class RowTask : ILossTask, IDisposable
     {
         using var scope = NewDisposeScope();
         var (tokens, counted, others) = next(random);
-        if (counted is null)
-            return Whole(NextTokenLoss.Of(model, tokens));
         var wanted = NextTokenLoss.Of(model, tokens, counted: counted);
-        if (others == 0)
+        Wanted.Add(wanted.Sum.item<float>() / wanted.Count);
+        if (others == 0 || counted is null)
             return Whole(wanted);
         var rest = NextTokenLoss.Of(model, tokens, counted: counted.logical_not());
         // The mean over what is wanted and a share of the mean over the rest.
