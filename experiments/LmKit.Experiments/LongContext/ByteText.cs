@@ -47,6 +47,16 @@ internal sealed class ByteText
         return [.. Enumerable.Range(0, count).Select(index => (IReadOnlyList<int>)[.. heldOut.AsSpan(index * step, length).ToArray().Select(value => (int)value)])];
     }
 
+    /// <summary>The bytes of texts from a position on, in windows of the trained length from every half of one on: their second halves are those bytes.</summary>
+    internal static IEnumerable<IReadOnlyList<int>> Halves(IReadOnlyList<int>[] texts, long from, int trained)
+    {
+        foreach (var text in texts)
+        {
+            for (var start = (int)from - trained / 2; start + trained <= text.Count; start += trained / 2)
+                yield return [.. text.Skip(start).Take(trained)];
+        }
+    }
+
     /// <summary>Entropy in nats of a byte of the held-out text given the two before it, of the text's own counts: no table of triples does better on it.</summary>
     internal double SecondOrderEntropy()
     {

@@ -41,7 +41,7 @@ internal sealed class LengthExperiment : Experiment
             }
             model = model.With(builder => Lambda(builder.AddRotary(), 10, Trained));
             var again = ReEncoded.Compare(model, texts, Trained, cancellation);
-            var inRange = LengthReader.Read(model, Windows(texts, diagnosis.Last.From), new LengthReaderOptions { PrefixToken = ByteText.Begin, BatchSize = 64, Edges = [Trained / 2] }, cancellation).Buckets[^1];
+            var inRange = LengthReader.Read(model, ByteText.Halves(texts, diagnosis.Last.From, Trained), new LengthReaderOptions { PrefixToken = ByteText.Begin, BatchSize = 64, Edges = [Trained / 2] }, cancellation).Buckets[^1];
             return Result(diagnosis, rows, again, inRange.Loss);
         }
         finally
@@ -71,17 +71,6 @@ internal sealed class LengthExperiment : Experiment
             ["re-encoding", "Lambda G = 10", "in range"],
             [[FormattableString.Invariant($"{again.Encoded:F4}"), FormattableString.Invariant($"{again.Lambda:F4}"), inRange.Brief()]]);
         return new ExperimentResult([losses, encoded, DiagnosisTables.Factors(diagnosis), DiagnosisTables.Attention(diagnosis)], findings, DiagnosisTables.Plot("Loss by position", rows));
-    }
-
-    // The bytes of the last bucket in range: windows of the trained length from every half of one on, whose second half is scored.
-    private static IEnumerable<IReadOnlyList<int>> Windows(IReadOnlyList<int>[] texts, long from)
-    {
-        const int Half = Trained / 2;
-        foreach (var text in texts)
-        {
-            for (var start = (int)from - Half; start + Trained <= text.Count; start += Half)
-                yield return [.. text.Skip(start).Take(Trained)];
-        }
     }
 
     private static IEnumerable<(string Name, Func<LanguageModelBuilder, LanguageModelBuilder> Change)> Others(int length)
