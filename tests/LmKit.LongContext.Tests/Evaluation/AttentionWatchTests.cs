@@ -111,6 +111,27 @@ public class AttentionWatchTests
     }
 
     [Fact]
+    public void A_token_at_a_time_over_a_cache_is_read_too()
+    {
+        using var scope = NewDisposeScope();
+        using var model = ToyModel.Builder(dtype: ScalarType.Float32).AddAttention(attention => attention.HeadCount = 2).AddRotary().AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength) = (Window, Starts)).Build();
+        var text = Enumerable.Range(0, (int)Length).Select(place => place * 5 % 7).ToArray();
+        var (steps, whole) = (Figures(1), Figures(1_000));
+
+        Assert.Equal(2 * (Length - 1), steps.RowCount);
+        Assert.Equal(whole.KeyCount, steps.KeyCount, 1e-9);
+        Assert.Equal(whole.LargestLogit, steps.LargestLogit, 1e-4);
+        Assert.Equal(whole.MeanEntropy, steps.MeanEntropy, 1e-4);
+
+        AttentionFigures Figures(int chunk)
+        {
+            using var watch = new AttentionWatch(model, [], Starts);
+            LengthReader.Read(model, [text], new LengthReaderOptions { ChunkLength = chunk });
+            return watch.Figures[0];
+        }
+    }
+
+    [Fact]
     public void Watching_changes_no_loss_and_ends()
     {
         using var scope = NewDisposeScope();

@@ -1,11 +1,12 @@
 using LmKit.Conformance;
 using TorchSharp;
+using Xunit.Abstractions;
 using static TorchSharp.torch;
 
 namespace LmKit.LongContext.Tests;
 
 [NoTensorLeak]
-public class LengthDiagnosisTests
+public class LengthDiagnosisTests(ITestOutputHelper output)
 {
     private const long Trained = 16;
 
@@ -175,6 +176,72 @@ public class LengthDiagnosisTests
         stop.Cancel();
 
         Assert.Throws<OperationCanceledException>(() => LengthDiagnosis.Run(model, Texts(), Trained, null, stop.Token));
+    }
+
+    [Fact]
+    public void Scores_that_cannot_be_told_are_refused_by_the_name_of_the_mask_and_losses_still_read()
+    {
+        using var model = Model().Add(ReversingMask.Kind, layers: [0]).Build();
+
+        Assert.Contains("ReversingMask attends in a way of its own", Assert.Throws<NotSupportedException>(() => LengthDiagnosis.Run(model, Texts(), Trained)).Message, StringComparison.Ordinal);
+        var result = LengthDiagnosis.Run(model, Texts(), Trained, new LengthDiagnosisOptions { ReadsAttention = false });
+        Assert.All(result.Readings, reading => Assert.Empty(reading.Attention));
+        Assert.DoesNotContain("largest logit", result.ToMarkdown(), StringComparison.Ordinal);
+        Assert.Equal(1 + 5 * 5, result.ToCsv().TrimEnd('\n').Split('\n').Length);
+    }
+
+    [Fact]
+    public void A_trained_rotary_model_fails_by_its_distances_or_its_count_and_both_halves_cure_it()
+    {
+        var folder = Directory.CreateTempSubdirectory("lmkit-diagnosis-").FullName;
+        var builder = new LanguageModelBuilder { VocabSize = 256, ModelDim = 32, LayerCount = 2 };
+        using var model = builder.AddAttention(attention => attention.HeadCount = 2).AddRotary().Build();
+        using var data = TokenDataset.Create([new TextDocument("training", Sentences(1, 2_000))], ModelTokenizer.Bytes, Path.Combine(folder, "tokens"));
+        using (var trainer = new Trainer(new LanguageModelTask(model, data, length: Trained + 1, batchSize: 16, seed: 3), new TrainingOptions { Steps = 250, LearningRate = 1e-2, WarmupSteps = 20 }))
+            trainer.Run();
+
+        var texts = Enumerable.Range(2, 4).Select(seed => ModelTokenizer.Bytes.Encode(Sentences(seed, 40))).Select(text => (IReadOnlyList<int>)[.. text.Take(512)]);
+        var result = LengthDiagnosis.Run(model, texts, Trained, new LengthDiagnosisOptions { GlobalLength = 1, BatchSize = 4 });
+
+        output.WriteLine(result.ToMarkdown());
+        Assert.True(result.Fails);
+        Assert.Contains(result.Worst?.Factor, new LengthFactor?[] { LengthFactor.UnseenDistances, LengthFactor.AttendedCount });
+        Assert.InRange(result.Excess.Value, 0.2, 10);
+        Assert.True(result.KeepsEntropyLaw);
+        data.Dispose();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    private static string Sentences(int seed, int count)
+    {
+        string[] nouns = ["harbour", "lantern", "miller", "orchard", "pigeon", "quarry"];
+        string[] verbs = ["admires", "borrows", "carries", "guards", "paints"];
+        var random = new Random(seed);
+        return string.Concat(Enumerable.Range(0, count).Select(_ => $"the {One(nouns)} {One(verbs)} the {One(nouns)}. "));
+
+        string One(string[] words) => words[random.Next(words.Length)];
+    }
+
+    // Attends by itself and says of its way only that it is its own.
+    private sealed class ReversingMask : IAttentionMask, IMaskedAttention
+    {
+        internal static readonly Kind<IAttentionMask> Kind = Slots.Mask.Define("reversing", _ => new ReversingMask());
+
+        private readonly CausalMask causal = new();
+
+        public bool IsCausal => true;
+
+        public bool Forgets => false;
+
+        public long? DistanceCeiling => null;
+
+        public bool HasDenseForm => false;
+
+        public Tensor? Visible(Tensor queries, Tensor keys) => causal.Visible(queries, keys);
+
+        public Tensor? Attend(AttentionInput input) => DenseAttention.Attend(input, causal);
+
+        public override string ToString() => nameof(ReversingMask);
     }
 
     private static LanguageModelBuilder Model() => ToyModel.Builder().AddAttention(attention => (attention.HeadCount, attention.KeyValueHeadCount) = (4, 2)).AddRotary();
