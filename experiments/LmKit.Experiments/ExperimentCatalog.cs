@@ -4,5 +4,6 @@ namespace LmKit.Experiments;
 internal static class ExperimentCatalog
 {
     internal static IReadOnlyList<Experiment> All { get; } =
-        [new RecallExperiment(hasDropout: true), new RecallExperiment(hasDropout: false), new InductionExperiment(), new ExtrapolationExperiment(), new StatePassingExperiment(), new LanguageExperiment()];
+        [new RecallExperiment(hasDropout: true), new RecallExperiment(hasDropout: false), new InductionExperiment(), new ExtrapolationExperiment(), new StatePassingExperiment(), new LanguageExperiment(),
+            new LengthExperiment(), new FirstTokenExperiment(), new PasskeyExperiment(), new HybridExperiment(), new PublishedLengthExperiment()];
 }

@@ -14,7 +14,7 @@ internal sealed record ToyProgram(string Name, string Project, string Assembly, 
 
     private const string Untrained = "ssm-extrapolation"; // asks a trained model
 
-    private static readonly string[] ReadersOfDocumentation = ["quickstart", "ssm-language", "ssm-state-passing"];
+    private static readonly string[] ReadersOfDocumentation = ["quickstart", "ssm-language", "ssm-state-passing", "longcontext-length", "longcontext-hybrid", "longcontext-published"];
 
     /// <summary>Whether it must record losses.</summary>
     internal bool Trains => Name != Untrained;

@@ -52,6 +52,9 @@ internal static class ModelChange
         }
     }
 
+    /// <summary>Makes a changed model over the tensors of one that stays.</summary>
+    internal static LanguageModel Beside(LanguageModel model, Action<LanguageModelBuilder> change) => Apply(model, change);
+
     private static LanguageModel Apply(LanguageModel model, Action<LanguageModelBuilder> change)
     {
         var written = model.Building.Written;

@@ -48,6 +48,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
     private readonly HookPoint keyPoint;
     private readonly HookPoint valuePoint;
     private readonly HookPoint headPoint;
+    private volatile Action<AttentionInput, IAttentionMask>? watcher;
 
     /// <summary>Makes it for a layer.</summary>
     /// <exception cref="ArgumentException">The head counts or widths do not fit each other or the model, the layer's mask can only attend
@@ -98,10 +99,21 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
     /// <inheritdoc/>
     public bool IsCausal => mask.IsCausal;
 
+    /// <summary>The layer's mask.</summary>
+    internal IAttentionMask Mask => mask;
+
     /// <inheritdoc/>
     public MixerState NewState(long batch) => IsCausal
         ? new KeyValueCache(mask, encoding, batch, keyHeadCount, headDim, cacheFormat)
         : throw new NotSupportedException($"{nameof(Attention)} with {mask.GetType().Name} lets tokens see later tokens, so no state can be carried from call to call.");
+
+    /// <summary>Is shown what each call attends on, keys of the cache included, and through which mask, before it attends; inside the call's dispose
+    /// scope, on its thread. Null, the default, for nobody.</summary>
+    internal Action<AttentionInput, IAttentionMask>? Watcher
+    {
+        get => watcher;
+        set => watcher = value;
+    }
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor x, SequenceContext? context)
@@ -119,7 +131,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
             var other => throw new ArgumentException($"{nameof(Attention)} carries a {nameof(KeyValueCache)}; got {other.GetType().Name}.", nameof(context)),
         };
         var active = hasDropout && training ? dropout : null;
-        var attended = (active is null ? cache?.Step(q, k, v, context!.Segments, softCap, sinks) : null)
+        var attended = (active is null && watcher is null ? cache?.Step(q, k, v, context!.Segments, softCap, sinks) : null)
             ?? Attend(cache?.Extend(q, k, v, context!.Segments, softCap, sinks) ?? Whole(q, k, v, context?.Segments), active);
         cache?.Trim();
         attended = HalfPrecision.Narrow(attended, x.dtype); // a cache may hold wider numbers than the model's
@@ -140,8 +152,11 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
     private Tensor Scaled(Tensor q) => queryFactor == 1 ? q : q * queryFactor;
 
     // (B, L, H, P).
-    private Tensor Attend(AttentionInput input, Dropout? active) =>
-        ((active is null ? ownWay?.Attend(input) : null) ?? DenseAttention.Attend(input, mask, active)).transpose(1, 2);
+    private Tensor Attend(AttentionInput input, Dropout? active)
+    {
+        watcher?.Invoke(input, mask);
+        return ((active is null ? ownWay?.Attend(input) : null) ?? DenseAttention.Attend(input, mask, active)).transpose(1, 2);
+    }
 
     private AttentionInput Whole(Tensor q, Tensor k, Tensor v, Tensor? segments)
     {

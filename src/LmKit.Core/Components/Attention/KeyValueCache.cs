@@ -55,6 +55,12 @@ public sealed partial class KeyValueCache : MixerState
     /// <summary>Keys held per row, spare slots not counted.</summary>
     public long Count => slots.Count;
 
+    /// <summary>Keys that the buffers have room for per row, spare slots included.</summary>
+    internal long Capacity => buffers.Capacity;
+
+    /// <summary>Bytes of the buffers of keys and values of all rows, spare slots included.</summary>
+    internal long BufferBytes => Enumerable.Range(0, buffers.Count).Sum(index => buffers[index].numel() * buffers[index].element_size());
+
     /// <inheritdoc/>
     public override MixerState Fork(Tensor rows)
     {
@@ -86,7 +92,9 @@ public sealed partial class KeyValueCache : MixerState
             return null;
         var layout = Begin(ref q, ref k, ref v, segments);
         if (IsCoarse)
+        {
             AppendCoarse(k, v, layout, own);
+        }
         else
         {
             buffers.Reserve(Count, k.size(1));
