@@ -8,7 +8,7 @@ namespace LmKit.Core.Tests;
 /// <summary>The laws of attention hold over a cache in int8 as well as its numbers do.</summary>
 public sealed class AttentionOverAnInt8CacheTests : AttentionTests
 {
-    protected override AttentionOptions Options => new() { HeadCount = 4, KeyValueHeadCount = 2, HeadDim = 6, CacheFormat = CacheFormat.Int8 };
+    protected override AttentionOptions Options => new() { HeadCount = 4, KeyValueHeadCount = 2, HeadDim = 6, CacheFormat = CacheFormat.EightBits };
 
     protected override double Tolerance => 0.03;
 
@@ -22,7 +22,7 @@ public sealed class AttentionOverAnInt8CacheOfAWindowTests : AttentionTests
 {
     protected override StateGrowth Growth => StateGrowth.Bounded;
 
-    protected override AttentionOptions Options => new() { HeadCount = 2, CacheFormat = CacheFormat.Int8 };
+    protected override AttentionOptions Options => new() { HeadCount = 2, CacheFormat = CacheFormat.EightBits };
 
     protected override double Tolerance => 0.03;
 
@@ -47,7 +47,7 @@ public sealed class Int8CacheTests(ITestOutputHelper output)
         using var frozen = no_grad();
         var encoding = Encoding(positions);
         var (q, k, v) = (Random(1, 2, 40, 4, 8), Random(2, 2, 40, 2, 8), Random(3, 2, 40, 2, 8));
-        using var cache = new KeyValueCache(new CausalMask(), encoding, 2, 2, 8, CacheFormat.Int8);
+        using var cache = new KeyValueCache(new CausalMask(), encoding, 2, 2, 8, CacheFormat.EightBits);
         var outputs = new List<Tensor>();
         foreach (var (start, length) in new[] { (0L, 17L), (17, 1), (18, 3), (21, 19) })
             outputs.Add(DenseAttention.Attend(cache.Extend(q.narrow(1, start, length), k.narrow(1, start, length), v.narrow(1, start, length), null), new CausalMask()).transpose(1, 2));
@@ -73,8 +73,8 @@ public sealed class Int8CacheTests(ITestOutputHelper output)
             {
                 var (q, k, v) = (Single(1, 2, 213, 4, headDim), Single(2, 2, 213, 2, headDim), Single(3, 2, 213, 2, headDim));
                 var segments = isRagged ? tensor(Enumerable.Range(0, 426).Select(index => index is < 5 or 150 ? -1L : index % 213 / 120).ToArray(), [2, 213]) : null;
-                using var fast = new KeyValueCache(mask, Encoding(positions, headDim), 2, 2, headDim, CacheFormat.Int8);
-                using var slow = new KeyValueCache(mask, Encoding(positions, headDim), 2, 2, headDim, CacheFormat.Int8);
+                using var fast = new KeyValueCache(mask, Encoding(positions, headDim), 2, 2, headDim, CacheFormat.EightBits);
+                using var slow = new KeyValueCache(mask, Encoding(positions, headDim), 2, 2, headDim, CacheFormat.EightBits);
                 foreach (var cache in new[] { fast, slow })
                     _ = cache.Extend(q.narrow(1, 0, 210), k.narrow(1, 0, 210), v.narrow(1, 0, 210), segments?.narrow(1, 0, 210));
                 var rest = segments?.narrow(1, 210, 3);
@@ -95,7 +95,7 @@ public sealed class Int8CacheTests(ITestOutputHelper output)
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var sizes = new List<long>();
-        foreach (var format in new[] { CacheFormat.Full, CacheFormat.Int8 })
+        foreach (var format in new[] { CacheFormat.Full, CacheFormat.EightBits })
         {
             using var attention = Make(format);
             using var state = attention.NewState(1);
@@ -124,7 +124,7 @@ public sealed class Int8CacheTests(ITestOutputHelper output)
             (q, k) = (q * 1.5 / scale, k * scale + offset);
         }
         var outputs = new List<Tensor>();
-        foreach (var format in new[] { CacheFormat.Full, CacheFormat.Int8 })
+        foreach (var format in new[] { CacheFormat.Full, CacheFormat.EightBits })
         {
             using var cache = new KeyValueCache(new CausalMask(), new RotaryEmbedding(64), 2, 2, 64, format);
             outputs.Add(DenseAttention.Attend(cache.Extend(q, k, v, null), new CausalMask()));
@@ -139,7 +139,7 @@ public sealed class Int8CacheTests(ITestOutputHelper output)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        using var attention = Make(CacheFormat.Int8);
+        using var attention = Make(CacheFormat.EightBits);
         var (x, draft, rest) = (Single(1, 2, 70, Width), Single(2, 2, 5, Width), Single(3, 2, 9, Width));
         using var state = attention.NewState(2);
         using var fresh = attention.NewState(2);
@@ -164,7 +164,7 @@ public sealed class Int8CacheTests(ITestOutputHelper output)
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         using var full = Make(CacheFormat.Full);
-        using var coarse = Make(CacheFormat.Int8);
+        using var coarse = Make(CacheFormat.EightBits);
         using var fullState = full.NewState(1);
         using var coarseState = coarse.NewState(1);
         _ = full.call(Single(1, 1, 5, Width), new SequenceContext(fullState));
@@ -174,15 +174,15 @@ public sealed class Int8CacheTests(ITestOutputHelper output)
         Assert.Contains("holds 'key_scales'", Assert.ThrowsAny<ArgumentException>(() => fullState.Restore(coarseState.Tensors, 5)).Message, StringComparison.Ordinal);
         var saved = coarseState.Tensors.ToDictionary(pair => pair.Key, pair => pair.Value.clone());
         saved["values"] = saved["values"].to(ScalarType.Float32);
-        Assert.Contains("AttentionOptions.CacheFormat = Int8", Assert.ThrowsAny<ArgumentException>(() => coarseState.Restore(saved, 5)).Message, StringComparison.Ordinal);
+        Assert.Contains("AttentionOptions.CacheFormat = EightBits", Assert.ThrowsAny<ArgumentException>(() => coarseState.Restore(saved, 5)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void It_stands_in_the_configuration()
     {
-        var config = ToyModel.Builder().AddAttention(attention => attention.CacheFormat = CacheFormat.Int8).Config;
+        var config = ToyModel.Builder().AddAttention(attention => attention.CacheFormat = CacheFormat.EightBits).Config;
 
-        Assert.Contains("\"cache_format\": \"int8\"", config.ToJson(), StringComparison.Ordinal);
+        Assert.Contains("\"cache_format\": \"eight_bits\"", config.ToJson(), StringComparison.Ordinal);
         using var model = LanguageModelBuilder.From(ModelConfig.FromJson(config.ToJson())).Build();
         using var state = (ModelState)model.NewState(1);
         Assert.Contains("key_scales", state.Layers[0].Tensors.Keys);

@@ -14,7 +14,7 @@ public enum CacheFormat
     /// most. Attention over 600 normally distributed keys of width 64 then moves by 0.8 % of its root mean square, and by 4 % where two
     /// entries of every key are eight times as large and scores are peaked. Rotary keys are turned first. Whole calls without a state are exact; with one all keys are held first, the call's own too, so
     /// that outputs do not depend on how a text is cut.</summary>
-    Int8,
+    EightBits,
 }
 
 /// <summary>Numbers of heads as whole numbers of 8 bits with a scale for each head and slot, symmetric around 0.</summary>

@@ -5,7 +5,7 @@ namespace LmKit;
 
 public sealed partial class KeyValueCache
 {
-    private bool IsCoarse => format == CacheFormat.Int8;
+    private bool IsCoarse => format == CacheFormat.EightBits;
 
     // What is written for new keys and values (B, Hkv, L, P), in the order of the buffers.
     private Tensor[] AsParts(Tensor k, Tensor v)

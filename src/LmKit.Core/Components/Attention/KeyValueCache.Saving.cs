@@ -97,12 +97,10 @@ public sealed partial class KeyValueCache
         for (var index = 0; index < buffers.Count; index++)
         {
             var saved = tensors[names[index]];
-            if (IsCoarse && index < 2)
-            {
-                if (saved.dtype != ScalarType.Int8)
-                    throw new ArgumentException($"The saved {names[index]} ({saved.dtype}) are not numbers of 8 bits, in which this state holds them ({nameof(AttentionOptions)}.{nameof(AttentionOptions.CacheFormat)} = {format}).", nameof(tensors));
-            }
-            else if (!saved.is_floating_point() || saved.dtype != dtype || !saved.isfinite().all().item<bool>())
+            var isCode = IsCoarse && index < 2;
+            if (isCode && saved.dtype != ScalarType.Int8)
+                throw new ArgumentException($"The saved {names[index]} ({saved.dtype}) are not numbers of 8 bits, in which this state holds them ({nameof(AttentionOptions)}.{nameof(AttentionOptions.CacheFormat)} = {format}).", nameof(tensors));
+            if (!isCode && (!saved.is_floating_point() || saved.dtype != dtype || !saved.isfinite().all().item<bool>()))
                 throw new ArgumentException($"The saved {names[index]} ({saved.dtype}) are not finite numbers of one floating dtype.", nameof(tensors));
         }
         foreach (var name in names[buffers.Count..].Where(name => !tensors[name].is_integral()))

@@ -85,7 +85,9 @@ public sealed partial class KeyValueCache : MixerState
             return null;
         var layout = Begin(ref q, ref k, ref v, segments);
         if (IsCoarse)
+        {
             AppendCoarse(k, v, layout, own);
+        }
         else
         {
             buffers.Reserve(Count, k.size(1));
