@@ -29,4 +29,22 @@ internal static class LambdaSample
     /// <summary>The mask in some layers only; the others keep full causal attention.</summary>
     internal static LanguageModelBuilder InSomeLayers(LanguageModelBuilder builder) =>
         builder.AddLambdaMask(mask => mask.LocalLength = 512, layers: [1, 3]);
+
+    /// <summary>What fails beyond a trained length, the mask that is best within a budget of memory, and keys hidden in long prompts.</summary>
+    internal static LanguageModel Diagnose(LanguageModel model, IReadOnlyList<int>[] texts, IReadOnlyList<int>[] heldOut, ModelTokenizer tokenizer)
+    {
+        var diagnosis = LengthDiagnosis.Run(model, texts, trainedLength: 4096);
+        Console.WriteLine(diagnosis.Verdict); // which factor fails, with the figures behind it
+        File.WriteAllText("lengths.md", diagnosis.ToMarkdown());
+        File.WriteAllText("lengths.csv", diagnosis.ToCsv());
+        File.WriteAllText("lengths.svg", diagnosis.ToSvg());
+
+        var tuning = LambdaTuner.Run(model, heldOut, trainedLength: 4096, memoryBudget: 512L << 20);
+        Console.WriteLine(tuning.ToMarkdown());
+        model = model.With(builder => builder.AddLambdaMask(tuning.Apply));
+
+        var keys = Passkey.Run(model, new PasskeyText(tokenizer), new PasskeyOptions { Lengths = [1_024, 4_096] });
+        Console.WriteLine(keys.ToMarkdown());
+        return model;
+    }
 }

@@ -24,7 +24,7 @@ internal sealed class HybridExperiment : Experiment
 
     internal override ExperimentResult Run(ExperimentSetting setting, CancellationToken cancellation)
     {
-        var recipe = setting.IsToy ? new LengthRecipe(4, 4, 256, 2, 100_000) : new LengthRecipe(800, 32, 1_024, 12, int.MaxValue);
+        var recipe = setting.IsToy ? new LengthRecipe(4, 4, 256, 2, 100_000) : new LengthRecipe(600, 32, 1_024, 12, int.MaxValue);
         var text = new ByteText(recipe.TextLimit);
         var runs = models.Select(model => Measure(model, text, recipe, setting, cancellation)).ToArray();
         var (plain, rotary, free) = (runs[0], runs[1], runs[2]);

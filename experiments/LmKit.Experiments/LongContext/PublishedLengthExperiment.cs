@@ -25,7 +25,7 @@ internal sealed class PublishedLengthExperiment : Experiment
 
     internal override ExperimentResult Run(ExperimentSetting setting, CancellationToken cancellation)
     {
-        var recipe = setting.IsToy ? new LengthRecipe(4, 4, 256, 2, 100_000) : new LengthRecipe(1_500, 32, 2_048, 12, int.MaxValue);
+        var recipe = setting.IsToy ? new LengthRecipe(4, 4, 256, 2, 100_000) : new LengthRecipe(800, 32, 2_048, 12, int.MaxValue);
         var text = new ByteText(recipe.TextLimit);
         var folder = Directory.CreateTempSubdirectory("lmkit-experiment-").FullName;
         try

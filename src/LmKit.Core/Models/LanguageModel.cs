@@ -161,15 +161,6 @@ public sealed class LanguageModel : nn.Module<Tensor, SequenceContext?, Tensor>,
         return changed;
     }
 
-    /// <summary>Makes a model that differs from this one by some of the builder's verbs and shares this one's tensors; this one stays as it is. The
-    /// caller disposes it, before or after this one, and reads with it alone: trained apart they would still share values.</summary>
-    /// <exception cref="ConfigurationException">As <see cref="With"/> says.</exception>
-    internal LanguageModel Beside(Action<LanguageModelBuilder> change)
-    {
-        using var use = gate.Enter();
-        return ModelChange.Beside(this, change);
-    }
-
     /// <summary>What the model consists of, as a table for people.</summary>
     public ModelDescription Describe()
     {

@@ -52,8 +52,14 @@ internal static class ModelChange
         }
     }
 
-    /// <summary>Makes a changed model over the tensors of one that stays.</summary>
-    internal static LanguageModel Beside(LanguageModel model, Action<LanguageModelBuilder> change) => Apply(model, change);
+    /// <summary>Makes a model that differs from one by some of the builder's verbs and shares its tensors; that one stays as it is. The caller disposes the
+    /// new one, before or after the other, and only reads with it.</summary>
+    /// <exception cref="ConfigurationException">As <see cref="LanguageModel.With"/> says.</exception>
+    internal static LanguageModel Beside(LanguageModel model, Action<LanguageModelBuilder> change)
+    {
+        using var use = ((IUseGated)model).Gate.Enter();
+        return Apply(model, change);
+    }
 
     private static LanguageModel Apply(LanguageModel model, Action<LanguageModelBuilder> change)
     {

@@ -83,7 +83,7 @@ public static class LambdaTuner
         {
             if (Bytes(window, starts) > budget)
                 return;
-            using var changed = model.Beside(builder => builder.AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (window, starts, ceiling), layers));
+            using var changed = ModelChange.Beside(model, builder => builder.AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (window, starts, ceiling), layers));
             var losses = LengthReader.Read(changed, texts, new LengthReaderOptions { ChunkLength = options.ChunkLength, BatchSize = options.BatchSize, PrefixToken = options.PrefixToken, Edges = [trainedLength] }, cancellation);
             var bytes = Math.Max(losses.CacheBytes, Bytes(window, starts));
             trials.Add(new LambdaTrial(window, starts, ceiling, losses.LossFrom(trainedLength), bytes, bytes <= budget));

@@ -38,7 +38,7 @@ public static class LengthDiagnosis
 
     private static PolicyReading Read(LanguageModel model, IReadOnlyList<int>[] texts, LengthPolicy policy, LambdaMaskOptions lambda, int[] layers, LengthReaderOptions options, bool readsAttention, CancellationToken cancellation)
     {
-        using var changed = model.Beside(LengthPolicies.Change(policy, lambda, layers));
+        using var changed = ModelChange.Beside(model, LengthPolicies.Change(policy, lambda, layers));
         using var watch = readsAttention ? new AttentionWatch(changed, options.Edges, lambda.GlobalLength) : null;
         try
         {

@@ -15,6 +15,8 @@ public static class LengthReader
     /// <param name="cancellation">Observed before each chunk.</param>
     /// <exception cref="ArgumentException">An option, a token or the model does not fit; names it.</exception>
     /// <exception cref="InvalidOperationException">A loss is not finite; names text and token.</exception>
+    /// <exception cref="NotSupportedException">The model's angles change with the length of a text, which then takes one call:
+    /// <see cref="LengthReaderOptions.ChunkLength"/> is below the text's length.</exception>
     public static LengthLosses Read(ILanguageModel model, IEnumerable<IReadOnlyList<int>> texts, LengthReaderOptions? options = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);

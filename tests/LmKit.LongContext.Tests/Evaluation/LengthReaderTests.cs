@@ -118,6 +118,18 @@ public class LengthReaderTests
     }
 
     [Fact]
+    public void Angles_that_change_with_the_length_are_read_in_one_call_or_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var model = ToyModel.Builder().AddAttention().AddRotary(rotary => rotary.Scaling = new DynamicRotaryScaling { Factor = 2, OriginalLength = 20 }).Build();
+        var tokens = tensor(Texts()[0].Select(token => (long)token).ToArray()).unsqueeze(0);
+
+        // The last token is not read, so a text of one less is what its angles follow.
+        Assert.Equal(nn.functional.cross_entropy(model.call(tokens.narrow(1, 0, Length - 1), null)[0], tokens[0].narrow(0, 1, Length - 1)).ToDouble(), LengthReader.Read(model, [Texts()[0]], new LengthReaderOptions { ChunkLength = 1_000 }).Loss.Value, 1e-9);
+        Assert.ThrowsAny<NotSupportedException>(() => LengthReader.Read(model, [Texts()[0]], new LengthReaderOptions { ChunkLength = 7 }));
+    }
+
+    [Fact]
     public void It_stops_when_told_to()
     {
         using var model = Model("lambda");

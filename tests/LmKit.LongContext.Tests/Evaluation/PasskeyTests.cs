@@ -141,8 +141,10 @@ public class PasskeyTests
         Refused("100 tokens has no room", () => new PasskeyText(ModelTokenizer.Bytes).Make(100, 1, null, random));
         Refused("A depth is from 0 to 1", () => Tokens(0).Make(40, 1, 1.5, random));
         Refused("outside the vocabulary of 40", () => Passkey.Run(model, new PasskeyText(ModelTokenizer.Bytes), new PasskeyOptions { Lengths = [900] }));
-        Refused("PasskeyTokensOptions.Query = -1", () => _ = new PasskeyTokens(new PasskeyTokensOptions { Digits = [1, 2, 3, 4], Filler = [5], Key = 6 }));
-        Refused("PasskeyTokensOptions.DigitCount = 4", () => _ = new PasskeyTokens(new PasskeyTokensOptions { Digits = [1], Filler = [5], Key = 6, Query = 7 }));
+        Refused("PasskeyTokensOptions.Query = -1", () => Made(new PasskeyTokensOptions { Digits = [1, 2, 3, 4], Filler = [5], Key = 6 }));
+        Refused("PasskeyTokensOptions.DigitCount = 4", () => Made(new PasskeyTokensOptions { Digits = [1], Filler = [5], Key = 6, Query = 7 }));
+
+        static void Made(PasskeyTokensOptions options) => GC.KeepAlive(new PasskeyTokens(options));
 
         static void Refused(string words, Action run) => Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(run).Message, StringComparison.Ordinal);
     }
