@@ -27,16 +27,8 @@ public class GoldenTests(ITestOutputHelper output) : GoldenSuite(output)
         ["alibi_mpt"] = Alibi,
         ["ablations"] = GoldenVariants.Ablations,
         ["streaming_llm"] = GoldenVariants.Streaming,
-        ["topk_middle"] = GoldenVariants.WithoutMiddle,
+        ["topk_middle"] = GoldenVariants.Middle,
         ["tiny_llama"] = GoldenVariants.Llama,
-    };
-
-    protected override IReadOnlyDictionary<string, string> MissingParts { get; } = new Dictionary<string, string>
-    {
-        ["topk_middle: out_prefill_last_row_only"] = "attention to the top-k middle tokens is not in LongContext",
-        ["topk_middle: out_decode_every_row"] = "attention to the top-k middle tokens is not in LongContext",
-        ["topk_middle: attended_decode"] = "attention to the top-k middle tokens is not in LongContext",
-        ["tiny_llama: logits_topk_*"] = "attention to the top-k middle tokens is not in LongContext",
     };
 
     private static void Masks(GoldenCase golden)

@@ -76,19 +76,51 @@ internal static class GoldenVariants
         golden.Check("cache_v_after", state.Tensors["values"].index_select(2, slots), absolute: OfficialSingle);
     }
 
-    /// <summary>The layer of the top-k files without re-attention, which is the Lambda mask alone.</summary>
-    internal static void WithoutMiddle(GoldenCase golden)
+    /// <summary>Attention to the middle: none, in the last row of one call, and token by token.</summary>
+    internal static void Middle(GoldenCase golden)
     {
-        golden.Options.Describe("k", "insert_distance"); // of the part that is missing
         using var frozen = no_grad();
-        using var attention = GoldenTests.Build(golden, ScalarType.Float64);
-        golden.Check("out_no_topk", attention.call(golden.Tensor("x")), absolute: OfficialSingle);
+        var x = golden.Tensor("x");
+        using (var attention = GoldenTests.Build(golden, ScalarType.Float64))
+            golden.Check("out_no_topk", attention.call(x), absolute: OfficialSingle);
+        foreach (var rows in Enum.GetValues<MiddleRows>())
+        {
+            using var attention = GoldenTests.Build(golden, ScalarType.Float64, builder => builder.AddLambdaMask(mask =>
+            {
+                (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (GoldenTests.Number(golden, "L_local"), GoldenTests.Number(golden, "n_global"), GoldenTests.Number(golden, "limit"));
+                mask.Middle = new TopKMiddleOptions { TopK = GoldenTests.Number(golden, "k"), InsertDistance = GoldenTests.Number(golden, "insert_distance"), FromLayer = 0, Rows = rows };
+            }));
+            golden.Check(rows == MiddleRows.Last ? "out_prefill_last_row_only" : "out_decode_every_row", attention.call(x), absolute: OfficialSingle);
+            using var state = attention.NewState(x.size(0));
+            golden.Check("out_decode_every_row", cat([.. x.split(1, 1).Select(token => attention.call(token, new SequenceContext(state)))], 1), absolute: OfficialSingle);
+        }
+        Attended(golden, x);
+    }
+
+    // Weights are outputs where values are ones of a key each; as many keys at a time as a head is wide.
+    private static void Attended(GoldenCase golden, Tensor x)
+    {
+        var lambda = new LambdaMask(new LambdaMaskOptions { LocalLength = GoldenTests.Number(golden, "L_local"), GlobalLength = GoldenTests.Number(golden, "n_global"), DistanceCeiling = GoldenTests.Number(golden, "limit") });
+        var mask = new RetrievingMask(lambda, new TopKMiddleOptions { TopK = GoldenTests.Number(golden, "k"), InsertDistance = GoldenTests.Number(golden, "insert_distance"), Rows = MiddleRows.All });
+        var (q, k) = (Heads("q_proj.weight"), Heads("k_proj.weight"));
+        var (length, width) = (x.size(1), q.size(3));
+        var encoding = new RotaryEmbedding(width, golden.Options.Number("base"));
+        var weights = new List<Tensor>();
+        for (var first = 0L; first < length; first += width)
+        {
+            var ones = eye(length, dtype: ScalarType.Float64).narrow(1, first, Math.Min(width, length - first));
+            var values = nn.functional.pad(ones, [0, width - ones.size(1)]).view(1, 1, length, width).expand(k.shape);
+            weights.Add(mask.Attend(Inputs.Uniform(q, k, values, encoding))!.narrow(3, 0, ones.size(1)));
+        }
+        Close.Check("attended_decode", golden.Tensor("attended_decode").to(ScalarType.Int64), cat(weights, -1).gt(0).to(ScalarType.Int64));
+
+        Tensor Heads(string name) => x.matmul(golden.Tensor(name).t()).unflatten(2, GoldenTests.Number(golden, "H"), -1).transpose(1, 2);
     }
 
     internal static void Llama(GoldenCase golden)
     {
-        golden.Options.Describe("topk_from_layer", "k", "insert_distance", "topk_prompt_len"); // of the part that is missing
         using var frozen = no_grad();
+        WithMiddle(golden);
         using var model = Build(golden);
         CheckpointLoader.Load(model, golden.Names().Where(name => name.EndsWith(".weight", StringComparison.Ordinal)).ToDictionary(Ours, golden.Tensor));
         var ids = golden.Tensor("input_ids");
@@ -101,7 +133,25 @@ internal static class GoldenVariants
         golden.Check("logits", cat([.. ids.split(7, 1).Select(piece => model.call(piece, new SequenceContext(state)))], 1), absolute: ModelExact);
     }
 
-    private static LanguageModel Build(GoldenCase golden)
+    // One call on the prompt, then token by token.
+    private static void WithMiddle(GoldenCase golden)
+    {
+        var name = golden.Names("logits_topk_").Single();
+        using var model = Build(golden, new TopKMiddleOptions
+        {
+            TopK = GoldenTests.Number(golden, "k"),
+            InsertDistance = GoldenTests.Number(golden, "insert_distance"),
+            FromLayer = GoldenTests.Number(golden, "topk_from_layer"),
+        });
+        CheckpointLoader.Load(model, golden.Names().Where(tensor => tensor.EndsWith(".weight", StringComparison.Ordinal)).ToDictionary(Ours, golden.Tensor));
+        var (ids, prompt) = (golden.Tensor("input_ids"), GoldenTests.Number(golden, "topk_prompt_len"));
+        var length = golden.Tensor(name).size(1);
+        using var state = model.NewState(ids.size(0));
+        var calls = ids.narrow(1, prompt, length - prompt).split(1, 1).Prepend(ids.narrow(1, 0, prompt));
+        golden.Check(name, cat([.. calls.Select(piece => model.call(piece, new SequenceContext(state)))], 1), absolute: 2e-5);
+    }
+
+    private static LanguageModel Build(GoldenCase golden, TopKMiddleOptions? middle = null)
     {
         int Whole(string key) => GoldenTests.Number(golden, key);
         var builder = new LanguageModelBuilder { VocabSize = Whole("V"), ModelDim = Whole("E"), LayerCount = Whole("layers"), Dtype = ScalarType.Float64 };
@@ -113,7 +163,7 @@ internal static class GoldenVariants
             attention.HasBias = false;
         });
         builder.AddRotary(rotary => rotary.Base = golden.Options.Number("base"));
-        builder.AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling) = (Whole("L_local"), Whole("n_global"), Whole("limit")));
+        builder.AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.DistanceCeiling, mask.Middle) = (Whole("L_local"), Whole("n_global"), Whole("limit"), middle));
         builder.AddGatedMlp(mlp => mlp.MlpDim = Whole("F")).AddRmsNorm(norm => norm.Epsilon = golden.Options.Number("rms_eps"));
         return builder.Build();
     }

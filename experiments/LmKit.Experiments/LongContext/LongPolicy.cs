@@ -19,6 +19,13 @@ internal sealed record LongPolicy(string Name, Func<LanguageModelBuilder, Langua
     /// <summary>StreamingLLM's cache of starting and recent tokens.</summary>
     internal static LongPolicy Streaming(long starts, long recent) => new($"StreamingLLM {starts} + {recent}", builder => builder.AddStreamingMask(mask => (mask.StartLength, mask.RecentLength) = (starts, recent)));
 
+    /// <summary>The Lambda mask with the best k tokens of the middle, in every layer and for the last query of each call.</summary>
+    internal static LongPolicy Middle(long window, long starts, int k) => new($"Lambda G = {starts}, middle k = {k}", builder => builder.AddLambdaMask(mask =>
+    {
+        (mask.LocalLength, mask.GlobalLength) = (window, starts);
+        mask.Middle = new TopKMiddleOptions { TopK = k, FromLayer = 0 };
+    }));
+
     /// <summary>A larger rotary base.</summary>
     internal static LongPolicy Ntk(double factor) => new("NTK", builder => builder.AddRotary(rotary => rotary.Scaling = new NtkRotaryScaling { Factor = factor }));
 

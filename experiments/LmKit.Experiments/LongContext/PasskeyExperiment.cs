@@ -40,7 +40,8 @@ internal sealed class PasskeyExperiment : Experiment
     }
 
     private static LongPolicy[] Policies(long longest) =>
-        [LongPolicy.Vanilla, LongPolicy.Ntk(longest / (double)Trained), LongPolicy.CeilingOnly(Trained), LongPolicy.Window(Trained), LongPolicy.Streaming(Starts, Trained - Starts), LongPolicy.Lambda(Trained, Starts)];
+        [LongPolicy.Vanilla, LongPolicy.Ntk(longest / (double)Trained), LongPolicy.CeilingOnly(Trained), LongPolicy.Window(Trained), LongPolicy.Streaming(Starts, Trained - Starts), LongPolicy.Lambda(Trained, Starts),
+        LongPolicy.Middle(Trained, Starts, 1), LongPolicy.Middle(Trained, Starts, 5), LongPolicy.Middle(Trained, Starts, 20)];
 
     private static PasskeyResult Ask(LanguageModel model, long[] lengths, int count, ExperimentSetting setting, CancellationToken cancellation)
     {
@@ -60,6 +61,7 @@ internal sealed class PasskeyExperiment : Experiment
         Finding[] findings =
         [
             new("Lambda without the middle at the greatest length", measured[$"Lambda G = {Starts}"].Accuracy(longest).Value, High: 0.15),
+            new("Lambda with the best 5 keys of the middle at the greatest length", measured[LongPolicy.Middle(Trained, Starts, 5).Name].Accuracy(longest).Value, Low: 0.95),
             new("vanilla at the greatest length", measured["vanilla"].Accuracy(longest).Value, High: 0.3),
         ];
         var table = new ResultTable("Share of right answers", ["policy", .. lengths.Select(length => $"{length}")], [.. measured.Select(row => (string[])[row.Key, .. lengths.Select(length => row.Value.Accuracy(length).Brief())])]);

@@ -16,7 +16,7 @@ public sealed class LambdaMask : IAttentionMask, IMaskedAttention, IReachingMask
 {
     private readonly long ceiling;
 
-    /// <summary>Makes the mask.</summary>
+    /// <summary>Makes the mask; attention to the middle is the layer's (<see cref="LambdaMaskComponent.AddLambdaMask"/>), and no part of it.</summary>
     /// <exception cref="ArgumentException">L is below 1, or G or D below 0.</exception>
     public LambdaMask(LambdaMaskOptions options)
     {

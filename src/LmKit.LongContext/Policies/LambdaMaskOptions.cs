@@ -27,13 +27,16 @@ public sealed class LambdaMaskOptions
     /// LM-Infinite, for comparison. Default false.</summary>
     [JsonPropertyName("true_distances")]
     public bool ShowsTrueDistances { get; set; }
+
+    /// <summary>Attention to the most fitting tokens of the middle; null, the default, for none.</summary>
+    public TopKMiddleOptions? Middle { get; set; }
 }
 
 /// <summary>The Lambda mask as a component.</summary>
 public static class LambdaMaskComponent
 {
     /// <summary>The Lambda mask.</summary>
-    public static readonly Kind<LambdaMaskOptions, IAttentionMask> Kind = Slots.Mask.Define<LambdaMaskOptions>("lambda", (options, layer) => new LambdaMask(options, layer));
+    public static readonly Kind<LambdaMaskOptions, IAttentionMask> Kind = Slots.Mask.Define<LambdaMaskOptions>("lambda", RetrievingMask.Of);
 
     /// <summary>Gives the attention of layers LM-Infinite's Lambda mask.</summary>
     /// <param name="builder">The builder.</param>

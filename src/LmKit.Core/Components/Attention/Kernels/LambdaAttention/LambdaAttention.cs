@@ -26,7 +26,7 @@ internal static unsafe partial class LambdaAttention
         if (input.Keys.size(2) == 0)
             return zeros_like(input.Queries).MoveToOuterDisposeScope();
         var given = input.Queries.dtype;
-        var attended = input.QuerySegments is null ? Uniform(input, reach) : ByDocument(input, reach);
+        var attended = input.QuerySegments is null ? Uniform(input, reach) : ByDocument(input, own => Attended(own, reach, Positions(own.QueryPositions), Positions(own.KeyPositions)));
         return attended.to(given).MoveToOuterDisposeScope();
     }
 
@@ -78,9 +78,13 @@ internal static unsafe partial class LambdaAttention
         static long[] Order(long[] values) => [.. values.Select((value, index) => (value, index)).OrderBy(pair => pair.value).Select(pair => (long)pair.index)];
     }
 
-    // Rows whose documents or padding differ: each document by itself, in its own columns.
-    private static Tensor ByDocument(AttentionInput input, MaskReach reach)
+    /// <summary>Attends in rows whose documents or padding differ: each document by itself, in its own columns.</summary>
+    /// <param name="input">The call, with segments.</param>
+    /// <param name="attend">Attends in one document, which gets float32 or wider, one row, and no segments: (1, H, L, P).</param>
+    /// <returns>(B, H, L, P) in the caller's dispose scope; zero in padding.</returns>
+    internal static Tensor ByDocument(AttentionInput input, Func<AttentionInput, Tensor> attend)
     {
+        using var scope = NewDisposeScope();
         input = input.Widened();
         var (batch, length, held) = (input.Queries.size(0), input.Queries.size(2), input.Keys.size(2));
         var (queryDocuments, keyDocuments) = (HostValues.Read(input.QuerySegments!), HostValues.Read(input.KeySegments!));
@@ -97,15 +101,15 @@ internal static unsafe partial class LambdaAttention
                 var seen = Columns(keyDocuments.AsSpan((int)(row * held), (int)held), document);
                 if (seen.Length == 0)
                     continue;
-                attended.Add(OneDocument(input, reach, row, columns, seen, At(queryPositions, row * length, columns), At(keyPositions, row * held, seen)));
+                attended.Add(OneDocument(input, attend, row, columns, seen, At(queryPositions, row * length, columns), At(keyPositions, row * held, seen)));
                 order.AddRange(columns);
             }
             rows.Add(Spread(attended, order, input.Queries, row));
         }
-        return cat(rows, 0);
+        return cat(rows, 0).MoveToOuterDisposeScope();
     }
 
-    private static Tensor OneDocument(AttentionInput input, MaskReach reach, long row, long[] columns, long[] seen, long[] queries, long[] keys)
+    private static Tensor OneDocument(AttentionInput input, Func<AttentionInput, Tensor> attend, long row, long[] columns, long[] seen, long[] queries, long[] keys)
     {
         using var scope = NewDisposeScope();
         var own = input with
@@ -119,7 +123,7 @@ internal static unsafe partial class LambdaAttention
             KeySegments = null,
             Encoding = (input.Encoding as RowEncodings)?.OfRow(row) ?? input.Encoding,
         };
-        return Attended(own, reach, queries, keys).MoveToOuterDisposeScope();
+        return attend(own).MoveToOuterDisposeScope();
     }
 
     // (B, H, L, P) to (1, H, columns, P).
