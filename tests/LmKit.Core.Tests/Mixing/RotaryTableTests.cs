@@ -1,3 +1,7 @@
+using LmKit.Conformance;
+using TorchSharp;
+using static TorchSharp.torch;
+
 namespace LmKit.Core.Tests;
 
 public sealed class RotaryTableTests
@@ -100,6 +104,30 @@ public sealed class RotaryTableTests
                 }
             });
             Assert.Single(sums.Distinct());
+        }
+    }
+
+    // Rows of their own positions, and rows that share theirs; heads that turn whole, in part, and as neighbours; memory in another order.
+    [Theory]
+    [InlineData(20, 20, false)]
+    [InlineData(20, 6, false)]
+    [InlineData(64, 64, false)]
+    [InlineData(20, 8, true)]
+    public void One_pass_has_the_bits_of_library_operations(long width, long rotaryDim, bool isInterleaved)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(3);
+        var rotary = new RotaryEmbedding(rotaryDim, isInterleaved: isInterleaved);
+        var x = randn([2, 33, 3, width], generator: random).transpose(1, 2);
+        foreach (var positions in new[] { arange(33, dtype: ScalarType.Int64).unsqueeze(0), arange(66, dtype: ScalarType.Int64).view(2, 33) })
+        {
+            foreach (var turn in new Func<Tensor, Tensor, Tensor>[] { rotary.EncodeQueries, rotary.DecodeKeys })
+            {
+                Tensor expected;
+                using (KernelSelection.Use(KernelChoice.Reference))
+                    expected = turn(x, positions);
+                Close.Check($"{positions.size(0)} rows of positions", expected, turn(x, positions));
+            }
         }
     }
 }
