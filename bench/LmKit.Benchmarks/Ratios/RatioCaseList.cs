@@ -24,6 +24,8 @@ internal static class RatioCaseList
         .. FlashConvTwoThreadsVersusOne.Cases,
         .. MonarchLinearVersusTorchBmm.Cases,
         .. LambdaAttentionVersusTorchAttention.Cases,
+        .. LambdaKernelVersusTorchAttention.Cases,
+        .. LambdaKernelVersusTorchMm.Cases,
         .. LambdaTokenVersusFullCache.Cases,
         .. LlamaTokenVersusLlamaCpp.Cases,
         .. LateLlamaTokenVersusEarly.Cases,

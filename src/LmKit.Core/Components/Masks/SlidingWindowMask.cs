@@ -14,8 +14,9 @@ public sealed class SlidingWindowOptions
 }
 
 /// <summary>Every query sees itself and the W - 1 tokens before it: 0 &lt;= i - j &lt; W (Beltagy et al. 2020, causal; Mistral 7B).</summary>
-/// <remarks>A cache keeps no more than about W keys.</remarks>
-public sealed class SlidingWindowMask : IAttentionMask, IReachingMask
+/// <remarks>A cache keeps no more than about W keys. Attends in time and memory linear in the length, over padded and packed rows too; soft caps
+/// and sinks are served.</remarks>
+public sealed class SlidingWindowMask : IAttentionMask, IMaskedAttention, IReachingMask
 {
     /// <summary>Makes the mask.</summary>
     /// <exception cref="ArgumentException">W is below 1.</exception>
@@ -49,6 +50,12 @@ public sealed class SlidingWindowMask : IAttentionMask, IReachingMask
     /// <inheritdoc/>
     public long? DistanceCeiling => null;
 
+    /// <inheritdoc/>
+    public bool ServesSoftCap => true;
+
+    /// <inheritdoc/>
+    public bool ServesSinks => true;
+
     MaskReach IReachingMask.Reach => new(Window, 0, 0);
 
     /// <inheritdoc/>
@@ -58,6 +65,15 @@ public sealed class SlidingWindowMask : IAttentionMask, IReachingMask
         using var scope = NewDisposeScope();
         var distance = queries.unsqueeze(-1) - keys.unsqueeze(-2); // (..., L, M)
         return distance.ge(0).logical_and(distance.lt(Window)).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Scores and softmax are computed in float32 or wider whatever the dtype.</remarks>
+    public Tensor? Attend(AttentionInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        input.Check();
+        return LambdaAttention.Attend(input, ((IReachingMask)this).Reach);
     }
 
     /// <summary>The mask's name and its window.</summary>

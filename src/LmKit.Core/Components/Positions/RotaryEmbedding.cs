@@ -79,7 +79,10 @@ public sealed class RotaryEmbedding : PositionEncoding
         var dtype = x.dtype;
         x = HalfPrecision.Widen(x);
         var half = rotaryDim / 2;
-        var (cos, sin) = Phases(positions, x); // (B or 1, 1, L, R/2)
+        var phases = Phases(positions, x);
+        if (RotaryTurn.Serves(x) && !(isBack && turns.Amplitude != 1))
+            return HalfPrecision.Narrow(RotaryTurn.Turn(x, phases, isInterleaved, isBack), dtype).MoveToOuterDisposeScope();
+        var (cos, sin) = (phases.narrow(-1, 0, half), phases.narrow(-1, half, half));
         if (isBack)
             sin = sin.neg();
         var turning = x.narrow(-1, 0, rotaryDim);
@@ -105,12 +108,15 @@ public sealed class RotaryEmbedding : PositionEncoding
         return HalfPrecision.Narrow(all, dtype).MoveToOuterDisposeScope();
     }
 
-    private (Tensor Cos, Tensor Sin) Phases(Tensor positions, Tensor x)
+    // (B or 1, 1, L, R): cosines, then sines.
+    private Tensor Phases(Tensor positions, Tensor x)
     {
-        var half = rotaryDim / 2;
         var rows = positions.size(0) > 1 && positions.stride(0) == 0 ? positions.narrow(0, 0, 1) : positions; // rows of a uniform batch share theirs
         if (x.device_type != DeviceType.CPU)
-            return DevicePhases(rows, x.dtype);
+        {
+            var (cos, sin) = DevicePhases(rows, x.dtype);
+            return cat([cos, sin], -1);
+        }
         var read = HostValues.Read(rows);
         var all = empty([rows.size(0), 1, rows.size(1), rotaryDim], x.dtype);
         if (x.dtype == ScalarType.Float64)
@@ -125,7 +131,7 @@ public sealed class RotaryEmbedding : PositionEncoding
             for (var index = 0; index < read.Length; index++)
                 table.Read(read[index], memory.Span(index * rotaryDim, (int)rotaryDim));
         }
-        return (all.narrow(-1, 0, half), all.narrow(-1, half, half));
+        return all;
     }
 
     /// <summary>Cosines and sines (B or 1, 1, L, R/2) made where the positions lie: reading them would stall an accelerator's stream, and

@@ -6,14 +6,18 @@ namespace LmKit;
 /// <summary>Cosines and sines of rotary phases, position * frequency, one row a position; all layers of all models with the same
 /// frequencies share one table.</summary>
 /// <remarks>Phases are computed in float64. Rows are made in blocks when they are first asked for and kept up to
-/// <see cref="LargestBytes"/>; positions beyond, and negative ones, are computed at each call. Lives on the host and dies with the last
-/// encoding that uses it. Thread-safe.</remarks>
+/// <see cref="LargestBytes"/>: a block stands in the place of the one that many positions before, so a text of any length goes on in the same
+/// memory. Earlier positions whose block is gone, and negative ones, are computed; asked for often, they get their block back. Lives on the host
+/// and dies with the last encoding that uses it. Thread-safe.</remarks>
 internal sealed class RotaryTable
 {
     /// <summary>Bytes of the rows that a table keeps at most.</summary>
-    internal const long LargestBytes = 32L << 20;
+    internal const long LargestBytes = 8L << 20;
 
-    private const int BlockRows = 128;
+    private const int MostBlockRows = 128;
+
+    // Blocks of any width.
+    private const int FewestBlocks = 8;
 
     private static readonly Lock gate = new();
     private static readonly Dictionary<RotaryFrequencies, WeakReference<RotaryTable>> shared = [];
@@ -24,12 +28,17 @@ internal sealed class RotaryTable
     private readonly double[] frequencies; // [R/2]
     private readonly RotaryGrowth? growth;
     private readonly double amplitude;
-    private readonly double[]?[] blocks;   // [row of the block][R/2 cosines, R/2 sines]
+    private readonly int blockRows;
+    private readonly Block?[] blocks; // block i stands at i modulo their number
+    private readonly int[] misses;    // rows computed because another block stands there
 
     private RotaryTable(RotaryFrequencies turns)
     {
         (frequencies, growth, amplitude) = (turns.ToArray(), turns.Growth, turns.Amplitude);
-        blocks = new double[]?[Math.Max(1, LargestBytes / (BlockRows * Width * sizeof(double)))];
+        var rows = LargestBytes / (Width * sizeof(double));
+        blockRows = (int)Math.Clamp(rows / FewestBlocks, 1, MostBlockRows);
+        blocks = new Block?[Math.Max(1, rows / blockRows)];
+        misses = new int[blocks.Length];
     }
 
     /// <summary>The table of some frequencies.</summary>
@@ -54,7 +63,10 @@ internal sealed class RotaryTable
     internal int Width => 2 * frequencies.Length;
 
     /// <summary>Rows that are kept now.</summary>
-    internal long HeldRows => blocks.Count(block => block is not null) * (long)BlockRows;
+    internal long HeldRows => blocks.Count(block => block is not null) * (long)blockRows;
+
+    /// <summary>Whether a position's row is kept now.</summary>
+    internal bool Holds(long position) => Volatile.Read(ref blocks[(int)(position / blockRows % blocks.Length)])?.Index == position / blockRows;
 
     /// <summary>Rows that this thread has read so far, of any table: what a call turns, and no more, may add to it.</summary>
     internal static long RowsRead => rowsRead;
@@ -65,11 +77,10 @@ internal sealed class RotaryTable
     internal void Read(long position, Span<double> row)
     {
         rowsRead++;
-        var block = position < 0 ? -1 : position / BlockRows;
-        if (block < 0 || block >= blocks.Length)
+        if (position < 0 || Held(position / blockRows) is not { } block)
             Compute(position, row);
         else
-            Block(block).AsSpan((int)(position % BlockRows) * Width, Width).CopyTo(row);
+            block.Rows.AsSpan((int)(position % blockRows) * Width, Width).CopyTo(row);
     }
 
     /// <summary>Writes a position's row in float32.</summary>
@@ -82,15 +93,23 @@ internal sealed class RotaryTable
             row[index] = (float)wide[index];
     }
 
-    private double[] Block(long index)
+    // The block of that number; null where a later one stands in its place that so far serves more reads.
+    private Block? Held(long index)
     {
-        if (Volatile.Read(ref blocks[index]) is { } made)
-            return made;
-        var fresh = new double[BlockRows * Width];
-        for (var row = 0; row < BlockRows; row++)
-            Compute(index * BlockRows + row, fresh.AsSpan(row * Width, Width));
+        var place = (int)(index % blocks.Length);
+        var held = Volatile.Read(ref blocks[place]);
+        if (held?.Index == index)
+            return held;
+        // A block costs as much as its rows one by one, so that texts at different places never pay more than twice.
+        if (held?.Index > index && Interlocked.Increment(ref misses[place]) < blockRows)
+            return null;
+        var fresh = new Block(index, new double[blockRows * Width]);
+        for (var row = 0; row < blockRows; row++)
+            Compute(index * blockRows + row, fresh.Rows.AsSpan(row * Width, Width));
         // Threads that make the same block at once make the same numbers.
-        return Interlocked.CompareExchange(ref blocks[index], fresh, null) ?? fresh;
+        Volatile.Write(ref misses[place], 0);
+        Volatile.Write(ref blocks[place], fresh);
+        return fresh;
     }
 
     private void Compute(long position, Span<double> row)
@@ -102,6 +121,9 @@ internal sealed class RotaryTable
             (row[t], row[frequencies.Length + t]) = (amplitude * cos, amplitude * sin);
         }
     }
+
+    // Never changed once it is held: [row of the block][R/2 cosines, R/2 sines].
+    private sealed record Block(long Index, double[] Rows);
 }
 
 /// <summary>A base that grows with the position: base * (F N/O - (F-1))^(R/(R-2)) where position N - 1 lies beyond the trained length O

@@ -32,7 +32,8 @@ internal static unsafe class BlockProduct<V, T>
         for (var vector = 0; vector < vectors;)
         {
             var left = vectors - vector;
-            var pass = left is 4 or 8 ? 4 : left >= WidestPass ? WidestPass : 1;
+            // Six rows by one vector keep the units busy; three vectors would leave two rows to stand alone.
+            var pass = left is 4 or 8 ? 4 : left >= WidestPass && !(T.Count == 16 && rows is 6 or 7) ? WidestPass : 1;
             var row = 0;
             if (pass == 4)
             {
@@ -50,6 +51,8 @@ internal static unsafe class BlockProduct<V, T>
                     else
                         EightByOne(a + (row * rowStride), rowStride, innerStride, b, bStride, c, cStride, places, row, inner, adds);
                 }
+                for (; pass == 1 && row + 6 <= rows; row += 6)
+                    SixByOne(a + (row * rowStride), rowStride, innerStride, b, bStride, c, cStride, places, row, inner, adds);
             }
             for (; pass != 4 && row + 4 <= rows; row += 4)
             {
@@ -198,6 +201,31 @@ internal static unsafe class BlockProduct<V, T>
         }
         Store(Row(c, cStride, places, row), a0, a1, a2, a3, adds);
         Store(Row(c, cStride, places, row + 1), b0, b1, b2, b3, adds);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void SixByOne(float* a, long rowStride, long innerStride, float* b, long bStride, float* c, long cStride, long* places, int row, int inner, bool adds)
+    {
+        V z = T.Broadcast(0);
+        V r0 = z, r1 = z, r2 = z, r3 = z, r4 = z, r5 = z;
+        var lower = a + (3 * rowStride);
+        var twice = 2 * rowStride;
+        for (var k = 0; k < inner; k++, a += innerStride, lower += innerStride, b += bStride)
+        {
+            V x = T.Load(b);
+            r0 = T.MultiplyAdd(T.Broadcast(*a), x, r0);
+            r1 = T.MultiplyAdd(T.Broadcast(a[rowStride]), x, r1);
+            r2 = T.MultiplyAdd(T.Broadcast(a[twice]), x, r2);
+            r3 = T.MultiplyAdd(T.Broadcast(*lower), x, r3);
+            r4 = T.MultiplyAdd(T.Broadcast(lower[rowStride]), x, r4);
+            r5 = T.MultiplyAdd(T.Broadcast(lower[twice]), x, r5);
+        }
+        Store(Row(c, cStride, places, row), r0, adds);
+        Store(Row(c, cStride, places, row + 1), r1, adds);
+        Store(Row(c, cStride, places, row + 2), r2, adds);
+        Store(Row(c, cStride, places, row + 3), r3, adds);
+        Store(Row(c, cStride, places, row + 4), r4, adds);
+        Store(Row(c, cStride, places, row + 5), r5, adds);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -104,7 +104,7 @@ internal readonly unsafe struct BackwardWork
         V sum = T.Broadcast(Sums[row]), product = T.Broadcast(Products[row]);
         for (var at = low * T.Count; at < high * T.Count; at += T.Count)
         {
-            var weight = T.Exp(T.Subtract(T.Load(scores + at), sum));
+            var weight = SoftmaxLanes.Exp<V, T>(T.Subtract(T.Load(scores + at), sum));
             var slope = T.Multiply(weight, T.Subtract(T.Load(slopes + at), product));
             T.Store(Call.SoftCap > 0 ? T.Multiply(slope, T.Load(Factors + (row * LambdaCall.KeyTile) + at)) : slope, slopes + at);
             T.Store(weight, scores + at);

@@ -74,12 +74,14 @@ internal static unsafe partial class LambdaAttention
         var (head, wide, count) = (index % call.Heads, call.Width, Math.Min(QueryTile, call.Length - start));
         var keyIndex = (index / call.Heads * call.KeyHeads) + call.KeyHead(head);
         var ranges = call.Parts.Ranges;
-        using var memory = ScratchMemory.Rent((3L * QueryTile * wide) + (GroupRows * LambdaCall.KeyTile) + (2 * QueryTile));
+        using var memory = ScratchMemory.Rent((3L * QueryTile * wide) + (GroupRows * LambdaCall.KeyTile) + (QueryTile * (1 + T.Count)));
         float* queries = memory.Start, farQueries = queries + (QueryTile * wide), sums = farQueries + (QueryTile * wide), scores = sums + (QueryTile * wide);
         float* largest = scores + (GroupRows * LambdaCall.KeyTile), totals = largest + QueryTile;
         new Span<float>(sums, count * wide).Clear();
         new Span<float>(largest, count).Fill(call.Sinks is null ? float.NegativeInfinity : call.Sinks[head]);
-        new Span<float>(totals, count).Fill(call.Sinks is null ? 0 : 1);
+        new Span<float>(totals, count * T.Count).Clear();
+        for (var row = 0; call.Sinks is not null && row < count; row++)
+            totals[row * T.Count] = 1;
         var source = ((long)index * call.Length + start) * call.HeadDim;
         LambdaTile<V, T>.Load(call, call.Queries + source, count, call.Scale, queries);
         var values = call.Values + ((long)keyIndex * call.Held * wide);
@@ -97,11 +99,15 @@ internal static unsafe partial class LambdaAttention
         var output = call.Outputs + (((long)index * call.Length + start) * call.OutputStride);
         for (var row = 0; row < count; row++, output += call.OutputStride, sums += wide)
         {
-            var by = totals[row] > 0 ? 1 / totals[row] : 0;
-            for (var at = 0; at < call.HeadDim; at++)
+            var total = T.Sum(T.Load(totals + (row * T.Count)));
+            var by = total > 0 ? 1 / total : 0;
+            int at = 0;
+            for (var factor = T.Broadcast(by); at + T.Count <= call.HeadDim; at += T.Count)
+                T.Store(T.Multiply(T.Load(sums + at), factor), output + at);
+            for (; at < call.HeadDim; at++)
                 output[at] = sums[at] * by;
             if (hasSums)
-                output[call.HeadDim] = totals[row] > 0 ? largest[row] + MathF.Log(totals[row]) : float.NegativeInfinity;
+                output[call.HeadDim] = total > 0 ? largest[row] + MathF.Log(total) : float.NegativeInfinity;
         }
     }
 
@@ -124,7 +130,7 @@ internal static unsafe partial class LambdaAttention
             int low = seen / T.Count, high = (behind + T.Count - 1) / T.Count;
             LambdaTile<V, T>.Scores(call, head, start + row, rows, queries + (row * wide), keys, first, low, high, isFar, scores);
             for (var one = 0; one < rows; one++)
-                Weigh<V, T>(scores + (one * LambdaCall.KeyTile), low, high, sums + ((row + one) * wide), wide, largest + row + one, totals + row + one);
+                Weigh<V, T>(scores + (one * LambdaCall.KeyTile), low, high, sums + ((row + one) * wide), wide, largest + row + one, totals + ((row + one) * T.Count));
             BlockProduct<V, T>.Run(scores + seen, LambdaCall.KeyTile, 1, values + ((long)(first + seen) * wide), wide, sums + (row * wide), wide, null, rows, behind - seen, wide / T.Count, adds: true);
         }
     }
@@ -138,11 +144,7 @@ internal static unsafe partial class LambdaAttention
         var most = T.Load(scores + (low * T.Count));
         for (var vector = low + 1; vector < high; vector++)
             most = T.Max(most, T.Load(scores + (vector * T.Count)));
-        var lanes = stackalloc float[16];
-        T.Store(most, lanes);
-        var highest = *largest;
-        for (var lane = 0; lane < T.Count; lane++)
-            highest = lanes[lane] > highest ? lanes[lane] : highest;
+        var highest = MathF.Max(*largest, SoftmaxLanes.Largest(most));
         if (float.IsNegativeInfinity(highest))
         {
             for (var vector = low; vector < high; vector++)
@@ -155,16 +157,16 @@ internal static unsafe partial class LambdaAttention
             var factor = T.Broadcast(by);
             for (var at = 0; at < wide; at += T.Count)
                 T.Store(T.Multiply(T.Load(sums + at), factor), sums + at);
-            *total *= by;
+            T.Store(T.Multiply(T.Load(total), factor), total);
             *largest = highest;
         }
-        V offset = T.Broadcast(highest), all = T.Broadcast(0);
+        V offset = T.Broadcast(highest), all = T.Load(total);
         for (var vector = low; vector < high; vector++)
         {
-            var weight = T.Exp(T.Subtract(T.Load(scores + (vector * T.Count)), offset));
+            var weight = SoftmaxLanes.Exp<V, T>(T.Subtract(T.Load(scores + (vector * T.Count)), offset));
             T.Store(weight, scores + (vector * T.Count));
             all = T.Add(all, weight);
         }
-        *total += T.Sum(all);
+        T.Store(all, total);
     }
 }

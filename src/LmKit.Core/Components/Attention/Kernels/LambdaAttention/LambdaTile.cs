@@ -44,6 +44,10 @@ internal static unsafe class LambdaTile<V, T>
         const int stride = LambdaCall.KeyTile;
         BlockProduct<V, T>.Run(queries, call.Width, 1, keys + (low * T.Count), stride, scores + (low * T.Count), stride, null, count, call.HeadDim, high - low, adds: false);
         int from = low * T.Count, end = high * T.Count;
+        // Ranges grow: where the first query sees up to the end and the last one from the start, all see everything.
+        var isWhole = Range(call, query, first, isFar).Behind >= end && Range(call, query + count - 1, first, isFar).Seen <= from;
+        if (isWhole && call.SoftCap == 0 && call.Slopes is null)
+            return;
         for (var row = 0; row < count; row++, scores += stride)
         {
             if (call.SoftCap > 0)
@@ -88,7 +92,7 @@ internal static unsafe class LambdaTile<V, T>
         for (var key = from; key < end; key++)
         {
             var place = parts.KeyPositions[first + key];
-            scores[key] -= slope * (isFar ? parts.Reach.FarDistanceOf(position, place) : position - place);
+            scores[key] -= slope * Math.Abs(isFar ? parts.Reach.FarDistanceOf(position, place) : position - place);
         }
     }
 }
