@@ -36,7 +36,7 @@ public sealed class LambdaMaskOptions
 public static class LambdaMaskComponent
 {
     /// <summary>The Lambda mask.</summary>
-    public static readonly Kind<LambdaMaskOptions, IAttentionMask> Kind = Slots.Mask.Define<LambdaMaskOptions>("lambda", RetrievingMask.Of);
+    public static readonly Kind<LambdaMaskOptions, IAttentionMask> Kind = Slots.Mask.Define<LambdaMaskOptions>("lambda", (options, layer) => options.Middle is null ? new LambdaMask(options, layer) : RetrievingMask.Of(options, layer));
 
     /// <summary>Gives the attention of layers LM-Infinite's Lambda mask.</summary>
     /// <param name="builder">The builder.</param>

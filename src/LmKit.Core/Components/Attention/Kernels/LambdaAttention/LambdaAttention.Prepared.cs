@@ -49,7 +49,7 @@ internal static unsafe partial class LambdaAttention
             Parts = parts,
         };
 
-        public void Dispose()
+        internal void Dispose()
         {
             queries.Dispose();
             farQueries.Dispose();

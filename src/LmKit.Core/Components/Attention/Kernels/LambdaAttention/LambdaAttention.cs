@@ -41,7 +41,7 @@ internal static unsafe partial class LambdaAttention
     {
         var (queries, keys) = (Positions(input.QueryPositions), Positions(input.KeyPositions));
         if (input.Sinks is null && IsPlainCausal(queries, keys, reach))
-            return DenseAttention.Attend(input, new CausalMask());
+            return DenseAttention.Attend(input, new EarlierKeys());
         return Attended(input.Widened(), reach, queries, keys);
     }
 
@@ -166,5 +166,24 @@ internal static unsafe partial class LambdaAttention
     {
         using var first = rows.select(0, 0);
         return HostValues.Read(first);
+    }
+
+    // What a window hides nothing of.
+    private sealed class EarlierKeys : IAttentionMask
+    {
+        public bool IsCausal => true;
+
+        public bool IsPlainCausal => true;
+
+        public bool Forgets => false;
+
+        public long? DistanceCeiling => null;
+
+        public Tensor? Visible(Tensor queries, Tensor keys)
+        {
+            using var i = queries.unsqueeze(-1);
+            using var j = keys.unsqueeze(-2);
+            return i.ge(j);
+        }
     }
 }

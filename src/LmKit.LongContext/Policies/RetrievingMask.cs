@@ -44,13 +44,12 @@ internal sealed class RetrievingMask : IAttentionMask, IMaskedAttention
     /// <inheritdoc/>
     public bool ServesSinks => true;
 
-    /// <summary>The mask of a layer: a plain one where the middle is not asked for.</summary>
+    /// <summary>The mask of a layer under options that ask for the middle: a plain one outside the range of layers.</summary>
     /// <exception cref="ArgumentException">An option is out of range, or the layer cannot have the mask.</exception>
     internal static IAttentionMask Of(LambdaMaskOptions options, LayerContext layer)
     {
         var lambda = new LambdaMask(options, layer);
-        if (options.Middle is not { } middle)
-            return lambda;
+        var middle = options.Middle!;
         Check(middle.TopK, 1, nameof(middle.TopK));
         Check(middle.InsertDistance ?? 0, 0, nameof(middle.InsertDistance));
         Check(middle.FromLayer, 0, nameof(middle.FromLayer));
