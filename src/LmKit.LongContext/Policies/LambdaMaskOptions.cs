@@ -44,6 +44,6 @@ public static class LambdaMaskComponent
     public static ComponentRegistry AddLongContext(this ComponentRegistry registry)
     {
         ArgumentNullException.ThrowIfNull(registry);
-        return registry.Add(Kind);
+        return registry.Add(Kind).Add(EvictionMaskComponent.Kind);
     }
 }
