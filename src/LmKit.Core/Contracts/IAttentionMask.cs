@@ -100,3 +100,23 @@ internal enum FarDistance
     /// <summary>The true one, i - j; D says nothing.</summary>
     True,
 }
+
+/// <summary>A mask whose choice of keys depends on what they hold, and that therefore carries them itself from call to call.</summary>
+internal interface ICarryingMask : IMaskedAttention
+{
+    /// <summary>Makes the state of so many rows at the start of a sequence, which attends by itself (<see cref="IAttendingState"/>).</summary>
+    MixerState NewState(PositionEncoding? encoding, long batch, long keyHeads, long headDim);
+}
+
+/// <summary>The state of a mask that carries keys itself.</summary>
+internal interface IAttendingState
+{
+    /// <summary>Takes new keys and values in and attends; everything in the caller's scope.</summary>
+    /// <param name="q">(B, L, H, P) before position encoding.</param>
+    /// <param name="k">(B, L, Hkv, P), likewise.</param>
+    /// <param name="v">(B, L, Hkv, P).</param>
+    /// <param name="segments">As in <see cref="SequenceContext"/>.</param>
+    /// <param name="softCap">The bound of the scores, or null.</param>
+    /// <returns>(B, L, H, P).</returns>
+    Tensor Attend(Tensor q, Tensor k, Tensor v, Tensor? segments, double? softCap);
+}

@@ -36,6 +36,6 @@ public sealed partial class ModelState
     private protected override NotSupportedException Refusal()
     {
         var layer = Array.FindIndex(layers, layer => !layer.CanRollBack);
-        return new($"The state of layer {layer} of this model, a {layers[layer].GetType().Name}, cannot be rolled back: it holds no token by itself. Fork the state before a draft, and go on from the fork.");
+        return new($"The state of layer {layer} of this model, a {layers[layer].GetType().Name}, cannot be rolled back. Fork the state before a draft, and go on from the fork.");
     }
 }

@@ -104,7 +104,7 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
 
     /// <inheritdoc/>
     public MixerState NewState(long batch) => IsCausal
-        ? new KeyValueCache(mask, encoding, batch, keyHeadCount, headDim, cacheFormat)
+        ? (mask as ICarryingMask)?.NewState(encoding, batch, keyHeadCount, headDim) ?? new KeyValueCache(mask, encoding, batch, keyHeadCount, headDim, cacheFormat)
         : throw new NotSupportedException($"{nameof(Attention)} with {mask.GetType().Name} lets tokens see later tokens, so no state can be carried from call to call.");
 
     /// <summary>Is shown what each call attends on, keys of the cache included, and through which mask, before it attends; inside the call's dispose
@@ -127,11 +127,13 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
         var cache = context?.State switch
         {
             null => null,
-            KeyValueCache own => own,
-            var other => throw new ArgumentException($"{nameof(Attention)} carries a {nameof(KeyValueCache)}; got {other.GetType().Name}.", nameof(context)),
+            KeyValueCache own when mask is not ICarryingMask => own,
+            IAttendingState when mask is ICarryingMask => null,
+            var other => throw new ArgumentException($"{nameof(Attention)} through {mask} carries {(mask is ICarryingMask ? "a state of the mask's own" : $"a {nameof(KeyValueCache)}")}; got {other.GetType().Name}.", nameof(context)),
         };
         var active = hasDropout && training ? dropout : null;
-        var attended = (active is null && watcher is null ? cache?.Step(q, k, v, context!.Segments, softCap, sinks) : null)
+        var attended = (context?.State as IAttendingState)?.Attend(q, k, v, context!.Segments, softCap)
+            ?? (active is null && watcher is null ? cache?.Step(q, k, v, context!.Segments, softCap, sinks) : null)
             ?? Attend(cache?.Extend(q, k, v, context!.Segments, softCap, sinks) ?? Whole(q, k, v, context?.Segments), active);
         cache?.Trim();
         attended = HalfPrecision.Narrow(attended, x.dtype); // a cache may hold wider numbers than the model's
@@ -170,6 +172,8 @@ public sealed class Attention : nn.Module<Tensor, SequenceContext?, Tensor>, IMi
     // Dropout acts on weights, which only the dense form has; so does a soft cap that a mask does not serve.
     private void CheckMask(AttentionOptions options)
     {
+        if (mask is ICarryingMask && options.CacheFormat != CacheFormat.Full)
+            throw new ArgumentException($"{nameof(AttentionOptions)}.{nameof(options.CacheFormat)} = {options.CacheFormat} is a format of the {nameof(KeyValueCache)}, and {mask} carries keys itself. Leave {nameof(options.CacheFormat)} out, or take another mask.", nameof(options));
         if (ownWay is not { HasDenseForm: false })
             return;
         if (options.DropoutRate > 0)

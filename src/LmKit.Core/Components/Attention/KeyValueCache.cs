@@ -136,7 +136,7 @@ public sealed partial class KeyValueCache : MixerState
     }
 
     // What an edit at a hook point made of them may be of any shape; the state is as it was when it is refused.
-    private static void Check(Tensor q, Tensor k, Tensor v)
+    internal static void Check(Tensor q, Tensor k, Tensor v)
     {
         if (q.dim() == 4 && k.dim() == 4 && v.shape.AsSpan().SequenceEqual(k.shape) && k.size(0) == q.size(0) && k.size(1) == q.size(1) && k.size(3) == q.size(3)
             && k.size(2) > 0 && q.size(2) % k.size(2) == 0 && k.dtype == q.dtype && v.dtype == q.dtype && IsWith(k, q) && IsWith(v, q))
