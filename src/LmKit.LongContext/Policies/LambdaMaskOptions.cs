@@ -49,6 +49,6 @@ public static class LambdaMaskComponent
     public static ComponentRegistry AddLongContext(this ComponentRegistry registry)
     {
         ArgumentNullException.ThrowIfNull(registry);
-        return registry.Add(Kind).Add(StreamingMaskComponent.Kind).Add(CeilingMaskComponent.Kind);
+        return registry.Add(Kind).Add(StreamingMaskComponent.Kind).Add(CeilingMaskComponent.Kind).Add(SelfExtendMaskComponent.Kind).Add(DualChunkMaskComponent.Kind);
     }
 }
