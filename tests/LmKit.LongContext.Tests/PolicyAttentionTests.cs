@@ -78,3 +78,21 @@ public class CeilingAttentionWithAnOffsetTests : PolicyAttentionTests
 
     protected override void Add(LanguageModelBuilder builder) => builder.AddRotary().AddCeilingMask(mask => (mask.DistanceCeiling, mask.GlobalLength, mask.TriangleOffset) = (4, 1, 0.5));
 }
+
+public class SelfExtendAttentionTests : PolicyAttentionTests
+{
+    protected override StateGrowth Growth => StateGrowth.Linear;
+
+    protected override AttentionOptions Options => new() { HeadCount = 4, KeyValueHeadCount = 2, HasSinks = true };
+
+    protected override void Add(LanguageModelBuilder builder) => builder.AddRotary().AddSelfExtendMask(mask => (mask.NeighborLength, mask.GroupSize) = (5, 3));
+}
+
+public class DualChunkAttentionTests : PolicyAttentionTests
+{
+    protected override StateGrowth Growth => StateGrowth.Linear;
+
+    protected override AttentionOptions Options => new() { HeadCount = 4, KeyValueHeadCount = 2, SoftCap = 0.8 };
+
+    protected override void Add(LanguageModelBuilder builder) => builder.AddRotary().AddDualChunkMask(mask => (mask.ChunkLength, mask.LocalLength) = (6, 2));
+}

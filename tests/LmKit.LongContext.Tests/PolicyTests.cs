@@ -88,9 +88,6 @@ public class PolicyTests
             Refused("max_position_embeddings", () => Build(builder => { builder.AddLearnedPositions(32); add(builder); }));
             Refused("IsBidirectional", () => Build(builder => { builder.Options.IsBidirectional = true; add(builder); }));
         }
-        Refused("HasSinks", () => ToyModel.Component(
-            ToyModel.Builder().AddCeilingMask(mask => mask.TriangleOffset = 1),
-            layer => new Attention(new AttentionOptions { HeadCount = 2, HasSinks = true }, layer)));
     }
 
     [Fact]

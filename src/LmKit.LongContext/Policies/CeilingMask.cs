@@ -13,12 +13,10 @@ namespace LmKit;
 /// </remarks>
 public sealed class CeilingMask : IAttentionMask, IMaskedAttention
 {
-    // Few scores of a tile are in memory at once.
-    private const long TileLength = 128;
-
     private readonly double offset;
     private readonly long local;
     private readonly long globals;
+    private readonly DistanceView[] views;
 
     /// <summary>Makes the mask.</summary>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
@@ -33,6 +31,7 @@ public sealed class CeilingMask : IAttentionMask, IMaskedAttention
             throw new ArgumentException(FormattableString.Invariant($"{nameof(CeilingMaskOptions)}.{nameof(options.TriangleOffset)} = {options.TriangleOffset} must be 0 or a positive, finite number."), nameof(options));
         (Ceiling, offset, globals) = (options.DistanceCeiling, options.TriangleOffset, options.GlobalLength);
         local = options.LocalLength ?? Math.Max(1, options.DistanceCeiling);
+        views = [DistanceView.Near(Ceiling), new DistanceView(i => full_like(i, Ceiling), j => zeros_like(j), (i, j) => (i - j).ge(Ceiling), (_, last) => (0, last - Ceiling))];
 
         static void Check(long value, long least, string name)
         {
@@ -68,73 +67,33 @@ public sealed class CeilingMask : IAttentionMask, IMaskedAttention
     public bool ServesSoftCap => true;
 
     /// <inheritdoc/>
-    public bool ServesSinks => offset == 0;
+    public bool ServesSinks => true;
 
     /// <inheritdoc/>
-    public Tensor? Visible(Tensor queries, Tensor keys)
-    {
-        AttentionInput.CheckPositions(queries, keys, nameof(CeilingMask));
-        using var i = queries.unsqueeze(-1);
-        using var j = keys.unsqueeze(-2);
-        return i.ge(j); // (..., L, M)
-    }
+    public Tensor? Visible(Tensor queries, Tensor keys) => ViewedAttention.Causal(queries, keys, nameof(CeilingMask));
 
     /// <inheritdoc/>
     /// <remarks>Scores and softmax are computed in float32 or wider whatever the dtype.</remarks>
     public Tensor? Attend(AttentionInput input)
     {
+        if (offset > 0)
+            return ViewedAttention.Attend(input, this, views, Math.Min(Ceiling, local), Lowered);
         ArgumentNullException.ThrowIfNull(input);
         input.Check();
         if (AttentionInput.Misfit(this, input.Encoding) is { } misfit)
             throw new ArgumentException(misfit, nameof(input));
         // Every earlier token is a starting one, shown at D beyond the window of the distances below D.
-        return offset == 0 ? LambdaAttention.Attend(input, new MaskReach(Ceiling, long.MaxValue, Ceiling)) : WithOffset(input);
+        return LambdaAttention.Attend(input, new MaskReach(Ceiling, long.MaxValue, Ceiling));
     }
 
     /// <summary>The mask's name and its options.</summary>
     public override string ToString() =>
         FormattableString.Invariant($"{nameof(CeilingMask)} ({nameof(CeilingMaskOptions.DistanceCeiling)} = {Ceiling}{(offset == 0 ? "" : FormattableString.Invariant($", {nameof(CeilingMaskOptions.TriangleOffset)} = {offset}"))})");
 
-    private Tensor WithOffset(AttentionInput input)
+    // What scores of queries at i (B, T, 1) for keys at j (B, 1, M) are lowered by.
+    private Tensor Lowered(Tensor i, Tensor j, ScalarType dtype)
     {
-        using var scope = NewDisposeScope();
-        if (input.Queries.numel() == 0 || input.Keys.size(2) == 0)
-            return zeros_like(input.Queries).MoveToOuterDisposeScope();
-        var given = input.Queries.dtype;
-        input = input.Widened().Decoded();
-        var (near, far) = (input.EncodedKeys(), input.Encoding?.EncodeKeys(input.Keys, zeros_like(input.KeyPositions)));
-        var tiles = new List<Tensor>();
-        for (var start = 0L; start < input.Queries.size(2); start += TileLength)
-            tiles.Add(Tile(input, near, far, start, Math.Min(TileLength, input.Queries.size(2) - start)));
-        return cat(tiles, 2).to(given).MoveToOuterDisposeScope();
-    }
-
-    private Tensor Tile(AttentionInput input, Tensor near, Tensor? far, long start, long count)
-    {
-        using var scope = NewDisposeScope();
-        var tile = input with
-        {
-            Queries = input.Queries.narrow(2, start, count),
-            QueryPositions = input.QueryPositions.narrow(1, start, count),
-            QuerySegments = input.QuerySegments?.narrow(1, start, count),
-        };
-        var (heads, keyHeads) = (tile.Queries.size(1), tile.Keys.size(1));
-        var (i, j) = (tile.QueryPositions.unsqueeze(-1), tile.KeyPositions.unsqueeze(-2));
-        var distances = i - j; // (B, L, M)
-        var scores = Scores(tile.EncodedQueries(), near);
-        if (far is not null)
-            scores = where(SharedHeads.Repeat(distances.gt(Ceiling), heads / keyHeads).unsqueeze(1), Scores(tile.Encoding!.EncodeQueries(tile.Queries, full_like(tile.QueryPositions, Ceiling)), far), scores);
-        scores = tile.Cap(scores);
-        if (tile.Encoding?.Bias(distances.clamp(max: Ceiling), scores.dtype) is { } bias)
-            scores += SharedHeads.Join(bias, keyHeads);
-        var lowered = (i - (local - 1 + globals)).clamp(min: 1).to(scores.dtype).log() * offset; // (B, L, 1)
-        var isMiddle = j.ge(globals).logical_and(distances.ge(local));
-        scores -= SharedHeads.Repeat(lowered * isMiddle.to(scores.dtype), heads / keyHeads).unsqueeze(1);
-        var allowed = DenseAttention.AllowedChecked(tile, this, out var blind)!;
-        scores = scores.masked_fill(SharedHeads.Repeat(allowed.logical_not(), heads / keyHeads).unsqueeze(1), double.NegativeInfinity);
-        var attended = SharedHeads.Split(einsum("bhlm,bhmp->bhlp", scores.softmax(-1), tile.Values), heads);
-        return (blind is null ? attended : attended.masked_fill(blind.unsqueeze(1), 0)).MoveToOuterDisposeScope();
-
-        Tensor Scores(Tensor q, Tensor k) => einsum("bhlp,bhmp->bhlm", SharedHeads.Join(q, keyHeads) * (1 / Math.Sqrt(q.size(3))), k);
+        var isMiddle = j.ge(globals).logical_and((i - j).ge(local));
+        return (i - (local - 1 + globals)).clamp(min: 1).to(dtype).log() * offset * isMiddle;
     }
 }

@@ -52,6 +52,6 @@ public static class LambdaMaskComponent
     public static ComponentRegistry AddLongContext(this ComponentRegistry registry)
     {
         ArgumentNullException.ThrowIfNull(registry);
-        return registry.Add(Kind).Add(StreamingMaskComponent.Kind).Add(CeilingMaskComponent.Kind).Add(EvictionMaskComponent.Kind);
+        return registry.Add(Kind).Add(StreamingMaskComponent.Kind).Add(CeilingMaskComponent.Kind).Add(SelfExtendMaskComponent.Kind).Add(DualChunkMaskComponent.Kind).Add(EvictionMaskComponent.Kind);
     }
 }

@@ -1,6 +1,6 @@
 namespace LmKit;
 
-/// <summary>What every policy of this package asks of a layer.</summary>
+/// <summary>What every policy of this package asks of a layer and of its options.</summary>
 internal static class PolicyLayer
 {
     /// <summary>Fails for layers whose tokens see later tokens, and for learned positions.</summary>
@@ -15,5 +15,12 @@ internal static class PolicyLayer
                 $"Learned absolute positions end with their table (max_position_embeddings), so {mask} cannot carry the model beyond it; use rotary, ALiBi or no positions.",
                 nameof(layer));
         }
+    }
+
+    /// <summary>Fails for a number below the least that means something.</summary>
+    internal static void AtLeast(string options, string name, long value, long least)
+    {
+        if (value < least)
+            throw new ArgumentException($"{options}.{name} = {value} must be {least} or more.", nameof(options));
     }
 }
