@@ -74,6 +74,31 @@ public sealed class CacheForkTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_the_origin_drops_or_reads_of_other_documents_leaves_the_fork_as_it_was(bool isRagged)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        using var model = ToyModel.Builder(1).AddAttention(attention => attention.HeadCount = 2).AddRotary().AddSlidingWindowMask(window => window.Window = 16).Build();
+        var (text, rest) = (Tokens(1, 30, 1), Tokens(1, 8, 2));
+        var segments = isRagged ? full(1, 30, 3L, ScalarType.Int64) : null;
+        using var state = model.NewState(1);
+        using var fresh = model.NewState(1);
+        foreach (var one in new[] { state, fresh })
+        {
+            // In two calls, so that there is room behind what is held.
+            model.call(text.narrow(1, 0, 20), new SequenceContext(one, segments?.narrow(1, 0, 20))).Dispose();
+            model.call(text.narrow(1, 20, 10), new SequenceContext(one, segments?.narrow(1, 20, 10))).Dispose();
+        }
+        using var fork = state.Fork(zeros(1, dtype: ScalarType.Int64));
+        model.call(Tokens(1, 3, 3), new SequenceContext(state, isRagged ? full(1, 3, 7L, ScalarType.Int64) : null)).Dispose(); // the 33 are trimmed
+
+        foreach (var token in rest.split(1, 1))
+            Close.Check("the fork", model.call(token, new SequenceContext(fresh)), model.call(token, new SequenceContext(fork)), absolute: 1e-12);
+    }
+
     [Fact]
     public void Forks_read_on_side_by_side_on_threads_of_their_own()
     {
