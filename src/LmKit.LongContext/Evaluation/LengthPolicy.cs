@@ -33,7 +33,8 @@ internal static class LengthPolicies
         var ceiling = lambda.DistanceCeiling ?? lambda.LocalLength;
         return policy switch
         {
-            LengthPolicy.Vanilla => _ => { },
+            LengthPolicy.Vanilla => _ => { }
+            ,
             LengthPolicy.CeilingOnly => builder => builder.AddCeilingMask(mask => mask.DistanceCeiling = ceiling, layers),
             LengthPolicy.MaskOnly => builder => builder.AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength, mask.ShowsTrueDistances) = (lambda.LocalLength, lambda.GlobalLength, true), layers),
             LengthPolicy.WindowOnly => builder => builder.AddLambdaMask(mask => (mask.LocalLength, mask.GlobalLength) = (lambda.LocalLength, 0), layers),
