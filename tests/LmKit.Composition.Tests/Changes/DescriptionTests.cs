@@ -16,7 +16,7 @@ public class DescriptionTests
     private const long Embedding = 11 * 8;
     private const long LastNorm = 8 + 8;
     private const long Place = 8 + 8; // a cached token's position and document
-    private const long Row = 3 * 8; // a cache's three numbers of a row, with no token in it
+    private const long Row = (3 * 8) + (4 * 8) + 16; // of a cache without a token: a row's three numbers, the four that it can go back to, and the 16 letters of its mask's name
     private const long LayerLinears = (4 * 64) + (2 * 256);
 
     /// <summary>Name of the model, all parameters, those of layer 1, what linears hold, what dense ones would, state bytes of layer 1 per row and token.</summary>

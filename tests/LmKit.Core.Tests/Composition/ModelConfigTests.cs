@@ -48,8 +48,10 @@ public class ModelConfigTests
                     "scale": null,
                     "scale_attn_by_inverse_layer_idx": false,
                     "attn_logit_softcapping": null,
+                    "has_sinks": false,
                     "clip_qkv": null,
-                    "attention_dropout": 0
+                    "attention_dropout": 0,
+                    "cache_format": "full"
                   }
                 },
                 {

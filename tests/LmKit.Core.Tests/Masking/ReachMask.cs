@@ -9,7 +9,7 @@ internal sealed class ReachMask(long window, long starts, FarDistance far = FarD
 
     public bool Forgets => false;
 
-    public long? DistanceCeiling => window;
+    public long? DistanceCeiling => far == FarDistance.Ceiling ? window : null;
 
     MaskReach IReachingMask.Reach => new(window, starts, window + (far == FarDistance.Closed ? starts - 1 : 0), far);
 
